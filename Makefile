@@ -1,0 +1,34 @@
+PYTHON ?= python3
+BIN = .venv/bin
+# One torch thread a process: two processes with two threads each on two cores slow each other badly.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check format clean
+
+demo: .venv/.stamp
+	$(BIN)/symloss discover diabetes --out runs/demo --demo
+
+test: .venv/.stamp-test
+	$(BIN)/python -m pytest -n 2 -q
+
+check: .venv/.stamp-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.stamp-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/.stamp: setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+.venv/.stamp-test: setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -e '.[data,test,dev]'
+	touch .venv/.stamp $@
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,304 @@
+"""One form for all spellings of a formula, and bounded simplification.
+
+Two formulas with one canonical form are equal where both are defined; two with different forms may still be
+equal (the question is undecidable), so the form errs towards *different*. All work is bounded by counted
+size, never by the clock: results must be reproducible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from itertools import product
+from math import gcd
+
+from sympy import (
+    Abs,
+    Add,
+    Expr,
+    Integer,
+    Max,
+    Min,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    cancel,
+    exp,
+    expand,
+    expand_log,
+    factor,
+    log,
+    logcombine,
+    powsimp,
+    sign,
+    together,
+)
+from sympy.core.exprtools import factor_terms
+from sympy.polys.polyerrors import PolynomialError
+
+from symloss.expr.functions import elementary, plog, psqrt
+from symloss.expr.symbols import PI, P, W, Y
+
+__all__ = ["agrees", "canonicalise", "simplify"]
+
+MAX_TERMS = 400
+"""Terms that an expansion may produce; a larger one is left as it stands."""
+MAX_DEGREE = 12
+"""Largest exponent up to which rational functions are brought to one fraction."""
+MAX_GENERATORS = 6
+
+_UNIT = {
+    Y: Symbol("y", nonnegative=True),
+    P: Symbol("p", positive=True),
+    PI: Symbol("pi", positive=True),
+    W: Symbol("w", nonnegative=True),
+}
+"""What is known of the entries of a classification loss; a regression's entries are any real numbers."""
+
+
+def canonicalise(expr: Expr, kind: str) -> Expr:
+    """The canonical form of `expr` as a loss of `kind`; idempotent.
+
+    >>> canonicalise((Y - P) ** 2, "regression") == canonicalise(P**2 - 2 * P * Y + Y**2, "regression")
+    True
+    """
+    known = {} if kind == "regression" else _UNIT
+    normal = _normal(expr.xreplace(known), {})
+    return normal.xreplace({new: old for old, new in known.items()})
+
+
+def _normal(expr: Expr, seen: dict[Expr, Expr]) -> Expr:
+    if not expr.args:
+        return expr
+    if expr not in seen:
+        args = [_normal(arg, seen) for arg in expr.args]
+        seen[expr] = _RULES.get(expr.func, _rebuilt)(expr.func, args)
+    return seen[expr]
+
+
+def _rebuilt(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    return func(*args)
+
+
+def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    """Sums, products and powers: expanded, and over one denominator where that is cheap."""
+    expr = func(*args)
+    if _terms(expr) > MAX_TERMS:
+        return expr
+    expr = _split_numeric_logs(_expanded(expr))
+    if any(power.exp.is_negative for power in expr.atoms(Pow)) and _is_small(expr):
+        try:
+            numerator, denominator = cancel(together(expr)).as_numer_denom()
+        except (PolynomialError, NotImplementedError):
+            return expr
+        return _expanded(numerator) / _expanded(denominator)
+    return expr
+
+
+def _expanded(expr: Expr) -> Expr:
+    return expand(expr) if _terms(expr) <= MAX_TERMS else expr
+
+
+def _terms(expr: Expr) -> int:
+    """An upper bound of the number of terms after expansion."""
+    if isinstance(expr, Add):
+        return sum(_terms(arg) for arg in expr.args)
+    if isinstance(expr, Mul):
+        return reduce(lambda a, b: min(a * b, MAX_TERMS + 1), (_terms(arg) for arg in expr.args), 1)
+    if isinstance(expr, Pow) and expr.exp.is_Integer and expr.exp > 0:
+        terms = _terms(expr.base)
+        return 1 if terms == 1 else int(min(terms ** min(int(expr.exp), 64), MAX_TERMS + 1))
+    if isinstance(expr, Pow):
+        return _terms(expr.base)
+    return 1
+
+
+def _is_small(expr: Expr) -> bool:
+    degrees = [abs(power.exp) for power in expr.atoms(Pow) if power.exp.is_Rational]
+    if max(degrees, default=0) > MAX_DEGREE or expr.count_ops() > MAX_TERMS:
+        return False
+    generators = {power.base for power in expr.atoms(Pow)} | set(expr.atoms(Symbol))
+    return len(generators | _functions(expr)) <= MAX_GENERATORS
+
+
+def _functions(expr: Expr) -> set[Expr]:
+    return {node for node in expr.args if node.is_Function} | {
+        inner for arg in expr.args if not arg.is_Function for inner in _functions(arg)
+    }
+
+
+def _logarithm(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    argument = factor_terms(args[0])
+    return _split_numeric_logs(expand_log(log(argument)))
+
+
+def _split_numeric_logs(expr: Expr) -> Expr:
+    """`log` of a rational over its small primes, so that log(2.6) and log(1.3) + log(2) meet."""
+
+    def split(node: Expr) -> Expr:
+        value = node.args[0]
+        return _log_of_integer(value.p) - _log_of_integer(value.q)
+
+    return expr.replace(
+        lambda node: isinstance(node, log) and node.args[0].is_Rational and node.args[0].is_positive, split
+    )
+
+
+def _log_of_integer(n: int) -> Expr:
+    result: Expr = Integer(0)
+    for prime in (
+        2,
+        3,
+        5,
+        7,
+        11,
+        13,
+        17,
+        19,
+        23,
+        29,
+        31,
+        37,
+        41,
+        43,
+        47,
+        53,
+        59,
+        61,
+        67,
+        71,
+        73,
+        79,
+        83,
+        89,
+        97,
+    ):
+        count = 0
+        while n % prime == 0:
+            n, count = n // prime, count + 1
+        result += count * log(Integer(prime))
+    return result + (log(Integer(n)) if n > 1 else 0)
+
+
+def _sign_on_unit_square(expr: Expr) -> int:
+    """1 or -1 where `expr` is affine in `y` and `p` and keeps that sign on [0, 1] x [0, 1], else 0."""
+    y, p = _UNIT[Y], _UNIT[P]
+    if not expr.free_symbols <= {y, p} or not expr.is_polynomial(y, p):
+        return 0
+    corners = [expr.subs({y: a, p: b}, simultaneous=True) for a, b in product((0, 1), repeat=2)]
+    affine = expr.diff(y, 2) == 0 and expr.diff(p, 2) == 0
+    if not affine or not all(corner.is_Rational for corner in corners):
+        return 0
+    return 1 if all(c >= 0 for c in corners) else -1 if all(c <= 0 for c in corners) else 0
+
+
+def _oriented(expr: Expr) -> Expr:
+    """`expr` or `-expr`, the same one for both."""
+    return min(expr, _expanded(-expr), key=lambda e: e.sort_key())
+
+
+def _absolute(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    known = _sign_on_unit_square(args[0])
+    if known:
+        return known * args[0]
+    result = Abs(args[0])
+    return result.replace(
+        lambda node: isinstance(node, Abs), lambda node: Abs(_oriented(node.args[0]), evaluate=False)
+    )
+
+
+def _sign(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    oriented = _oriented(args[0])
+    return sign(oriented) if oriented == args[0] else -sign(oriented)
+
+
+def _even(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    return func(_oriented(args[0].args[0] if isinstance(args[0], Abs) else args[0]))
+
+
+def _maximum(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    """`max` with the arguments' common positive factor outside; `min(a, b)` is `-max(-a, -b)`."""
+    if func is Min:
+        return _expanded(-_maximum(Max, [_expanded(-arg) for arg in args]))
+    contents = [arg.as_content_primitive()[0] for arg in args if arg != 0]
+    numerator = reduce(gcd, (abs(int(c.p)) for c in contents), 0)
+    denominator = reduce(lambda a, b: a * b // gcd(a, b), (int(c.q) for c in contents), 1)
+    if not numerator:
+        return Max(*args)
+    content = Rational(numerator, denominator)
+    return content * Max(*[_expanded(arg / content) for arg in args])
+
+
+def _exponential(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    return _expanded(exp(_expanded(args[0])))
+
+
+_RULES: dict[object, Callable[..., Expr]] = {
+    Add: _arithmetic,
+    Mul: _arithmetic,
+    Pow: _arithmetic,
+    exp: _exponential,
+    log: _logarithm,
+    Abs: _absolute,
+    sign: _sign,
+    plog: _even,
+    psqrt: _even,
+    Max: _maximum,
+    Min: _maximum,
+}
+
+
+def agrees(a: Expr, b: Expr, kind: str) -> bool:
+    """Whether `a` and `b` have equal values, to 25 digits, on fixed points of the domain.
+
+    A point on which both are undefined counts for neither; at least half of the points must be defined.
+    """
+    symbols = sorted(a.free_symbols | b.free_symbols, key=str)
+    defined = 0
+    points = range(1, 13)
+    for n in points:
+        # The fractional parts of multiples of irrational numbers: spread, fixed, and on no kink.
+        values: dict[Symbol, Expr] = {}
+        for i, symbol in enumerate(symbols):
+            unit = Rational((n * (1414213562 + 318309886 * i)) % 10**9 + 1, 10**9 + 2)
+            if symbol.name == "C":
+                values[symbol] = Integer(2 + n % 9)
+            elif kind == "regression" or symbol.name not in ("y", "p", "pi", "w"):
+                values[symbol] = 6 * unit - 3
+            else:
+                values[symbol] = Integer(n % 2) if symbol.name == "y" and n % 3 else unit
+        left, right = (elementary(e).subs(values).evalf(30) for e in (a, b))
+        if not (left.is_Float or left.is_Rational) or not (right.is_Float or right.is_Rational):
+            continue
+        defined += 1
+        if abs(left - right) > Rational(1, 10**20) * (1 + abs(left)):
+            return False
+    return defined >= len(points) // 2
+
+
+def simplify(expr: Expr, kind: str, size: Callable[[Expr], int]) -> Expr:
+    """The smallest by `size` of a few rewritings of `expr` that agree with it numerically.
+
+    SymPy's own `simplify` can hang and is not used.
+    """
+    known = {} if kind == "regression" else _UNIT
+    back = {new: old for old, new in known.items()}
+    best, best_size = expr, size(expr)
+    candidates = [expr.xreplace(known), canonicalise(expr, kind).xreplace(known)]
+    steps: tuple[Callable[[Expr], Expr], ...] = (
+        factor_terms,
+        lambda e: factor(e) if _is_small(e) and _terms(e) <= MAX_TERMS else e,
+        lambda e: powsimp(logcombine(e)) if e.count_ops() <= MAX_TERMS else e,
+        lambda e: cancel(together(e)) if _is_small(e) else e,
+    )
+    for start in candidates:
+        for step in (lambda e: e, *steps, *(lambda e, s=s: factor_terms(s(e)) for s in steps)):
+            try:
+                found = step(start).xreplace(back)
+            except (PolynomialError, NotImplementedError):
+                continue
+            found_size = size(found)
+            if found_size < best_size and agrees(expr, found, kind):
+                best, best_size = found, found_size
+    return best

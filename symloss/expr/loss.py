@@ -1,0 +1,300 @@
+"""The value object that everything else is done to."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sympy import (
+    Abs,
+    Add,
+    Expr,
+    Integer,
+    Max,
+    Min,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    cos,
+    cosh,
+    exp,
+    log,
+    sign,
+    sin,
+    sinh,
+    tanh,
+)
+
+from symloss.errors import DomainError, ParseError
+from symloss.expr import canonical, printing
+from symloss.expr.functions import plog, psqrt, sigmoid, softplus
+from symloss.expr.parser import check_numbers, parse_expression
+from symloss.expr.program import Program
+from symloss.expr.symbols import COEFFICIENT_NAME, KINDS, RESERVED, C
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Loss", "parse"]
+
+_HEADS = (
+    Abs, Add, Max, Min, Mul, Pow, cos, cosh, exp, log, sign, sin, sinh, tanh, plog, psqrt, sigmoid, softplus,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Loss:
+    r"""A loss function as a formula: the loss `M(y, p)` of one entry.
+
+    The loss of one instance is `sum_i M(y_i, p_i)` over classes (classification), or its mean over entries
+    (multilabel, regression). A loss is immutable and hashable; two are equal when their kinds are and
+    their canonical forms with the coefficients' values put in.
+
+    Args:
+        expr: the formula over `y`, `p`, `C`, `pi`, `w` and coefficients.
+        kind: `"classification"` (`p` is a softmax probability), `"multilabel"` (a sigmoid probability) or
+            `"regression"` (the raw prediction).
+        coefficients: the value of each coefficient symbol in `expr`.
+
+    Raises:
+        DomainError: for another kind, a foreign symbol or function, or a value that is not finite.
+
+    >>> import symloss as sl
+    >>> loss = sl.parse("phi0*y*abs(log(phi1*p))", coefficients={"phi1": 1.3})
+    >>> str(loss)
+    'y*abs(log(1.3*p))'
+    >>> loss == sl.parse("y*abs(log(1.3) + log(p))")
+    True
+    """
+
+    expr: Expr
+    kind: str = "classification"
+    coefficients: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise DomainError(f"unknown kind {self.kind!r}: expected one of {', '.join(KINDS)}")
+        names = sorted((s.name for s in self.expr.free_symbols if s.name not in RESERVED), key=_natural)
+        missing = [name for name in names if name not in self.coefficients]
+        if missing:
+            raise DomainError(f"no value for the coefficient {missing[0]!r}: give coefficients={{...}}")
+        for name, value in self.coefficients.items():
+            if not COEFFICIENT_NAME.match(name):
+                raise DomainError(
+                    f"{name!r} is no name for a coefficient: use ASCII letters, digits, underscores"
+                )
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise DomainError(f"the coefficient {name!r} is {value!r}: expected a finite number")
+        for node in _nodes(self.expr):
+            if not isinstance(node, (Rational, Symbol, *_HEADS)) and not node.is_NumberSymbol:
+                raise DomainError(f"{type(node).__name__} is not part of a loss formula")
+        values = {name: float(self.coefficients[name]) for name in names}
+        object.__setattr__(self, "coefficients", MappingProxyType(values))
+        for node in (
+            self.value_expr,
+            *(n for n in _nodes(self.value_expr) if isinstance(n, Pow | Max | Min)),
+        ):
+            problem = check_numbers(node)
+            if problem:
+                raise DomainError(f"{problem[0]}: expected {problem[1]}")
+
+    # `MappingProxyType` neither copies nor pickles; a loss is its three fields.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Loss, (self.expr, self.kind, dict(self.coefficients))
+
+    @cached_property
+    def value_expr(self) -> Expr:
+        """The formula with the coefficients' values put in as exact decimals."""
+        values = {
+            symbol: Rational(repr(self.coefficients[symbol.name]))
+            for symbol in self.expr.free_symbols
+            if symbol.name in self.coefficients
+        }
+        return self.expr.xreplace(values)
+
+    @cached_property
+    def canonical(self) -> Expr:
+        """The canonical form of `value_expr`: what equality compares."""
+        return canonical.canonicalise(self.value_expr, self.kind)
+
+    def at_classes(self, classes: int) -> Expr:
+        """`value_expr` with the number of classes put in."""
+        return self.value_expr.xreplace({C: Integer(classes)})
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Loss):
+            return NotImplemented
+        return self.kind == other.kind and self.canonical == other.canonical
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.canonical))
+
+    def __str__(self) -> str:
+        return printing.to_string(self.value_expr)
+
+    def __repr__(self) -> str:
+        kind = "" if self.kind == "classification" else f", kind={self.kind!r}"
+        return f"parse({str(self)!r}{kind})"
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+    @property
+    def formula(self) -> str:
+        """The formula with its coefficients by name; `str(loss)` writes their values out."""
+        return printing.to_string(self.expr)
+
+    def latex(self, *, symbolic: bool = False) -> str:
+        """LaTeX for math mode, coefficients as values or, if `symbolic`, by name.
+
+        >>> parse("-y*log(p)").latex()
+        '- y \\\\log{\\\\left(p \\\\right)}'
+        """
+        return printing.to_latex(self.expr if symbolic else self.value_expr)
+
+    @cached_property
+    def complexity(self) -> int:
+        """The number of operators, functions, symbols and numbers in the printed formula.
+
+        >>> parse("y*abs(log(1.3*p))").complexity
+        7
+        """
+        return _size(self.value_expr)
+
+    def simplify(self) -> Loss:
+        """An equal loss of smaller or equal complexity; named coefficients stay named."""
+        weight = dict(self.coefficients)
+        return Loss(canonical.simplify(self.expr, self.kind, _size), self.kind, weight)
+
+    def with_coefficients(self, **values: float) -> Loss:
+        """The same formula with some coefficients changed.
+
+        Raises:
+            DomainError: for a coefficient that the formula does not have, or a value that is not finite.
+        """
+        for name in values:
+            if name not in self.coefficients:
+                have = ", ".join(self.coefficients) or "none"
+                raise DomainError(f"no coefficient {name!r} in {self.formula}: it has {have}")
+        return Loss(self.expr, self.kind, {**self.coefficients, **values})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that `from_dict` reads back; JSON-ready."""
+        return {"formula": self.formula, "kind": self.kind, "coefficients": dict(self.coefficients)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Loss:
+        """The loss that `to_dict` wrote.
+
+        Raises:
+            ParseError: when the data is not what `to_dict` writes.
+        """
+        formula = data.get("formula") if isinstance(data, Mapping) else None
+        coefficients = data.get("coefficients", {}) if isinstance(data, Mapping) else None
+        if not isinstance(formula, str) or not isinstance(coefficients, Mapping):
+            raise ParseError(
+                "not a loss", expected='{"formula": str, "kind": str, "coefficients": {name: number}}'
+            )
+        return parse(formula, kind=data.get("kind", "classification"), coefficients=coefficients)
+
+    @classmethod
+    def from_program(cls, program: Program, kind: str, coefficients: Any = None) -> Loss:
+        """The loss that an evolved tree stands for, its edge coefficients written out."""
+        return cls(program.to_expr(coefficients), kind)
+
+    def lambdify(self, backend: str = "numpy") -> Callable[..., Any]:
+        """A plain function of `(y, p)`, elementwise; see `symloss.codegen.lambdify`."""
+        from symloss.codegen import lambdify  # codegen imports this room
+
+        return lambdify(self, backend)
+
+    def to_torch(
+        self,
+        reduction: str = "mean",
+        weight: Any = None,
+        ignore_index: int = -100,
+        trainable: bool = False,
+        **options: Any,
+    ) -> nn.Module:
+        """A torch module of `(logits, targets)`; see `symloss.codegen.compile_loss`."""
+        from symloss.codegen import compile_loss  # codegen imports this room
+
+        return compile_loss(
+            self,
+            reduction=reduction,
+            weight=weight,
+            ignore_index=ignore_index,
+            trainable=trainable,
+            **options,
+        )
+
+
+def parse(text: str, kind: str = "classification", coefficients: Mapping[str, float] | None = None) -> Loss:
+    """The loss that a formula says.
+
+    Grammar: `y p C pi w`, coefficients, numbers, `+ - * / **`, `abs sign log exp sqrt square tanh sin
+    cos sinh cosh min max aq sigmoid softplus relu`, and the protected `plog psqrt`; see `symloss zoo` for
+    examples. The names `phi0, phi1, ...` are coefficients without declaration, with value 1.
+
+    Args:
+        text: the formula; ASCII, at most 4 KiB, 512 nodes, depth 64.
+        kind: `"classification"`, `"multilabel"` or `"regression"`.
+        coefficients: the values of named coefficients in the formula.
+
+    Raises:
+        ParseError: with position, expectation and hint, for text that is not such a formula.
+        DomainError: for another kind.
+
+    >>> str(parse("a*abs(log(b*p))*y", coefficients={"a": 1, "b": 1.3}))
+    'y*abs(log(1.3*p))'
+    """
+    if kind not in KINDS:
+        raise DomainError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    values: dict[str, float] = {}
+    for name, value in (coefficients or {}).items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ParseError(f"the coefficient {name!r} is {value!r}", expected="a finite number")
+        values[name] = float(value)
+    expr = parse_expression(text, values)
+    written = {
+        node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name)
+    }
+    for name in values:
+        if name not in written:
+            raise ParseError(f"the coefficient {name!r} is not in the formula", hint="use it or leave it out")
+    names = {symbol.name for symbol in expr.free_symbols} - set(RESERVED)
+    try:
+        return Loss(expr, kind, {name: values.get(name, 1.0) for name in names})
+    except DomainError as error:
+        raise ParseError(str(error)) from None
+
+
+def _natural(name: str) -> tuple[str, int]:
+    stem = name.rstrip("0123456789")
+    return stem, int(name[len(stem) :] or -1)
+
+
+def _nodes(expr: Expr) -> set[Expr]:
+    """Every subexpression once, without recursion: shared and deep formulas cost no more than they hold."""
+    seen: set[Expr] = set()
+    stack = [expr]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(node.args)
+    return seen
+
+
+def _size(expr: Expr) -> int:
+    tree = ast.parse(printing.to_string(expr), mode="eval").body
+    counted = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Constant, ast.Name)
+    return sum(isinstance(node, counted) for node in ast.walk(tree)) - sum(
+        isinstance(node, ast.Call) for node in ast.walk(tree)
+    )

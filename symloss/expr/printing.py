@@ -1,0 +1,112 @@
+"""Formulas as text that parses back to the same formula, and as LaTeX."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sympy import Expr, Mul, Rational, Symbol
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
+
+__all__ = ["MAX_EXPONENT", "decimal", "to_latex", "to_string"]
+
+MAX_EXPONENT = 64
+"""The largest integer exponent the grammar takes in one step; larger ones are printed as nested powers."""
+
+
+def decimal(value: Rational, digits: int = 40) -> str | None:
+    """The exact decimal literal of `value`, or None where it has none of at most `digits` digits.
+
+    >>> decimal(Rational(13, 10)), decimal(Rational(1, 3))
+    ('1.3', None)
+    """
+    q, twos, fives = value.q, 0, 0
+    while q % 2 == 0:
+        q, twos = q // 2, twos + 1
+    while q % 5 == 0:
+        q, fives = q // 5, fives + 1
+    places = max(twos, fives)
+    if q != 1 or places > digits:
+        return None
+    scaled = str(abs(value.p) * 10**places // value.q).rjust(places + 1, "0")
+    if len(scaled) > digits + 1:
+        return None
+    text = f"{scaled[:-places]}.{scaled[-places:]}" if places else scaled
+    return f"-{text}" if value.p < 0 else text
+
+
+def _with_literals(expr: Expr) -> tuple[Expr, dict[Symbol, str]]:
+    """Exact decimals stand in as symbols that are named as they are written.
+
+    SymPy would print 13/10 as `13*p/10`, and a Float would be evaluated and rounded.
+    """
+    names: dict[Symbol, str] = {}
+    swap: dict[Expr, Expr] = {}
+    for number in expr.atoms(Rational):
+        if number.is_Integer or abs(number) == Rational(1, 2):
+            continue
+        text = decimal(abs(number))
+        if text is not None:
+            literal = Symbol(text, positive=True)
+            names[literal] = text
+            swap[number] = Mul(-1, literal) if number < 0 else literal
+    return expr.xreplace(swap), names
+
+
+class _FormulaPrinter(StrPrinter):
+    _names: ClassVar = {"Abs": "abs", "Max": "max", "Min": "min"}
+
+    def _print_Function(self, expr: Any) -> str:
+        name = self._names.get(expr.func.__name__, expr.func.__name__)
+        return f"{name}({self.stringify(expr.args, ', ')})"
+
+    def _print_extremum(self, expr: Any) -> str:
+        # The grammar's min and max take two arguments; SymPy's are flat.
+        name, (*rest, last) = self._names[expr.func.__name__], expr.args
+        text = self._print(last)
+        for arg in reversed(rest):
+            text = f"{name}({self._print(arg)}, {text})"
+        return text
+
+    _print_Max = _print_Min = _print_extremum
+    _print_Abs = _print_Function
+
+    def _print_Exp1(self, expr: Any) -> str:
+        return "exp(1)"
+
+    def _print_ExpBase(self, expr: Any) -> str:
+        return f"exp({self._print(expr.exp)})"
+
+    def _print_Pow(self, expr: Any, rational: bool = False) -> str:
+        exponent = expr.exp
+        if exponent.is_Integer and abs(exponent) > MAX_EXPONENT:
+            quotient, remainder = divmod(abs(int(exponent)), MAX_EXPONENT)
+            base = self.parenthesize(expr.base, 200)
+            text = f"({base}**{MAX_EXPONENT})" + (f"**{quotient}" if quotient > 1 else "")
+            if remainder:
+                text += f"*{base}" + (f"**{remainder}" if remainder > 1 else "")
+            return f"1/({text})" if exponent < 0 else f"({text})"
+        return super()._print_Pow(expr, rational)
+
+
+class _FormulaLatexPrinter(LatexPrinter):
+    def _print_Function(self, expr: Any, exp: str | None = None) -> str:
+        own = getattr(expr, "_latex", None)
+        return own(self, exp=exp) if own else super()._print_Function(expr, exp)
+
+
+def to_string(expr: Expr) -> str:
+    """`expr` in the grammar of `symloss.parse`, numbers written out exactly.
+
+    >>> from symloss.expr import P, Y
+    >>> to_string(Y * abs(P * Rational(13, 10)))
+    '1.3*y*abs(p)'
+    """
+    swapped, _ = _with_literals(expr)
+    return _FormulaPrinter().doprint(swapped)
+
+
+def to_latex(expr: Expr) -> str:
+    """`expr` as LaTeX for math mode, decimals written as decimals."""
+    swapped, names = _with_literals(expr)
+    return _FormulaLatexPrinter({"symbol_names": {**names, Symbol("pi", real=True): r"\pi"}}).doprint(swapped)

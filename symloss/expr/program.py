@@ -1,0 +1,97 @@
+"""An evolved tree: the search's own form of a formula, and its weighted graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sympy import Expr, Integer, Rational
+
+from symloss.errors import DomainError
+from symloss.expr.primitives import PRIMITIVES
+from symloss.expr.symbols import RESERVED
+
+__all__ = ["TERMINALS", "Program"]
+
+TERMINALS: dict[str, Expr] = {**RESERVED, "1": Integer(1), "-1": Integer(-1)}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A tree in prefix order, such as `("mul", "y", "plog", "p")`.
+
+    As a weighted graph (the *transition* of EvoMAL, arXiv 2209.08907) it has one coefficient for each edge
+    from child to parent, multiplying the child's value: coefficient `i - 1` belongs to `tokens[i]`. The
+    root has none.
+
+    Raises:
+        DomainError: when the tokens are not one complete tree.
+
+    >>> Program(("mul", "y", "plog", "p")).to_expr()
+    y*plog(p)
+    >>> Program(("mul", "y", "plog", "p")).to_expr([1, -1, 1.3])
+    -y*plog(13*p/10)
+    """
+
+    tokens: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", tuple(self.tokens))
+        missing = 1
+        for token in self.tokens:
+            if missing == 0:
+                break
+            if token not in TERMINALS and token not in PRIMITIVES:
+                raise DomainError(f"{token!r} is neither an operator nor a terminal")
+            missing += self.arity(token) - 1
+        else:
+            if missing == 0:
+                return
+        raise DomainError("the tokens are not one complete tree in prefix order")
+
+    @staticmethod
+    def arity(token: str) -> int:
+        """How many children a token has; a terminal has none."""
+        return 0 if token in TERMINALS else PRIMITIVES[token].arity
+
+    @property
+    def size(self) -> int:
+        """The number of nodes."""
+        return len(self.tokens)
+
+    @cached_property
+    def _children(self) -> tuple[tuple[int, ...], ...]:
+        children: list[tuple[int, ...]] = [()] * self.size
+        stack: list[int] = []
+        for i in range(self.size - 1, -1, -1):
+            count = self.arity(self.tokens[i])
+            children[i] = tuple(stack.pop() for _ in range(count))
+            stack.append(i)
+        return tuple(children)
+
+    def children(self, i: int) -> tuple[int, ...]:
+        """The positions of the children of the token at `i`, from left to right."""
+        return self._children[i]
+
+    @cached_property
+    def height(self) -> int:
+        """The number of edges on the longest way from the root to a leaf."""
+        heights = [0] * self.size
+        for i in range(self.size - 1, -1, -1):
+            heights[i] = max((heights[child] + 1 for child in self._children[i]), default=0)
+        return heights[0]
+
+    def to_expr(self, coefficients: Sequence[float] | None = None) -> Expr:
+        """The formula, with unit edges or with the given `size - 1` coefficients as exact decimals."""
+        if coefficients is not None and len(coefficients) != self.size - 1:
+            raise DomainError(f"{self.size - 1} edges, but {len(coefficients)} coefficients")
+        values: list[Expr] = [Integer(0)] * self.size
+        for i in range(self.size - 1, -1, -1):
+            token = self.tokens[i]
+            arguments = [values[child] for child in self._children[i]]
+            value = PRIMITIVES[token].build(*arguments) if arguments else TERMINALS[token]
+            if coefficients is not None and i:
+                value = Rational(repr(float(coefficients[i - 1]))) * value
+            values[i] = value
+        return values[0]

@@ -1,0 +1,29 @@
+"""The symbols of the notation: what a formula may speak of."""
+
+from __future__ import annotations
+
+import re
+
+from sympy import Symbol
+
+__all__ = ["COEFFICIENT_NAME", "KINDS", "PI", "RESERVED", "C", "P", "W", "Y", "coefficient"]
+
+Y = Symbol("y", real=True)
+"""Target entry: one entry of the one-hot (or soft) label, or the regression target."""
+P = Symbol("p", real=True)
+"""Prediction entry: one softmax or sigmoid probability, or the raw regression prediction."""
+C = Symbol("C", integer=True, positive=True)
+"""Number of classes."""
+PI = Symbol("pi", real=True)
+"""Class prior of the entry, from the training labels (not the circle's constant)."""
+W = Symbol("w", real=True)
+"""Weight of the instance."""
+
+RESERVED = {symbol.name: symbol for symbol in (Y, P, C, PI, W)}
+KINDS = ("classification", "multilabel", "regression")
+COEFFICIENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
+
+
+def coefficient(name: str) -> Symbol:
+    """The symbol of a named coefficient, a real number."""
+    return Symbol(name, real=True)
