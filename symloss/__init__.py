@@ -1,5 +1,8 @@
 """symloss: discover, compile and prove things about closed-form loss functions."""
 
-from symloss.expr import Loss, parse
+from __future__ import annotations
 
-__all__ = ["Loss", "parse"]
+from symloss.expr import Loss, parse
+from symloss.zoo import named, names
+
+__all__ = ["Loss", "named", "names", "parse"]

@@ -11,6 +11,7 @@ from symloss.expr.program import Program
 from symloss.expr.symbols import KINDS, PI, C, P, W, Y, coefficient
 
 __all__ = [
-    "FUNCTIONS", "GUARD", "KINDS", "PI", "PRIMITIVES", "C", "Loss", "P", "Primitive", "Program", "W", "Y", "agrees",
-    "canonicalise", "coefficient", "elementary", "parse", "plog", "psqrt", "sigmoid", "softplus", "to_latex", "to_string",
+    "FUNCTIONS", "GUARD", "KINDS", "PI", "PRIMITIVES", "C", "Loss", "P", "Primitive", "Program", "W", "Y",
+    "agrees", "canonicalise", "coefficient", "elementary", "parse", "plog", "psqrt", "sigmoid", "softplus",
+    "to_latex", "to_string",
 ]  # fmt: skip

@@ -213,7 +213,7 @@ class _Walk:
             return self.apply(node, name, [self.visit(argument, depth + 1) for argument in node.args])
         raise self.fail(node, f"{type(node).__name__} is not part of a formula", _GRAMMAR)
 
-    def number(self, node: ast.Constant) -> tuple[Expr, float]:
+    def number(self, node: ast.Constant) -> tuple[Expr, float | None]:
         text = self.source[self.shift + node.col_offset : self.shift + (node.end_col_offset or 0)]
         mantissa, _, exponent = text.lower().partition("e")
         if exponent and abs(int(exponent)) > 2 * MAX_DIGITS:

@@ -1,1 +1,8 @@
-"""."""
+"""Losses with names: formulas, domains and references, nothing else."""
+
+from __future__ import annotations
+
+from symloss.zoo.catalogue import entry, named, names
+from symloss.zoo.entry import Entry
+
+__all__ = ["Entry", "entry", "named", "names"]

@@ -1,0 +1,57 @@
+"""Looking a loss up by its name."""
+
+from __future__ import annotations
+
+import difflib
+
+from symloss.errors import DomainError
+from symloss.expr import KINDS, Loss
+from symloss.zoo.entries import ENTRIES
+from symloss.zoo.entry import Entry
+
+__all__ = ["entry", "named", "names"]
+
+
+def names(kind: str | None = None) -> list[str]:
+    """The names of all losses, or of those of one kind, in the zoo's order.
+
+    >>> names("multilabel")
+    ['bce', 'focal-bce']
+    """
+    if kind is not None and kind not in KINDS:
+        raise DomainError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    return list(dict.fromkeys(entry.name for entry in ENTRIES if kind in (None, entry.kind)))
+
+
+def entry(name: str, kind: str | None = None) -> Entry:
+    """The entry of that name; of the first of classification, multilabel, regression that has one.
+
+    Raises:
+        DomainError: for a name that no loss (of that kind) has.
+    """
+    for candidate in ENTRIES:
+        if candidate.name == name and kind in (None, candidate.kind):
+            return candidate
+    have = names(kind)
+    close = difflib.get_close_matches(name, have, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(have)}"
+    raise DomainError(f"no {f'{kind} ' if kind else ''}loss is named {name!r}; {hint}")
+
+
+def named(name: str, kind: str | None = None, **coefficients: float) -> Loss:
+    """The loss of that name.
+
+    Args:
+        name: one of `names()`.
+        kind: which of two losses of the same name (`mae` is a classification and a regression loss).
+        coefficients: values other than the defaults.
+
+    Raises:
+        DomainError: for an unknown name or coefficient, or a value outside its bounds.
+
+    >>> str(named("ace", phi1=1.5))
+    'y*abs(log(1.5*p))'
+    >>> str(named("mae", kind="regression"))
+    'abs(p - y)'
+    """
+    return entry(name, kind).with_coefficients(**coefficients)

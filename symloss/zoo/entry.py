@@ -1,0 +1,55 @@
+"""One named loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from symloss.errors import DomainError
+from symloss.expr import Loss, parse
+
+__all__ = ["Entry"]
+
+UNBOUNDED = (float("-inf"), float("inf"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A named loss.
+
+    Attributes:
+        name: what users type.
+        kind: `"classification"`, `"multilabel"` or `"regression"`.
+        formula: the loss `M(y, p)` of one entry, coefficients by name.
+        domain: where the formula is meant to be used, in words.
+        reference: author, title, year and equation.
+        defaults: the value of each coefficient.
+        bounds: the closed interval in which each coefficient makes sense; training stays inside it.
+    """
+
+    name: str
+    kind: str
+    formula: str
+    domain: str
+    reference: str
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @cached_property
+    def loss(self) -> Loss:
+        """The loss at its default coefficients."""
+        return parse(self.formula, kind=self.kind, coefficients=self.defaults)
+
+    def with_coefficients(self, **coefficients: float) -> Loss:
+        """The loss at other coefficients.
+
+        Raises:
+            DomainError: for a coefficient that the loss does not have, or a value outside its bounds.
+        """
+        loss = self.loss.with_coefficients(**coefficients)
+        for name, value in coefficients.items():
+            low, high = self.bounds.get(name, UNBOUNDED)
+            if not low <= value <= high:
+                raise DomainError(f"{self.name}: {name} is {value:g}, expected {low:g} to {high:g}")
+        return loss
