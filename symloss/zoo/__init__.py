@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from symloss.zoo.catalogue import entry, named, names
-from symloss.zoo.entry import Entry
+from symloss.zoo.named_loss import Entry
 
 __all__ = ["Entry", "entry", "named", "names"]

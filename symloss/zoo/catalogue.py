@@ -7,7 +7,7 @@ import difflib
 from symloss.errors import DomainError
 from symloss.expr import KINDS, Loss
 from symloss.zoo.entries import ENTRIES
-from symloss.zoo.entry import Entry
+from symloss.zoo.named_loss import Entry
 
 __all__ = ["entry", "named", "names"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symloss.zoo.entry import Entry
+from symloss.zoo.named_loss import Entry
 
 __all__ = ["ENTRIES"]
 
