@@ -31,6 +31,7 @@ from sympy import (
     log,
     logcombine,
     powsimp,
+    primerange,
     sign,
     together,
 )
@@ -145,35 +146,12 @@ def _split_numeric_logs(expr: Expr) -> Expr:
     )
 
 
+_PRIMES = tuple(primerange(100))
+
+
 def _log_of_integer(n: int) -> Expr:
     result: Expr = Integer(0)
-    for prime in (
-        2,
-        3,
-        5,
-        7,
-        11,
-        13,
-        17,
-        19,
-        23,
-        29,
-        31,
-        37,
-        41,
-        43,
-        47,
-        53,
-        59,
-        61,
-        67,
-        71,
-        73,
-        79,
-        83,
-        89,
-        97,
-    ):
+    for prime in _PRIMES:
         count = 0
         while n % prime == 0:
             n, count = n // prime, count + 1
@@ -202,7 +180,8 @@ def _absolute(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     known = _sign_on_unit_square(args[0])
     if known:
         return known * args[0]
-    result = Abs(args[0])
+    content, primitive = args[0].as_content_primitive()
+    result = content * Abs(primitive)
     return result.replace(
         lambda node: isinstance(node, Abs), lambda node: Abs(_oriented(node.args[0]), evaluate=False)
     )

@@ -165,6 +165,10 @@ def _check_characters(text: str) -> str:
     return source
 
 
+def _arguments(count: int) -> str:
+    return f"{count} argument" if count == 1 else f"{count} arguments"
+
+
 class _Walk:
     """One pass over the syntax tree; each step returns the expression and, of a constant, its float."""
 
@@ -211,6 +215,8 @@ class _Walk:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
             name = self.function(node, node.func.id)
             return self.apply(node, name, [self.visit(argument, depth + 1) for argument in node.args])
+        if isinstance(node, ast.BinOp):
+            raise self.fail(node, "'//' is not an operator", _GRAMMAR)
         raise self.fail(node, f"{type(node).__name__} is not part of a formula", _GRAMMAR)
 
     def number(self, node: ast.Constant) -> tuple[Expr, float | None]:
@@ -239,8 +245,7 @@ class _Walk:
             raise self.unknown(node, name)
         arity = FUNCTIONS[name].arity
         if len(node.args) != arity:
-            plural = "argument" if arity == 1 else "arguments"
-            raise self.fail(node, f"{name} got {len(node.args)} arguments", f"{arity} {plural}")
+            raise self.fail(node, f"{name} got {_arguments(len(node.args))}", _arguments(arity))
         return name
 
     def unknown(self, node: ast.AST, name: str) -> ParseError:

@@ -1,0 +1,57 @@
+"""The import order of the rooms, and no torch where there is none to be."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import symloss
+
+ROOT = Path(symloss.__file__).parent
+ORDER = ["expr", "zoo", "theory", "runs", "codegen", "tasks", "meta", "search", "report", "cli"]
+SHARED = {"errors"}
+# The convenience `Loss.to_torch` and `Loss.lambdify`: function-level imports, named in the room's docstring.
+ALLOWED = {("expr", "codegen")}
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return found
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
+    room = _room(path)
+    if room in {"__init__", *SHARED}:
+        return
+    for module in _imports(path):
+        if not module.startswith("symloss."):
+            continue
+        other = module.split(".")[1]
+        if other in SHARED or other == room or (room, other) in ALLOWED:
+            continue
+        assert ORDER.index(other) < ORDER.index(room), f"{room} imports {other}, which comes after it"
+
+
+@pytest.mark.parametrize("room", ["expr", "zoo", "theory"])
+def test_formula_rooms_never_load_torch(room: str) -> None:
+    code = f"import symloss.{room}, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import symloss, sys; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib', 'deap')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
