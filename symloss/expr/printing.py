@@ -8,6 +8,8 @@ from sympy import Expr, Mul, Rational, Symbol
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
+from symloss.expr.symbols import Y
+
 __all__ = ["MAX_EXPONENT", "decimal", "to_latex", "to_string"]
 
 MAX_EXPONENT = 64
@@ -53,8 +55,26 @@ def _with_literals(expr: Expr) -> tuple[Expr, dict[Symbol, str]]:
     return expr.xreplace(swap), names
 
 
+def _positive_first(terms: list[Expr]) -> list[Expr]:
+    """`y - p` rather than `-p + y`."""
+    lead = next((i for i, term in enumerate(terms) if not term.could_extract_minus_sign()), 0)
+    return [terms[lead], *terms[:lead], *terms[lead + 1 :]]
+
+
+def _target_first(argument: Expr) -> Expr:
+    """Of an even function's argument and its negative, the one in which `y` is positive."""
+    return -argument if argument.is_Add and argument.coeff(Y).is_negative else argument
+
+
 class _FormulaPrinter(StrPrinter):
     _names: ClassVar = {"Abs": "abs", "Max": "max", "Min": "min"}
+
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Expr]:
+        return _positive_first(super()._as_ordered_terms(expr, order))
+
+    def _print_even(self, expr: Any) -> str:
+        name = self._names.get(expr.func.__name__, expr.func.__name__)
+        return f"{name}({self._print(_target_first(expr.args[0]))})"
 
     def _print_Function(self, expr: Any) -> str:
         name = self._names.get(expr.func.__name__, expr.func.__name__)
@@ -69,7 +89,7 @@ class _FormulaPrinter(StrPrinter):
         return text
 
     _print_Max = _print_Min = _print_extremum
-    _print_Abs = _print_Function
+    _print_Abs = _print_cosh = _print_cos = _print_even
 
     def _print_Exp1(self, expr: Any) -> str:
         return "exp(1)"
@@ -90,6 +110,13 @@ class _FormulaPrinter(StrPrinter):
 
 
 class _FormulaLatexPrinter(LatexPrinter):
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Expr]:
+        return _positive_first(super()._as_ordered_terms(expr, order))
+
+    def _print_Abs(self, expr: Any, exp: str | None = None) -> str:
+        text = rf"\left|{{{self._print(_target_first(expr.args[0]))}}}\right|"
+        return text if exp is None else f"{text}^{{{exp}}}"
+
     def _print_Function(self, expr: Any, exp: str | None = None) -> str:
         own = getattr(expr, "_latex", None)
         return own(self, exp=exp) if own else super()._print_Function(expr, exp)

@@ -52,6 +52,6 @@ def named(name: str, kind: str | None = None, **coefficients: float) -> Loss:
     >>> str(named("ace", phi1=1.5))
     'y*abs(log(1.5*p))'
     >>> str(named("mae", kind="regression"))
-    'abs(p - y)'
+    'abs(y - p)'
     """
     return entry(name, kind).with_coefficients(**coefficients)
