@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symloss.expr import Loss, parse
+from symloss.expr import Loss, parse, register_primitive
 from symloss.zoo import named, names
 
-__all__ = ["Loss", "named", "names", "parse"]
+__all__ = ["Loss", "named", "names", "parse", "register_primitive"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from symloss.expr.canonical import agrees, canonicalise
 from symloss.expr.functions import GUARD, elementary, plog, psqrt, sigmoid, softplus
 from symloss.expr.loss import Loss, parse
-from symloss.expr.primitives import FUNCTIONS, PRIMITIVES, Primitive
+from symloss.expr.primitives import FUNCTIONS, PRIMITIVES, Primitive, apply_body
 from symloss.expr.printing import to_latex, to_string
 from symloss.expr.program import Program
+from symloss.expr.register import register_primitive, registered_primitives
 from symloss.expr.symbols import KINDS, PI, C, P, W, Y, coefficient
 
 __all__ = [
     "FUNCTIONS", "GUARD", "KINDS", "PI", "PRIMITIVES", "C", "Loss", "P", "Primitive", "Program", "W", "Y",
-    "agrees", "canonicalise", "coefficient", "elementary", "parse", "plog", "psqrt", "sigmoid", "softplus",
-    "to_latex", "to_string",
+    "agrees", "apply_body", "canonicalise", "coefficient", "elementary", "parse", "plog", "psqrt",
+    "register_primitive", "registered_primitives", "sigmoid", "softplus", "to_latex", "to_string",
 ]  # fmt: skip

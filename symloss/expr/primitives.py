@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sympy import Abs, Expr, Max, Min, cos, cosh, exp, log, sign, sin, sinh, sqrt, tanh
 
 from symloss.expr.functions import GUARD, plog, psqrt, sigmoid, softplus
 
-__all__ = ["FUNCTIONS", "PRIMITIVES", "Primitive"]
+__all__ = ["FUNCTIONS", "PRIMITIVES", "Primitive", "apply_body"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Primitive:
         evaluate: its value on floats; raises `ValueError`, `OverflowError` or `ZeroDivisionError` outside
             its domain.
         infix: written between or before its arguments rather than called.
+        body: of an operator registered by a user, its definition as nested tuples `(operator, operand, ...)`,
+            an argument being its index (int) and a constant a float; None of a built-in one.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Primitive:
     build: Callable[..., Expr]
     evaluate: Callable[..., float]
     infix: bool = False
+    body: Any = None
 
 
 def _sigmoid(x: float) -> float:
@@ -73,3 +77,15 @@ PRIMITIVES: dict[str, Primitive] = {
 
 FUNCTIONS: dict[str, Primitive] = {name: f for name, f in PRIMITIVES.items() if not f.infix}
 """The operators that are written as calls."""
+
+
+def apply_body(body: Any, operators: Mapping[str, Callable[..., Any]], arguments: Sequence[Any]) -> Any:
+    """The value of a registered operator's `body`, with built-in operators as `operators` has them.
+
+    >>> apply_body(("add", 0, ("mul", 2.0, 0)), {"add": lambda a, b: a + b, "mul": lambda a, b: a * b}, [5])
+    15.0
+    """
+    if isinstance(body, tuple):
+        operands = [apply_body(operand, operators, arguments) for operand in body[1:]]
+        return operators[body[0]](*operands)
+    return arguments[body] if isinstance(body, int) else body
