@@ -1,0 +1,80 @@
+"""A formula as numbers for a picture: the entry loss and its derivative at a fixed target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import Expr, Integer, Rational, lambdify, limit, nan, oo, zoo
+
+from symloss.errors import DomainError
+from symloss.expr import PI, C, Loss, P, W, Y, elementary
+
+__all__ = ["Curve", "entry", "entry_expr", "logit_gradient"]
+
+Array = NDArray[np.float64]
+Curve = Callable[[Array], Array]
+
+_UNDEFINED = (nan, zoo, oo, -oo)
+
+
+def entry_expr(loss: Loss, target: float, classes: int = 10) -> Expr:
+    """`M(target, p)`; for hard labels at `target = 0` the limit `y -> 0+` where the value is not finite.
+
+    The prior `pi` is uniform and the weight `w` is 1.
+
+    Raises:
+        DomainError: when that limit is infinite.
+
+    >>> from symloss.expr import parse
+    >>> entry_expr(parse("-y*log(p)"), 1)
+    -log(p)
+    """
+    expr = loss.value_expr.xreplace({C: Integer(classes), PI: Rational(1, classes), W: Integer(1)})
+    at_target = expr.subs(Y, Rational(str(target)))
+    if at_target.has(*_UNDEFINED) and target == 0:
+        at_target = limit(expr, Y, 0, "+")
+    if at_target.has(*_UNDEFINED):
+        raise DomainError(
+            f"{loss} is infinite at y = {target:g}; write y*abs(log(p)), not abs(log(y*p)), or use plog"
+        )
+    return at_target
+
+
+def entry(loss: Loss, target: float, classes: int = 10, derivative: bool = False) -> Curve:
+    """The function `p -> M(target, p)`, or its derivative in `p`; NaN where it is not real."""
+    expr = entry_expr(loss, target, classes)
+    return _numeric(expr.diff(P) if derivative else expr)
+
+
+def _numeric(expr: Expr) -> Curve:
+    # The tree is whitelisted and its symbols are reserved ones: nothing a user wrote is executed.
+    function = lambdify(P, elementary(expr).doit(), modules="numpy")
+
+    def curve(p: Array) -> Array:
+        with np.errstate(all="ignore"):
+            value = np.asarray(function(p), dtype=np.complex128)
+        real = np.where(np.abs(value.imag) > 1e-9 * (1 + np.abs(value.real)), np.nan, value.real)
+        return np.broadcast_to(real, p.shape).astype(np.float64)
+
+    return curve
+
+
+def logit_gradient(loss: Loss, classes: int = 10) -> Curve:
+    """`dL/dz_t` as a function of the target's probability, the others sharing the rest evenly.
+
+    `p_t (1 - p_t) (M1'(p_t) - M0'((1 - p_t)/(C - 1)))`; for cross-entropy `p_t - 1`.
+
+    >>> from symloss.expr import parse
+    >>> logit_gradient(parse("-y*log(p)"))(np.array([0.25]))
+    array([-0.75])
+    """
+    if loss.kind != "classification":
+        raise DomainError(f"the softmax gradient is one of a classification loss, not of a {loss.kind} loss")
+    target, other = entry(loss, 1, classes, derivative=True), entry(loss, 0, classes, derivative=True)
+
+    def curve(p: Array) -> Array:
+        return p * (1 - p) * (target(p) - other((1 - p) / (classes - 1)))
+
+    return curve

@@ -1,0 +1,76 @@
+"""What all figures share: colours that every eye can tell apart, sizes, and the formula as a title."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from symloss.expr import Loss, coefficient, to_latex
+
+# Matplotlib takes longer to import than the rest of this room: it is loaded when the first figure is made.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["BLACK", "BLUE", "COLOURS", "GREEN", "GREY", "VERMILION", "figure", "legend_outside", "title"]
+
+# Okabe and Ito, Color universal design, 2008. Curves differ in line style as well.
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+BLACK, GREY = "#222222", "#888888"
+COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", BLACK)
+
+_PANEL, _HEIGHT = 6.2, 4.3
+_LARGEST, _SMALLEST = 13.0, 8.0
+
+
+def figure(panels: int = 1, height: float = _HEIGHT) -> tuple[Figure, list[Axes]]:
+    """A figure with `panels` axes side by side, free of pyplot and of any global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    result = Figure(figsize=(_PANEL * (1 if panels == 1 else 0.8 * panels), height), layout="constrained")
+    FigureCanvasAgg(result)
+    axes = [result.add_subplot(1, panels, i + 1) for i in range(panels)]
+    for ax in axes:
+        ax.grid(alpha=0.25, linewidth=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+    return result, axes
+
+
+def legend_outside(fig: Figure, axes: list[Axes], columns: int = 4) -> None:
+    """One legend for all `axes`, below them: it covers no curve whatever the formula does."""
+    entries = {
+        label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    fig.legend(
+        list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False,
+        fontsize=9,
+    )  # fmt: skip
+
+
+def title(fig: Figure, loss: Loss, prefix: str = "") -> None:
+    """The formula above the figure: as mathematics where mathtext can set it, as plain text where not."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.mathtext import MathTextParser
+
+    formula = f"{prefix}$M(y, p) = {loss.latex(symbolic=True)}$"
+    values = ", ".join(
+        f"{to_latex(coefficient(name))} = {value:g}" for name, value in loss.coefficients.items()
+    )
+    room = fig.get_figwidth() * 72 * 0.96
+    # On one line if the values of the coefficients fit there, else on two.
+    for lines in ([f"{formula}    (${values}$)"], [formula, f"${values}$"]) if values else ([formula],):
+        try:
+            # Widths at 10 points; they scale with the size.
+            width = max(
+                MathTextParser("path").parse(line, 72, FontProperties(size=10)).width for line in lines
+            )
+        except ValueError:
+            break
+        size = min(_LARGEST, 10 * room / max(text.width for text in set_lines))
+        if size >= _SMALLEST:
+            fig.suptitle("\n".join(lines), fontsize=size)
+            return
+    plain = textwrap.wrap(f"{prefix}M(y, p) = {loss}".replace("$", r"\$"), 95)
+    shown = [*plain[:3], "..."] if len(plain) > 3 else plain
+    fig.suptitle("\n".join(shown), fontsize=8, family="monospace")
