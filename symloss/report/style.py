@@ -62,12 +62,10 @@ def title(fig: Figure, loss: Loss, prefix: str = "") -> None:
     for lines in ([f"{formula}    (${values}$)"], [formula, f"${values}$"]) if values else ([formula],):
         try:
             # Widths at 10 points; they scale with the size.
-            width = max(
-                MathTextParser("path").parse(line, 72, FontProperties(size=10)).width for line in lines
-            )
+            laid = [MathTextParser("path").parse(line, 72, FontProperties(size=10)) for line in lines]
         except ValueError:
             break
-        size = min(_LARGEST, 10 * room / max(text.width for text in set_lines))
+        size = min(_LARGEST, 10 * room / max(line.width for line in laid))
         if size >= _SMALLEST:
             fig.suptitle("\n".join(lines), fontsize=size)
             return
