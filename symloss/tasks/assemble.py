@@ -1,0 +1,137 @@
+"""From raw data to a task: split, scale by the training rows, modify, join with model and metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from symloss.errors import TaskError
+from symloss.tasks.features import DataSet, standardise
+from symloss.tasks.metrics import DEFAULT_METRIC, Metric, get_metric
+from symloss.tasks.models import ModelFactory, architecture
+from symloss.tasks.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
+from symloss.tasks.settings import TrainingSettings
+from symloss.tasks.splits import Indices, cut, split_indices
+from symloss.tasks.task import Split, Task
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    data: DataSet,
+    *,
+    model: str | ModelFactory | None = None,
+    metric: str | Metric | Callable[[Tensor, Tensor], float] | None = None,
+    seed: int = 0,
+    label_noise: float = 0.0,
+    imbalance: float | None = None,
+    outliers: float = 0.0,
+    settings: TrainingSettings | None = None,
+    origin: dict[str, Any] | None = None,
+) -> Task:
+    """The task of a data set; see `load_task` for the arguments.
+
+    Raises:
+        TaskError: for data, a model, a metric or a modifier that do not fit.
+    """
+    if seed < 0:
+        raise TaskError(f"seed {seed}: expected an integer of at least 0")
+    check_modifiers(data.kind, label_noise, imbalance, outliers)
+    parts = list(_parts(data, seed))
+    inputs, notes = data.features.prepare(parts[0])
+    targets, scale = _targets(data, parts[0])
+    classes = _classes(data, targets)
+    if imbalance is not None:
+        ranking = np.argsort(-np.bincount(targets[parts[0]], minlength=classes or 0), kind="stable")
+        for which in (0, 1):
+            rng = np.random.default_rng([seed, 1, which])
+            parts[which] = parts[which][keep_imbalanced(targets[parts[which]], imbalance, ranking, rng)]
+    labels = [targets[rows] for rows in parts]
+    for which in (0, 1):
+        rng = np.random.default_rng([seed, 2, which])
+        if label_noise:
+            labels[which] = add_label_noise(labels[which], label_noise, classes or 0, rng)
+        if outliers:
+            labels[which] = add_outliers(labels[which], outliers, rng)
+    splits = [
+        Split(
+            torch.from_numpy(inputs[rows]),
+            torch.from_numpy(label),
+            None if data.weights is None else torch.from_numpy(data.weights[rows]),
+        )
+        for rows, label in zip(parts, labels, strict=True)
+    ]
+    facts = {
+        "source": data.source,
+        "class_names": list(data.class_names),
+        "target_scale": scale,
+        "split_seed": seed,
+        "modifiers": {"label_noise": label_noise, "imbalance": imbalance, "outliers": outliers},
+        "notes": [*data.notes, *notes, *_said(data)],
+        "origin": origin,
+    }
+    task = Task(
+        name=data.name,
+        kind=data.kind,
+        measure=get_metric(DEFAULT_METRIC[data.kind] if metric is None else metric, data.kind),
+        train=splits[0],
+        val=splits[1],
+        _test=splits[2],
+        classes=classes,
+        factory=architecture("linear", tuple(inputs.shape[1:]), classes or 1),
+        settings=settings or TrainingSettings(),
+        priors=_priors(data.kind, splits[0].y, classes),
+        augment=data.augment,
+        facts=facts,
+    )
+    return task.with_model(data.model if model is None else model)
+
+
+def _parts(data: DataSet, seed: int) -> tuple[Indices, Indices, Indices]:
+    labels = data.targets if data.kind == "classification" else None
+    if data.test is None:
+        return split_indices(len(data.features), seed, labels=labels, groups=data.groups)
+    rest = np.setdiff1d(np.arange(len(data.features)), data.test)
+    keys = np.zeros(rest.size, dtype=np.int64) if labels is None else labels[rest]
+    train, val = cut(keys, seed, data.validation_every)
+    return rest[train], rest[val], data.test
+
+
+def _targets(data: DataSet, train: Indices) -> tuple[NDArray[Any], dict[str, float] | None]:
+    if data.kind != "regression":
+        return data.targets, None
+    seen = data.targets[train]
+    if np.ptp(seen) == 0:
+        raise TaskError(f"{data.name}: the target is constant in the training rows: nothing can be learned")
+    scale = {"mean": float(seen.mean()), "standard_deviation": float(seen.std())}
+    return standardise(data.targets, train), scale
+
+
+def _classes(data: DataSet, targets: NDArray[Any]) -> int | None:
+    if data.kind == "regression":
+        return None
+    return targets.shape[1] if data.kind == "multilabel" else len(data.class_names)
+
+
+def _priors(kind: str, labels: Tensor, classes: int | None) -> Tensor | None:
+    if kind == "regression":
+        return None
+    if kind == "multilabel":
+        return labels.mean(0)
+    return torch.bincount(labels, minlength=classes or 0) / len(labels)
+
+
+def _said(data: DataSet) -> list[str]:
+    said = []
+    if data.kind == "regression":
+        said.append("targets standardised by the training rows: errors are in their standard deviations")
+    if data.groups is not None:
+        said.append("split by group: no group is in two parts; classes are not balanced over the parts")
+    if data.test is not None:
+        said.append("official test part; validation is cut from the official training part")
+    return said

@@ -1,0 +1,92 @@
+"""Raw features, and how they become what a model sees: every statistic is of the training rows only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symloss.tasks.splits import Indices
+
+__all__ = ["DataSet", "Features", "Numbers", "standardise"]
+
+
+class Features(Protocol):
+    """Something with rows that can be prepared once it is known which rows are training data."""
+
+    def __len__(self) -> int: ...
+
+    def prepare(self, train: Indices) -> tuple[NDArray[np.float32], list[str]]:
+        """All rows as float32, and notes on what was done; fitted on the rows `train` alone."""
+        ...
+
+
+def standardise(values: NDArray[Any], train: Indices, axes: tuple[int, ...] = (0,)) -> NDArray[np.float32]:
+    """`(x - mean) / sd` with mean and sd of the training rows over `axes`; a constant becomes 0.
+
+    >>> standardise(np.array([[1.0], [3.0], [9.0]]), np.array([0, 1])).ravel().tolist()
+    [-1.0, 1.0, 7.0]
+    """
+    seen = np.asarray(values[train], dtype=np.float64)
+    mean, spread = seen.mean(axis=axes, keepdims=True), seen.std(axis=axes, keepdims=True)
+    # A spread at rounding level is that of a constant; divided by, it would blow rounding up to 1.
+    constant = spread <= 1e-12 * np.maximum(1.0, np.abs(mean))
+    return np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, spread)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numeric features, `[N, F]` or images `[N, channels, height, width]`.
+
+    Attributes:
+        values: the raw numbers.
+        scale: statistics per `"feature"`, per `"channel"` of images, or one for `"all"` (pixels in a row).
+    """
+
+    values: NDArray[Any]
+    scale: str = "feature"
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def prepare(self, train: Indices) -> tuple[NDArray[np.float32], list[str]]:
+        every = tuple(range(self.values.ndim))
+        axes = {"feature": (0,), "channel": (0, *every[2:]), "all": every}[self.scale]
+        return standardise(self.values, train, axes), []
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Raw data, before it is split.
+
+    Attributes:
+        name: what users type.
+        kind: `"classification"`, `"multilabel"` or `"regression"`.
+        features: the inputs of all rows.
+        targets: class indices int64 `[N]`, 0/1 labels float32 `[N, K]`, or numbers float64 `[N]`.
+        class_names: of the classes, or of the labels.
+        source: where the data come from, one line.
+        notes: what was done to them on the way, a line each.
+        groups: group index of each row, or None.
+        weights: weight of each row, or None.
+        test: rows of the official test part, or None.
+        validation_every: with an official test part, each how-manieth row of a class validates.
+        augment: name of the augmentation of training images, or None.
+        model: the model if none is asked for.
+    """
+
+    name: str
+    kind: str
+    features: Features
+    targets: NDArray[Any]
+    class_names: tuple[str, ...] = ()
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    groups: NDArray[np.int64] | None = None
+    weights: NDArray[np.float32] | None = None
+    test: Indices | None = None
+    validation_every: int = 10
+    augment: str | None = None
+    model: str = "mlp"

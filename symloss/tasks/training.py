@@ -1,0 +1,93 @@
+"""The training loop, and how a trained model is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from symloss.tasks.settings import TrainingSettings
+
+__all__ = ["InstanceLoss", "batch_order", "predict", "seeded", "train"]
+
+InstanceLoss = Callable[[Tensor, Tensor], Tensor]
+StepHook = Callable[[int, nn.Module], object]
+_ROWS_AT_ONCE = 4096
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """torch's global generators seeded inside and as before outside."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed % 2**63)
+        yield
+
+
+def batch_order(count: int, seed: int, steps: int, batch_size: int) -> Tensor:
+    """Row indices of each step, `[steps, batch]`: each epoch a permutation, incomplete batches dropped.
+
+    It depends on its arguments alone, so all candidates of a search see the same batches in one order.
+
+    >>> batch_order(4, seed=0, steps=4, batch_size=2).view(2, 4).sort(1).values.tolist()
+    [[0, 1, 2, 3], [0, 1, 2, 3]]
+    """
+    generator = torch.Generator().manual_seed(seed % 2**63)
+    batch = min(batch_size, count)
+    epoch = count // batch
+    epochs = [
+        torch.randperm(count, generator=generator)[: epoch * batch].view(epoch, batch)
+        for _ in range(-(-steps // epoch))
+    ]
+    return torch.cat(epochs)[:steps] if epochs else torch.empty(0, batch, dtype=torch.int64)
+
+
+def train(
+    model: nn.Module,
+    loss: InstanceLoss,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    settings: TrainingSettings,
+    on_step: StepHook | None = None,
+) -> nn.Module:
+    """The model trained in place by SGD on `(inputs, targets)` batches.
+
+    Divergence is no error: training ends when the weights are no longer finite, or at once when the loss
+    does not depend on the outputs. `on_step(step, model)` is called after each step, from 1; when it
+    returns False, training ends.
+    """
+    optimiser = torch.optim.SGD(
+        model.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov and settings.momentum > 0,
+        weight_decay=settings.weight_decay,
+    )
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(settings.milestones), gamma=0.1)
+    model.train()
+    for step, (inputs, targets) in enumerate(batches, start=1):
+        value = loss(model(inputs), targets)
+        if not value.requires_grad:
+            break
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        optimiser.step()
+        if settings.milestones:
+            schedule.step()
+        if not bool(torch.isfinite(value)) and not all(
+            bool(torch.isfinite(weight).all()) for weight in model.parameters()
+        ):
+            break
+        if on_step is not None and on_step(step, model) is False:
+            break
+    return model
+
+
+def predict(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Outputs for all rows, in evaluation mode and without gradients; the mode is restored."""
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        outputs = torch.cat([model(rows) for rows in inputs.split(_ROWS_AT_ONCE)])
+    model.train(was_training)
+    return outputs

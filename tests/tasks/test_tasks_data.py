@@ -1,0 +1,148 @@
+"""Splits, scaling and modifiers: nothing leaks, and test data are never touched."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from symloss.errors import TaskError
+from symloss.tasks import Task, load_task
+from symloss.tasks.features import Numbers
+from symloss.tasks.modifiers import add_label_noise, add_outliers, keep_imbalanced
+from symloss.tasks.splits import cut, split_indices
+
+
+@pytest.mark.parametrize("count", [5, 6, 178, 442, 1797])
+def test_parts_are_disjoint_and_cover_every_row(count):
+    # Erratum: the released regression code tests on training and validation rows.
+    for labels in (None, np.arange(count) % 3):
+        parts = split_indices(count, seed=0, labels=labels)
+        assert sorted(np.concatenate(parts).tolist()) == list(range(count))
+    assert [part.size / count for part in split_indices(count, 0)] == pytest.approx([0.6, 0.2, 0.2], abs=0.14)
+
+
+def test_classes_are_split_in_proportion_and_rare_ones_are_trained_on_first():
+    labels = np.repeat([0, 1, 2, 3], [100, 10, 2, 1])
+    train, val, test = (
+        np.bincount(labels[part], minlength=4) for part in split_indices(113, 1, labels=labels)
+    )
+    assert train.tolist() == [60, 6, 1, 1]
+    assert val.tolist() == [20, 2, 1, 0]
+    assert test.tolist() == [20, 2, 0, 0]
+
+
+def test_the_split_depends_on_the_seed():
+    assert np.array_equal(split_indices(50, 0)[2], split_indices(50, 0)[2])
+    assert not np.array_equal(split_indices(50, 0)[2], split_indices(50, 1)[2])
+
+
+@pytest.mark.parametrize("sizes", [[1] * 3, [30, 1, 1], [5] * 20, [1, 2, 3, 4, 50]])
+def test_no_group_straddles_and_no_part_is_empty(sizes):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    if len(groups) < 5:
+        groups = np.repeat(groups, 2)
+    parts = split_indices(groups.size, 0, groups=groups)
+    seen = [set(groups[part]) for part in parts]
+    assert all(seen)
+    assert sum(len(names) for names in seen) == len(sizes)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(groups.size))
+
+
+def test_an_official_test_part_is_kept_and_validation_is_cut_from_the_rest():
+    train, val = cut(np.repeat([0, 1], 50), seed=0, every=10)
+    assert (train.size, val.size) == (90, 10)
+    assert not set(train) & set(val)
+
+
+def test_scalers_see_training_rows_only():
+    values = np.random.default_rng(0).normal(3.0, 2.0, size=(100, 4))
+    train = np.arange(60)
+    moved = values.copy()
+    moved[60:] += 1e6
+    scaled, after = (Numbers(v).prepare(train)[0] for v in (values, moved))
+    assert np.array_equal(scaled[:60], after[:60])
+    assert scaled[:60].mean(0) == pytest.approx(0, abs=1e-6)
+    assert scaled[:60].std(0) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_constant_feature_becomes_zero():
+    scaled, _ = Numbers(np.full((10, 1), 0.1)).prepare(np.arange(6))
+    assert not scaled.any()
+
+
+def test_regression_targets_are_in_standard_deviations_of_the_training_rows():
+    task = load_task("diabetes")
+    assert float(task.train.y.mean()) == pytest.approx(0, abs=1e-6)
+    assert float(task.train.y.std(correction=0)) == pytest.approx(1, abs=1e-6)
+    assert task.facts["target_scale"]["mean"] == pytest.approx(152, abs=10)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.4, 1.0])
+def test_label_noise_is_symmetric_over_the_other_classes(rate):
+    labels = np.repeat(np.arange(4), 5000)
+    noisy = add_label_noise(labels, rate, 4, np.random.default_rng(0))
+    table = np.histogram2d(labels, noisy, bins=4)[0] / 5000
+    expected = np.full((4, 4), rate / 3)
+    np.fill_diagonal(expected, 1 - rate)
+    assert table == pytest.approx(expected, abs=0.02)
+
+
+def test_multilabel_noise_flips_entries():
+    labels = np.zeros((1000, 3), dtype=np.float32)
+    noisy = add_label_noise(labels, 0.3, 3, np.random.default_rng(0))
+    assert set(np.unique(noisy)) == {0.0, 1.0}
+    assert noisy.mean() == pytest.approx(0.3, abs=0.03)
+
+
+def test_imbalance_is_geometric():
+    labels = np.repeat(np.arange(5), 100)
+    kept = keep_imbalanced(labels, 16.0, np.arange(5), np.random.default_rng(0))
+    assert np.bincount(labels[kept]).tolist() == [100, 50, 25, 12, 6]
+
+
+def test_outliers_are_five_standard_deviations_both_ways():
+    shifted = add_outliers(np.zeros(1000, dtype=np.float32), 0.1, np.random.default_rng(0))
+    assert int((shifted == 5).sum()) + int((shifted == -5).sum()) == 100
+    assert 30 < int((shifted == 5).sum()) < 70
+    assert shifted.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "modifier"),
+    [("wine", {"label_noise": 0.5}), ("digits", {"imbalance": 20.0}), ("diabetes", {"outliers": 0.3})],
+)
+def test_test_data_are_never_touched(name, modifier):
+    clean, changed = load_task(name), load_task(name, **modifier)
+    assert torch.equal(clean._test.X, changed._test.X)
+    assert torch.equal(clean._test.y, changed._test.y)
+    for part in ("train", "val"):
+        before, after = getattr(clean, part).y, getattr(changed, part).y
+        assert before.shape != after.shape or not torch.equal(before, after)
+
+
+def test_priors_are_the_shares_of_the_training_labels():
+    task = load_task("digits", imbalance=10.0, label_noise=0.1)
+    assert task.priors is not None
+    assert torch.allclose(task.priors, torch.bincount(task.train.y, minlength=10) / len(task.train))
+    assert float(task.priors.sum()) == pytest.approx(1)
+    labels = (np.random.default_rng(0).random((40, 3)) < 0.3).astype(float)
+    several = Task.from_arrays(np.random.default_rng(1).normal(size=(40, 2)), labels, kind="multilabel")
+    assert torch.equal(several.priors, several.train.y.mean(0))
+    assert load_task("diabetes").priors is None
+
+
+@pytest.mark.parametrize(
+    ("name", "modifier", "message"),
+    [
+        ("diabetes", {"label_noise": 0.2}, "use outliers"),
+        ("wine", {"outliers": 0.2}, "use label noise"),
+        ("diabetes", {"imbalance": 10.0}, "imbalance is for classification"),
+        ("wine", {"label_noise": 1.2}, "between 0 and 1"),
+        ("wine", {"imbalance": 0.5}, "at least 1"),
+        ("wine", {"imbalance": float("nan")}, "at least 1"),
+    ],
+)
+def test_modifiers_that_do_not_fit(name, modifier, message):
+    with pytest.raises(TaskError, match=message):
+        load_task(name, **modifier)
