@@ -1,0 +1,39 @@
+"""The command line: the one room that knows all others. Heavy imports happen inside the verbs."""
+
+from __future__ import annotations
+
+import typer
+
+from symloss.cli import look
+from symloss.cli.group import OneLineErrors
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["--help"]},
+)
+
+
+@app.callback()
+def symloss() -> None:
+    """Discover, compile and prove things about closed-form loss functions.
+
+    A LOSS is a formula in `y` (target) and `p` (prediction), as `'-y*log(p)'`; a zoo name, as `focal`; or a
+    row of a finished search, as `runs/a#1`.
+
+    Start with `symloss discover diabetes --demo`, `symloss zoo`, or `symloss analyze ace --classes 10`.
+    """
+
+
+for _room in (look,):
+    _room.register(app)
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="symloss")

@@ -1,0 +1,207 @@
+"""Verbs that look: zoo, tasks, show, export, plot."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from symloss.cli.arguments import Json, Kind, KindOption, LossArgument, SetOption, is_run, read_loss
+from symloss.cli.group import FormulaCommand
+from symloss.cli.output import print_json, say, show, write_figure, write_text
+from symloss.errors import DomainError
+from symloss.expr import Loss, to_string
+from symloss.report import FORMATS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["register"]
+
+Format = StrEnum("Format", [(name, name) for name in FORMATS])  # type: ignore[misc]
+
+
+class What(StrEnum):
+    """What to draw."""
+
+    loss = "loss"
+    gradient = "gradient"
+    tree = "tree"
+    posterior = "posterior"
+    front = "front"
+    history = "history"
+
+
+_OF_RUN = (What.front, What.history)
+
+Out = Annotated[Path | None, typer.Option(help="File to write.", show_default=False)]
+Classes = Annotated[int | None, typer.Option(help="Number of classes C.", show_default=False)]
+
+
+def zoo(
+    kind: Annotated[Kind | None, typer.Option(help="Only losses of this kind.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the losses with names: formula, coefficients, domain, reference.
+
+    Example: `symloss zoo --kind regression`
+    """
+    from symloss.report.tables import zoo_table
+    from symloss.zoo import entry, names
+
+    kinds = [kind] if kind else list(Kind)
+    entries = [entry(name, one) for one in kinds for name in names(one)]
+    if as_json:
+        print_json([
+            {
+                "name": one.name, "kind": one.kind, "formula": one.formula,
+                "coefficients": dict(one.defaults),
+                "bounds": {name: list(bounds) for name, bounds in one.bounds.items()},
+                "latex": one.loss.latex(symbolic=True), "domain": one.domain, "reference": one.reference,
+            }
+            for one in entries
+        ])  # fmt: skip
+        return
+    show(zoo_table(entries))
+
+
+def tasks(as_json: Json = False) -> None:
+    """List the tasks with names; any CSV file is a task too (`symloss discover --data FILE --target COLUMN`).
+
+    Example: `symloss tasks --json`
+    """
+    from symloss.report.tables import rows_table
+    from symloss.tasks import catalogue
+
+    entries = catalogue()
+    if as_json:
+        print_json([
+            {"name": one.name, "kind": one.kind, "size": one.size, "description": one.description}
+            for one in entries
+        ])  # fmt: skip
+        return
+    columns = ("name", "kind", "size", "what it is")
+    show(rows_table(columns, [(one.name, one.kind, one.size, one.description) for one in entries]))
+
+
+def export(
+    loss: LossArgument,
+    format: Annotated[Format, typer.Option(help="What to write it as.")] = Format.latex,
+    out: Out = None,
+    kind: KindOption = None,
+    values: SetOption = None,
+) -> None:
+    """Print a loss as LaTeX, as one Python file that needs torch alone, as JSON, or as a graphviz tree.
+
+    Examples: `symloss export runs/a#1 --format python --out my_loss.py`;
+    `symloss export ace --set phi1=1.5 --format latex`
+    """
+    import symloss.report as report
+
+    text = report.export(read_loss(loss, kind, values), format)
+    if out:
+        write_text(out, text)
+    else:
+        say(text.rstrip("\n"))
+
+
+def plot(
+    subject: Annotated[
+        str, typer.Argument(metavar="LOSS|RUN", help="A formula, zoo name or RUN#ROW; or a run folder.")
+    ],
+    what: Annotated[
+        What | None, typer.Option(help="What to draw [default: loss, or front of a run].")
+    ] = None,
+    out: Out = None,
+    classes: Classes = None,
+    kind: KindOption = None,
+    values: SetOption = None,
+) -> None:
+    """Draw a loss (value, gradient, tree, posterior map) or a run (front, history) as .png, .svg or .pdf.
+
+    The posterior map is drawn for two or three classes. Of a run, `loss`, `gradient`, `tree` and `posterior`
+    are those of the picked row.
+
+    Examples: `symloss plot ace --what gradient --classes 10`;
+    `symloss plot runs/a --what history --out a.svg`
+    """
+    whole = is_run(subject)
+    chosen = what or (What.front if whole else What.loss)
+    if chosen in _OF_RUN and not whole:
+        raise DomainError(f"--what {chosen} draws a run, and {subject.strip()!r} is no run folder")
+    if whole:
+        from symloss.search import open_run
+
+        result = open_run(subject)
+        figure = _of_run(result, chosen) if chosen in _OF_RUN else _of_loss(result.best, chosen, classes)
+    else:
+        figure = _of_loss(read_loss(subject, kind, values), chosen, classes)
+    write_figure(out or Path(f"{_slug(subject)}-{chosen}.png"), figure)
+
+
+def _of_run(result: Any, what: What) -> Figure:
+    import symloss.report as report
+
+    return report.plot_front(result) if what is What.front else report.plot_history(result)
+
+
+def _of_loss(loss: Loss, what: What, classes: int | None) -> Figure:
+    import symloss.report as report
+
+    if what is What.tree:
+        return report.plot_tree(loss)
+    if what is What.posterior:
+        return report.plot_posterior(loss, 2 if classes is None else classes)
+    draw = report.plot_loss if what is What.loss else report.plot_gradient
+    return draw(loss, 10 if classes is None else classes)
+
+
+def _slug(text: str) -> str:
+    """A file name that reminds of what was typed."""
+    words = re.sub(r"[^A-Za-z0-9.]+", "-", text.strip().rstrip("/").rpartition("/")[2]).strip("-.")
+    return words[:40] or "loss"
+
+
+def show_(
+    subject: Annotated[
+        str, typer.Argument(metavar="LOSS|RUN|RUN#ROW", help="A loss, a run folder, or a row of a run.")
+    ],
+    kind: KindOption = None,
+    values: SetOption = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="How a loss is computed, with the emitted code.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a loss, a run, or a row of a run.
+
+    Examples: `symloss show focal --set gamma=3`; `symloss show runs/a`; `symloss show runs/a#2 --json`;
+    `symloss show ace --plan`
+    """
+    loss = read_loss(subject, kind, values)
+    if as_json:
+        print_json(_facts(loss))
+        return
+    from symloss.report.tables import loss_table
+
+    show(loss_table([(name, str(value)) for name, value in _facts(loss).items()]))
+
+
+def _facts(loss: Loss) -> dict[str, Any]:
+    return {
+        "formula": str(loss),
+        "kind": loss.kind,
+        "coefficients": dict(loss.coefficients),
+        "complexity": loss.complexity,
+        "canonical": to_string(loss.canonical),
+        "latex": loss.latex(),
+    }
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the command line."""
+    for name, verb in (("zoo", zoo), ("tasks", tasks), ("show", show_), ("export", export), ("plot", plot)):
+        app.command(name, cls=FormulaCommand)(verb)

@@ -1,0 +1,153 @@
+"""Tables: for the terminal with rich, for papers as LaTeX."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+
+from symloss.expr import Loss
+
+if TYPE_CHECKING:
+    from symloss.search import Baseline, FrontRow, Result
+    from symloss.zoo import Entry
+
+__all__ = [
+    "baseline_table", "escape", "front_table", "loss_table", "losses_tex", "number", "rows_table",
+    "zoo_table",
+]  # fmt: skip
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
+    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def escape(text: str) -> str:
+    r"""Plain text for LaTeX's text mode.
+
+    >>> print(escape("100 % of a_b"))
+    100 \% of a\_b
+    """
+    return "".join(_SPECIAL.get(character, character) for character in text)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure in a table: significant digits, or a dash where there is none.
+
+    >>> number(0.123456), number(None), number(12.0), number(float("nan"))
+    ('0.1235', '-', '12', 'nan')
+    """
+    return "-" if value is None else f"{value:.{digits}g}"
+
+
+def _table(*columns: str, numbers: Sequence[str] = (), title: str | None = None) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for column in columns:
+        # Formulas fold over lines rather than lose their ends.
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return table
+
+
+def zoo_table(entries: Sequence[Entry]) -> Table:
+    """The losses with names: formula, coefficients, domain, reference."""
+    table = _table("name", "kind", "formula", "coefficients", "domain", "reference")
+    for entry in entries:
+        values = ", ".join(f"{name}={value:g}" for name, value in entry.defaults.items())
+        table.add_row(entry.name, entry.kind, entry.formula, values, entry.domain, entry.reference)
+    return table
+
+
+def loss_table(facts: Sequence[tuple[str, str]]) -> Table:
+    """Facts of one thing, one a line."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, value)
+    return table
+
+
+def rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[str] = ()) -> Table:
+    """Any rows under any columns; `numbers` names the columns to set right."""
+    table = _table(*columns, numbers=numbers)
+    for row in rows:
+        table.add_row(*(number(cell) if isinstance(cell, float) else str(cell) for cell in row))
+    return table
+
+
+def front_table(front: Sequence[FrontRow], metric: str = "validation", title: str | None = None) -> Table:
+    """The front: what each loss costs in complexity and gains in the metric; `>` marks the pick."""
+    table = _table(
+        "", "row", "complexity", metric, "score", "loss", numbers=("row", "complexity", metric, "score")
+    )
+    table.title = title
+    for row in front:
+        table.add_row(
+            ">" if row.picked else "", str(row.row), str(row.complexity), number(row.validation),
+            number(row.score, 3), str(row.loss), style="bold" if row.picked else None,
+        )  # fmt: skip
+    return table
+
+
+def baseline_table(baselines: Sequence[Baseline], metric: str) -> Table:
+    """The discovered loss beside what it has to beat, trained on the same data."""
+    columns = (
+        "trained with",
+        "learning rate",
+        "steps",
+        f"validation {metric}",
+        f"test {metric}",
+        "p",
+        "loss",
+    )
+    table = _table(*columns, numbers=columns[1:6])
+    for row in baselines:
+        table.add_row(
+            row.name, number(row.learning_rate, 3), str(row.steps), number(row.validation), number(row.test),
+            number(row.p_value, 2), str(row.loss), style="bold" if row.name == "discovered" else None,
+        )  # fmt: skip
+    return table
+
+
+def losses_tex(result: Result) -> str:
+    """The front as a LaTeX document that compiles as it stands; its table can be pasted elsewhere."""
+    metric = str(result.task.get("metric", "metric"))
+    star = r"$\star$ "
+    lines = [
+        f"{star if row.picked else ''}{row.row} & {row.complexity} & {number(row.validation)} & "
+        rf"${_broken(row.loss)}$ \\"
+        for row in result.front
+    ]
+    caption = (
+        f"Losses found on {result.task.get('name', 'a task')} by {result.method} "
+        f"(seed {result.seed}); the star marks the pick."
+    )
+    return "\n".join(
+        [
+            r"\documentclass{article}",
+            r"\usepackage{amsmath,array,booktabs,longtable}",
+            r"\usepackage[margin=2cm]{geometry}",
+            r"\begin{document}",
+            r"\begin{longtable}{rrr>{\raggedright\arraybackslash}p{0.66\linewidth}}",
+            rf"\caption{{{escape(caption)}}}\\",
+            r"\toprule",
+            rf"row & complexity & validation {escape(metric)} & loss \\",
+            r"\midrule",
+            r"\endhead",
+            *lines,
+            r"\bottomrule",
+            r"\end{longtable}",
+            r"\end{document}",
+            "",
+        ]
+    )
+
+
+def _broken(loss: Loss) -> str:
+    """The formula's LaTeX, its source lines of readable length."""
+    return "\n".join(textwrap.wrap(loss.latex(), 100, break_long_words=False, break_on_hyphens=False) or [""])

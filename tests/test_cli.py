@@ -1,0 +1,157 @@
+"""The command line: what it prints, and that a user's mistake is one line and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from symloss import named, parse
+from symloss.cli import app
+from symloss.expr import Loss
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    """Run the command line in an empty folder; gives the exit code, standard output and error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            app(list(arguments))
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return call
+
+
+def test_zoo(run):
+    code, out, _ = run("zoo", "--kind", "regression", "--json")
+    assert code == 0
+    huber = next(entry for entry in json.loads(out) if entry["name"] == "huber")
+    assert huber["coefficients"] == {"delta": 1.0}
+    assert huber["latex"]
+    assert "Lin et al." in run("zoo")[1]
+
+
+def test_tasks(run):
+    code, out, _ = run("tasks", "--json")
+    assert code == 0
+    assert "diabetes" in [task["name"] for task in json.loads(out)]
+    assert "digits" in run("tasks")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "loss"),
+    [
+        (("-y*log(p)",), named("ce")),
+        (("--json", "-y*log(p)"), named("ce")),
+        (("ace", "--set", "phi1=1.5"), named("ace", phi1=1.5)),
+        (("a*y*p", "--set", "a=-2"), parse("-2*y*p")),
+        (("mae", "--kind", "regression"), named("mae", "regression")),
+        (("(y - p)**2", "--kind=regression"), named("mse")),
+        (("--", "-y*log(p)"), named("ce")),
+    ],
+)
+def test_a_loss_as_users_type_it(run, arguments, loss):
+    code, out, _ = run("show", *(() if "--json" in arguments else ("--json",)), *arguments)
+    assert code == 0
+    facts = json.loads(out)
+    assert Loss.from_dict({**facts, "coefficients": {}}) == loss
+
+
+def test_show_is_a_page_for_people(run):
+    code, out, _ = run("show", "ce")
+    assert code == 0
+    assert "-y*log(p)" in out
+    assert r"\log" in out
+
+
+def test_export(run, tmp_path):
+    assert run("export", "ce")[1].startswith("M(y, p) = ")
+    assert "digraph" in run("export", "ce", "--format", "dot")[1]
+    assert Loss.from_dict(json.loads(run("export", "ace", "--format", "json")[1])) == named("ace")
+    code, out, _ = run("export", "ce", "--out", "ce.tex")
+    assert (code, out) == (0, "wrote ce.tex\n")
+    assert (tmp_path / "ce.tex").read_text().startswith("M(y, p)")
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient", "tree", "posterior"])
+def test_plot_names_its_file(run, tmp_path, what):
+    code, out, _ = run("plot", "-y*log(p)", "--what", what)
+    assert (code, out) == (0, f"wrote y-log-p-{what}.png\n")
+    assert (tmp_path / f"y-log-p-{what}.png").read_bytes().startswith(b"\x89PNG")
+
+
+BAD = [
+    ("show", "huberr", "did you mean 'huber'"),
+    ("show", "-y*log(p", "not closed"),
+    ("show", "q*y", "unknown name 'q'"),
+    ("show", "ace", "--set", "phi1", "expected NAME=NUMBER"),
+    ("show", "ace", "--set", "phi1=nan", "expected NAME=NUMBER"),
+    ("show", "ace", "--set", "phi7=1", "no coefficient 'phi7'"),
+    ("show", "gce", "--set", "q=7", "expected 1e-06 to 1"),
+    ("show", "ce", "--kind", "regression", "no regression loss is named 'ce'"),
+    ("show", "ce", "--kind", "other", "'other' is not one of"),
+    ("show", "nowhere/run", "neither a run folder nor a formula"),
+    ("show", "Missing argument"),
+    ("shaw", "No such command"),
+    ("zoo", "--nope", "No such option"),
+    ("export", "ce", "--format", "exe", "'exe' is not one of"),
+    ("export", "ce", "--out", "no/such/folder/a.tex", "cannot write no/such/folder/a.tex"),
+    ("plot", "ce", "--out", "a.exe", "no picture format"),
+    ("plot", "ce", "--classes", "1", "expected at least 2"),
+    ("plot", "ce", "--classes", "two", "valid integer"),
+    ("plot", "ce", "--what", "front", "no run folder"),
+    ("plot", "mse", "--what", "posterior", "not of a regression loss"),
+    ("plot", "abs(log(y*p))", "infinite at y = 0"),
+]
+
+
+@pytest.mark.parametrize("case", BAD, ids=[" ".join(case[:-1]) for case in BAD])
+def test_a_mistake_is_one_line(run, tmp_path, case):
+    *arguments, message = case
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("symloss: ")
+    assert message in err
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+def test_help_teaches_by_example(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for verb in ("zoo", "tasks", "show", "export", "plot"):
+        assert verb in out
+        text = run(verb, "--help")[1]
+        assert "Example" in text, verb
+
+
+def test_help_imports_nothing_heavy():
+    heavy = "{'torch', 'matplotlib', 'sklearn', 'scipy', 'deap'}"
+    code = f"""
+import sys
+from symloss.cli import app
+try:
+    app(['--help'])
+except SystemExit:
+    sys.exit(f'imported {{found}}' if (found := {heavy} & set(sys.modules)) else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback():
+    read, write = os.pipe()
+    os.close(read)
+    code = "from symloss.cli import main; import sys; sys.argv = ['symloss', 'zoo']; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert done.stderr == ""
