@@ -14,14 +14,20 @@ from symloss.cli.group import FormulaCommand
 from symloss.cli.output import print_json, say, show, write_figure, write_text
 from symloss.errors import DomainError
 from symloss.expr import Loss, to_string
-from symloss.report import FORMATS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["register"]
 
-Format = StrEnum("Format", [(name, name) for name in FORMATS])  # type: ignore[misc]
+
+class Format(StrEnum):
+    """What to write a loss as."""
+
+    latex = "latex"
+    python = "python"
+    json = "json"
+    dot = "dot"
 
 
 class What(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,9 @@ _SPECIAL = {
     ">": r"\textgreater{}",
 }  # fmt: skip
 
+_ONE_LINE = 120
+"""Characters of LaTeX up to which a formula is taken to fit one line of the table."""
+
 
 def escape(text: str) -> str:
     r"""Plain text for LaTeX's text mode.
@@ -39,10 +43,10 @@ def escape(text: str) -> str:
 def number(value: float | None, digits: int = 4) -> str:
     """A figure in a table: significant digits, or a dash where there is none.
 
-    >>> number(0.123456), number(None), number(12.0), number(float("nan"))
-    ('0.1235', '-', '12', 'nan')
+    >>> number(0.123456), number(0.5), number(None), number(float("nan"))
+    ('0.1235', '0.5000', '-', 'nan')
     """
-    return "-" if value is None else f"{value:.{digits}g}"
+    return "-" if value is None else f"{value:#.{digits}g}".rstrip(".")
 
 
 def _table(*columns: str, numbers: Sequence[str] = (), title: str | None = None) -> Table:
@@ -108,7 +112,7 @@ def baseline_table(baselines: Sequence[Baseline], metric: str) -> Table:
     table = _table(*columns, numbers=columns[1:6])
     for row in baselines:
         table.add_row(
-            row.name, number(row.learning_rate, 3), str(row.steps), number(row.validation), number(row.test),
+            row.name, f"{row.learning_rate:.3g}", str(row.steps), number(row.validation), number(row.test),
             number(row.p_value, 2), str(row.loss), style="bold" if row.name == "discovered" else None,
         )  # fmt: skip
     return table
@@ -149,5 +153,8 @@ def losses_tex(result: Result) -> str:
 
 
 def _broken(loss: Loss) -> str:
-    """The formula's LaTeX, its source lines of readable length."""
-    return "\n".join(textwrap.wrap(loss.latex(), 100, break_long_words=False, break_on_hyphens=False) or [""])
+    r"""The formula's LaTeX; a long one without `\left` and `\right`, inside which TeX breaks no line."""
+    text = loss.latex()
+    if len(text) > _ONE_LINE:
+        text = re.sub(r"\\(left|right)(?![a-z])", "", text)
+    return "\n".join(textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False))

@@ -1,0 +1,87 @@
+"""What is seen while a search runs: a live table on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from symloss.report.tables import front_table, number
+
+if TYPE_CHECKING:
+    from symloss.search import Generation
+
+__all__ = ["LiveFront", "duration"]
+
+_ROWS = 12
+"""Rows of the front that are shown while it grows: the table must fit a terminal."""
+
+
+def duration(seconds: float | None) -> str:
+    """A time that a person reads.
+
+    >>> duration(75), duration(4.2), duration(7300), duration(None)
+    ('1 min 15 s', '4 s', '2 h 1 min', '-')
+    """
+    if seconds is None:
+        return "-"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class LiveFront:
+    """Shows each generation of a search; a context manager that is called with each `Generation`.
+
+    Args:
+        console: where to; a terminal gets a table that is redrawn, anything else one line a generation.
+        metric: the name of the validation metric.
+    """
+
+    def __init__(self, console: Console, metric: str) -> None:
+        self._console, self._metric = console, metric
+        self._live: Live | None = None
+        self._progress = Progress(
+            TextColumn("generation"), MofNCompleteColumn(), BarColumn(30), TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"), console=console,
+        )  # fmt: skip
+        self._bar = self._progress.add_task("search", total=None, left="")
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live = Live(self._progress, console=self._console, refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, generation: Generation) -> None:
+        """Show the state after one generation."""
+        if self._live is None:
+            self._console.print(self._line(generation), soft_wrap=True, markup=False)
+            return
+        left = f"{duration(generation.remaining)} left" if generation.remaining else ""
+        self._progress.update(self._bar, completed=generation.number, total=generation.generations, left=left)
+        title = f"{generation.evaluated} candidates considered"
+        self._live.update(Group(front_table(generation.front[-_ROWS:], self._metric, title), self._progress))
+
+    def _line(self, generation: Generation) -> str:
+        picked = next((row for row in generation.front if row.picked), None)
+        best = (
+            f"{self._metric} {number(picked.validation)}  {picked.loss}" if picked else "nothing trained yet"
+        )
+        left = f", {duration(generation.remaining)} left" if generation.remaining is not None else ""
+        return (
+            f"generation {generation.number}/{generation.generations}  {generation.evaluated} considered  "
+            f"{duration(generation.seconds)}{left}  {best}"
+        )

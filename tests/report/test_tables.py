@@ -1,0 +1,90 @@
+"""Tables for the terminal and for LaTeX, the live table, and the verdict."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from symloss.report import LiveFront, baseline_table, front_table, losses_tex, outcomes, verdict
+from symloss.report.tables import escape
+
+
+def printed(*things) -> str:
+    console = Console(file=io.StringIO(), width=140)
+    for thing in things:
+        console.print(thing)
+    return console.file.getvalue()
+
+
+def test_front_table_marks_the_pick(result):
+    lines = printed(front_table(result.front, "mse")).splitlines()
+    (picked,) = [line for line in lines if line.lstrip().startswith(">")]
+    assert str(result.front[2].loss) in picked
+    assert "0.5" in picked
+
+
+def test_baseline_table(result):
+    text = printed(baseline_table(result.baselines, "mse"))
+    assert "best zoo: huber" in text
+    assert "test mse" in text
+
+
+def test_latex_table_is_a_whole_document(result):
+    task = {**result.task, "name": "my_data & 50 %"}
+    text = losses_tex(replace(result, task=task))
+    assert text.startswith(r"\documentclass")
+    assert r"my\_data \& 50 \%" in text
+    assert text.count(r"\begin{") == text.count(r"\end{")
+    assert text.count("$") % 2 == 0
+    assert text.count(r"\star") == 1
+    assert result.front[1].loss.latex() in text
+    assert r"\left" not in text.splitlines()[-4], "no line can be broken inside"
+
+
+def test_escape_leaves_no_special_character():
+    assert escape(r"\{}") == r"\textbackslash{}\{\}"
+
+
+@pytest.mark.parametrize(
+    ("test", "p_value", "says"),
+    [
+        (0.47, 0.01, "beats the tuned baseline (mse tuned): test mse 0.4700 against 0.5000, paired p = 0.01"),
+        (0.47, 0.2, "does not beat the tuned baseline (mse tuned) beyond chance"),
+        (0.47, None, "too few seeds"),
+        (0.53, 0.01, "does not beat the tuned baseline (mse tuned): test mse 0.5300 against 0.5000."),
+    ],
+)
+def test_the_verdict_is_plain(result, test, p_value, says):
+    discovered = replace(result.baselines[-1], test=test, p_value=p_value)
+    assert says in verdict(replace(result, baselines=(*result.baselines[:-1], discovered)))
+
+
+def test_no_verdict_without_baselines(result):
+    assert "not compared" in verdict(replace(result, baselines=()))
+
+
+def test_outcomes_are_counted(result):
+    assert outcomes(result) == "12 candidates: 6 trained, 4 reused, 1 rejected, 1 failed"
+
+
+def test_a_log_gets_plain_lines(result):
+    console = Console(file=io.StringIO(), width=80)
+    with LiveFront(console, "mse") as live:
+        for generation in result.generations:
+            live(generation)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("generation 1/3  4 considered  10 s, 20 s left  mse 0.5000  ")
+
+
+def test_a_terminal_gets_a_live_table(result):
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with LiveFront(console, "mse") as live:
+        for generation in result.generations:
+            live(generation)
+    text = console.file.getvalue()
+    assert "12 candidates considered" in text
+    assert "3/3" in text
