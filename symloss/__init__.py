@@ -1,8 +1,46 @@
-"""symloss: discover, compile and prove things about closed-form loss functions."""
+"""symloss: discover, compile and prove things about closed-form loss functions.
+
+>>> import symloss as sl
+>>> sl.parse("y*abs(log(1.3*p))").latex()
+'y \\\\left|{\\\\log{\\\\left(1.3 p \\\\right)}}\\\\right|'
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from symloss.errors import CompileError, DomainError, ParseError, RunError, SymlossError, TaskError
 from symloss.expr import Loss, parse, register_primitive
 from symloss.zoo import named, names
 
-__all__ = ["Loss", "named", "names", "parse", "register_primitive"]
+if TYPE_CHECKING:
+    from symloss.search import Result, discover, open_run, resume, verify
+    from symloss.tasks import Task, load_csv, load_task, task_names
+    from symloss.theory import Certificate, Derivation, analyze, derive, posterior_map, sparsify
+
+__all__ = [
+    "Certificate", "CompileError", "Derivation", "DomainError", "Loss", "ParseError", "Result", "RunError",
+    "SymlossError", "Task", "TaskError", "analyze", "derive", "discover", "load_csv", "load_task", "named",
+    "names", "open_run", "parse", "posterior_map", "register_primitive", "resume", "sparsify", "task_names",
+    "verify",
+]  # fmt: skip
+
+# Rooms that load torch or take long to import are opened when first asked for.
+_ROOMS = {
+    **dict.fromkeys(
+        ("Certificate", "Derivation", "analyze", "derive", "posterior_map", "sparsify"), "symloss.theory"
+    ),
+    **dict.fromkeys(("Task", "load_csv", "load_task", "task_names"), "symloss.tasks"),
+    **dict.fromkeys(("Result", "discover", "open_run", "resume", "verify"), "symloss.search"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'symloss' has no attribute {name!r}")
+    return getattr(import_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
