@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symloss.errors import TaskError
+from symloss.tasks.augment import Augmentation
 from symloss.tasks.features import DataSet, standardise
 from symloss.tasks.metrics import DEFAULT_METRIC, Metric, get_metric
 from symloss.tasks.models import ModelFactory, architecture
 from symloss.tasks.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
+from symloss.tasks.parts import Split
 from symloss.tasks.settings import TrainingSettings
 from symloss.tasks.splits import Indices, cut, split_indices
-from symloss.tasks.task import Split, Task
+from symloss.tasks.task import Task
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "class_shares"]
 
 
 def assemble(
@@ -32,6 +34,7 @@ def assemble(
     imbalance: float | None = None,
     outliers: float = 0.0,
     settings: TrainingSettings | None = None,
+    augment: str | Augmentation | None = None,
     origin: dict[str, Any] | None = None,
 ) -> Task:
     """The task of a data set; see `load_task` for the arguments.
@@ -85,8 +88,8 @@ def assemble(
         classes=classes,
         factory=architecture("linear", tuple(inputs.shape[1:]), classes or 1),
         settings=settings or TrainingSettings(),
-        priors=_priors(data.kind, splits[0].y, classes),
-        augment=data.augment,
+        priors=class_shares(data.kind, splits[0].y, classes),
+        augment=data.augment if augment is None else augment,
         facts=facts,
     )
     return task.with_model(data.model if model is None else model)
@@ -118,7 +121,8 @@ def _classes(data: DataSet, targets: NDArray[Any]) -> int | None:
     return targets.shape[1] if data.kind == "multilabel" else len(data.class_names)
 
 
-def _priors(kind: str, labels: Tensor, classes: int | None) -> Tensor | None:
+def class_shares(kind: str, labels: Tensor, classes: int | None) -> Tensor | None:
+    """Share of each class, or of each label's ones, `[C]`; None for regression."""
     if kind == "regression":
         return None
     if kind == "multilabel":

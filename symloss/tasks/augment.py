@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["AUGMENTATIONS"]
+from symloss.errors import TaskError
+from symloss.tasks.names import suggestion
+
+__all__ = ["AUGMENTATIONS", "Augmentation", "augmentation"]
+
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def random_crop(images: Tensor, generator: torch.Generator, padding: int = 4) -> Tensor:
@@ -29,7 +34,20 @@ def random_crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(flip[:, None, None, None], cropped.flip(3), cropped)
 
 
-AUGMENTATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+AUGMENTATIONS: dict[str, Augmentation] = {
     "crop": random_crop,
     "crop-flip": random_crop_flip,
 }
+
+
+def augmentation(chosen: str | Augmentation) -> Augmentation:
+    """The augmentation of a name, or the function itself.
+
+    Raises:
+        TaskError: for an unknown name.
+    """
+    if callable(chosen):
+        return chosen
+    if chosen not in AUGMENTATIONS:
+        raise TaskError(f"unknown augmentation {chosen!r}: {suggestion(chosen, AUGMENTATIONS)}")
+    return AUGMENTATIONS[chosen]

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from symloss.errors import TaskError
 from symloss.expr import Loss, parse
-from symloss.tasks.augment import AUGMENTATIONS
+from symloss.tasks.augment import Augmentation, augmentation
+from symloss.tasks.describe import describe, fingerprint
 from symloss.tasks.metrics import Metric, get_metric
-from symloss.tasks.models import Architecture, ModelFactory, architecture
+from symloss.tasks.models import ModelFactory, architecture
+from symloss.tasks.objectives import BASE_LOSSES, ordinary
+from symloss.tasks.parts import Split
 from symloss.tasks.settings import TrainingSettings
 from symloss.tasks.training import InstanceLoss, StepHook, batch_order, predict, seeded, train
 
@@ -26,35 +27,7 @@ if TYPE_CHECKING:
 
     AnyMetric = str | Metric | Callable[[Tensor, Tensor], float]
 
-__all__ = ["BASE_LOSSES", "Split", "Task"]
-
-BASE_LOSSES = {
-    "classification": "-y*log(p)",
-    "multilabel": "-y*log(p) - (1 - y)*log(1 - p)",
-    "regression": "(y - p)**2",
-}
-
-
-@dataclass(frozen=True)
-class Split:
-    """Features and targets of one part of the data.
-
-    Attributes:
-        X: float32 `[N, ...]`.
-        y: class indices int64 `[N]`, standardised targets float32 `[N]`, or 0/1 labels float32 `[N, K]`.
-        w: weights of the instances, float32 `[N]`, or None.
-    """
-
-    X: Tensor
-    y: Tensor
-    w: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def to(self, device: torch.device | str) -> Split:
-        """The same part on another device."""
-        return Split(self.X.to(device), self.y.to(device), None if self.w is None else self.w.to(device))
+__all__ = ["Task"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,7 +58,7 @@ class Task:
     factory: ModelFactory
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     priors: Tensor | None = None
-    augment: str | None = None
+    augment: str | Augmentation | None = None
     objective: InstanceLoss | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     ledger: Counter[str] = field(default_factory=Counter)
@@ -156,7 +129,7 @@ class Task:
         for rows in self.batches(seed, steps, batch_size):
             inputs = self.train.X[rows]
             if self.augment:
-                inputs = AUGMENTATIONS[self.augment](inputs, generator)
+                inputs = augmentation(self.augment)(inputs, generator)
             yield inputs, self.train.y[rows]
 
     def fit(
@@ -215,6 +188,18 @@ class Task:
         outputs = predict(model, part.X)
         return {metric.name: metric(outputs, part.y) for metric in chosen}
 
+    def score(
+        self,
+        loss: InstanceLoss | Loss,
+        *,
+        seed: int,
+        settings: TrainingSettings | None = None,
+        split: str = "val",
+        metrics: Sequence[AnyMetric] | None = None,
+    ) -> dict[str, float]:
+        """`fit`, then `evaluate`: what works for every task, those of `from_function` included."""
+        return self.evaluate(self.fit(loss, seed=seed, settings=settings), split, metrics)
+
     def meta_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The differentiable objective by which coefficients are tuned, a scalar; not the metric.
 
@@ -222,11 +207,7 @@ class Task:
         """
         if self.objective is not None:
             return self.objective(outputs, targets)
-        if self.kind == "classification":
-            return F.cross_entropy(outputs, targets)
-        if self.kind == "multilabel":
-            return F.binary_cross_entropy_with_logits(outputs, targets)
-        return F.mse_loss(outputs, targets)
+        return ordinary(self.kind, outputs, targets)
 
     def base_loss(self) -> Loss:
         """The ordinary loss of this kind: cross-entropy, binary cross-entropy or squared error."""
@@ -235,34 +216,11 @@ class Task:
     @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal SHA-256 of the kind and of every number in the three parts."""
-        digest = hashlib.sha256(self.kind.encode())
-        for part in (self.train, self.val, self._test):
-            for tensor in (part.X, part.y, part.w):
-                if tensor is not None:
-                    array = tensor.detach().cpu().contiguous().numpy()
-                    digest.update(f"{array.dtype}{array.shape}".encode())
-                    digest.update(array.tobytes())
-        return digest.hexdigest()
+        return fingerprint(self)
 
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, JSON-ready; `origin` says how to make it again, or is None."""
-        model = self.factory.name if isinstance(self.factory, Architecture) else _name(self.factory)
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "metric": self.metric,
-            "greater_is_better": self.measure.greater_is_better,
-            "meta_loss": _name(self.objective) if self.objective else self.base_loss().formula,
-            "classes": self.classes,
-            "inputs": list(self.inputs),
-            "sizes": {"train": len(self.train), "val": len(self.val), "test": len(self._test)},
-            "model": model,
-            "settings": asdict(self.settings),
-            "augment": self.augment,
-            "has_gradients": self.has_gradients,
-            "fingerprint": self.fingerprint,
-            **self.facts,
-        }
+        return describe(self)
 
     def with_model(self, model: str | ModelFactory) -> Task:
         """The same task with another model: a name, or a function without arguments that makes one.
@@ -324,6 +282,7 @@ class Task:
         imbalance: float | None = None,
         outliers: float = 0.0,
         settings: TrainingSettings | None = None,
+        augment: str | Augmentation | None = None,
     ) -> Task:
         """A task of one's own arrays, split 60/20/20 and scaled by the training rows.
 
@@ -339,6 +298,7 @@ class Task:
             seed: of the split and the modifiers.
             label_noise, imbalance, outliers: see `load_task`.
             settings: of the training.
+            augment: of training images: `crop`, `crop-flip`, or a function `(images, generator) -> images`.
 
         Raises:
             TaskError: for arrays, labels or options that do not fit.
@@ -354,7 +314,93 @@ class Task:
         data = from_arrays(X, y, kind=kind, groups=groups, weights=weights, name=name)
         return assemble(
             data, model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-            outliers=outliers, settings=settings,
+            outliers=outliers, settings=settings, augment=augment,
+        )  # fmt: skip
+
+    @classmethod
+    def from_loaders(
+        cls,
+        train: Iterable[Any],
+        val: Iterable[Any],
+        test: Iterable[Any],
+        *,
+        model: str | ModelFactory,
+        kind: str,
+        metric: AnyMetric | None = None,
+        classes: int | None = None,
+        name: str = "loaders",
+        settings: TrainingSettings | None = None,
+        augment: str | Augmentation | None = None,
+    ) -> Task:
+        """A task of one's own data loaders, split as they are.
+
+        Each is read once, into memory (at most 8 GiB), as batches `(inputs, targets)`. Inputs stay as they
+        are; regression targets are standardised by the training part. What a data set draws at random is
+        drawn once: for fresh draws give it as `augment`. The batch size is that of the training loader.
+
+        Args:
+            train, val, test: `DataLoader`s, or any iterables of batches.
+            model: a name, or a function without arguments that makes a fresh model.
+            kind: `"classification"` (class indices), `"multilabel"` (0/1, `[N, K]`) or `"regression"`.
+            metric: a name, a `Metric` or a function; accuracy, macro-F1 or mean squared error unless given.
+            classes: number of classes; the largest index plus one unless given.
+            name: what to call it.
+            settings: of the training; their batch size takes precedence.
+            augment: of training inputs: `crop`, `crop-flip`, or `(inputs, generator) -> inputs`.
+
+        Raises:
+            TaskError: for loaders that give something else.
+
+        >>> batches = [(torch.randn(8, 3), torch.arange(8) % 2)]
+        >>> Task.from_loaders(batches, batches, batches, model="linear", kind="classification")
+        <Task loaders: classification, 8/8/8 instances, accuracy>
+        """
+        from symloss.tasks.loaders import from_loaders  # it builds on this module
+
+        return from_loaders(
+            train, val, test, model=model, kind=kind, metric=metric, classes=classes, name=name,
+            settings=settings, augment=augment,
+        )  # fmt: skip
+
+    @classmethod
+    def from_function(
+        cls,
+        train_eval: Callable[[Any, int, int], Mapping[str, float]],
+        *,
+        kind: str,
+        metric: str = "metric",
+        greater_is_better: bool | None = None,
+        classes: int | None = None,
+        name: str | None = None,
+        settings: TrainingSettings | None = None,
+    ) -> Task:
+        """A task of any trainer: `train_eval(loss_module, seed, budget) -> {"metric": float, ...}`.
+
+        Such a task has no gradients through training: it can only be scored, and coefficients are not tuned.
+
+        Args:
+            train_eval: trains a model of its own with `loss_module(outputs, targets)`, seeded by `seed`, for
+                `budget` optimiser steps. It returns its validation result as `"metric"` and, if it has one,
+                its test result as `"test"`.
+            kind: what `loss_module` expects: logits and classes, logits and 0/1 labels, or numbers.
+            metric: what to call the result.
+            greater_is_better: its direction; that of the metric of this name, else False.
+            classes: number of classes or labels; 2 unless given.
+            name: what to call the task; that of the function unless given.
+            settings: `steps` is the budget.
+
+        Raises:
+            TaskError: for an unknown kind, or something that cannot be called.
+
+        >>> task = Task.from_function(lambda loss, seed, budget: {"metric": 0.5}, kind="regression")
+        >>> task.score(task.meta_loss, seed=0)
+        {'metric': 0.5}
+        """
+        from symloss.tasks.blackbox import from_function  # it builds on this module
+
+        return from_function(
+            train_eval, kind=kind, metric=metric, greater_is_better=greater_is_better, classes=classes,
+            name=name, settings=settings,
         )  # fmt: skip
 
     def _check_outputs(self) -> None:
@@ -367,7 +413,3 @@ class Task:
         expected = (2,) if self.kind == "regression" else (2, self.classes)
         if shape != expected:
             raise TaskError(f"the model's outputs for two instances have shape {shape}: expected {expected}")
-
-
-def _name(thing: Any) -> str:
-    return str(getattr(thing, "__qualname__", type(thing).__name__))

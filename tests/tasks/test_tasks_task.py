@@ -137,7 +137,7 @@ def test_a_description_is_json_and_a_task_survives_a_pickle():
     task = load_task("diabetes", outliers=0.1)
     description = json.loads(json.dumps(task.describe()))
     assert description["sizes"] == {"train": 265, "val": 89, "test": 88}
-    assert description["origin"]["outliers"] == 0.1
+    assert description["origin"]["load_task"]["outliers"] == 0.1
     copy = pickle.loads(pickle.dumps(task))
     assert copy.describe() == task.describe()
     assert torch.equal(next(copy.build_model(0).parameters()), next(task.build_model(0).parameters()))

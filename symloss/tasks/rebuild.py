@@ -1,0 +1,63 @@
+"""A task made again from its description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from symloss.errors import TaskError
+from symloss.tasks.catalogue import load_csv, load_task
+from symloss.tasks.external import load_object
+from symloss.tasks.task import Task
+
+__all__ = ["rebuild"]
+
+_MAKERS: dict[str, Callable[..., Task]] = {
+    "load_task": load_task,
+    "load_csv": load_csv,
+    "load_object": load_object,
+}
+
+
+def rebuild(description: Mapping[str, Any]) -> Task:
+    """The task that `Task.describe` described, made again from where it came.
+
+    Raises:
+        TaskError: when it came from arrays or code, or is not the same any more.
+
+    >>> from symloss.tasks import load_task
+    >>> task = load_task("wine", label_noise=0.2, model="linear").with_settings(steps=9)
+    >>> rebuild(task.describe()).describe() == task.describe()
+    True
+    """
+    name, origin = description.get("name"), description.get("origin")
+    if not isinstance(origin, Mapping) or len(origin) != 1:
+        raise TaskError(f"task {name} came from arrays or code: give it again")
+    (how, arguments), *_ = origin.items()
+    if how not in _MAKERS or not isinstance(arguments, Mapping):
+        raise TaskError(f"task {name} has no known origin: give it again")
+    try:
+        task = _MAKERS[how](**arguments)
+        settings = dict(description["settings"])
+        settings["milestones"] = tuple(settings["milestones"])
+        task = task.with_settings(**settings)
+    except (TypeError, KeyError) as error:
+        raise TaskError(f"the description of task {name} is damaged ({error}): give the task again") from None
+    if task.has_gradients and task.describe()["model"] != description.get("model"):
+        task = _by_name(task.with_model, description, "model")
+    if task.metric != description.get("metric"):
+        task = _by_name(task.with_metric, description, "metric")
+    for key in ("kind", "meta_loss", "fingerprint"):
+        if task.describe()[key] != description.get(key):
+            what = "its data have changed" if key == "fingerprint" else f"its {key} is another"
+            raise TaskError(f"task {name} is not the one described, {what}: give that task again")
+    return task
+
+
+def _by_name(change: Callable[[str], Task], description: Mapping[str, Any], key: str) -> Task:
+    try:
+        return change(str(description.get(key)))
+    except TaskError as error:
+        raise TaskError(
+            f"the {key} {description.get(key)!r} came from code ({error}): give the task again"
+        ) from None
