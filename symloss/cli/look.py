@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symloss.cli.arguments import Json, Kind, KindOption, LossArgument, SetOption, is_run, read_loss
+from symloss.cli.arguments import (
+    Json,
+    Kind,
+    KindOption,
+    LossArgument,
+    SetOption,
+    is_run,
+    read_loss,
+    read_row,
+)
+from symloss.cli.conclude import print_run, row_facts
 from symloss.cli.group import FormulaCommand
 from symloss.cli.output import print_json, say, show, write_figure, write_text
 from symloss.errors import DomainError
@@ -187,13 +197,26 @@ def show_(
     Examples: `symloss show focal --set gamma=3`; `symloss show runs/a`; `symloss show runs/a#2 --json`;
     `symloss show ace --plan`
     """
-    loss = read_loss(subject, kind, values)
-    if as_json:
-        print_json(_facts(loss))
-        return
-    from symloss.report.tables import loss_table
+    if is_run(subject):
+        from symloss.search import open_run
 
-    show(loss_table([(name, str(value)) for name, value in _facts(loss).items()]))
+        print_run(open_run(subject), as_json=as_json)
+        return
+    loss = read_loss(subject, kind, values)
+    if plan:
+        from symloss.codegen import plan as compiled_plan
+
+        say(str(compiled_plan(loss)).rstrip("\n"))
+        return
+    facts = _facts(loss)
+    if "#" in subject:
+        facts |= row_facts(read_row(subject))
+    if as_json:
+        print_json(facts)
+        return
+    from symloss.report.tables import facts_table
+
+    show(facts_table([(name, value) for name, value in facts.items() if value not in (None, {}, [])]))
 
 
 def _facts(loss: Loss) -> dict[str, Any]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 
 from symloss.errors import RunError
+from symloss.report.files import image, write_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["PIPE_WIDTH", "console", "print_json", "say", "show", "write_figure", "write_text"]
 
+_PICTURES = ("png", "svg", "pdf")
 PIPE_WIDTH = 160
 """Columns of a table that goes to a file or a pipe: a formula is not cut to 80."""
 
@@ -58,31 +61,16 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         RunError: when it cannot be written.
     """
-    _write(path, text.encode())
+    say(f"wrote {write_file(path, text.encode())}")
 
 
-def write_figure(path: Path, figure: Any) -> None:
+def write_figure(path: Path, figure: Figure) -> None:
     """Write a picture in the format of the file's suffix, and say so.
 
     Raises:
         RunError: for a suffix that is no picture's, or when it cannot be written.
     """
-    formats = figure.canvas.get_supported_filetypes()
-    suffix = path.suffix.lstrip(".").lower()
-    if suffix not in formats:
-        raise RunError(f"{path}: no picture format {path.suffix!r}; use .png, .svg or .pdf")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, dpi=150)
-    _write(path, buffer.getvalue())
-
-
-def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise RunError(f"cannot write {path}: {error.strerror}") from None
-    say(f"wrote {path}")
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in _PICTURES:
+        raise RunError(f"{path}: no picture format {path.suffix!r}; use .{', .'.join(_PICTURES)}")
+    say(f"wrote {write_file(path, image(figure, suffix))}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from symloss.report.certificate import certificate_table, certificate_tex
 from symloss.report.export import FORMATS, export
+from symloss.report.files import write_run_files
 from symloss.report.formula_tree import formula_tree
 from symloss.report.live import LiveFront, duration
 from symloss.report.loss_figures import plot_gradient, plot_loss
 from symloss.report.posterior_figure import plot_posterior
 from symloss.report.run_figures import plot_front, plot_history
-from symloss.report.summary import outcomes, verdict
+from symloss.report.summary import count_outcomes, outcomes, verdict
 from symloss.report.tables import baseline_table, front_table, losses_tex
 from symloss.report.tree_figure import plot_tree
 
 __all__ = [
-    "FORMATS", "LiveFront", "baseline_table", "duration", "export", "formula_tree", "front_table",
-    "losses_tex", "outcomes", "plot_front", "plot_gradient", "plot_history", "plot_loss", "plot_posterior",
-    "plot_tree", "verdict",
+    "FORMATS", "LiveFront", "baseline_table", "certificate_table", "certificate_tex", "count_outcomes",
+    "duration", "export", "formula_tree", "front_table", "losses_tex", "outcomes", "plot_front",
+    "plot_gradient", "plot_history", "plot_loss", "plot_posterior", "plot_tree", "verdict",
+    "write_run_files",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Integer, Rational, lambdify, limit, nan, oo, zoo
+from sympy import Expr, Integer, Rational, lambdify, nan, oo, zoo
 
 from symloss.errors import DomainError
 from symloss.expr import PI, C, Loss, P, W, Y, elementary
@@ -25,7 +25,7 @@ def entry_expr(loss: Loss, target: float, classes: int = 10) -> Expr:
     The prior `pi` is uniform and the weight `w` is 1.
 
     Raises:
-        DomainError: when that limit is infinite.
+        CompileError: when that limit is infinite.
 
     >>> from symloss.expr import parse
     >>> entry_expr(parse("-y*log(p)"), 1)
@@ -33,12 +33,10 @@ def entry_expr(loss: Loss, target: float, classes: int = 10) -> Expr:
     """
     expr = loss.value_expr.xreplace({C: Integer(classes), PI: Rational(1, classes), W: Integer(1)})
     at_target = expr.subs(Y, Rational(str(target)))
-    if at_target.has(*_UNDEFINED) and target == 0:
-        at_target = limit(expr, Y, 0, "+")
-    if at_target.has(*_UNDEFINED):
-        raise DomainError(
-            f"{loss} is infinite at y = {target:g}; write y*abs(log(p)), not abs(log(y*p)), or use plog"
-        )
+    if target == 0 and at_target.has(*_UNDEFINED):
+        from symloss.codegen.limits import at_zero  # loads torch, and is rarely needed
+
+        return at_zero(expr, Y)
     return at_target
 
 

@@ -32,7 +32,8 @@ def plot_loss(loss: Loss, classes: int = 10) -> Figure:
         classes: the value of `C` where the formula has it.
 
     Raises:
-        DomainError: for a loss that is infinite at a hard label, or fewer than two classes.
+        CompileError: for a loss that is infinite at a hard label.
+        DomainError: for fewer than two classes, or a loss that is finite nowhere.
     """
     _check(classes)
     fig, axes = figure()
@@ -61,7 +62,8 @@ def plot_gradient(loss: Loss, classes: int = 10) -> Figure:
         classes: the number of classes.
 
     Raises:
-        DomainError: for a loss that is infinite at a hard label, or fewer than two classes.
+        CompileError: for a loss that is infinite at a hard label.
+        DomainError: for fewer than two classes, or a loss that is finite nowhere.
     """
     _check(classes)
     fig, axes = figure()

@@ -10,16 +10,20 @@ from symloss.report.tables import number
 if TYPE_CHECKING:
     from symloss.search import Baseline, Result
 
-__all__ = ["SIGNIFICANT", "outcomes", "verdict"]
+__all__ = ["SIGNIFICANT", "count_outcomes", "outcomes", "verdict"]
 
 SIGNIFICANT = 0.05
 """Probability below which a paired difference over seeds is not put down to chance."""
 
 
+def count_outcomes(result: Result) -> dict[str, int]:
+    """How many candidates ended how, the most frequent first."""
+    return dict(Counter(entry.outcome for entry in result.evaluations).most_common())
+
+
 def outcomes(result: Result) -> str:
     """How many candidates ended how, in one line."""
-    counts = Counter(entry.outcome for entry in result.evaluations)
-    parts = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    parts = ", ".join(f"{count} {outcome}" for outcome, count in count_outcomes(result).items())
     return f"{len(result.evaluations)} candidates: {parts}" if parts else "no candidates"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from symloss.expr import Loss
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from symloss.zoo import Entry
 
 __all__ = [
-    "baseline_table", "escape", "front_table", "loss_table", "losses_tex", "number", "rows_table",
+    "baseline_table", "escape", "facts_table", "front_table", "losses_tex", "number", "rows_table",
     "zoo_table",
 ]  # fmt: skip
 
@@ -62,17 +63,18 @@ def zoo_table(entries: Sequence[Entry]) -> Table:
     table = _table("name", "kind", "formula", "coefficients", "domain", "reference")
     for entry in entries:
         values = ", ".join(f"{name}={value:g}" for name, value in entry.defaults.items())
-        table.add_row(entry.name, entry.kind, entry.formula, values, entry.domain, entry.reference)
+        table.add_row(entry.name, entry.kind, Text(entry.formula), values, entry.domain, entry.reference)
     return table
 
 
-def loss_table(facts: Sequence[tuple[str, str]]) -> Table:
+def facts_table(facts: Sequence[tuple[str, Any]]) -> Table:
     """Facts of one thing, one a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        table.add_row(name, value)
+        shown = ", ".join(f"{k} = {v:g}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row(name, Text(shown))
     return table
 
 
@@ -80,7 +82,7 @@ def rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: S
     """Any rows under any columns; `numbers` names the columns to set right."""
     table = _table(*columns, numbers=numbers)
     for row in rows:
-        table.add_row(*(number(cell) if isinstance(cell, float) else str(cell) for cell in row))
+        table.add_row(*(Text(number(cell) if isinstance(cell, float) else str(cell)) for cell in row))
     return table
 
 
@@ -93,7 +95,7 @@ def front_table(front: Sequence[FrontRow], metric: str = "validation", title: st
     for row in front:
         table.add_row(
             ">" if row.picked else "", str(row.row), str(row.complexity), number(row.validation),
-            number(row.score, 3), str(row.loss), style="bold" if row.picked else None,
+            number(row.score, 3), Text(str(row.loss)), style="bold" if row.picked else None,
         )  # fmt: skip
     return table
 
@@ -113,7 +115,7 @@ def baseline_table(baselines: Sequence[Baseline], metric: str) -> Table:
     for row in baselines:
         table.add_row(
             row.name, f"{row.learning_rate:.3g}", str(row.steps), number(row.validation), number(row.test),
-            number(row.p_value, 2), str(row.loss), style="bold" if row.name == "discovered" else None,
+            number(row.p_value, 2), Text(str(row.loss)), style="bold" if row.name == "discovered" else None,
         )  # fmt: skip
     return table
 

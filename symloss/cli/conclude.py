@@ -1,0 +1,106 @@
+"""What a run comes to: printed for people, or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symloss.cli.output import print_json, say, show
+
+if TYPE_CHECKING:
+    from symloss.search import Baseline, FrontRow, Result
+
+__all__ = ["print_run", "row_facts", "run_facts"]
+
+
+def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False) -> None:
+    """The front, the discovered loss beside the baselines, whether it beats them, and the files."""
+    if as_json:
+        print_json(run_facts(result, files))
+        return
+    import symloss.report as report
+
+    metric = str(result.task.get("metric", "metric"))
+    say(_headline(result))
+    for note in result.notes:
+        say(f"note: {note}")
+    if not result.front:
+        say("The front is empty: no candidate was trained to the end.")
+        return
+    show(report.front_table(result.front, metric))
+    best = result.picked
+    say(f"Discovered loss (row {best.row}, validation {metric} {best.validation:.4g}):")
+    say(f"  M(y, p) = {best.loss}")
+    say(f"  LaTeX:    {best.loss.latex()}")
+    if result.baselines:
+        show(report.baseline_table(result.baselines, metric))
+        say(report.verdict(result))
+    if files:
+        say("Files: " + ", ".join(str(file) for file in files))
+    if result.path is not None and result.status in ("running", "interrupted"):
+        say(f"The run is not finished: symloss resume {result.path} goes on with it.")
+
+
+def _headline(result: Result) -> str:
+    import symloss.report as report
+
+    where = f"{result.path}: " if result.path else ""
+    return (
+        f"{where}{result.task.get('name', 'task')}, {result.method}, seed {result.seed}: {result.status}, "
+        f"{report.outcomes(result)}"
+    )
+
+
+def run_facts(result: Result, files: Sequence[Path] = ()) -> dict[str, Any]:
+    """The run as plain data."""
+    import symloss.report as report
+
+    picked = next((row for row in result.front if row.picked), None)
+    return {
+        "run": str(result.path) if result.path else None,
+        "status": result.status,
+        "task": dict(result.task),
+        "method": result.method,
+        "seed": result.seed,
+        "settings": dict(result.settings),
+        "evaluations": len(result.evaluations),
+        "outcomes": report.count_outcomes(result),
+        "best": row_facts(picked) if picked else None,
+        "front": [row_facts(row) for row in result.front],
+        "baselines": [_baseline_facts(row) for row in result.baselines],
+        "verdict": report.verdict(result) if result.baselines else None,
+        "notes": list(result.notes),
+        "files": [str(file) for file in files],
+    }
+
+
+def row_facts(row: FrontRow) -> dict[str, Any]:
+    """One row of the front as plain data."""
+    return {
+        "row": row.row,
+        "formula": str(row.loss),
+        "kind": row.loss.kind,
+        "latex": row.loss.latex(),
+        "complexity": row.complexity,
+        "validation": row.validation,
+        "score": row.score,
+        "picked": row.picked,
+        "evaluation": row.evaluation,
+        "scale": row.scale,
+        "fresh": list(row.fresh),
+        "scores": dict(row.scores),
+    }
+
+
+def _baseline_facts(row: Baseline) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "formula": str(row.loss),
+        "learning_rate": row.learning_rate,
+        "steps": row.steps,
+        "validation": row.validation,
+        "test": row.test,
+        "tests": list(row.tests),
+        "p_value": row.p_value,
+    }

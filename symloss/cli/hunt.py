@@ -1,0 +1,255 @@
+"""Verbs that search: discover and resume."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from symloss.cli.arguments import Json, Kind, read_loss, split_top_level
+from symloss.cli.conclude import print_run
+from symloss.cli.group import INTERRUPTED, FormulaCommand
+from symloss.cli.output import console
+from symloss.cli.problem import Problem
+
+if TYPE_CHECKING:
+    from symloss.search import Result
+    from symloss.tasks import Task
+
+__all__ = ["register"]
+
+
+class Method(StrEnum):
+    """How losses are proposed and tuned."""
+
+    evomal = "evomal"
+    gplfl = "gplfl"
+    random = "random"
+
+
+class Preset(StrEnum):
+    """How much is searched."""
+
+    quick = "quick"
+    paper = "paper"
+
+
+class Executor(StrEnum):
+    """Where the work is done."""
+
+    serial = "serial"
+    process = "process"
+
+
+class Device(StrEnum):
+    """What computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+_DEMO_SECONDS = 75.0
+"""The demo's search ends after the generation in which this passes; the baselines take about as long."""
+
+# Groups of `discover --help`.
+_DATA, _SEARCH, _BUDGET, _MACHINE = "The data", "The search", "How much", "Where"
+
+
+def _option(help: str, panel: str, *names: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, show_default=False)
+
+
+def discover(
+    tasks: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TASK[,TASK...]]",
+            help="Tasks with names ('symloss tasks' lists them); several are searched for one loss.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[Path | None, _option("A CSV file with a header instead.", _DATA, metavar="FILE")] = None,
+    target: Annotated[str | None, _option("Its column to predict.", _DATA, metavar="COLUMN")] = None,
+    group: Annotated[
+        str | None, _option("Its column whose values no split may divide.", _DATA, metavar="COLUMN")
+    ] = None,
+    weights: Annotated[
+        str | None, _option("Its column of instance weights, `w` in formulas.", _DATA, metavar="COLUMN")
+    ] = None,
+    kind: Annotated[Kind | None, _option("Its kind, when the target alone does not say.", _DATA)] = None,
+    code: Annotated[
+        str | None,
+        _option("A function of yours that makes the task.", _DATA, "--task", metavar="MODULE:FUNCTION"),
+    ] = None,
+    model: Annotated[
+        str | None, _option("linear, mlp, mlp-DEPTHxWIDTH or lenet5.", _DATA, metavar="NAME")
+    ] = None,
+    metric: Annotated[
+        str | None, _option("What to improve on validation data.", _DATA, metavar="NAME")
+    ] = None,
+    label_noise: Annotated[
+        float, _option("Share of training and validation labels to corrupt.", _DATA, metavar="R")
+    ] = 0.0,
+    imbalance: Annotated[
+        float | None, _option("Largest class over rarest class.", _DATA, metavar="R")
+    ] = None,
+    outliers: Annotated[
+        float, _option("Share of training and validation targets to shift.", _DATA, metavar="R")
+    ] = 0.0,
+    method: Annotated[
+        Method,
+        _option(
+            "evomal tunes coefficients by hypergradients; gplfl does not; random is the control.", _SEARCH
+        ),
+    ] = Method.evomal,
+    seed: Annotated[int, _option("The same seed gives the same front.", _SEARCH)] = 0,
+    keep_scale: Annotated[
+        bool | None,
+        _option(
+            "Search the scale of a loss too: a learning rate in disguise.",
+            _SEARCH,
+            "--keep-scale/--no-keep-scale",
+        ),
+    ] = None,
+    require: Annotated[
+        str | None,
+        _option(
+            "Findings that no loss of the front may have refuted, as label_smoothing,bounded_above.",
+            _SEARCH,
+            metavar="FINDING,...",
+        ),
+    ] = None,
+    seed_loss: Annotated[
+        list[str] | None,
+        _option("Losses to start from: formulas or zoo names; repeatable.", _SEARCH, metavar="LOSS"),
+    ] = None,
+    symbols: Annotated[
+        str | None, _option("More symbols: pi (class prior), w (weight).", _SEARCH, "--with", metavar="pi,w")
+    ] = None,
+    demo: Annotated[
+        bool, _option("A quick search that ends within three minutes.", _BUDGET, "--demo")
+    ] = False,
+    preset: Annotated[
+        Preset, _option("quick: 25 losses, 10 generations; paper: as published.", _BUDGET)
+    ] = Preset.quick,
+    population: Annotated[int | None, _option("Losses in a generation.", _BUDGET, metavar="N")] = None,
+    generations: Annotated[int | None, _option("Generations.", _BUDGET, metavar="N")] = None,
+    time_limit: Annotated[
+        float | None, _option("Stop after the generation in which S seconds pass.", _BUDGET, metavar="S")
+    ] = None,
+    max_evaluations: Annotated[int | None, _option("Stop after N candidates.", _BUDGET, metavar="N")] = None,
+    out: Annotated[
+        Path | None, _option("Folder of the run [default: a new one in runs/].", _MACHINE, metavar="RUN")
+    ] = None,
+    workers: Annotated[int, _option("Processes; the front does not depend on it.", _MACHINE)] = 1,
+    executor: Annotated[Executor, _option("serial, or process for workers.", _MACHINE)] = Executor.serial,
+    device: Annotated[Device, _option("What computes.", _MACHINE)] = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Search for a loss: evolve formulas, tune them, train with them, and keep the front.
+
+    Ends with the discovered loss in closed form beside the ordinary loss as it is, the ordinary loss with a
+    tuned learning rate, and the best loss of the zoo; test data are touched once, then. Ctrl-C keeps what was
+    found.
+
+    Examples: `symloss discover diabetes --demo`;
+    `symloss discover digits --label-noise 0.4 --seed 1 --out runs/noisy`;
+    `symloss discover --data houses.csv --target price --generations 5`
+    """
+    options = {
+        "model": model, "metric": metric, "label_noise": label_noise, "imbalance": imbalance,
+        "outliers": outliers,
+    }  # fmt: skip
+    problem = Problem(tuple(split_top_level(tasks or "")), data, target, group, weights, code, kind, options)
+    task = problem.load()
+    kind_of_loss = (task[0] if isinstance(task, list) else task).kind
+    seeds = [read_loss(item, kind_of_loss) for text in seed_loss or () for item in split_top_level(text)]
+    from symloss.search import discover as search
+
+    def start(on_generation: Callable[..., None]) -> Result:
+        return search(
+            task, method, seed=seed, preset=preset, population=population, generations=generations,
+            out=out or _free_folder(task, method, seed),
+            time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
+            max_evaluations=max_evaluations, workers=workers,
+            executor="process" if workers > 1 else executor, device=device, keep_scale=keep_scale,
+            require=tuple(split_top_level(require or "")), seed_losses=tuple(seeds),
+            extra_symbols=tuple(split_top_level(symbols or "")), on_generation=on_generation,
+        )  # fmt: skip
+
+    _search(task, start, as_json)
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of the run.")],
+    code: Annotated[
+        str | None,
+        _option("The task again, when it came from code.", _DATA, "--task", metavar="MODULE:FUNCTION"),
+    ] = None,
+    workers: Annotated[int, _option("Processes; the front does not depend on it.", _MACHINE)] = 1,
+    executor: Annotated[Executor, _option("serial, or process for workers.", _MACHINE)] = Executor.serial,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was stopped, killed or interrupted; the end is that of a run never stopped.
+
+    Example: `symloss resume runs/diabetes-evomal-0`
+    """
+    from symloss.search import open_run
+    from symloss.search import resume as go_on
+    from symloss.tasks import load_object, rebuild
+
+    before = open_run(run)
+    task = load_object(code) if code else rebuild(before.task)
+
+    def start(on_generation: Callable[..., None]) -> Result:
+        chosen = "process" if workers > 1 else executor
+        return go_on(run, task, workers=workers, executor=chosen, on_generation=on_generation)
+
+    _search(task, start, as_json)
+
+
+def _search(task: Task | list[Task], start: Callable[[Callable[..., None]], Result], as_json: bool) -> None:
+    """Run a search under a live table, compare what it found, write the files and print the end."""
+    from symloss.report import LiveFront, write_run_files
+    from symloss.search import baselines
+
+    first = task[0] if isinstance(task, list) else task
+    # JSON has standard output to itself.
+    watched = Console(stderr=True, highlight=False) if as_json else console()
+    with LiveFront(watched, first.metric if first is task else "mean rank") as live:
+        result = start(live)
+    interrupted = result.status == "interrupted"
+    if result.front and not result.baselines and not interrupted:
+        try:
+            with watched.status("training the baselines") if watched.is_terminal else nullcontext():
+                result = replace(result, baselines=baselines(task, result))
+        except KeyboardInterrupt:
+            interrupted = True
+    print_run(result, write_run_files(result), as_json)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _free_folder(task: Task | list[Task], method: str, seed: int) -> Path:
+    """`runs/TASK-METHOD-SEED`, or the first of its successors `-2`, `-3` that does not exist."""
+    names = [one.name for one in task] if isinstance(task, list) else [task.name]
+    stem = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{'+'.join(names)}-{method}-{seed}")
+    folder, number = Path("runs") / stem, 2
+    while folder.exists():
+        folder, number = Path("runs") / f"{stem}-{number}", number + 1
+    return folder
+
+
+def register(app: typer.Typer) -> None:
+    """Add these verbs to the command line."""
+    app.command("discover", cls=FormulaCommand)(discover)
+    app.command("resume", cls=FormulaCommand)(resume)

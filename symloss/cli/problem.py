@@ -1,0 +1,76 @@
+"""The task that a user means: named, a CSV file, or his own code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symloss.errors import TaskError
+
+if TYPE_CHECKING:
+    from symloss.tasks import Task
+
+__all__ = ["Problem"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the options of `discover` say about the data.
+
+    Attributes:
+        names: tasks with names.
+        data: a CSV file, with the columns `target`, `group` and `weights`.
+        code: `module:function`, a function that makes a task.
+        kind: of the CSV file's task, when its target alone does not say.
+        options: the modifiers, model and metric of `load_task`.
+    """
+
+    names: tuple[str, ...]
+    data: Path | None
+    target: str | None
+    group: str | None
+    weights: str | None
+    code: str | None
+    kind: str | None
+    options: dict[str, Any]
+
+    def load(self) -> Task | list[Task]:
+        """The task, or the tasks when several are named.
+
+        Raises:
+            TaskError: when none or more than one way of naming a task is used, or the task is not to be had.
+        """
+        ways = [bool(self.names), self.data is not None, self.code is not None]
+        if sum(ways) != 1:
+            raise TaskError(
+                "expected one task: a name (see 'symloss tasks'), --data FILE --target COLUMN, or "
+                "--task MODULE:FUNCTION"
+            )
+        if self.data is None and (self.target or self.group or self.weights):
+            raise TaskError("--target, --group and --weights name columns of --data FILE, which is missing")
+        if self.data is not None:
+            return self._from_csv(self.data)
+        if self.code is not None:
+            return self._from_code(self.code)
+        from symloss.tasks import load_task  # torch is imported only when a task is asked for
+
+        tasks = [load_task(name, **self.options) for name in self.names]
+        return tasks[0] if len(tasks) == 1 else tasks
+
+    def _from_csv(self, path: Path) -> Task:
+        from symloss.tasks import load_csv
+
+        if self.target is None:
+            raise TaskError(f"which column of {path} is to be predicted? Name it with --target COLUMN")
+        return load_csv(
+            path, self.target, group=self.group, weight=self.weights, kind=self.kind, **self.options
+        )
+
+    def _from_code(self, code: str) -> Task:
+        from symloss.tasks import load_object
+
+        given = [f"--{name.replace('_', '-')}" for name, value in self.options.items() if value]
+        if given:
+            raise TaskError(f"{given[0]} does not go with --task: {code} decides that itself")
+        return load_object(code)

@@ -1,0 +1,55 @@
+"""A certificate and a derivation as a person reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from symloss.report.tables import escape, rows_table
+
+if TYPE_CHECKING:
+    from symloss.theory import Certificate, Finding
+
+__all__ = ["certificate_table", "certificate_tex"]
+
+
+def certificate_table(certificate: Certificate) -> Table:
+    """Each finding with its verdict, its value and one plain sentence."""
+    table = rows_table(("finding", "verdict", "value", "in words"), ())
+    styles = {"proved": "green", "refuted": "yellow", "unknown": "dim"}
+    for key, finding in certificate.findings.items():
+        verdict = Text(finding.verdict, style=styles[finding.verdict])
+        table.add_row(key, verdict, Text(_value(finding)), Text(certificate.sentence(key)))
+    return table
+
+
+def _value(finding: Finding) -> str:
+    if finding.value is None:
+        return "" if finding.numeric is None else f"{finding.numeric:.6g}"
+    if finding.numeric is None or finding.value == f"{finding.numeric:g}":
+        return finding.value
+    return f"{finding.value} = {finding.numeric:.6g}"
+
+
+def certificate_tex(certificate: Certificate) -> str:
+    """The findings as a LaTeX tabular (packages amsmath and booktabs), to paste into a paper."""
+    lines = [
+        rf"{escape(key.replace('_', ' '))} & {finding.verdict} & "
+        rf"{f'${finding.latex}$' if finding.latex else ''} \\"
+        for key, finding in certificate.findings.items()
+    ]
+    return "\n".join(
+        [
+            rf"% M(y, p) = {certificate.loss.latex()}",
+            r"\begin{tabular}{lll}",
+            r"\toprule",
+            r"finding & verdict & value \\",
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )

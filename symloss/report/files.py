@@ -1,0 +1,82 @@
+"""The files that a finished run leaves for its reader."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from symloss.errors import RunError, SymlossError
+from symloss.report.export import export
+from symloss.report.loss_figures import plot_gradient, plot_loss
+from symloss.report.run_figures import plot_front, plot_history
+from symloss.report.tables import losses_tex
+from symloss.report.tree_figure import plot_tree
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from symloss.search import Result
+
+__all__ = ["image", "write_file", "write_run_files"]
+
+_DPI = 150
+
+
+def write_run_files(result: Result) -> list[Path]:
+    """Write `losses.tex`, the pictures and the picked loss as Python into the run's folder.
+
+    A picture that the loss does not allow (an infinite one) is left out.
+
+    Returns:
+        the files written.
+
+    Raises:
+        RunError: when the folder cannot be written.
+    """
+    if result.path is None or not result.front:
+        return []
+    classes = int(result.task.get("classes") or 10)
+    best = result.best
+    drawings: dict[str, Callable[[], Figure]] = {
+        "front.png": lambda: plot_front(result),
+        "history.png": lambda: plot_history(result),
+        "loss.png": lambda: plot_loss(best, classes),
+        "gradient.png": lambda: plot_gradient(best, classes),
+        "tree.png": lambda: plot_tree(best),
+    }
+    written = []
+    for name, text in (("losses.tex", losses_tex(result)), ("loss.py", export(best, "python"))):
+        written.append(write_file(result.path / name, text.encode()))
+    for name, draw in drawings.items():
+        try:
+            content = image(draw(), "png")
+        except SymlossError:
+            continue
+        written.append(write_file(result.path / name, content))
+    return written
+
+
+def image(figure: Figure, format: str) -> bytes:
+    """The picture in one of the formats that matplotlib writes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=format, dpi=_DPI)
+    return buffer.getvalue()
+
+
+def write_file(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all.
+
+    Raises:
+        RunError: when it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        if part.is_file():
+            part.unlink()
+        raise RunError(f"cannot write {path}: {error.strerror}") from None
+    return path
