@@ -10,6 +10,7 @@ from symloss.report.style import BLACK, BLUE, COLOURS, GREY, VERMILION, figure, 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
     from symloss.search import Baseline, Result
@@ -77,7 +78,7 @@ def plot_history(result: Result) -> Figure:
     _scores(axes[0], result)
     _outcomes(axes[1], result)
     fig.suptitle(f"{result.task.get('name', 'run')}: {result.method}, seed {result.seed}", fontsize=11)
-    legend_outside(fig, axes, columns=6)
+    legend_outside(fig, axes)
     return fig
 
 
@@ -108,7 +109,7 @@ def _scores(ax: Axes, result: Result) -> None:
     ax.set_ylabel(f"validation {metric}")
     if best and not greater and min(best) > 0 and max(medians) > 20 * min(best):
         ax.set_yscale("log")
-    _whole_numbers(ax)
+    _whole_numbers(ax.xaxis)
 
 
 def _outcomes(ax: Axes, result: Result) -> None:
@@ -125,10 +126,12 @@ def _outcomes(ax: Axes, result: Result) -> None:
         floor = [below + height for below, height in zip(floor, heights, strict=True)]
     ax.set_xlabel("generation")
     ax.set_ylabel("candidates")
-    _whole_numbers(ax)
+    ax.set_axisbelow(True)
+    for axis in (ax.xaxis, ax.yaxis):
+        _whole_numbers(axis)
 
 
-def _whole_numbers(ax: Axes) -> None:
+def _whole_numbers(axis: Axis) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_locator(MaxNLocator(integer=True))

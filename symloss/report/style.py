@@ -37,15 +37,19 @@ def figure(panels: int = 1, height: float = _HEIGHT) -> tuple[Figure, list[Axes]
     return result, axes
 
 
-def legend_outside(fig: Figure, axes: list[Axes], columns: int = 4) -> None:
+def legend_outside(fig: Figure, axes: list[Axes]) -> None:
     """One legend for all `axes`, below them: it covers no curve whatever the formula does."""
     entries = {
         label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    fig.legend(
-        list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False,
-        fontsize=9,
-    )  # fmt: skip
+    for columns in range(len(entries), 0, -1):
+        legend = fig.legend(
+            list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False,
+            fontsize=9,
+        )  # fmt: skip
+        if columns == 1 or legend.get_window_extent().width <= fig.bbox.width:
+            return
+        legend.remove()
 
 
 def title(fig: Figure, loss: Loss, prefix: str = "") -> None:

@@ -27,6 +27,8 @@ def test_every_zoo_loss_draws(loss, plot):
     assert ax.get_ylabel()
     assert figure.get_suptitle().startswith("$M(y, p) = ")
     legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0
+    assert legend.x1 <= figure.bbox.x1, "the legend is cut off"
     assert not legend.overlaps(ax.get_window_extent()), "the legend covers the curves"
 
 
