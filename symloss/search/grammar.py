@@ -1,0 +1,99 @@
+"""What trees the search may build: operators, terminals, height, nesting limits, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from deap import gp
+
+from symloss.errors import SymlossError
+from symloss.expr import PRIMITIVES, Program
+
+__all__ = ["OPERATORS", "Grammar"]
+
+OPERATORS = (
+    "add", "sub", "mul", "aq", "min", "max", "sign", "square", "abs", "plog", "psqrt", "tanh",
+)  # fmt: skip
+"""The published operators (spec of EvoMAL, arXiv 2209.08907, table I)."""
+
+TERMINALS = ("y", "p", "1", "-1")
+EXTRA_SYMBOLS = ("C", "pi", "w")
+_ARITHMETIC = ("add", "sub", "mul", "aq")
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """The trees that a search may propose.
+
+    Args:
+        operators: names in `expr.PRIMITIVES`, own operators included.
+        extra_symbols: terminals besides `y p 1 -1`: any of `C pi w`.
+        max_height: in edges from root to leaf.
+        nesting: `{outer: {inner: n}}`: under `outer` at most `n` nested `inner`, as `{"tanh": {"tanh": 0}}`.
+        costs: the complexity of an operator where it is not 1.
+
+    Raises:
+        SymlossError: for an unknown operator or symbol, or no binary one.
+
+    >>> Grammar(nesting={"tanh": {"tanh": 0}}).allows(Program(("tanh", "add", "y", "tanh", "p")))
+    False
+    """
+
+    operators: tuple[str, ...] = OPERATORS
+    extra_symbols: tuple[str, ...] = ()
+    max_height: int = 10
+    nesting: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        mentioned = {*self.operators, *self.costs, *self.nesting}.union(*self.nesting.values())
+        for name in sorted(mentioned):
+            if name not in PRIMITIVES:
+                raise SymlossError(f"unknown operator {name!r}: expected one of {', '.join(PRIMITIVES)}")
+        for name in self.extra_symbols:
+            if name not in EXTRA_SYMBOLS:
+                raise SymlossError(f"unknown symbol {name!r}: expected one of {', '.join(EXTRA_SYMBOLS)}")
+        if not self.joiners:
+            raise SymlossError("no operator of two arguments: a loss must join y and p")
+
+    @cached_property
+    def joiners(self) -> tuple[str, ...]:
+        """What may join `y` and `p` in a tree that lacks one: arithmetic, or any binary operator."""
+        arithmetic = tuple(name for name in self.operators if name in _ARITHMETIC)
+        return arithmetic or tuple(name for name in self.operators if PRIMITIVES[name].arity == 2)
+
+    @cached_property
+    def primitives(self) -> gp.PrimitiveSet:
+        """The same for DEAP, which reads names and arities alone: nothing is compiled."""
+        primitives = gp.PrimitiveSet("loss", 0)
+        for name in self.operators:
+            primitives.addPrimitive(PRIMITIVES[name].evaluate, PRIMITIVES[name].arity, name=name)
+        for name in (*TERMINALS, *self.extra_symbols):
+            primitives.addTerminal(name)
+        return primitives
+
+    def allows(self, program: Program) -> bool:
+        """Whether a tree keeps to the height and the nesting limits."""
+        if program.height > self.max_height:
+            return False
+        return all(
+            _nested(program, i, inner) <= limit
+            for i, token in enumerate(program.tokens)
+            for inner, limit in self.nesting.get(token, {}).items()
+        )
+
+    def surcharge(self, program: Program) -> float:
+        """What the operators' costs add to a complexity that counts each as 1."""
+        return sum(self.costs.get(token, 1.0) - 1.0 for token in program.tokens)
+
+
+def _nested(program: Program, root: int, inner: str) -> int:
+    """The most `inner` on a way down from `root`, which itself does not count."""
+
+    def deepest(i: int) -> int:
+        below = max((deepest(child) for child in program.children(i)), default=0)
+        return below + (program.tokens[i] == inner)
+
+    return max((deepest(child) for child in program.children(root)), default=0)

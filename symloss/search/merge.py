@@ -1,0 +1,121 @@
+"""Fewer coefficients for the same function: the algebra of numbers in a weighted tree, without SymPy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from symloss.expr import PRIMITIVES, Program
+
+__all__ = ["merge"]
+
+_Factors = Sequence[float]
+_Rule = Callable[[_Factors], tuple[float, _Factors]]
+
+
+def merge(
+    program: Program, edges: Sequence[float], factor: float
+) -> tuple[Program, tuple[float, ...], float] | None:
+    """The weighted tree `factor * program` with constants folded and coefficients drawn together.
+
+    None when a number on the way is not finite.
+    """
+    try:
+        tree = _build(program, edges, 0)
+        tree = _Tree(tree.token, tree.factor * factor, tree.children)
+        tree = _spread(tree)
+    except (OverflowError, ZeroDivisionError, ValueError):
+        return None
+    tokens: list[str] = []
+    numbers: list[float] = []
+    _flatten(tree, tokens, numbers)
+    if not all(math.isfinite(number) for number in numbers):
+        return None
+    return Program(tuple(tokens)), tuple(numbers[1:]), numbers[0]
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """`factor * token(children)`."""
+
+    token: str
+    factor: float
+    children: tuple[_Tree, ...] = ()
+
+    def times(self, by: float) -> _Tree:
+        return _Tree(self.token, self.factor * by, self.children)
+
+    @property
+    def constant(self) -> bool:
+        return self.token == "1"
+
+
+def _build(program: Program, edges: Sequence[float], i: int) -> _Tree:
+    token = program.tokens[i]
+    if token in ("1", "-1"):
+        return _Tree("1", float(token))
+    children = tuple(_build(program, edges, child).times(edges[child - 1]) for child in program.children(i))
+    if not children:
+        return _Tree(token, 1.0)
+    if all(child.constant for child in children):
+        return _Tree("1", float(PRIMITIVES[token].evaluate(*(child.factor for child in children))))
+    factor, kept = _RULES.get(token, _keep)([child.factor for child in children])
+    children = tuple(
+        _Tree(child.token, value, child.children) for child, value in zip(children, kept, strict=True)
+    )
+    return _without_constant(token, factor, children)
+
+
+def _without_constant(token: str, factor: float, children: tuple[_Tree, ...]) -> _Tree:
+    """A product, quotient or sum in which one side is a number that changes nothing is its other side."""
+    if len(children) == 2:
+        first, second = children
+        if token == "mul" and first.constant:
+            return second.times(factor * first.factor)
+        if (token in ("mul", "div") and second.constant) or (token in ("add", "sub") and second.factor == 0):
+            return first.times(factor * (second.factor if token == "mul" else 1.0))
+        if token in ("add", "sub") and first.factor == 0:
+            return second.times(factor if token == "add" else -factor)
+        if token == "aq" and second.constant:
+            return first.times(factor / math.hypot(1.0, second.factor))
+    return _Tree(token, factor, children)
+
+
+def _spread(tree: _Tree) -> _Tree:
+    """A factor of a sum goes to its terms, a positive one of a minimum to its sides: no symbol more."""
+    children = tree.children
+    factor = tree.factor
+    if factor != 1 and (tree.token in ("add", "sub") or (tree.token in ("min", "max") and factor > 0)):
+        children, factor = tuple(child.times(factor) for child in children), 1.0
+    return _Tree(tree.token, factor, tuple(_spread(child) for child in children))
+
+
+def _flatten(tree: _Tree, tokens: list[str], numbers: list[float]) -> None:
+    tokens.append(tree.token)
+    numbers.append(tree.factor)
+    for child in tree.children:
+        _flatten(child, tokens, numbers)
+
+
+def _keep(factors: _Factors) -> tuple[float, _Factors]:
+    return 1.0, factors
+
+
+def _sign(factors: _Factors) -> tuple[float, _Factors]:
+    return (math.copysign(1.0, factors[0]) if factors[0] else 0.0), [1.0]
+
+
+# From the factors of the children to the factor of the node and what stays with the children.
+_RULES: dict[str, _Rule] = {
+    "mul": lambda c: (c[0] * c[1], [1.0, 1.0]),
+    "div": lambda c: (c[0] / c[1], [1.0, 1.0]),
+    "aq": lambda c: (c[0], [1.0, abs(c[1])]),
+    "abs": lambda c: (abs(c[0]), [1.0]),
+    "square": lambda c: (c[0] * c[0], [1.0]),
+    "neg": lambda c: (c[0], [1.0]),
+    "sign": _sign,
+    "relu": lambda c: (c[0], [1.0]) if c[0] > 0 else (1.0, c),
+    "plog": lambda c: (1.0, [abs(c[0])]),
+    "psqrt": lambda c: (1.0, [abs(c[0])]),
+}

@@ -1,0 +1,161 @@
+"""Everything that fixes the outcome of a search, and the two presets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from symloss.errors import SymlossError
+from symloss.search.gp import Rates
+from symloss.search.grammar import OPERATORS, Grammar
+
+__all__ = ["METHODS", "PRESETS", "SearchSettings", "preset"]
+
+METHODS = ("evomal", "random", "gplfl")
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How losses are proposed, tuned, trained and chosen.
+
+    Attributes:
+        method: `"evomal"` (evolve and tune), `"gplfl"` (evolve, unit coefficients), `"random"` (draw by the
+            initialiser, and tune).
+        population: candidates a generation.
+        generations: the first is drawn at random.
+        operators, extra_symbols, max_height, nesting, costs: see `Grammar`.
+        rates: how offspring is made.
+        objectives: 2 to select by NSGA-II on validation and complexity, 1 by validation alone.
+        tuning_steps: meta-steps of the coefficients; 0 leaves them at 1.
+        tuning_rate: Adam's step size for them.
+        keep_scale: whether the scale of a loss, a learning rate in disguise, is searched too.
+        gate: whether candidates that cannot learn are rejected before any training.
+        protocol: whether the published rejection protocol is run too.
+        equivalence: whether the published gradient equivalence shares fitnesses.
+        classes: whether losses of one dynamics class share one training.
+        rungs: shares of the training after which the worst are dropped; none to train everything fully.
+        keep: share that survives a rung.
+        fresh_seeds: training seeds on which the front is evaluated again at the end.
+        sample: candidates rejected by the gate that are trained all the same, to count its errors.
+        chunk: candidates that are tuned or trained in one pass; whatever the number of workers.
+        digits: significant digits of coefficients.
+        require: findings that no loss of the front may have refuted.
+        seed_losses: formulas in the first generation.
+        max_evaluations: candidates considered in all, or None.
+        model: the base model by name, or None for the task's own.
+    """
+
+    method: str = "evomal"
+    preset: str = "quick"
+    population: int = 25
+    generations: int = 10
+    operators: tuple[str, ...] = OPERATORS
+    extra_symbols: tuple[str, ...] = ()
+    max_height: int = 10
+    nesting: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=dict)
+    rates: Rates = field(default_factory=lambda: Rates(attempts=20))
+    objectives: int = 2
+    tuning_steps: int = 100
+    tuning_rate: float = 0.01
+    keep_scale: bool = False
+    gate: bool = True
+    protocol: bool = False
+    equivalence: bool = False
+    classes: bool = True
+    rungs: tuple[float, ...] = ()
+    keep: float = 0.5
+    fresh_seeds: int = 5
+    sample: int = 0
+    chunk: int = 8
+    digits: int = 4
+    require: tuple[str, ...] = ()
+    seed_losses: tuple[str, ...] = ()
+    max_evaluations: int | None = None
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise SymlossError(f"unknown method {self.method!r}: expected one of {', '.join(METHODS)}")
+        least = {
+            "population": 2,
+            "generations": 1,
+            "tuning_steps": 0,
+            "fresh_seeds": 0,
+            "sample": 0,
+            "chunk": 1,
+        }
+        for name, low in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < low:
+                raise SymlossError(f"{name} is {value!r}: expected a whole number of at least {low}")
+        if self.max_evaluations is not None and self.max_evaluations < 1:
+            raise SymlossError(f"max_evaluations is {self.max_evaluations!r}: expected at least 1")
+        if not (math.isfinite(self.tuning_rate) and self.tuning_rate > 0):
+            raise SymlossError(f"tuning_rate is {self.tuning_rate!r}: expected a number above 0")
+        if self.objectives not in (1, 2):
+            raise SymlossError(f"objectives is {self.objectives!r}: expected 1 or 2")
+        if any(not 0 < rung < 1 for rung in self.rungs) or not 0 < self.keep <= 1:
+            raise SymlossError("rungs are shares of the training between 0 and 1, and keep above 0 up to 1")
+
+    @property
+    def tunes(self) -> bool:
+        """Whether coefficients are learned."""
+        return self.method != "gplfl" and self.tuning_steps > 0
+
+    @property
+    def grammar(self) -> Grammar:
+        """The trees that may be proposed."""
+        return Grammar(self.operators, self.extra_symbols, self.max_height, self.nesting, self.costs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data that `from_dict` reads back; JSON-ready."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SearchSettings:
+        """The settings that `to_dict` wrote, lists for tuples as JSON has them.
+
+        Raises:
+            SymlossError: for data of another version.
+        """
+        try:
+            values = {name: _tuple(value) for name, value in data.items()}
+            rates = {name: _tuple(value) for name, value in data["rates"].items()}
+            return cls(**{**values, "rates": Rates(**rates)})
+        except (TypeError, KeyError, AttributeError) as error:
+            raise SymlossError(f"the settings of the run are not of this version: {error}") from None
+
+
+PRESETS: dict[str, SearchSettings] = {
+    "quick": SearchSettings(),
+    "paper": SearchSettings(
+        preset="paper", generations=50, rates=Rates(), objectives=1, tuning_steps=250, tuning_rate=1e-3,
+        keep_scale=True, protocol=True, equivalence=True, classes=False, fresh_seeds=0, model="mlp-2x1000",
+    ),
+}  # fmt: skip
+"""`quick` for people; `paper` as published (arXiv 2403.00865), with real elitism and the gate in front."""
+
+
+def preset(name: str, **changes: Any) -> SearchSettings:
+    """The settings of a preset, with every change that is not None.
+
+    Raises:
+        SymlossError: for an unknown preset or setting, or a value out of range.
+
+    >>> preset("quick", population=40).population
+    40
+    """
+    if name not in PRESETS:
+        raise SymlossError(f"unknown preset {name!r}: expected one of {', '.join(PRESETS)}")
+    known = {entry.name for entry in fields(SearchSettings)}
+    for key in changes:
+        if key not in known:
+            raise SymlossError(f"unknown setting {key!r}: expected one of {', '.join(sorted(known))}")
+    return replace(PRESETS[name], **{key: value for key, value in changes.items() if value is not None})
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

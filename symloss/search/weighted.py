@@ -1,0 +1,72 @@
+"""A tree with the coefficients of its edges: what is tuned, scaled, rounded and then trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from symloss.expr import Loss, Program
+from symloss.search.merge import merge
+
+__all__ = ["Weighted"]
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """The loss `factor * program`, whose edge from `tokens[i]` to its parent multiplies by `edges[i - 1]`.
+
+    >>> loss = Weighted(Program(("mul", "y", "plog", "p")), (1.234567, -2.0, 0.5))
+    >>> print(loss.merged().rounded().to_loss("classification"))
+    -2.469*y*plog(p/2)
+    """
+
+    program: Program
+    edges: tuple[float, ...]
+    factor: float = 1.0
+
+    @classmethod
+    def plain(cls, program: Program) -> Weighted:
+        """With unit edges: the tree itself."""
+        return cls(program, (1.0,) * (program.size - 1))
+
+    @property
+    def finite(self) -> bool:
+        """Whether every coefficient is."""
+        return all(math.isfinite(value) for value in (*self.edges, self.factor))
+
+    @property
+    def coefficients(self) -> int:
+        """How many coefficients a reader sees: those that are not 1."""
+        return sum(abs(value) != 1 for value in (*self.edges, self.factor))
+
+    def graph(self) -> tuple[Program, list[float]]:
+        """The same loss as a program and its edges alone; a factor becomes one more multiplication."""
+        if self.factor == 1:
+            return self.program, list(self.edges)
+        return Program(("mul", "1", *self.program.tokens)), [self.factor, 1.0, *self.edges]
+
+    def scaled(self, by: float) -> Weighted:
+        """The loss times a number."""
+        return replace(self, factor=self.factor * by)
+
+    def rounded(self, digits: int = 4) -> Weighted:
+        """Every coefficient to that many significant digits."""
+        return replace(
+            self,
+            edges=tuple(float(f"{value:.{digits}g}") for value in self.edges),
+            factor=float(f"{self.factor:.{digits}g}"),
+        )
+
+    def merged(self) -> Weighted:
+        """The same function of `y` and `p` with fewer coefficients and nodes.
+
+        Constant subtrees become one number, and the coefficients of one product one coefficient. Exact but
+        for rounding; numbers that overflow on the way leave the loss as it was.
+        """
+        changed = merge(self.program, self.edges, self.factor)
+        return Weighted(*changed) if changed else self
+
+    def to_loss(self, kind: str) -> Loss:
+        """The formula, its numbers as exact decimals."""
+        program, edges = self.graph()
+        return Loss.from_program(program, kind, edges)
