@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from torch import Tensor
 from symloss.errors import TaskError
 from symloss.tasks.augment import Augmentation
 from symloss.tasks.features import DataSet, standardise
-from symloss.tasks.metrics import DEFAULT_METRIC, Metric, get_metric
+from symloss.tasks.metrics import DEFAULT_METRIC, AnyMetric, get_metric
 from symloss.tasks.models import ModelFactory, architecture
 from symloss.tasks.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
 from symloss.tasks.parts import Split
@@ -28,7 +27,7 @@ def assemble(
     data: DataSet,
     *,
     model: str | ModelFactory | None = None,
-    metric: str | Metric | Callable[[Tensor, Tensor], float] | None = None,
+    metric: AnyMetric | None = None,
     seed: int = 0,
     label_noise: float = 0.0,
     imbalance: float | None = None,

@@ -7,21 +7,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from symloss.errors import TaskError
 from symloss.expr import KINDS, Loss
-from symloss.tasks.metrics import METRICS, Metric, get_metric
+from symloss.tasks.metrics import METRICS, AnyMetric, Metric, get_metric
 from symloss.tasks.parts import Split
 from symloss.tasks.settings import TrainingSettings
 from symloss.tasks.task import Task
 from symloss.tasks.training import InstanceLoss
-
-if TYPE_CHECKING:
-    from symloss.tasks.task import AnyMetric
 
 __all__ = ["BlackBoxTask", "TrainEval", "from_function"]
 

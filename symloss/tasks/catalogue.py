@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from symloss.errors import TaskError
 from symloss.tasks import images, tabular
@@ -15,13 +14,11 @@ from symloss.tasks.csv_file import read_csv
 from symloss.tasks.features import DataSet
 from symloss.tasks.folders import data_folder
 from symloss.tasks.keel import keel, keel_names
+from symloss.tasks.metrics import AnyMetric
 from symloss.tasks.models import ModelFactory
 from symloss.tasks.names import suggestion
 from symloss.tasks.settings import TrainingSettings
 from symloss.tasks.task import Task
-
-if TYPE_CHECKING:
-    from symloss.tasks.task import AnyMetric
 
 __all__ = ["Catalogued", "catalogue", "load_csv", "load_task", "task_names"]
 

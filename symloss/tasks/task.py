@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,23 +15,19 @@ from symloss.errors import TaskError
 from symloss.expr import Loss, parse
 from symloss.tasks.augment import Augmentation, augmentation
 from symloss.tasks.describe import describe, fingerprint
-from symloss.tasks.metrics import Metric, get_metric
+from symloss.tasks.makers import Makers
+from symloss.tasks.metrics import AnyMetric, Metric, get_metric
 from symloss.tasks.models import ModelFactory, architecture
 from symloss.tasks.objectives import BASE_LOSSES, ordinary
 from symloss.tasks.parts import Split
 from symloss.tasks.settings import TrainingSettings
-from symloss.tasks.training import InstanceLoss, StepHook, batch_order, predict, seeded, train
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    AnyMetric = str | Metric | Callable[[Tensor, Tensor], float]
+from symloss.tasks.training import InstanceLoss, StepHook, batch_order, output_shape, predict, seeded, train
 
 __all__ = ["Task"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Task:
+class Task(Makers):
     """What a loss is for: data in three disjoint parts, a model, a metric and training settings.
 
     Made by `load_task`, `load_csv`, `from_arrays`, `from_loaders` or `from_function`. The test part is
@@ -236,7 +232,10 @@ class Task:
                 f"model is a {type(model).__name__}: expected a name, or a function that makes a fresh model"
             )
         changed = replace(self, factory=model)
-        changed._check_outputs()
+        shape = output_shape(changed.build_model(0), self.train.X[:2])
+        expected = (2,) if self.kind == "regression" else (2, self.classes)
+        if shape != expected:
+            raise TaskError(f"the model's outputs for two instances have shape {shape}: expected {expected}")
         return changed
 
     def with_metric(self, metric: AnyMetric, greater_is_better: bool = False) -> Task:
@@ -264,152 +263,3 @@ class Task:
         """The same task with its data on another device."""
         moved = {name: getattr(self, name).to(device) for name in ("train", "val", "_test")}
         return replace(self, **moved)
-
-    @classmethod
-    def from_arrays(
-        cls,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        kind: str,
-        model: str | ModelFactory | None = None,
-        metric: AnyMetric | None = None,
-        groups: ArrayLike | None = None,
-        weights: ArrayLike | None = None,
-        name: str = "arrays",
-        seed: int = 0,
-        label_noise: float = 0.0,
-        imbalance: float | None = None,
-        outliers: float = 0.0,
-        settings: TrainingSettings | None = None,
-        augment: str | Augmentation | None = None,
-    ) -> Task:
-        """A task of one's own arrays, split 60/20/20 and scaled by the training rows.
-
-        Args:
-            X: numbers `[N, F]`, or images `[N, channels, height, width]` (scaled per channel).
-            y: labels of any kind `[N]`, 0/1 labels `[N, K]` (multilabel) or numbers `[N]`.
-            kind: `"classification"`, `"multilabel"` or `"regression"`.
-            model: a name, or a function without arguments that makes a fresh model; `mlp` unless given.
-            metric: a name, a `Metric` or a function; accuracy, macro-F1 or mean squared error unless given.
-            groups: group of each row; no group is in two parts.
-            weights: weight of each row, what `w` in a formula means.
-            name: what to call it.
-            seed: of the split and the modifiers.
-            label_noise, imbalance, outliers: see `load_task`.
-            settings: of the training.
-            augment: of training images: `crop`, `crop-flip`, or a function `(images, generator) -> images`.
-
-        Raises:
-            TaskError: for arrays, labels or options that do not fit.
-
-        >>> import numpy as np
-        >>> X = np.random.default_rng(0).normal(size=(50, 3))
-        >>> Task.from_arrays(X, X[:, 0] > 0, kind="classification")
-        <Task arrays: classification, 30/10/10 instances, accuracy>
-        """
-        from symloss.tasks.arrays import from_arrays  # it builds on this module
-        from symloss.tasks.assemble import assemble
-
-        data = from_arrays(X, y, kind=kind, groups=groups, weights=weights, name=name)
-        return assemble(
-            data, model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-            outliers=outliers, settings=settings, augment=augment,
-        )  # fmt: skip
-
-    @classmethod
-    def from_loaders(
-        cls,
-        train: Iterable[Any],
-        val: Iterable[Any],
-        test: Iterable[Any],
-        *,
-        model: str | ModelFactory,
-        kind: str,
-        metric: AnyMetric | None = None,
-        classes: int | None = None,
-        name: str = "loaders",
-        settings: TrainingSettings | None = None,
-        augment: str | Augmentation | None = None,
-    ) -> Task:
-        """A task of one's own data loaders, split as they are.
-
-        Each is read once, into memory (at most 8 GiB), as batches `(inputs, targets)`. Inputs stay as they
-        are; regression targets are standardised by the training part. What a data set draws at random is
-        drawn once: for fresh draws give it as `augment`. The batch size is that of the training loader.
-
-        Args:
-            train, val, test: `DataLoader`s, or any iterables of batches.
-            model: a name, or a function without arguments that makes a fresh model.
-            kind: `"classification"` (class indices), `"multilabel"` (0/1, `[N, K]`) or `"regression"`.
-            metric: a name, a `Metric` or a function; accuracy, macro-F1 or mean squared error unless given.
-            classes: number of classes; the largest index plus one unless given.
-            name: what to call it.
-            settings: of the training; their batch size takes precedence.
-            augment: of training inputs: `crop`, `crop-flip`, or `(inputs, generator) -> inputs`.
-
-        Raises:
-            TaskError: for loaders that give something else.
-
-        >>> batches = [(torch.randn(8, 3), torch.arange(8) % 2)]
-        >>> Task.from_loaders(batches, batches, batches, model="linear", kind="classification")
-        <Task loaders: classification, 8/8/8 instances, accuracy>
-        """
-        from symloss.tasks.loaders import from_loaders  # it builds on this module
-
-        return from_loaders(
-            train, val, test, model=model, kind=kind, metric=metric, classes=classes, name=name,
-            settings=settings, augment=augment,
-        )  # fmt: skip
-
-    @classmethod
-    def from_function(
-        cls,
-        train_eval: Callable[[Any, int, int], Mapping[str, float]],
-        *,
-        kind: str,
-        metric: str = "metric",
-        greater_is_better: bool | None = None,
-        classes: int | None = None,
-        name: str | None = None,
-        settings: TrainingSettings | None = None,
-    ) -> Task:
-        """A task of any trainer: `train_eval(loss_module, seed, budget) -> {"metric": float, ...}`.
-
-        Such a task has no gradients through training: it can only be scored, and coefficients are not tuned.
-
-        Args:
-            train_eval: trains a model of its own with `loss_module(outputs, targets)`, seeded by `seed`, for
-                `budget` optimiser steps. It returns its validation result as `"metric"` and, if it has one,
-                its test result as `"test"`.
-            kind: what `loss_module` expects: logits and classes, logits and 0/1 labels, or numbers.
-            metric: what to call the result.
-            greater_is_better: its direction; that of the metric of this name, else False.
-            classes: number of classes or labels; 2 unless given.
-            name: what to call the task; that of the function unless given.
-            settings: `steps` is the budget.
-
-        Raises:
-            TaskError: for an unknown kind, or something that cannot be called.
-
-        >>> task = Task.from_function(lambda loss, seed, budget: {"metric": 0.5}, kind="regression")
-        >>> task.score(task.meta_loss, seed=0)
-        {'metric': 0.5}
-        """
-        from symloss.tasks.blackbox import from_function  # it builds on this module
-
-        return from_function(
-            train_eval, kind=kind, metric=metric, greater_is_better=greater_is_better, classes=classes,
-            name=name, settings=settings,
-        )  # fmt: skip
-
-    def _check_outputs(self) -> None:
-        model = self.build_model(0)
-        try:
-            shape = tuple(predict(model, self.train.X[:2]).shape)
-        except (RuntimeError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())
-            raise TaskError(f"the model fails on inputs of shape {(2, *self.inputs)}: {reason}") from error
-        expected = (2,) if self.kind == "regression" else (2, self.classes)
-        if shape != expected:
-            raise TaskError(f"the model's outputs for two instances have shape {shape}: expected {expected}")

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from symloss.errors import TaskError
 from symloss.tasks.settings import TrainingSettings
 
-__all__ = ["InstanceLoss", "batch_order", "predict", "seeded", "train"]
+__all__ = ["InstanceLoss", "StepHook", "batch_order", "output_shape", "predict", "seeded", "train"]
 
 InstanceLoss = Callable[[Tensor, Tensor], Tensor]
 StepHook = Callable[[int, nn.Module], object]
@@ -91,3 +92,16 @@ def predict(model: nn.Module, inputs: Tensor) -> Tensor:
         outputs = torch.cat([model(rows) for rows in inputs.split(_ROWS_AT_ONCE)])
     model.train(was_training)
     return outputs
+
+
+def output_shape(model: nn.Module, inputs: Tensor) -> tuple[int, ...]:
+    """The shape of the model's outputs for these rows.
+
+    Raises:
+        TaskError: when the model fails on them.
+    """
+    try:
+        return tuple(predict(model, inputs).shape)
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise TaskError(f"the model fails on inputs of shape {tuple(inputs.shape)}: {reason}") from error
