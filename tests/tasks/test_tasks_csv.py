@@ -46,7 +46,7 @@ def test_a_file_becomes_a_task_that_says_what_was_done(houses):
     assert "regression: the target 'price' has 59 different numbers" in notes
     assert "1 rows without a target left out" in notes
     assert "'size': 2 missing values filled with the training median" in notes
-    assert "'city': text, 4 values as 0/1 features, 4 missing as a value of their own" in notes
+    assert "'city': text, 4 values as 0/1 features, 5 missing as a value of their own" in notes
     assert "'planet': left out, constant" in notes
     assert "'id': left out, text that is different" in notes
     assert "no group is in two parts" in notes
