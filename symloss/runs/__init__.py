@@ -1,1 +1,9 @@
-"""."""
+"""Remember and dispatch: the run store, seeds and executors. Knows nothing of losses."""
+
+from __future__ import annotations
+
+from symloss.runs.executors import EXECUTORS, Executor, executor
+from symloss.runs.seeds import derive, generator
+from symloss.runs.store import SCHEMA, RunStore, list_runs
+
+__all__ = ["EXECUTORS", "SCHEMA", "Executor", "RunStore", "derive", "executor", "generator", "list_runs"]

@@ -1,0 +1,268 @@
+"""One folder a run: an SQLite database with one writer, and text files that are replaced whole.
+
+The database is in WAL mode with `synchronous=FULL`: what `put` has returned from survives a kill and a
+power cut. Payloads are JSON, never pickles: a stranger's folder is read, not run. The store knows nothing of
+losses.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from symloss.errors import RunError
+
+__all__ = ["SCHEMA", "RunStore", "list_runs"]
+
+SCHEMA = 1
+"""Version of the tables; a newer one is refused, never guessed at."""
+DATABASE = "run.sqlite"
+LOCK = "run.lock"
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, payload TEXT NOT NULL);
+CREATE TABLE records (kind TEXT, key TEXT, payload TEXT NOT NULL, PRIMARY KEY (kind, key));
+"""
+_NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+
+
+class RunStore:
+    """The memory of one run. Use as a context manager, or `close` it.
+
+    Made by `create` or `open`; see there for what is raised.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
+        self.path, self._connection, self._lock = path, connection, lock
+
+    @classmethod
+    def create(cls, path: str | Path, config: Mapping[str, Any]) -> RunStore:
+        """A new run in the folder `path`, which may exist but holds no other run.
+
+        Raises:
+            RunError: when the folder holds a run already, or cannot be written.
+        """
+        path = Path(path)
+        if (path / DATABASE).exists():
+            raise RunError(
+                f"{path} holds a run: go on with 'symloss resume {path}', or choose another folder"
+            )
+        with _explained(path, "cannot be written"):
+            path.mkdir(parents=True, exist_ok=True)
+            lock = _lock(path)
+            # Under another name until it is whole: a kill in between leaves no half-made run.
+            draft = path / f"{DATABASE}.new"
+            draft.unlink(missing_ok=True)
+            connection = sqlite3.connect(draft)
+            connection.executescript(_TABLES)
+            rows = [("schema", str(SCHEMA)), ("config", _dump(config)), ("status", _dump("running"))]
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+            connection.commit()
+            connection.close()
+            draft.replace(path / DATABASE)
+            return cls(path, _connected(path, write=True), lock)
+
+    @classmethod
+    def open(cls, path: str | Path, write: bool = False) -> RunStore:
+        """The run in the folder `path`, to read or, if `write`, to go on with.
+
+        Raises:
+            RunError: when there is no run, it is damaged, made by a newer version, or another process writes.
+        """
+        path = Path(path)
+        if not (path / DATABASE).is_file():
+            what = "is not a run folder" if path.is_dir() else "does not exist"
+            raise RunError(f"{path} {what}: 'symloss runs' lists the runs in a folder")
+        lock = None
+        with _explained(path, "cannot be opened"):
+            if write:
+                lock = _lock(path)
+            try:
+                store = cls(path, _connected(path, write), lock)
+                schema = int(store._meta("schema"))
+                if schema > SCHEMA:
+                    newer = f"schema {schema}, this one reads {SCHEMA}"
+                    raise RunError(f"{path} was made by a newer symloss ({newer}): upgrade symloss")
+            except BaseException:
+                if lock:
+                    lock.close()
+                raise
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends reading or writing; another process may write then."""
+        self._connection.close()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the run was made with."""
+        config: dict[str, Any] = self._loaded(self._meta("config"))
+        return config
+
+    @property
+    def status(self) -> str:
+        """Where the run stands, in a word; `"running"` as long as nothing else was said."""
+        return str(self._loaded(self._meta("status")))
+
+    @status.setter
+    def status(self, status: str) -> None:
+        with self._writing():
+            self._connection.execute("UPDATE meta SET payload = ? WHERE key = 'status'", (_dump(status),))
+
+    def put(self, kind: str, key: int | str, payload: Any) -> None:
+        """Remembers a JSON-ready payload under `(kind, key)`, in place of any before it."""
+        self.put_many(kind, [(key, payload)])
+
+    def put_many(self, kind: str, items: Iterable[tuple[int | str, Any]]) -> None:
+        """Remembers several payloads, all of them or, when the write fails, none."""
+        rows = [(kind, _key(key), _dump(payload)) for key, payload in items]
+        with self._writing():
+            self._connection.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", rows)
+
+    def get(self, kind: str, key: int | str) -> Any:
+        """The payload under `(kind, key)`, or None."""
+        with _explained(self.path, "cannot be read"):
+            row = self._connection.execute(
+                "SELECT payload FROM records WHERE kind = ? AND key = ?", (kind, _key(key))
+            ).fetchone()
+        return None if row is None else self._loaded(row[0])
+
+    def all(self, kind: str) -> list[tuple[str, Any]]:
+        """Every `(key, payload)` of a kind, in the order of the keys, numbers by value."""
+        with _explained(self.path, "cannot be read"):
+            rows = self._connection.execute(
+                "SELECT key, payload FROM records WHERE kind = ? ORDER BY key", (kind,)
+            ).fetchall()
+        return [(_plain(key), self._loaded(payload)) for key, payload in rows]
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Replaces the file `name` in the run's folder: a reader, or a kill, finds the old one or the new."""
+        target, draft = self.path / name, self.path / f".{name}.new"
+        with _explained(self.path, "cannot be written"):
+            try:
+                with open(draft, "w", encoding="utf-8", newline="") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(target)
+            except OSError:
+                with suppress(OSError):
+                    draft.unlink(missing_ok=True)
+                raise
+        return target
+
+    def _meta(self, key: str) -> str:
+        with _explained(self.path, "cannot be read"):
+            row = self._connection.execute("SELECT payload FROM meta WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise RunError(f"{self.path} is damaged: {DATABASE} has no {key}")
+        return str(row[0])
+
+    def _loaded(self, payload: str) -> Any:
+        try:
+            return json.loads(payload, object_hook=_revived)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise RunError(f"{self.path} is damaged: {DATABASE} holds no JSON ({error})") from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self._lock is None:
+            raise RunError(f"{self.path} is open for reading only")
+        with _explained(self.path, "cannot be written"), self._connection:
+            yield
+
+
+def list_runs(root: str | Path) -> list[Path]:
+    """The run folders in `root`, newest first.
+
+    Raises:
+        RunError: when `root` is no folder.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise RunError(f"no folder {str(root)!r}: 'symloss discover' makes runs/, or name another")
+    databases = [folder / DATABASE for folder in root.iterdir() if (folder / DATABASE).is_file()]
+    return [database.parent for database in sorted(databases, key=lambda d: (-d.stat().st_mtime, d))]
+
+
+def _lock(path: Path) -> IO[str]:
+    """The right to write; the system gives it back when the process dies, however it dies."""
+    file = open(path / LOCK, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the store is
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise RunError(f"{path} is being written by another process: wait for it, or stop it") from None
+    return file
+
+
+def _connected(path: Path, write: bool) -> sqlite3.Connection:
+    database = path / DATABASE
+    if write:
+        connection = sqlite3.connect(database, timeout=10)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        return connection
+    # Reading a WAL database needs its side files; on a folder that cannot be written, and that therefore
+    # nobody writes, SQLite may take the file as it is.
+    mode = "mode=ro" if os.access(path, os.W_OK) else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{database.resolve().as_uri()}?{mode}", uri=True, timeout=10)
+
+
+@contextmanager
+def _explained(path: Path, problem: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise RunError(f"{path} {problem}: {error}") from None
+        raise RunError(f"{path} is damaged: {error}; nothing was changed") from None
+    except OSError as error:
+        raise RunError(f"{path} {problem}: {error.strerror or error}") from None
+
+
+def _key(key: int | str) -> str:
+    # Zero-padded, so that the order of the text is the order of the numbers.
+    return f"{key:012d}" if isinstance(key, int) else key
+
+
+def _plain(key: str) -> str:
+    return str(int(key)) if len(key) == 12 and key.isdigit() else key
+
+
+def _dump(payload: Any) -> str:
+    return json.dumps(_finite(payload), allow_nan=False, sort_keys=True)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they are written as `{"__float__": "nan"}`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"__float__": str(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def _revived(data: dict[str, Any]) -> Any:
+    return _NON_FINITE.get(str(data["__float__"]), math.nan) if set(data) == {"__float__"} else data

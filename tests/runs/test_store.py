@@ -1,0 +1,199 @@
+"""What was put is there after any ending; what is wrong is said in one line and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from symloss.errors import RunError
+from symloss.runs import SCHEMA, RunStore, list_runs
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path / "a", {"seed": 3, "rate": math.inf}) as store:
+        store.put("evaluation", 11, {"fitness": math.nan, "slots": (1, 2)})
+        store.put_many("evaluation", [(2, -math.inf), ("note", "ö")])
+        store.put("evaluation", 2, "replaced")
+        store.status = "finished"
+    with RunStore.open(tmp_path / "a") as store:
+        assert store.config == {"seed": 3, "rate": math.inf}
+        assert store.status == "finished"
+        records = dict(store.all("evaluation"))
+        assert list(records) == ["2", "11", "note"]
+        assert math.isnan(records["11"]["fitness"])
+        assert store.get("evaluation", 2) == "replaced"
+        assert store.get("evaluation", 3) is None
+        assert store.all("nothing") == []
+
+
+def test_a_failing_batch_leaves_nothing(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, {}) as store:
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            store.put_many("e", [(1, 1), (2, object())])
+        assert store.all("e") == []
+
+
+def test_reader_beside_writer_but_one_writer(tmp_path: Path) -> None:
+    with RunStore.create(tmp_path, {}) as writer:
+        writer.put("e", 1, 1)
+        with RunStore.open(tmp_path) as reader:
+            assert reader.all("e") == [("1", 1)]
+            with pytest.raises(RunError, match="open for reading only"):
+                reader.put("e", 2, 2)
+            with pytest.raises(RunError, match="being written by another process"):
+                RunStore.open(tmp_path, write=True)
+    with RunStore.open(tmp_path, write=True) as again:
+        again.put("e", 2, 2)
+
+
+def test_create_never_overwrites(tmp_path: Path) -> None:
+    RunStore.create(tmp_path, {"mine": True}).close()
+    with pytest.raises(RunError, match="holds a run: go on with 'symloss resume"):
+        RunStore.create(tmp_path, {})
+    with RunStore.open(tmp_path) as store:
+        assert store.config == {"mine": True}
+
+
+def test_what_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is not a run folder"):
+        RunStore.open(tmp_path)
+    with pytest.raises(RunError, match="does not exist"):
+        RunStore.open(tmp_path / "b")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        RunStore.create(tmp_path / "file" / "run", {})
+
+
+def test_damaged_and_newer_runs(tmp_path: Path) -> None:
+    RunStore.create(tmp_path / "run", {"seed": 1}).close()
+    database = tmp_path / "run" / "run.sqlite"
+    whole = database.read_bytes()
+    for broken in (
+        b"",
+        whole[: len(whole) // 2],
+        b"garbage" * 1000,
+        whole[:100] + b"\xff" * 4000 + whole[4100:],
+    ):
+        database.write_bytes(broken)
+        with pytest.raises(RunError, match=r"is damaged|cannot be"):
+            RunStore.open(tmp_path / "run").config  # noqa: B018
+        assert database.read_bytes() == broken, "what is damaged is left for its owner to look at"
+    database.write_bytes(whole)
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE meta SET payload = ? WHERE key = 'schema'", (str(SCHEMA + 1),))
+    connection.close()
+    with pytest.raises(RunError, match=f"newer symloss \\(schema {SCHEMA + 1}"):
+        RunStore.open(tmp_path / "run", write=True)
+
+
+def test_a_stranger_s_payload_is_data(tmp_path: Path) -> None:
+    RunStore.create(tmp_path, {}).close()
+    with sqlite3.connect(tmp_path / "run.sqlite") as connection:
+        for key, payload in (("1", "__import__('os').system('touch pwned')"), ("2", "[" * 100_000)):
+            connection.execute("INSERT INTO records VALUES ('e', ?, ?)", (key, payload))
+    connection.close()
+    with RunStore.open(tmp_path) as store:
+        for key in ("1", "2"):
+            with pytest.raises(RunError, match="holds no JSON"):
+                store.get("e", key)
+
+
+def test_text_files_are_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RunStore.create(tmp_path, {}) as store:
+        store.write_text("front.csv", "old\n")
+
+        def full(_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(RunError, match="cannot be written: No space left"):
+            store.write_text("front.csv", "new\n")
+        monkeypatch.undo()
+        assert (tmp_path / "front.csv").read_text() == "old\n"
+        assert not list(tmp_path.glob(".front*"))
+        store.write_text("front.csv", "new\n")
+        assert (tmp_path / "front.csv").read_text() == "new\n"
+
+
+def test_list_runs(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        RunStore.create(tmp_path / name, {}).close()
+        os.utime(tmp_path / name / "run.sqlite", (0, 1 if name == "a" else 2))
+    (tmp_path / "notes").mkdir()
+    assert [path.name for path in list_runs(tmp_path)] == ["b", "a"]
+    with pytest.raises(RunError, match="no folder"):
+        list_runs(tmp_path / "c")
+
+
+_WRITER = """
+import sys
+from symloss.runs import RunStore
+with RunStore.open(sys.argv[1], write=True) as store:
+    for i in range(10**9):
+        store.put("e", i, i)
+        print(i, flush=True)
+"""
+
+
+def test_a_kill_loses_nothing_that_was_put(tmp_path: Path) -> None:
+    RunStore.create(tmp_path, {}).close()
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    said = [int(writer.stdout.readline()) for _ in range(20)][-1]
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    with RunStore.open(tmp_path, write=True) as store:
+        kept = [payload for _, payload in store.all("e")]
+    assert kept == list(range(len(kept)))
+    assert len(kept) > said
+
+
+_LIMITED = """
+import json, resource, signal, sys
+from symloss.errors import RunError
+from symloss.runs import RunStore
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with RunStore.open(sys.argv[1], write=True) as store:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    try:
+        for i in range(1000):
+            store.put("e", i, "x" * 5000)
+    except RunError as error:
+        print(json.dumps({"kept": i, "error": str(error)}))
+"""
+
+
+def test_a_write_that_fails_is_said_and_the_rest_kept(tmp_path: Path) -> None:
+    RunStore.create(tmp_path, {}).close()
+    out = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
+    told = json.loads(out)
+    assert "cannot be written" in told["error"]
+    with RunStore.open(tmp_path, write=True) as store:
+        assert len(store.all("e")) == told["kept"] > 0
+
+
+def test_read_only_folder(tmp_path: Path) -> None:
+    RunStore.create(tmp_path / "run", {"seed": 1}).close()
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    for side in ("run.sqlite-wal", "run.sqlite-shm"):
+        (tmp_path / "copy" / side).unlink(missing_ok=True)
+    (tmp_path / "copy" / "run.sqlite").chmod(0o444)
+    (tmp_path / "copy").chmod(0o555)
+    try:
+        with RunStore.open(tmp_path / "copy") as store:
+            assert store.config == {"seed": 1}
+    finally:
+        (tmp_path / "copy").chmod(0o755)
