@@ -10,7 +10,7 @@ import typer
 from symloss.cli.arguments import Json
 from symloss.cli.group import FormulaCommand
 from symloss.cli.output import print_json, show
-from symloss.errors import RunError, SymlossError
+from symloss.errors import SymlossError
 
 __all__ = ["register"]
 
@@ -25,12 +25,9 @@ def runs(
 
     Example: `symloss runs`
     """
-    if not folder.is_dir():
-        raise RunError(f"no folder {str(folder)!r}: 'symloss discover' makes runs/, or name another")
-    paths = sorted(
-        (path for path in folder.iterdir() if path.is_dir()), key=lambda path: -path.stat().st_mtime
-    )
-    rows = [_row(path) for path in paths]
+    from symloss.runs import list_runs
+
+    rows = [_row(path) for path in list_runs(folder)]
     if as_json:
         print_json(rows)
         return

