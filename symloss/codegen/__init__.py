@@ -1,1 +1,7 @@
-"""."""
+"""What a loss DOES: formula to torch, in the log domain, no one-hot tensors; export, plain functions."""
+
+from __future__ import annotations
+
+from symloss.codegen.module import SymbolicLoss, compile_loss
+
+__all__ = ["SymbolicLoss", "compile_loss"]

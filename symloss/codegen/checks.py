@@ -1,0 +1,122 @@
+"""What a compiled loss accepts, checked once at the edge; every refusal says expected, got and what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symloss.errors import CompileError
+
+__all__ = [
+    "REDUCTIONS", "check_class_shapes", "check_coefficients", "check_entry_shapes", "check_indices",
+    "check_reduction", "class_vector", "instance_weights",
+]  # fmt: skip
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def check_reduction(reduction: str) -> str:
+    """`reduction` itself, if there is such a reduction."""
+    if reduction not in REDUCTIONS:
+        raise CompileError(f"expected reduction {' or '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
+    return reduction
+
+
+def check_coefficients(coefficients: Mapping[str, float]) -> None:
+    """Every coefficient is a finite number."""
+    for name, value in coefficients.items():
+        if not math.isfinite(value):
+            raise CompileError(
+                f"expected a finite coefficient {name!r}, got {value}; set it before compiling"
+            )
+
+
+def _shape(x: Tensor) -> str:
+    return str(list(x.shape))
+
+
+def _check_floating(outputs: Tensor) -> None:
+    if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
+        got = str(outputs.dtype) if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise CompileError(f"expected outputs of a floating dtype, got {got}; pass the raw logits")
+
+
+def check_class_shapes(outputs: Tensor, targets: Tensor) -> bool:
+    """Checks a classification loss's inputs; True where the targets are class indices."""
+    _check_floating(outputs)
+    if outputs.dim() == 0:
+        raise CompileError(
+            "expected logits of shape [N, C, ...] or [C], got a scalar; add the class dimension"
+        )
+    if not isinstance(targets, Tensor) or targets.dtype is torch.bool or targets.is_complex():
+        got = str(targets.dtype) if isinstance(targets, Tensor) else type(targets).__name__
+        raise CompileError(
+            f"expected class indices (integers) or probabilities (floats) as targets, got {got}"
+        )
+    indices = not targets.is_floating_point()
+    shape = outputs.shape
+    expected = shape[1:1] if outputs.dim() == 1 else shape[:1] + shape[2:]
+    if not indices:
+        expected = shape
+    if targets.shape != expected:
+        what = "class indices" if indices else "class probabilities"
+        raise CompileError(
+            f"expected {what} of shape {list(expected)} for logits of shape {_shape(outputs)}, got "
+            f"{_shape(targets)}" + ("" if indices else "; class indices must have an integer dtype")
+        )
+    return indices
+
+
+def check_entry_shapes(outputs: Tensor, targets: Tensor, kind: str) -> None:
+    """Checks a multilabel or regression loss's inputs: one target for each output."""
+    _check_floating(outputs)
+    if not isinstance(targets, Tensor) or targets.is_complex():
+        raise CompileError(
+            f"expected a real tensor of targets for a {kind} loss, got {type(targets).__name__}"
+        )
+    if targets.shape != outputs.shape:
+        raise CompileError(
+            f"expected targets of the outputs' shape {_shape(outputs)} for a {kind} loss, got "
+            f"{_shape(targets)}; squeeze or unsqueeze one of them"
+        )
+
+
+def check_indices(targets: Tensor, classes: int, ignore_index: int) -> None:
+    """Refuses class indices outside `[0, classes)`, apart from `ignore_index`."""
+    wrong = targets[((targets < 0) | (targets >= classes)) & (targets != ignore_index)]
+    if wrong.numel():
+        raise CompileError(
+            f"expected class indices from 0 to {classes - 1} (or ignore_index {ignore_index}), got "
+            f"{int(wrong.flatten()[0])}; check the labels or the size of the output layer"
+        )
+
+
+def class_vector(value: Any, name: str, *, positive: bool = False) -> Tensor | None:
+    """`weight` or `priors` as a floating tensor of one value for each class; None stays None."""
+    if value is None:
+        return None
+    vector = torch.as_tensor(value)
+    if not vector.is_floating_point():
+        vector = vector.to(torch.get_default_dtype())
+    if vector.dim() != 1 or not bool(torch.isfinite(vector).all()):
+        raise CompileError(
+            f"expected {name} as a vector of one finite number for each class, got shape {_shape(vector)}"
+            + ("" if vector.dim() != 1 else " with values that are not finite")
+        )
+    if positive and bool((vector <= 0).any()):
+        raise CompileError(f"expected positive {name}, got {float(vector.min()):g}; smooth the class counts")
+    if not positive and bool((vector < 0).any()):
+        raise CompileError(f"expected {name} of at least 0, got {float(vector.min()):g}")
+    return vector
+
+
+def instance_weights(w: Any, outputs: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The symbol `w` as a tensor of one weight for each instance (`shape`) or a number."""
+    tensor = torch.as_tensor(w, dtype=outputs.dtype, device=outputs.device)
+    if tensor.dim() and tuple(tensor.shape) != shape:
+        raise CompileError(f"expected instance weights w of shape {list(shape)}, got {_shape(tensor)}")
+    return tensor

@@ -1,0 +1,281 @@
+"""SymPy trees to source text, shared subexpressions computed once, and that text to a function.
+
+Only trees of a whitelist are printed: every node is looked up by its class, every symbol by the table of
+names that the caller gives. No text of a user reaches the source.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sympy import (
+    Add,
+    Expr,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    cos,
+    cosh,
+    cse,
+    exp,
+    log,
+    numbered_symbols,
+    sin,
+    sinh,
+    tanh,
+)
+
+from symloss.codegen import nodes
+from symloss.codegen.dialects import DIALECTS, Dialect
+from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, Q_
+from symloss.errors import CompileError
+
+__all__ = ["Printed", "build", "print_function"]
+
+_CALLS: dict[type, str] = {
+    exp: "exp",
+    log: "log",
+    tanh: "tanh",
+    sin: "sin",
+    cos: "cos",
+    sinh: "sinh",
+    cosh: "cosh",
+    nodes.expm1: "expm1",
+    nodes.log1p: "log1p",
+    nodes.absolute: "abs",
+    nodes.signum: "sign",
+    nodes.step: "step",
+    nodes.inverse: "inverse",
+    nodes.plogarithm: "plog",
+    nodes.psquareroot: "psqrt",
+    nodes.logistic: "sigmoid",
+    nodes.softened: "softplus",
+}
+
+
+class Printed:
+    """The source of a function and what it needs to run.
+
+    Attributes:
+        source: `def name(arguments): ...`.
+        helpers: the helper functions that it calls, in order.
+        dialect: the language.
+    """
+
+    def __init__(self, name: str, source: str, helpers: Sequence[str], dialect: Dialect) -> None:
+        self.name, self.source, self.helpers, self.dialect = name, source, tuple(helpers), dialect
+
+    @property
+    def text(self) -> str:
+        """Imports, helpers and the function: a file that runs by itself."""
+        parts = [self.dialect.header, *(self.dialect.helpers[name] for name in self.helpers), self.source]
+        return "\n\n".join(parts)
+
+
+def build(printed: Printed) -> Callable[..., Any]:
+    """The function that a printed source defines."""
+    namespace: dict[str, Any] = {}
+    exec(compile(printed.text, f"<symloss {printed.name}>", "exec"), namespace)  # our own printing, see above
+    function: Callable[..., Any] = namespace[printed.name]
+    return function
+
+
+def print_function(
+    name: str,
+    results: Sequence[Expr],
+    arguments: Sequence[str],
+    names: Mapping[Symbol, str],
+    *,
+    language: str = "torch",
+    scalars: frozenset[Symbol] = frozenset(),
+    prelude: Mapping[Symbol, str] | None = None,
+    docstring: str = "",
+) -> Printed:
+    """A function that computes `results` from `arguments`.
+
+    Args:
+        name: the function's name.
+        results: expressions in the symbols of `names`; one is returned as itself, several as a tuple.
+        arguments: the function's parameters, in order.
+        names: what each symbol is called in the source.
+        scalars: symbols that are plain numbers at run time even where the rest are tensors.
+        prelude: the definitions of symbols that are not arguments, put first where they are used; a
+            definition may use the symbols after it.
+    """
+    printer = _Printer(DIALECTS[language], dict(names), scalars)
+    replacements, reduced = cse(list(results), symbols=numbered_symbols("x"), order="none")
+    lines = []
+    for symbol, expr in replacements:
+        if printer.is_scalar(expr):
+            printer.scalars |= {symbol}
+        lines.append(f"{symbol.name} = {printer.text(expr)}")
+        printer.names[symbol] = symbol.name
+    returned = ", ".join(printer.text(expr) for expr in reduced)
+    body = [*printer.definitions(prelude or {}), *lines, f"return {returned}"]
+    if docstring:
+        body.insert(0, f'"""{docstring}"""')
+    source = f"def {name}({', '.join(arguments)}):\n" + "".join(f"    {line}\n" for line in body)
+    return Printed(name, source, printer.used, DIALECTS[language])
+
+
+class _Printer:
+    def __init__(self, dialect: Dialect, names: dict[Symbol, str], scalars: frozenset[Symbol]) -> None:
+        self.dialect, self.names, self.scalars = dialect, names, scalars
+        self.used: list[str] = []
+        self.mentioned: set[Symbol] = set()
+
+    def definitions(self, prelude: Mapping[Symbol, str]) -> list[str]:
+        lines: list[str] = []
+        for symbol, line in prelude.items():
+            if symbol in self.mentioned:
+                lines.insert(0, line)
+                self.mentioned |= {s for s in self.names if f"({self.names[s]})" in line}
+                for helper in self.dialect.helpers:
+                    if f"{helper}(" in line and helper not in self.used:
+                        self.used.append(helper)
+        return lines
+
+    def is_scalar(self, expr: Expr) -> bool:
+        return self.dialect.name == "torch" and expr.free_symbols <= self.scalars
+
+    def text(self, expr: Expr) -> str:
+        if expr.is_Symbol:
+            self.mentioned.add(expr)
+            return self.names[expr]
+        if expr.is_number:
+            return self.number(expr)
+        if isinstance(expr, Add):
+            return self.sum(expr)
+        if isinstance(expr, Mul):
+            return self.product(expr)
+        if isinstance(expr, Pow):
+            return self.power(expr.base, expr.exp, self.is_scalar(expr))
+        return self.call(expr)
+
+    def number(self, expr: Expr) -> str:
+        if self.dialect.name == "mpmath":
+            if expr.is_Rational:
+                return f"mpmath.mpf({expr.p})" + (f" / {expr.q}" if expr.q != 1 else "")
+            return self.call(expr) if expr.args else "mpmath.e"
+        if expr.is_Integer and abs(expr) < 10**15:
+            return str(int(expr)) if expr >= 0 else f"({int(expr)})"
+        value = float(expr.evalf(20))
+        if not math.isfinite(value):
+            raise CompileError(
+                f"expected constants within the range of float64, got {expr}; rescale the formula"
+            )
+        return repr(value) if value >= 0 else f"({value!r})"
+
+    def atom(self, expr: Expr) -> str:
+        """The text of an operand: in brackets unless it binds tighter than a product."""
+        text = self.text(expr)
+        loose = isinstance(expr, Add | Mul | Pow) or (expr.is_number and "/" in text)
+        return f"({text})" if loose else text
+
+    def sum(self, expr: Expr) -> str:
+        # Tensors first: `2 - x` is one reversed operation more in eager mode, and constants are folded last.
+        terms = sorted(expr.args, key=lambda term: (bool(term.is_number), self.is_scalar(term)))
+        positive = [term for term in terms if not term.could_extract_minus_sign()]
+        ordered = positive[:1] + [term for term in terms if term not in positive[:1]]
+        text = ""
+        for term in ordered:
+            negative = term.could_extract_minus_sign()
+            piece = self.text(-term) if negative else self.text(term)
+            if negative and isinstance(-term, Add):
+                piece = f"({piece})"
+            text += (" - " if text else "-") * negative + (" + " if text and not negative else "") + piece
+        return text
+
+    def product(self, expr: Expr) -> str:
+        number, rest = expr.as_coeff_Mul()
+        powers, factors, divisors, scalars = [], [], [], []
+        for factor in Mul.make_args(rest):
+            base, power = factor.as_base_exp()
+            if base in (P_, Q_) and self.in_logs(base):
+                powers.append((base, power))
+            elif self.is_scalar(factor):
+                scalars.append(self.atom(factor))
+            elif power == -1 and not isinstance(factor, exp):
+                divisors.append(self.atom(base))
+            else:
+                factors.append(self.atom(factor))
+        factors = self.powers(powers) + factors
+        if scalars or number not in (1, -1):
+            scalars = ([self.number(number)] if number not in (1, -1) else []) + scalars
+            factors.insert(0, scalars[0] if len(scalars) == 1 else "(" + " * ".join(scalars) + ")")
+        sign = "-" if number == -1 else ""
+        if not factors:
+            return sign + "1 / " + " / ".join(divisors)
+        return sign + " * ".join(factors) + "".join(f" / {divisor}" for divisor in divisors)
+
+    def in_logs(self, base: Expr) -> bool:
+        return (LOG_P if base == P_ else LOG_Q) in self.names
+
+    def powers(self, powers: list[tuple[Expr, Expr]]) -> list[str]:
+        """Powers of `p` and `1 - p`: by multiplication where small, else one `exp` of a sum of logarithms.
+
+        A negative power meets a positive one in the exponent: `0 * inf` cannot arise from `p**2 / q`.
+        """
+        if not all(power.is_Integer and 1 <= power <= 3 for _, power in powers):
+            exponent = Add(*(power * (LOG_P if base == P_ else LOG_Q) for base, power in powers))
+            return [f"{self.dialect.calls['exp']}({self.text(exponent)})"]
+        return [" * ".join([self.text(base)] * int(power)) for base, power in powers]
+
+    def power(self, base: Expr, power: Expr, scalar: bool) -> str:
+        if scalar:
+            return f"{self.atom(base)} ** {self.atom(power)}"
+        if base in (P_, Q_) and self.in_logs(base):
+            return self.powers([(base, power)])[0]
+        text = self.atom(base)
+        torch_like = self.dialect.name == "torch"
+        if power in (2, 3) and base.is_Symbol:
+            return " * ".join([text] * int(power))
+        if power == -1:
+            return self.named("reciprocal", self.text(base)) if torch_like else f"1 / {text}"
+        if power == Rational(1, 2):
+            return self.named("sqrt", self.text(base))
+        if power == Rational(-1, 2) and torch_like:
+            return self.named("rsqrt", self.text(base))
+        if power.is_number and not power.is_Integer and torch_like:
+            return f"{text} ** {self.number(power)}"
+        return f"{text} ** {self.atom(power)}"
+
+    def named(self, op: str, *arguments: str) -> str:
+        callee = self.dialect.calls[op]
+        if callee in self.dialect.helpers and callee not in self.used:
+            self.used.append(callee)
+        return f"{callee}({', '.join(arguments)})"
+
+    def call(self, expr: Expr) -> str:
+        if isinstance(expr, nodes.maximum | nodes.minimum):
+            return self.extremum(expr)
+        if isinstance(expr, nodes.fenced):
+            return self.named("clamp", self.text(expr.args[0]), f"min={self.number(expr.args[1])}")
+        if isinstance(expr, nodes.beyond):
+            return self.named("beyond", self.text(expr.args[0]), self.number(expr.args[1]))
+        op = _CALLS.get(expr.func)
+        if op is None:
+            raise CompileError(
+                f"expected an operator of the grammar, got {type(expr).__name__}; see FUNCTIONS"
+            )
+        argument = self.text(expr.args[0])
+        if self.is_scalar(expr):
+            if op in ("abs", "log"):
+                return f"abs({argument})" if op == "abs" else f"math.log({argument})"
+            # Never an OverflowError: what is too large is infinite, as in a tensor.
+            return f"float({self.named(op, f'torch.tensor({argument}, dtype=torch.float64)')})"
+        return self.named(op, argument)
+
+    def extremum(self, expr: Expr) -> str:
+        op = "max" if isinstance(expr, nodes.maximum) else "min"
+        if self.is_scalar(expr):
+            return f"{op}({', '.join(self.text(arg) for arg in expr.args)})"
+        arguments = [
+            # A 0-dimensional tensor has `maximum`'s gradient at a tie, and does not promote the dtype.
+            f"torch.tensor({self.text(arg)}, dtype=torch.float64)" if self.is_scalar(arg) else self.text(arg)
+            for arg in expr.args
+        ]
+        return self.named(op, *arguments)

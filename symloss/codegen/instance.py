@@ -1,0 +1,92 @@
+"""Instance losses by composed torch operations: differentiable any number of times, under every transform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symloss.codegen.compiled import Formula
+from symloss.codegen.logits import all_pairs, sigmoid_pair, target_pair
+
+__all__ = ["entry_losses", "instance_losses", "regression_losses"]
+
+
+def instance_losses(
+    formula: Formula,
+    z: Tensor,
+    soft: Tensor | None,
+    index: Tensor | None,
+    weight: Tensor | None,
+    inputs: dict[str, Any],
+) -> Tensor:
+    """`sum_i weight_i M(y_i, p_i)` of every instance, shape `[N, ...]`.
+
+    Args:
+        formula: a classification formula.
+        z: logits `[N, C, ...]`.
+        soft: class probabilities `[N, C, ...]`, or None.
+        index: class indices `[N, ...]`, or None; exactly one of the two is given.
+        weight: `[C, 1, ...]`, or None.
+        inputs: the values of `pi` `[C, 1, ...]`, `w` `[N, 1, ...]` and the coefficients `k`.
+    """
+    if index is None:
+        assert soft is not None
+        u, v = all_pairs(z)
+        terms = _soft(formula, u, v, soft, z.shape[1], inputs)
+        return (terms if weight is None else terms * weight).sum(1)
+    t = index.unsqueeze(1)
+    if formula.affine is not None and (weight is None or formula.other == 0):
+        u, v = target_pair(z, t)
+        losses = _call(formula.row_value, u, v, None, z.shape[1], _at(inputs, t))
+        return (losses if weight is None else losses * _pick(weight, t)).squeeze(1)
+    # The one-hot identity without its cancellation: `M0` everywhere, then `M1` in the target's place.
+    u, v = all_pairs(z)
+    terms = _call(formula.other_value, u, v, None, z.shape[1], inputs)
+    hit = _call(formula.target_value, u.gather(1, t), v.gather(1, t), None, z.shape[1], _at(inputs, t))
+    terms = terms.scatter(1, t, hit)
+    return (terms if weight is None else terms * weight).sum(1)
+
+
+def entry_losses(formula: Formula, z: Tensor, y: Tensor, inputs: dict[str, Any]) -> Tensor:
+    """`M(y, sigmoid(z))` of every entry of a multilabel loss."""
+    u, v = sigmoid_pair(z)
+    return _soft(formula, u, v, y, 1 if z.dim() < 2 else z.shape[1], inputs)
+
+
+def regression_losses(formula: Formula, p: Tensor, y: Tensor, inputs: dict[str, Any]) -> Tensor:
+    """`M(y, p)` of every entry of a regression loss."""
+    return _like(formula.general_value(p, y, inputs["w"], inputs["k"]), p)
+
+
+def _soft(formula: Formula, u: Tensor, v: Tensor, y: Tensor, classes: int, inputs: dict[str, Any]) -> Tensor:
+    if not formula.singular_at_zero:
+        return _call(formula.general_value, u, v, y, classes, inputs)
+    # `where` masks the input of the branch, not its result: a masked infinity has a NaN gradient.
+    zero = y == 0
+    general = _call(formula.general_value, u, v, torch.where(zero, 1.0, y), classes, inputs)
+    return torch.where(zero, _call(formula.other_value, u, v, None, classes, inputs), general)
+
+
+def _call(
+    function: Callable[..., Any], u: Tensor, v: Tensor, y: Tensor | None, classes: int, inputs: dict[str, Any]
+) -> Tensor:
+    return _like(function(u, v, y, float(classes), inputs["pi"], inputs["w"], inputs["k"]), u)
+
+
+def _like(value: Any, like: Tensor) -> Tensor:
+    """A result that turned out to be constant, as a tensor of the entries' shape, still part of the graph."""
+    if isinstance(value, Tensor) and value.shape == like.shape:
+        return value
+    return value + (like - like.detach())
+
+
+def _pick(vector: Tensor, t: Tensor) -> Tensor:
+    """The entries of a vector over classes at the indices `t` `[N, 1, ...]`."""
+    return vector.flatten()[t]
+
+
+def _at(inputs: dict[str, Any], t: Tensor) -> dict[str, Any]:
+    return inputs if inputs["pi"] is None else {**inputs, "pi": _pick(inputs["pi"], t)}

@@ -1,0 +1,215 @@
+"""The torch module that a formula becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from symloss.codegen import checks
+from symloss.codegen.bounds import Bounded
+from symloss.codegen.compiled import Formula, formula_of
+from symloss.codegen.instance import entry_losses, instance_losses, regression_losses
+from symloss.errors import CompileError
+from symloss.expr import Loss
+
+__all__ = ["SymbolicLoss", "compile_loss"]
+
+_LOW = (torch.float16, torch.bfloat16)
+
+
+def compile_loss(
+    loss: Loss,
+    reduction: str = "mean",
+    weight: Any = None,
+    ignore_index: int = -100,
+    trainable: bool = False,
+    *,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    priors: Any = None,
+) -> SymbolicLoss:
+    r"""A torch module that computes a formula's loss from raw outputs and targets.
+
+    Classification: `L = sum_i weight_i M(y_i, p_i)` with `p = softmax(z)`, as `nn.CrossEntropyLoss` behaves.
+    Multilabel: `M(y, sigmoid(z))` of every entry, as `nn.BCEWithLogitsLoss`. Regression: `M(y, p)`, as
+    `nn.MSELoss`.
+
+    Args:
+        loss: the formula.
+        reduction: "mean" (over class indices: divided by the summed weights of the targets), "sum", "none".
+        weight: `[C]`, multiplies each class's term; multilabel: each label's.
+        ignore_index: class index whose instances count for nothing.
+        trainable: make the coefficients parameters of the module.
+        bounds: for each trainable coefficient the open interval that it stays in (`inf` for no bound).
+        priors: `[C]`, positive: the value of the symbol `pi` for each class.
+
+    Raises:
+        CompileError: for options that do not fit the loss, or a formula that is infinite at `y = 0`.
+
+    >>> import symloss as sl
+    >>> ace = compile_loss(sl.parse("y*abs(log(1.3*p))"))
+    >>> ace(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor(1.1239)
+    """
+    return SymbolicLoss(
+        loss,
+        reduction=reduction,
+        weight=weight,
+        ignore_index=ignore_index,
+        trainable=trainable,
+        bounds=bounds,
+        priors=priors,
+    )
+
+
+class SymbolicLoss(nn.Module):
+    """A formula as a torch module; see `compile_loss`.
+
+    Attributes:
+        loss: the formula that was compiled; `to_loss` gives it with the current coefficients.
+        reduction, ignore_index: as given.
+        weight, priors: buffers `[C]`, or None.
+        coefficients: the trainable coefficients, unbounded; empty where not trainable.
+    """
+
+    weight: Tensor | None
+    priors: Tensor | None
+
+    def __init__(
+        self,
+        loss: Loss,
+        *,
+        reduction: str = "mean",
+        weight: Any = None,
+        ignore_index: int = -100,
+        trainable: bool = False,
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        priors: Any = None,
+    ) -> None:
+        super().__init__()
+        self.loss = loss
+        self.reduction = checks.check_reduction(reduction)
+        self.ignore_index = int(ignore_index)
+        if loss.kind == "regression" and (weight is not None or priors is not None):
+            raise CompileError(
+                "expected no class weights or priors for a regression loss, got some; "
+                "weigh instances by w in the formula"
+            )
+        self.register_buffer("weight", checks.class_vector(weight, "weight"))
+        self.register_buffer("priors", checks.class_vector(priors, "priors", positive=True))
+        checks.check_coefficients(loss.coefficients)
+        self.coefficients = Bounded(loss.coefficients if trainable else {}, bounds or {})
+        names = tuple(loss.coefficients) if trainable else ()
+        self._formula = formula_of(loss.expr if trainable else loss.value_expr, loss.kind, names)
+        self._formula.check()
+
+    @property
+    def formula(self) -> Formula:
+        """The taken-apart formula that this module evaluates."""
+        return self._formula
+
+    def to_loss(self) -> Loss:
+        """The loss with the current values of trainable coefficients."""
+        return self.loss.with_coefficients(**self.coefficients.values_now())
+
+    def extra_repr(self) -> str:
+        return f"{str(self.loss)!r}, kind={self.loss.kind!r}, reduction={self.reduction!r}"
+
+    def forward(self, outputs: Tensor, targets: Tensor, *, w: Any = None, priors: Any = None) -> Tensor:
+        """The loss of a batch.
+
+        Args:
+            outputs: logits `[N, C, ...]` or `[C]`; multilabel and regression: any shape.
+            targets: class indices `[N, ...]` or probabilities of the logits' shape; otherwise of the outputs'
+                shape.
+            w: the symbol `w`: one weight for each instance, 1 where not given.
+            priors: the symbol `pi`: `[C]`, instead of the priors given on compilation.
+
+        Raises:
+            CompileError: for shapes, dtypes or class indices that do not fit.
+        """
+        dtype = outputs.dtype
+        if dtype in _LOW:
+            # As torch's own losses do: a sum of many terms needs more than eight bits.
+            outputs = outputs.float()
+        if self.loss.kind == "classification":
+            result = self._classification(outputs, targets, w, priors)
+        else:
+            result = self._entries(outputs, targets, w, priors)
+        return result.to(dtype) if dtype in _LOW else result
+
+    def _classification(self, z: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
+        indices = checks.check_class_shapes(z, targets)
+        single = z.dim() == 1
+        if single:
+            z, targets = z.unsqueeze(0), targets.unsqueeze(0)
+        classes = z.shape[1]
+        weight = self._of_classes(self.weight, "weight", z)
+        inputs = self._inputs(z, w, priors, (z.shape[0], *z.shape[2:]))
+        if not indices:
+            losses = instance_losses(self._formula, z, targets.to(z.dtype), None, weight, inputs)
+            return self._reduced(losses, single)
+        targets = targets.long()
+        checks.check_indices(targets, classes, self.ignore_index)
+        kept = targets != self.ignore_index
+        safe = torch.where(kept, targets, 0)
+        losses = instance_losses(self._formula, z, None, safe, weight, inputs)
+        losses = torch.where(kept, losses, 0)
+        if self.reduction != "mean":
+            return self._reduced(losses, single)
+        weights = kept.to(z.dtype) if weight is None else torch.where(kept, weight.flatten()[safe], 0)
+        return losses.sum() / weights.sum()
+
+    def _entries(self, outputs: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
+        checks.check_entry_shapes(outputs, targets, self.loss.kind)
+        targets = targets.to(outputs.dtype)
+        if self.loss.kind == "regression":
+            inputs = self._inputs(outputs, w, priors, tuple(outputs.shape))
+            return self._reduced(regression_losses(self._formula, outputs, targets, inputs), False)
+        shape = (outputs.shape[0], *outputs.shape[2:]) if outputs.dim() > 1 else ()
+        inputs = self._inputs(outputs, w, priors, shape)
+        losses = entry_losses(self._formula, outputs, targets, inputs)
+        weight = self._of_classes(self.weight, "weight", outputs)
+        return self._reduced(losses if weight is None else losses * weight, False)
+
+    def _reduced(self, losses: Tensor, single: bool) -> Tensor:
+        if self.reduction == "mean":
+            return losses.mean()
+        if self.reduction == "sum":
+            return losses.sum()
+        return losses.squeeze(0) if single else losses
+
+    def _of_classes(self, vector: Tensor | None, name: str, z: Tensor) -> Tensor | None:
+        """A vector over classes, shaped to broadcast against `z`."""
+        if vector is None:
+            return None
+        dim = min(1, z.dim() - 1)
+        if z.dim() == 0 or vector.shape[0] != z.shape[dim]:
+            have = z.shape[dim] if z.dim() else 1
+            raise CompileError(
+                f"expected {name} of {have} classes, got {vector.shape[0]}; one for each output"
+            )
+        return vector.to(z).view(-1, *[1] * (z.dim() - 1 - dim))
+
+    def _inputs(self, z: Tensor, w: Any, priors: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+        """The values of `pi`, `w` and the coefficients, shaped to broadcast against `z`."""
+        inputs: dict[str, Any] = {"pi": None, "w": None, "k": self.coefficients.values_for(z)}
+        given = self.priors if priors is None else checks.class_vector(priors, "priors", positive=True)
+        if self._formula.uses_priors:
+            if given is None:
+                raise CompileError(
+                    "expected class priors for the symbol pi, got none; "
+                    "pass priors=[...] on compilation or call"
+                )
+            inputs["pi"] = self._of_classes(given, "priors", z)
+        elif priors is not None:
+            raise CompileError(f"expected pi in the formula {self.loss}, got priors for a formula without it")
+        if self._formula.uses_weights:
+            weights = checks.instance_weights(1.0 if w is None else w, z, shape)
+            at_classes = self.loss.kind != "regression" and weights.dim() > 0
+            inputs["w"] = weights.unsqueeze(1) if at_classes else weights
+        elif w is not None:
+            raise CompileError(f"expected w in the formula {self.loss}, got w for a formula without it")
+        return inputs

@@ -1,0 +1,167 @@
+"""SymPy functions that exist only while a formula is compiled.
+
+SymPy differentiates `Abs`, `sign`, `Max` and `Min` into distributions; here a kink has the subgradient that
+torch takes (0 for `abs`, one half each for a tie of `max`), and a guard has derivative 0 inside. Each class
+knows its derivative; how it is printed is the business of `dialects`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+from sympy import Abs, Expr, Function, Integer, Max, Min, exp, sign
+
+from symloss.expr import plog, psqrt, sigmoid, softplus
+
+__all__ = [
+    "COMPILED", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p", "logistic", "maximum", "minimum",
+    "plogarithm", "psquareroot", "signum", "softened", "step",
+]  # fmt: skip
+
+
+class _Real(Function):
+    def _eval_is_extended_real(self) -> bool:
+        return True
+
+
+class expm1(_Real):
+    """`exp(x) - 1` without cancellation near 0."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return exp(self.args[0])
+
+
+class log1p(_Real):
+    """`log(1 + x)` without cancellation near 0."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return 1 / (1 + self.args[0])
+
+
+class absolute(_Real):
+    """`|x|`, with derivative 0 at 0."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return signum(self.args[0])
+
+
+class signum(_Real):
+    """The sign of `x`, with derivative 0 everywhere."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(0)
+
+
+class step(_Real):
+    """1 for positive `x`, 0 for negative, one half at 0; derivative 0."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(0)
+
+
+class maximum(_Real):
+    """The larger of two; at a tie each argument gets half of the derivative."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        a, b = self.args
+        return step(a - b) if argindex == 1 else step(b - a)
+
+
+class minimum(_Real):
+    """The smaller of two; at a tie each argument gets half of the derivative."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        a, b = self.args
+        return step(b - a) if argindex == 1 else step(a - b)
+
+
+class plogarithm(_Real):
+    """`log(max(|x|, 1e-7))`."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return inverse(self.args[0])
+
+
+class inverse(_Real):
+    """`1/x` where `|x| > 1e-7`, else 0: the derivative of the protected logarithm."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return -(inverse(self.args[0]) ** 2)
+
+
+class psquareroot(_Real):
+    """`sqrt(max(|x|, 1e-7))`; `d sqrt|x| = sqrt|x| / (2 x)`."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return psquareroot(self.args[0]) * inverse(self.args[0]) / 2
+
+
+class fenced(_Real):
+    """`max(x, a)` for a number `a`, with derivative 0 at and below it: a guard in the log domain."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        x, floor = self.args
+        return beyond(x, floor) if argindex == 1 else Integer(0)
+
+
+class beyond(_Real):
+    """1 where `x > a`, else 0; derivative 0."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(0)
+
+
+class logistic(_Real):
+    """`1 / (1 + exp(-x))`; its derivative as a product of two logistics does not cancel."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return logistic(self.args[0]) * logistic(-self.args[0])
+
+
+class softened(_Real):
+    """`log(1 + exp(x))`."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return logistic(self.args[0])
+
+
+COMPILED: dict[type, Callable[..., Expr]] = {
+    Abs: absolute,
+    sign: signum,
+    plog: plogarithm,
+    psqrt: psquareroot,
+    sigmoid: logistic,
+    softplus: softened,
+    Max: lambda *args: reduce(maximum, args),
+    Min: lambda *args: reduce(minimum, args),
+}
+"""What stands for a formula's function while it is compiled."""
