@@ -86,7 +86,22 @@ def test_plot_names_its_file(run, tmp_path, what):
     assert (tmp_path / f"y-log-p-{what}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_analyze(run):
+    code, out, _ = run("analyze", "-y*log(p)", "--classes", "10", "--json")
+    assert code == 0
+    facts = json.loads(out)
+    assert (facts["loss"], facts["classes"]) == ("-y*log(p)", 10)
+    assert facts["findings"]["proper"]["verdict"] == "proved"
+    assert "because" in run("analyze", "ace", "--classes", "10", "--why")[1]
+    assert "0.77" in run("analyze", "ace", "--classes", "10")[1]
+    latex = run("analyze", "ace", "--classes", "10", "--latex")[1]
+    assert r"\frac{10}{13}" in latex
+    assert r"label smoothing & proved" in latex
+
+
 BAD = [
+    ("analyze", "ce", "--classes", "1", "classes"),
+    ("analyze", "-y*log(p", "not closed"),
     ("show", "huberr", "did you mean 'huber'"),
     ("show", "-y*log(p", "not closed"),
     ("show", "q*y", "unknown name 'q'"),

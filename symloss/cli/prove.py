@@ -33,12 +33,13 @@ def analyze(
     values: SetOption = None,
     as_json: Json = False,
     latex: Annotated[bool, typer.Option("--latex", help="Print a LaTeX table to paste.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Print each argument and counterexample.")] = False,
 ) -> None:
     """Prove what a loss does: where it drives the target, whether it is proper, robust, bounded, known.
 
     Every finding is `proved` (with its argument), `refuted` (with a counterexample) or `unknown`.
 
-    Examples: `symloss analyze ace --classes 10`; `symloss analyze '-y*log(p) + y*p' --json`;
+    Examples: `symloss analyze ace --classes 10 --why`; `symloss analyze '-y*log(p) + y*p' --json`;
     `symloss analyze 'log(cosh(y - p))' --kind regression`
     """
     from symloss.theory import analyze as prove
@@ -55,7 +56,7 @@ def analyze(
         return
     of = f", C = {classes}" if classes else ""
     say(f"{subject}  ({subject.kind}{of})")
-    show(certificate_table(certificate))
+    show(certificate_table(certificate, why))
 
 
 def derive(

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["certificate_table", "certificate_tex"]
 
 
-def certificate_table(certificate: Certificate) -> Table:
-    """Each finding with its verdict, its value and one plain sentence."""
-    table = rows_table(("finding", "verdict", "value", "in words"), ())
+def certificate_table(certificate: Certificate, reasons: bool = False) -> Table:
+    """Each finding with its verdict, its value, one plain sentence and, if asked for, its argument."""
+    columns = ("finding", "verdict", "value", "in words", *(("because",) if reasons else ()))
+    table = rows_table(columns, ())
     styles = {"proved": "green", "refuted": "yellow", "unknown": "dim"}
     for key, finding in certificate.findings.items():
         verdict = Text(finding.verdict, style=styles[finding.verdict])
-        table.add_row(key, verdict, Text(_value(finding)), Text(certificate.sentence(key)))
+        cells = [Text(_value(finding)), Text(certificate.sentence(key))]
+        table.add_row(key, verdict, *cells, *([Text(finding.reason)] if reasons else []))
     return table
 
 
@@ -36,7 +38,7 @@ def certificate_tex(certificate: Certificate) -> str:
     """The findings as a LaTeX tabular (packages amsmath and booktabs), to paste into a paper."""
     lines = [
         rf"{escape(key.replace('_', ' '))} & {finding.verdict} & "
-        rf"{f'${finding.latex}$' if finding.latex else escape(finding.value)} \\"
+        rf"{f'${finding.latex}$' if finding.latex else escape(_value(finding))} \\"
         for key, finding in certificate.findings.items()
     ]
     return "\n".join(
