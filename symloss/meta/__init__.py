@@ -1,1 +1,12 @@
-"""."""
+"""Learn through training: hypergradients, coefficient tuning, many models at once."""
+
+from __future__ import annotations
+
+from symloss.meta.hypergradient import Hypergradient, one_step_hypergradient, unrolled_hypergradient
+from symloss.meta.population import fit_population
+from symloss.meta.tune import Tuned, initial_coefficients, tune
+
+__all__ = [
+    "Hypergradient", "Tuned", "fit_population", "initial_coefficients", "one_step_hypergradient", "tune",
+    "unrolled_hypergradient",
+]  # fmt: skip

@@ -1,0 +1,184 @@
+"""Coefficient tuning by unrolled differentiation, a chunk of candidates at a time.
+
+Each meta-step starts from fresh weights, the same for all candidates, takes one inner step with every
+candidate's loss, measures the task's loss on a validation batch and moves the coefficients by Adam
+(EvoMAL, arXiv 2209.08907, algorithm 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from symloss.codegen.interpret import coefficient_gradient, output_gradient, program_loss
+from symloss.expr import Program
+from symloss.meta.dense import Dense, Weights, dense_layers, weights_of
+from symloss.meta.hypergradient import inner_factor, one_step_hypergradient
+from symloss.runs import derive
+from symloss.tasks import Task
+
+__all__ = ["SPREAD", "Tuned", "initial_coefficients", "task_context", "tune"]
+
+SPREAD = 1e-3
+"""Standard deviation of the coefficients' start about 1."""
+_BETAS = (0.9, 0.999)
+_EPSILON = 1e-8
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The coefficients a candidate ends with.
+
+    Attributes:
+        coefficients: one an edge, `[size - 1]`.
+        reason: why they are not tuned, or "".
+        method: how meta-gradients were taken: `"batched"`, `"forward mode"`, `"unrolled"` or `"none"`.
+    """
+
+    coefficients: Tensor
+    reason: str = ""
+    method: str = "batched"
+
+    @property
+    def finite(self) -> bool:
+        """Whether tuning has stayed finite."""
+        return not self.reason
+
+
+def initial_coefficients(program: Program, seed: int, spread: float = SPREAD) -> Tensor:
+    """Where tuning starts: `N(1, spread)`, drawn from the seed and the tree alone, `[size - 1]`."""
+    generator = torch.Generator().manual_seed(derive(seed, "coefficients", *program.tokens))
+    return 1 + spread * torch.randn(program.size - 1, generator=generator)
+
+
+def task_context(task: Task) -> dict[str, Tensor]:
+    """What `pi` stands for on this task."""
+    return {} if task.priors is None else {"pi": task.priors}
+
+
+def tune(
+    programs: Sequence[Program], task: Task, *, seed: int, steps: int = 250, eta: float = 1e-3
+) -> list[Tuned]:
+    """The coefficients of each tree after `steps` meta-steps.
+
+    A candidate whose meta-gradient stops being finite is left with the reason, and the others go on
+    undisturbed.
+
+    Args:
+        programs: the trees; what is found for one does not depend on the others.
+        task: model, data, inner optimiser and meta-objective.
+        seed: of starts and batches, the same for all candidates.
+        steps: meta-steps.
+        eta: Adam's rate.
+
+    >>> from symloss.tasks import load_task
+    >>> (found,) = tune([Program(("square", "sub", "y", "p"))], load_task("diabetes"), seed=0, steps=2)
+    >>> found.coefficients.shape, found.method
+    (torch.Size([3]), 'batched')
+    """
+    starts = [initial_coefficients(program, seed) for program in programs]
+    if not task.has_gradients:
+        reason = "the trainer is a black box: no gradient through training"
+        return [Tuned(torch.ones_like(start), reason, "none") for start in starts]
+    sizes = [len(start) for start in starts]
+    phi = torch.ones(len(programs), max(sizes, default=0), device=task.device)
+    for i, start in enumerate(starts):
+        phi[i, : sizes[i]] = start
+    mean, square = torch.zeros_like(phi), torch.zeros_like(phi)
+    reasons = ["" if size else "no coefficient to tune" for size in sizes]
+    method = "none"
+    for step, (origin, train, val) in enumerate(_meta_batches(task, seed, steps), start=1):
+        alive = [i for i, reason in enumerate(reasons) if not reason]
+        if not alive:
+            break
+        model = task.build_model(origin)
+        coefs = [phi[i, : sizes[i]] for i in alive]
+        found, method = _hypergradients([programs[i] for i in alive], coefs, model, task, train, val)
+        gradient = torch.zeros_like(phi)
+        for i, row in zip(alive, found, strict=True):
+            if bool(torch.isfinite(row).all()):
+                gradient[i, : sizes[i]] = row
+            else:
+                reasons[i] = f"the meta-gradient was not finite at step {step}"
+        mean = _BETAS[0] * mean + (1 - _BETAS[0]) * gradient
+        square = _BETAS[1] * square + (1 - _BETAS[1]) * gradient**2
+        slope, spread = mean / (1 - _BETAS[0] ** step), square / (1 - _BETAS[1] ** step)
+        phi = phi - eta * slope / (spread.sqrt() + _EPSILON)
+    return [
+        Tuned(phi[i, : sizes[i]].clone(), "" if not sizes[i] else reasons[i], method)
+        for i in range(len(programs))
+    ]
+
+
+def _meta_batches(task: Task, seed: int, steps: int) -> Iterator[tuple[int, Batch, Batch]]:
+    """For each meta-step the seed of its start, a training batch and a validation batch."""
+    train = task.minibatches(derive(seed, "tuning", "train"), steps)
+    rows = task.batches(derive(seed, "tuning", "val"), steps, split="val")
+    for step, batch in enumerate(train):
+        yield derive(seed, "tuning", "start", step), batch, (task.val.X[rows[step]], task.val.y[rows[step]])
+
+
+def _hypergradients(
+    programs: Sequence[Program],
+    coefs: Sequence[Tensor],
+    model: nn.Module,
+    task: Task,
+    train: Batch,
+    val: Batch,
+) -> tuple[list[Tensor], str]:
+    layers = dense_layers(model)
+    if layers is not None:
+        return _shared_forward(programs, coefs, weights_of(layers), task, train, val), "batched"
+    model.train()
+    found, method = [], ""
+    for program, phi in zip(programs, coefs, strict=True):
+
+        def loss(c: Tensor, outputs: Tensor, targets: Tensor, program: Program = program) -> Tensor:
+            return program_loss(program, task.kind, outputs, targets, c, task_context(task))
+
+        result = one_step_hypergradient(model, loss, phi, train, val, task.meta_loss, task.settings)
+        found.append(result.gradient)
+        method = result.method
+    return found, method
+
+
+def _shared_forward(
+    programs: Sequence[Program],
+    coefs: Sequence[Tensor],
+    weights: Weights,
+    task: Task,
+    train: Batch,
+    val: Batch,
+) -> list[Tensor]:
+    """The hypergradients of all candidates in few passes: they share the start, so the first forward pass."""
+    kind, context = task.kind, task_context(task)
+    dense = Dense(scalar=kind == "regression")
+    step = task.settings.learning_rate * inner_factor(task.settings)
+    decay = 1 - step * task.settings.weight_decay
+    with torch.no_grad():
+        first = dense.forward(weights, train[0])
+        outputs = first.outputs
+        slopes = [
+            output_gradient(program, kind, outputs, train[1], phi, context)
+            for program, phi in zip(programs, coefs, strict=True)
+        ]
+        gradients = dense.backward(weights, first, torch.stack(slopes))
+        moved = [
+            (torch.add(decay * matrix, g, alpha=-step), torch.add(decay * bias, h, alpha=-step))
+            for (matrix, bias), (g, h) in zip(weights, gradients, strict=True)
+        ]
+        second = dense.forward(moved, val[0])
+    leaf = second.outputs.detach().requires_grad_()
+    measured = torch.stack([task.meta_loss(row, val[1]) for row in leaf]).sum()
+    (rise,) = torch.autograd.grad(measured, leaf)
+    with torch.no_grad():
+        directions = dense.backward(moved, second, rise)
+        turned = dense.tangent(weights, first, directions)
+    return [
+        -step * coefficient_gradient(program, kind, outputs, train[1], pdot, phi, context)
+        for program, phi, pdot in zip(programs, coefs, turned, strict=True)
+    ]

@@ -1,0 +1,135 @@
+"""Tuning and training of many candidates at once: each as it would be alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from symloss.codegen.interpret import program_loss
+from symloss.expr import Program
+from symloss.meta import fit_population, initial_coefficients, one_step_hypergradient, tune
+from symloss.meta.dense import dense_layers, weights_of
+from symloss.meta.tune import _shared_forward
+from symloss.runs import derive
+from symloss.tasks import Task, load_task
+
+SQUARE = Program(("square", "sub", "y", "p"))
+CAUCHY = Program(("plog", "add", "1", "square", "sub", "y", "p"))
+EXPLODES = Program(("square", "square", "square", "square", "square", "square", "sub", "y", "p"))
+
+
+@pytest.fixture(scope="module", params=["diabetes", "digits"])
+def task(request: pytest.FixtureRequest) -> Task:
+    return load_task(request.param).with_model("mlp-2x16")
+
+
+def test_shared_forward_is_the_exact_hypergradient(task: Task) -> None:
+    model = task.build_model(3).double()
+    train = (task.train.X[:40].double(), task.train.y[:40])
+    val = (task.val.X[:30].double(), task.val.y[:30])
+    if task.kind == "regression":
+        train, val = (train[0], train[1].double()), (val[0], val[1].double())
+    programs = [SQUARE, CAUCHY]
+    coefs = [torch.linspace(0.7, 1.2, p.size - 1, dtype=torch.float64) for p in programs]
+    layers = dense_layers(model)
+    assert layers is not None
+    found = _shared_forward(programs, coefs, weights_of(layers), task, train, val)
+    for program, phi, gradient in zip(programs, coefs, found, strict=True):
+
+        def loss(c: Tensor, outputs: Tensor, targets: Tensor, program: Program = program) -> Tensor:
+            return program_loss(program, task.kind, outputs, targets, c)
+
+        alone = one_step_hypergradient(model, loss, phi, train, val, task.meta_loss, task.settings)
+        torch.testing.assert_close(gradient, alone.gradient, rtol=1e-8, atol=1e-12)
+
+
+def test_tuning_moves_and_repeats(task: Task) -> None:
+    first = tune([SQUARE, CAUCHY], task, seed=1, steps=5)
+    again = tune([SQUARE, CAUCHY], task, seed=1, steps=5)
+    for program, a, b in zip((SQUARE, CAUCHY), first, again, strict=True):
+        assert torch.equal(a.coefficients, b.coefficients)
+        assert a.finite
+        assert a.method == "batched"
+        start = initial_coefficients(program, 1)
+        assert 1e-3 < float((a.coefficients - start).abs().max()) < 6e-3, "Adam moves by eta a step"
+    other = tune([SQUARE], task, seed=2, steps=5)
+    assert not torch.equal(other[0].coefficients, first[0].coefficients)
+
+
+def test_no_candidate_disturbs_another() -> None:
+    task = load_task("diabetes").with_model("mlp-2x16")
+    task = replace(task, train=replace(task.train, y=task.train.y * 1e4))
+    found = tune([SQUARE, EXPLODES], task, seed=0, steps=4)
+    alone = tune([SQUARE], task, seed=0, steps=4)
+    assert not found[1].finite
+    assert "not finite at step 1" in found[1].reason
+    torch.testing.assert_close(found[0].coefficients, alone[0].coefficients, rtol=1e-5, atol=1e-6)
+
+
+def test_a_tree_of_one_node_has_nothing_to_tune() -> None:
+    (found,) = tune([Program(("p",))], load_task("diabetes"), seed=0, steps=2)
+    assert found.coefficients.shape == (0,)
+    assert found.finite
+
+
+def test_other_models_are_tuned_one_by_one() -> None:
+    task = load_task("diabetes").with_model(
+        lambda: nn.Sequential(nn.Linear(10, 4), nn.Dropout(0.2), nn.Tanh(), nn.Linear(4, 1))
+    )
+    first, second = (tune([SQUARE], task, seed=0, steps=3)[0] for _ in range(2))
+    assert first.method == "forward mode"
+    assert torch.equal(first.coefficients, second.coefficients)
+
+
+def test_black_boxes_are_not_tuned() -> None:
+    task = Task.from_function(lambda loss, seed, budget: {"mse": 0.0}, kind="regression", metric="mse")
+    (found,) = tune([SQUARE], task, seed=0)
+    assert found.coefficients.tolist() == [1.0, 1.0, 1.0]
+    assert found.method == "none"
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"momentum": 0.5, "nesterov": False}, {"momentum": 0.0}, {"milestones": (7,)}]
+)
+def test_population_trains_as_each_alone(task: Task, changes: dict[str, object]) -> None:
+    task = task.with_settings(steps=12, **changes)
+    programs, coefs = [SQUARE, CAUCHY], [torch.full((3,), 1.1), torch.full((6,), 0.9)]
+    models = fit_population(programs, coefs, task, seed=5)
+    for program, phi, model in zip(programs, coefs, models, strict=True):
+
+        def loss(outputs: Tensor, targets: Tensor, program: Program = program, phi: Tensor = phi) -> Tensor:
+            return program_loss(program, task.kind, outputs, targets, phi)
+
+        alone = task.fit(loss, seed=5)
+        for a, b in zip(model.parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_population_of_other_models_and_of_none() -> None:
+    task = load_task("diabetes").with_model(
+        lambda: nn.Sequential(nn.Linear(10, 2), nn.Tanh(), nn.Linear(2, 1))
+    )
+    assert fit_population([], [], task, seed=0) == []
+    (model,) = fit_population([SQUARE], [torch.ones(3)], task.with_settings(steps=2), seed=derive(0, "a"))
+    assert sum(p.numel() for p in model.parameters()) == 25
+
+
+def test_dense_layers_knows_what_it_does_not_know() -> None:
+    class Skip(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.body(x)
+
+    shared = nn.Linear(3, 3)
+    assert dense_layers(Skip()) is None
+    assert dense_layers(nn.Sequential(shared, nn.ReLU(), shared)) is None
+    assert dense_layers(nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))) is None
+    assert dense_layers(nn.Sequential(nn.Linear(3, 3, bias=False))) is None
+    assert dense_layers(nn.Sequential(nn.Linear(3, 3), nn.LeakyReLU(), nn.Linear(3, 1))) is None
+    assert len(dense_layers(nn.Sequential(nn.Flatten(), nn.Linear(3, 3))) or []) == 1
