@@ -34,7 +34,7 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
     say(f"  M(y, p) = {best.loss}")
     say(f"  LaTeX:    {best.loss.latex()}")
     if result.baselines:
-        show(report.baseline_table(result.baselines, metric))
+        show(report.baseline_table(result.baselines, "metric" if "tasks" in result.task else metric))
         say(report.verdict(result))
     if files:
         say("Files: " + ", ".join(str(file) for file in files))

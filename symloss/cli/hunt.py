@@ -69,7 +69,7 @@ def _option(help: str, panel: str, *names: str, metavar: str | None = None) -> A
 
 
 def discover(
-    tasks: Annotated[
+    names: Annotated[
         str | None,
         typer.Argument(
             metavar="[TASK[,TASK...]]",
@@ -169,16 +169,15 @@ def discover(
         "model": model, "metric": metric, "label_noise": label_noise, "imbalance": imbalance,
         "outliers": outliers,
     }  # fmt: skip
-    problem = Problem(tuple(split_top_level(tasks or "")), data, target, group, weights, code, kind, options)
-    task = problem.load()
-    kind_of_loss = (task[0] if isinstance(task, list) else task).kind
-    seeds = [read_loss(item, kind_of_loss) for text in seed_loss or () for item in split_top_level(text)]
+    problem = Problem(tuple(split_top_level(names or "")), data, target, group, weights, code, kind, options)
+    tasks = problem.load()
+    seeds = [read_loss(item, tasks[0].kind) for text in seed_loss or () for item in split_top_level(text)]
     from symloss.search import discover as search
 
     def start(on_generation: Callable[..., None]) -> Result:
         return search(
-            task, method, seed=seed, preset=preset, population=population, generations=generations,
-            out=out or _free_folder(task, method, seed),
+            tasks, method, seed=seed, preset=preset, population=population, generations=generations,
+            out=out or _free_folder(tasks, method, seed),
             time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
             max_evaluations=max_evaluations, workers=workers,
             executor="process" if workers > 1 else executor, device=device, keep_scale=keep_scale,
@@ -186,7 +185,7 @@ def discover(
             extra_symbols=tuple(split_top_level(symbols or "")), on_generation=on_generation,
         )  # fmt: skip
 
-    _search(task, start, as_json)
+    _search(tasks, start, as_json)
 
 
 def resume(
@@ -208,30 +207,32 @@ def resume(
     from symloss.tasks import load_object, rebuild
 
     before = open_run(run)
-    task = load_object(code) if code else rebuild(before.task)
+    if code is not None:
+        tasks = [load_object(code)]
+    else:
+        tasks = [rebuild(description) for description in before.task.get("tasks", [before.task])]
 
     def start(on_generation: Callable[..., None]) -> Result:
         chosen = "process" if workers > 1 else executor
-        return go_on(run, task, workers=workers, executor=chosen, on_generation=on_generation)
+        return go_on(run, tasks, workers=workers, executor=chosen, on_generation=on_generation)
 
-    _search(task, start, as_json)
+    _search(tasks, start, as_json)
 
 
-def _search(task: Task | list[Task], start: Callable[[Callable[..., None]], Result], as_json: bool) -> None:
+def _search(tasks: list[Task], start: Callable[[Callable[..., None]], Result], as_json: bool) -> None:
     """Run a search under a live table, compare what it found, write the files and print the end."""
     from symloss.report import LiveFront, write_run_files
-    from symloss.search import baselines
+    from symloss.search.baselines import baselines
 
-    first = task[0] if isinstance(task, list) else task
     # JSON has standard output to itself.
     watched = Console(stderr=True, highlight=False) if as_json else console()
-    with LiveFront(watched, first.metric if first is task else "mean rank") as live:
+    with LiveFront(watched, tasks[0].metric if len(tasks) == 1 else "mean rank") as live:
         result = start(live)
     interrupted = result.status == "interrupted"
     if result.front and not result.baselines and not interrupted:
         try:
             with watched.status("training the baselines") if watched.is_terminal else nullcontext():
-                result = replace(result, baselines=baselines(task, result))
+                result = replace(result, baselines=baselines(tasks, result))
         except KeyboardInterrupt:
             interrupted = True
     print_run(result, write_run_files(result), as_json)
@@ -239,10 +240,9 @@ def _search(task: Task | list[Task], start: Callable[[Callable[..., None]], Resu
         raise typer.Exit(INTERRUPTED)
 
 
-def _free_folder(task: Task | list[Task], method: str, seed: int) -> Path:
+def _free_folder(tasks: list[Task], method: str, seed: int) -> Path:
     """`runs/TASK-METHOD-SEED`, or the first of its successors `-2`, `-3` that does not exist."""
-    names = [one.name for one in task] if isinstance(task, list) else [task.name]
-    stem = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{'+'.join(names)}-{method}-{seed}")
+    stem = re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join([*(task.name for task in tasks), method, str(seed)]))
     folder, number = Path("runs") / stem, 2
     while folder.exists():
         folder, number = Path("runs") / f"{stem}-{number}", number + 1

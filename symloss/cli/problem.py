@@ -35,7 +35,7 @@ class Problem:
     kind: str | None
     options: dict[str, Any]
 
-    def load(self) -> Task | list[Task]:
+    def load(self) -> list[Task]:
         """The task, or the tasks when several are named.
 
         Raises:
@@ -50,13 +50,12 @@ class Problem:
         if self.data is None and (self.target or self.group or self.weights):
             raise TaskError("--target, --group and --weights name columns of --data FILE, which is missing")
         if self.data is not None:
-            return self._from_csv(self.data)
+            return [self._from_csv(self.data)]
         if self.code is not None:
-            return self._from_code(self.code)
+            return [self._from_code(self.code)]
         from symloss.tasks import load_task  # torch is imported only when a task is asked for
 
-        tasks = [load_task(name, **self.options) for name in self.names]
-        return tasks[0] if len(tasks) == 1 else tasks
+        return [load_task(name, **self.options) for name in self.names]
 
     def _from_csv(self, path: Path) -> Task:
         from symloss.tasks import load_csv

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from symloss.report.tables import number
 
@@ -28,22 +29,30 @@ def outcomes(result: Result) -> str:
 
 
 def verdict(result: Result) -> str:
-    """Whether the discovered loss beats the tuned baseline on test data, in one plain sentence."""
-    by_name = {row.name: row for row in result.baselines}
-    discovered = by_name.get("discovered")
-    tuned = next((row for name, row in by_name.items() if name.endswith("tuned")), None)
+    """Whether the discovered loss beats the tuned baseline on test data: a plain sentence for each task."""
+    tasks = result.task.get("tasks", [result.task])
+    if len(tasks) == 1:
+        return _sentence(result.baselines, tasks[0])
+    names = [str(name) for name in result.task.get("names", [task["name"] for task in tasks])]
+    groups = [[row for row in result.baselines if row.name.startswith(f"{name}: ")] for name in names]
+    return "\n".join(
+        f"{name}: {_sentence(group, task)}" for name, group, task in zip(names, groups, tasks, strict=True)
+    )
+
+
+def _sentence(rows: Sequence[Baseline], task: Mapping[str, Any]) -> str:
+    discovered = next((row for row in rows if row.name.endswith("discovered")), None)
+    tuned = next((row for row in rows if row.name.endswith(" tuned")), None)
     if discovered is None or tuned is None:
         return "The discovered loss was not compared with the baselines."
-    metric = str(result.task.get("metric", "metric"))
-    figures = f"test {metric} {number(discovered.test)} against {number(tuned.test)}"
-    better = (discovered.test > tuned.test) == bool(result.task.get("greater_is_better", False))
+    figures = f"test {task['metric']} {number(discovered.test)} against {number(tuned.test)}"
+    against = f"the tuned baseline ({tuned.name})"
+    better = (discovered.test > tuned.test) == bool(task.get("greater_is_better", False))
     if not better or discovered.test == tuned.test:
-        return f"The discovered loss does not beat the tuned baseline ({tuned.name}): {figures}."
-    chance = _chance(discovered)
+        return f"The discovered loss does not beat {against}: {figures}{_chance(discovered)}."
     if discovered.p_value is not None and discovered.p_value < SIGNIFICANT:
-        return f"The discovered loss beats the tuned baseline ({tuned.name}): {figures}{chance}."
-    against = f"the tuned baseline ({tuned.name}) beyond chance"
-    return f"The discovered loss does not beat {against}: {figures}{chance}."
+        return f"The discovered loss beats {against}: {figures}{_chance(discovered)}."
+    return f"The discovered loss does not beat {against} beyond chance: {figures}{_chance(discovered)}."
 
 
 def _chance(row: Baseline) -> str:

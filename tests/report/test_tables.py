@@ -54,12 +54,25 @@ def test_escape_leaves_no_special_character():
         (0.47, 0.01, "beats the tuned baseline (mse tuned): test mse 0.4700 against 0.5000, paired p = 0.01"),
         (0.47, 0.2, "does not beat the tuned baseline (mse tuned) beyond chance"),
         (0.47, None, "too few seeds"),
-        (0.53, 0.01, "does not beat the tuned baseline (mse tuned): test mse 0.5300 against 0.5000."),
+        (
+            0.53,
+            0.01,
+            "does not beat the tuned baseline (mse tuned): test mse 0.5300 against 0.5000, paired p",
+        ),
     ],
 )
 def test_the_verdict_is_plain(result, test, p_value, says):
     discovered = replace(result.baselines[-1], test=test, p_value=p_value)
     assert says in verdict(replace(result, baselines=(*result.baselines[:-1], discovered)))
+
+
+def test_every_task_has_its_verdict(result):
+    names = ["diabetes", "boston"]
+    task = {"tasks": [dict(result.task)] * 2, "names": names}
+    rows = tuple(replace(row, name=f"{name}: {row.name}") for name in names for row in result.baselines)
+    first, second = verdict(replace(result, task=task, baselines=rows)).splitlines()
+    assert first.startswith("diabetes: The discovered loss beats")
+    assert second.startswith("boston: The discovered loss beats")
 
 
 def test_no_verdict_without_baselines(result):
