@@ -1,0 +1,122 @@
+"""Looks at a candidate before anything is trained with it, and turns it the right way round.
+
+A rejection says why in a few words. The tests are necessary for a loss to train from scratch, or nearly so;
+some rejected losses would have learnt after tuning, which is why the search trains a sample of them all the
+same and reports the rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from symloss.expr import Program
+from symloss.search.dual import Array, slopes
+
+__all__ = ["GateVerdict", "gate"]
+
+_FLAT = 1e-9
+"""A slope below this share of the largest is rounding."""
+_AGREEMENT = 0.8
+"""Share of the points near the target from which a regression loss must point towards it."""
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """What the gate says of a candidate.
+
+    Attributes:
+        passed: whether it may be tuned and trained.
+        reason: why not, or "".
+        sign: -1 for a loss that descends once it is negated, else 1.
+    """
+
+    passed: bool
+    reason: str = ""
+    sign: int = 1
+
+
+def gate(
+    program: Program, kind: str, classes: int | None, edges: Sequence[float] | None = None
+) -> GateVerdict:
+    """Whether a loss can train a model from scratch, as far as a look at its slopes tells.
+
+    It must use `y` and `p`; be finite, with a finite slope, on the domain; not be flat; and, as it stands or
+    negated, pull the right way: at the null epoch raise the target's probability (classification:
+    `-M1' > -M0'` at `p = 1/C`; multilabel: `M1' < 0 < M0'` at `p = 1/2`), towards an attractor above chance,
+    or have a minimum at or near the target (regression).
+
+    Args:
+        program: the tree.
+        kind: of the loss.
+        classes: number of classes or labels; None for regression.
+        edges: one coefficient an edge; ones unless given.
+
+    >>> gate(Program(("square", "sub", "y", "p")), "regression", None)
+    GateVerdict(passed=True, reason='', sign=1)
+    >>> gate(Program(("mul", "y", "plog", "p")), "classification", 10).sign
+    -1
+    """
+    missing = [name for name in ("y", "p") if name not in program.tokens]
+    if missing:
+        return GateVerdict(False, f"does not use {missing[0]}")
+    if kind == "regression":
+        return _regression(program, edges)
+    return _classification(program, kind, classes or 2, edges)
+
+
+def _classification(program: Program, kind: str, classes: int, edges: Sequence[float] | None) -> GateVerdict:
+    chance = 0.5 if kind == "multilabel" else 1 / classes
+    above = chance + (1 - chance) * np.array([0.0, 1e-3, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.9999])
+    others = (1 - above) / max(classes - 1, 1) if kind == "classification" else 1 - above
+    low = chance * np.array([0.001, 0.01, 0.1, 0.5])
+    p = np.stack([np.concatenate([above, low]), np.concatenate([others, np.geomspace(0.01, 0.999, 4)])])
+    y = np.array([[1.0], [0.0]]) * np.ones_like(p)
+    symbols = {"C": float(classes), "pi": chance, "w": 1.0}
+    value, slope = slopes(program, y, p, edges, symbols)
+    problem = _degenerate(value, slope)
+    if problem:
+        return GateVerdict(False, problem)
+    target, other = slope[0, : above.size], slope[1, : above.size]
+    # Along the even spread dT/dp_t = M1'(p_t) - M0'((1 - p_t)/(C - 1)): negative where it pulls upwards.
+    rise = target - other
+    size = np.abs(slope).max()
+    if abs(rise[0]) <= _FLAT * size:
+        return GateVerdict(False, "no pull on the target at the start of training")
+    sign = 1 if rise[0] < 0 else -1
+    if kind == "multilabel" and not (sign * target[0] < 0 < sign * other[0]):
+        return GateVerdict(False, "pulls labels that are on and off the same way at the start of training")
+    if kind == "classification" and sign * rise[1] >= 0:
+        return GateVerdict(False, "stops at chance: the attractor is at 1/C")
+    return GateVerdict(True, sign=sign)
+
+
+_TARGETS = np.array([-1.5, -0.75, -0.2, 0.3, 0.9, 1.6])
+_NEAR = np.array([-1.5, -1.0, -0.6, -0.35, -0.2, 0.2, 0.35, 0.6, 1.0, 1.5])
+_FAR = np.array([-6.0, -3.0, 0.0, 3.0, 6.0])
+
+
+def _regression(program: Program, edges: Sequence[float] | None) -> GateVerdict:
+    offsets = np.concatenate([_NEAR, _FAR])
+    y = np.repeat(_TARGETS[:, None], offsets.size, axis=1)
+    value, slope = slopes(program, y, y + offsets, edges, {"C": 1.0, "pi": 1.0, "w": 1.0})
+    problem = _degenerate(value, slope)
+    if problem:
+        return GateVerdict(False, problem)
+    near = slope[:, : _NEAR.size]
+    pull = np.sign(np.where(np.abs(near) > _FLAT * np.abs(slope).max(), near, 0.0)) * np.sign(_NEAR)
+    moving = np.abs(pull).sum()
+    if moving == 0:
+        return GateVerdict(False, "flat near the target")
+    sign = 1 if pull.sum() > 0 else -1
+    if (sign * pull > 0).sum() < _AGREEMENT * moving:
+        return GateVerdict(False, "no minimum at or near the target")
+    return GateVerdict(True, sign=sign)
+
+
+def _degenerate(value: Array, slope: Array) -> str:
+    if not (np.isfinite(value).all() and np.isfinite(slope).all()):
+        return "not finite on the domain"
+    return "flat: the gradient is zero" if not np.abs(slope).max() > 1e-12 else ""
