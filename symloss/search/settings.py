@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 from symloss.errors import SymlossError
@@ -105,7 +106,7 @@ class SearchSettings:
         """Whether coefficients are learned."""
         return self.method != "gplfl" and self.tuning_steps > 0
 
-    @property
+    @cached_property
     def grammar(self) -> Grammar:
         """The trees that may be proposed."""
         return Grammar(self.operators, self.extra_symbols, self.max_height, self.nesting, self.costs)

@@ -39,11 +39,13 @@ class Weighted:
         """How many coefficients a reader sees: those that are not 1."""
         return sum(abs(value) != 1 for value in (*self.edges, self.factor))
 
-    def graph(self) -> tuple[Program, list[float]]:
+    def graph(self) -> tuple[Program, tuple[float, ...]]:
         """The same loss as a program and its edges alone; a factor becomes one more multiplication."""
         if self.factor == 1:
-            return self.program, list(self.edges)
-        return Program(("mul", "1", *self.program.tokens)), [self.factor, 1.0, *self.edges]
+            return self.program, self.edges
+        # The sign stands in the tree, so that coefficients that start at 1 keep it.
+        constant = "1" if self.factor > 0 else "-1"
+        return Program(("mul", constant, *self.program.tokens)), (abs(self.factor), 1.0, *self.edges)
 
     def scaled(self, by: float) -> Weighted:
         """The loss times a number."""
@@ -69,4 +71,4 @@ class Weighted:
     def to_loss(self, kind: str) -> Loss:
         """The formula, its numbers as exact decimals."""
         program, edges = self.graph()
-        return Loss.from_program(program, kind, edges)
+        return Loss.from_program(program, kind, list(edges))

@@ -67,5 +67,5 @@ def test_what_overflows_is_left_as_it_was() -> None:
 
 def test_a_factor_becomes_part_of_the_graph() -> None:
     loss = Weighted.plain(Program(("sub", "y", "p"))).scaled(0.5)
-    assert loss.graph() == (Program(("mul", "1", "sub", "y", "p")), [0.5, 1.0, 1.0, 1.0])
+    assert loss.graph() == (Program(("mul", "1", "sub", "y", "p")), (0.5, 1.0, 1.0, 1.0))
     assert value(loss, 3.0, 1.0) == 1.0

@@ -1,0 +1,133 @@
+"""A candidate on its way: proposed, screened, tuned, scaled, trained, or stopped with a reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from symloss.errors import SymlossError
+from symloss.expr import Loss, Program
+from symloss.search.fingerprint import fingerprint
+from symloss.search.gate import gate
+from symloss.search.result import Evaluation
+from symloss.search.settings import SearchSettings
+from symloss.search.weighted import Weighted
+
+__all__ = ["Candidate", "Screen"]
+
+
+@dataclass
+class Candidate:
+    """One proposal and what has become of it so far.
+
+    Attributes:
+        number, generation, slot: see `Evaluation`.
+        program: as proposed.
+        weighted: the loss as it stands: unit edges, then tuned, scaled and rounded.
+        fixed: a loss that was given with its coefficients, which stay.
+        outcome: empty as long as it is on its way.
+        source: the number of the candidate whose score it shares.
+    """
+
+    number: int
+    generation: int
+    slot: int
+    program: Program
+    weighted: Weighted
+    fixed: bool = False
+    outcome: str = ""
+    reason: str = ""
+    source: int | None = None
+    loss: Loss | None = None
+    scale: float = 1.0
+    values: Sequence[float] = ()
+    seconds: float = 0.0
+
+    def stop(self, outcome: str, reason: str) -> None:
+        """Ends the way of this candidate."""
+        self.outcome, self.reason = outcome, reason
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether nothing has stopped it yet."""
+        return not self.outcome
+
+    def inherit(self, source: Candidate) -> None:
+        """Takes the formula and the score of the candidate whose training it shares."""
+        self.loss, self.scale, self.values = source.loss, source.scale, source.values
+        self.weighted = source.weighted
+        if source.outcome != "trained" and source.reason:
+            self.reason = f"{self.reason}; {source.reason}"
+
+    def evaluation(self, signs: Mapping[str, float]) -> Evaluation:
+        """The record of it; `signs` of the tasks' metrics, -1 where more is better."""
+        scores = dict(zip(signs, self.values, strict=True)) if self.values else {}
+        value = self.values[0] if self.values else None
+        return Evaluation(
+            number=self.number, generation=self.generation, slot=self.slot, tokens=self.program.tokens,
+            outcome=self.outcome, reason=self.reason, loss=self.loss, validation=value,
+            fitness=None if value is None else next(iter(signs.values())) * value,
+            seconds=self.seconds, scale=self.scale, scores=scores,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What is asked of a loss before anything is trained with it.
+
+    Attributes:
+        settings: of the search.
+        kind: of the losses.
+        classes: the different numbers of classes of the tasks.
+        null_scale: the null-epoch gradient scale of a loss on the tasks, relative to the ordinary loss.
+    """
+
+    settings: SearchSettings
+    kind: str
+    classes: tuple[int | None, ...]
+    null_scale: Callable[[Weighted], float]
+
+    def orient(self, candidate: Candidate, when: str = "") -> None:
+        """Turns the loss so that it descends, or rejects it."""
+        if not self.settings.gate:
+            return
+        for number in self.classes:
+            program, edges = candidate.weighted.graph()
+            verdict = gate(program, self.kind, number, edges)
+            if not verdict.passed:
+                candidate.stop("rejected", f"{when}{verdict.reason}")
+                return
+            if verdict.sign < 0:
+                candidate.weighted = candidate.weighted.scaled(-1.0)
+
+    def key(self, loss: Weighted) -> str:
+        """The dynamics class: losses with one key train a model in one way."""
+        program, edges = loss.graph()
+        exact = self.settings.keep_scale
+        return "/".join(fingerprint(program, self.kind, n, edges, exact=exact) for n in self.classes)
+
+    def finish(self, candidate: Candidate) -> None:
+        """After tuning: numbers merged, looked at again, scale taken out, rounded, written as a formula."""
+        loss = candidate.weighted
+        if not loss.finite:
+            candidate.stop("failed", "tuning diverged: coefficients that are not finite")
+            return
+        candidate.weighted = loss.merged()
+        self.orient(candidate, "after tuning: ")
+        if not candidate.on_its_way:
+            return
+        if not self.settings.keep_scale and not candidate.fixed:
+            scale = self.null_scale(candidate.weighted)
+            if not (math.isfinite(scale) and scale > 0):
+                candidate.stop(
+                    "rejected", f"after tuning: gradient scale {scale:.3g} at the start of training"
+                )
+                return
+            candidate.scale = float(f"{scale:.4g}")
+            candidate.weighted = candidate.weighted.scaled(1 / candidate.scale)
+        candidate.weighted = candidate.weighted.merged().rounded(self.settings.digits)
+        try:
+            candidate.loss = candidate.weighted.to_loss(self.kind)
+        except SymlossError as error:
+            candidate.stop("rejected", f"after tuning: {error}")

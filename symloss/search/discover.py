@@ -1,0 +1,169 @@
+"""What users call: start a search, go on with one, open one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symloss.errors import RunError
+from symloss.expr import Loss, registered_primitives
+from symloss.runs import RunStore
+from symloss.runs import executor as place_to_work
+from symloss.search.engine import Engine
+from symloss.search.memory import Memory
+from symloss.search.prepare import check_same, describe_all, given_losses, prepare, register_all, remarks
+from symloss.search.reading import read_result
+from symloss.search.result import Generation, Result
+from symloss.search.settings import SearchSettings
+from symloss.search.settings import preset as settings_of
+from symloss.tasks import Task
+
+if TYPE_CHECKING:
+    from symloss.tasks import Metric
+
+__all__ = ["discover", "open_run", "resume"]
+
+Watcher = Callable[[Generation], object]
+
+
+def discover(
+    task: Task | Sequence[Task],
+    method: str = "evomal",
+    *,
+    seed: int = 0,
+    preset: str = "quick",
+    population: int | None = None,
+    generations: int | None = None,
+    out: str | Path | None = None,
+    time_limit: float | None = None,
+    max_evaluations: int | None = None,
+    metric: str | Metric | Callable[..., float] | None = None,
+    workers: int = 1,
+    executor: str = "serial",
+    device: str = "auto",
+    keep_scale: bool | None = None,
+    require: Sequence[str] = (),
+    seed_losses: Sequence[Loss | str] = (),
+    extra_symbols: Sequence[str] = (),
+    on_generation: Watcher | None = None,
+    **settings: Any,
+) -> Result:
+    """Searches for a closed-form loss.
+
+    Trees over `y` and `p` evolve; a gate rejects what cannot learn; coefficients are tuned by hypergradients;
+    a fresh model is trained with each loss, and its metric on validation data against the complexity of the
+    formula makes the front. Test data are not touched. The same arguments give the same front, bit for bit on
+    one machine, whatever `workers` and `executor` are; only a time limit may end it elsewhere.
+
+    Args:
+        task: one, or several of one kind for which one loss is searched (fitness: the mean rank).
+        method: `"evomal"`, `"gplfl"` (coefficients stay 1) or `"random"` (no evolution).
+        seed: of the run, at least 0.
+        preset: `"quick"` or `"paper"`; see `PRESETS`.
+        population, generations: candidates in each generation, and how many of them.
+        out: folder of the run; kept in memory unless given.
+        time_limit: seconds; the run ends after the generation in which they pass.
+        max_evaluations: candidates considered in all.
+        metric: what to improve, unless it is the task's own.
+        workers: how many at once.
+        executor: `"serial"`, `"process"` or `"ray"`.
+        device: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
+        keep_scale: search the scale of a loss too, a learning rate in disguise.
+        require: findings of the certificate that no loss of the front may have refuted.
+        seed_losses: losses that the first generation begins with.
+        extra_symbols: terminals besides `y p 1 -1`: any of `C pi w`.
+        on_generation: called with the state of the search after each generation.
+        settings: any other field of `SearchSettings`.
+
+    Returns:
+        the front with its pick, and every candidate with its outcome. After Ctrl-C, with the status
+        `"interrupted"`, what was found so far.
+
+    Raises:
+        SymlossError: for options that make no sense, or a folder that cannot be written or holds a run.
+
+    References:
+        Raymond et al., Learning symbolic model-agnostic loss functions via meta-learning, 2023 (arXiv
+        2209.08907), algorithms 1 and 2; see `PRESETS` for the deviations.
+    """
+    chosen = settings_of(
+        preset, method=method, population=population, generations=generations, keep_scale=keep_scale,
+        max_evaluations=max_evaluations, require=tuple(require) or None,
+        seed_losses=tuple(str(loss) for loss in seed_losses) or None,
+        extra_symbols=tuple(extra_symbols) or None, **settings,
+    )  # fmt: skip
+    if isinstance(seed, bool) or seed < 0:
+        raise RunError(f"seed {seed}: expected a whole number of at least 0")
+    tasks = prepare(task, chosen, metric, device, executor)
+    given_losses(chosen, tasks[0].kind)  # one that cannot be read is an error before the folder is made
+    config = {
+        "seed": seed,
+        "settings": chosen.to_dict(),
+        "task": describe_all(tasks),
+        "operators": {name: list(each) for name, each in registered_primitives().items()},
+        "notes": remarks(tasks, chosen),
+    }
+    store = Memory(config) if out is None else RunStore.create(out, config)
+    return _run(store, tasks, workers, executor, on_generation, time_limit)
+
+
+def resume(
+    path: str | Path,
+    task: Task | Sequence[Task] | None = None,
+    *,
+    workers: int = 1,
+    executor: str = "serial",
+    device: str = "auto",
+    on_generation: Watcher | None = None,
+) -> Result:
+    """Goes on with a run that was stopped, killed or interrupted, to the end that it would have had.
+
+    Nothing that was finished is computed again. A run that has ended is only read.
+
+    Args:
+        path: folder of the run.
+        task: again where it came from arrays or code; its data must be those of the run.
+        workers, executor, device, on_generation: see `discover`.
+
+    Raises:
+        RunError: when there is no run, it is damaged, or another process writes it.
+        TaskError: when the task is needed, or is not that of the run.
+    """
+    with RunStore.open(path) as reading:
+        if reading.status in ("finished", "max evaluations"):
+            return read_result(reading)
+        register_all(reading.config)
+        tasks = check_same(reading.config, task, device, executor)
+    return _run(RunStore.open(path, write=True), tasks, workers, executor, on_generation, None)
+
+
+def open_run(path: str | Path) -> Result:
+    """A run as it is on disk, finished or not; nothing is executed.
+
+    Raises:
+        RunError: when there is no run, or it is damaged.
+    """
+    with RunStore.open(path) as store:
+        return read_result(store)
+
+
+def _run(
+    store: Memory | RunStore,
+    tasks: Sequence[Task],
+    workers: int,
+    executor: str,
+    on_generation: Watcher | None,
+    time_limit: float | None,
+) -> Result:
+    with store:
+        config = store.config
+        settings = SearchSettings.from_dict(config["settings"])
+        with place_to_work(executor, workers) as place:
+            given = given_losses(settings, tasks[0].kind)
+            engine = Engine(tasks, settings, int(config["seed"]), store, place, given)
+            try:
+                engine.run(on_generation, time_limit)
+            except KeyboardInterrupt:
+                store.status = "interrupted"
+        return read_result(store)

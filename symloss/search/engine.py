@@ -1,0 +1,152 @@
+"""One run from its first generation to its front, and the same again when it goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from symloss.runs import Executor, derive
+from symloss.search.breeding import Breeder, complexity
+from symloss.search.candidate import Candidate
+from symloss.search.memory import Store
+from symloss.search.ranks import mean_ranks, with_fitness
+from symloss.search.records import evaluation_record, front_csv, front_json, front_of
+from symloss.search.result import Evaluation, FrontRow, Generation
+from symloss.search.settings import SearchSettings
+from symloss.search.stages import Stages
+from symloss.search.weighted import Weighted
+from symloss.tasks import Task
+
+__all__ = ["Engine", "task_signs"]
+
+Watcher = Callable[[Generation], object]
+
+
+def task_signs(tasks: Sequence[Task]) -> dict[str, float]:
+    """By name, -1 for a task whose metric is maximised, else 1; a name that comes twice is numbered."""
+    names = [task.name for task in tasks]
+    unique = [f"{n}-{i + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
+    return {n: -1.0 if t.measure.greater_is_better else 1.0 for n, t in zip(unique, tasks, strict=True)}
+
+
+class Engine:
+    """A run in progress.
+
+    Args:
+        tasks: one, or several that are searched for one loss.
+        settings, seed: what fixes the outcome.
+        store: the memory of the run.
+        place: where the work is done.
+        given: losses that the first generation begins with.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        settings: SearchSettings,
+        seed: int,
+        store: Store,
+        place: Executor,
+        given: Sequence[Weighted] = (),
+    ) -> None:
+        self.tasks, self.settings, self.seed, self.store = tuple(tasks), settings, seed, store
+        self.signs = task_signs(self.tasks)
+        self.stages = Stages(self.tasks, settings, seed, store, place)
+        self.breeder = Breeder(settings, seed, given)
+        self.evaluations: list[Evaluation] = []
+        self.generations: list[Generation] = []
+        self.front: tuple[FrontRow, ...] = ()
+        self._candidates: dict[int, Candidate] = {}
+        self._before = float(store.get("clock", "seconds") or 0.0)
+        self._start = time.perf_counter()
+
+    def run(self, watcher: Watcher | None = None, time_limit: float | None = None) -> str:
+        """Every generation, then the front on fresh seeds; the status in which the run ends."""
+        status = "finished"
+        for generation in range(self.settings.generations):
+            slots = self._slots()
+            if slots == 0:
+                status = "max evaluations"
+                break
+            self._generation(generation, slots)
+            if watcher is not None:
+                watcher(self.generations[-1])
+            last = generation + 1 == self.settings.generations
+            if not last and time_limit is not None and self._elapsed() >= time_limit:
+                status = "time limit"
+                break
+        self._show_front(self._fresh())
+        self.store.put("clock", "seconds", self._before + self._elapsed())
+        self.store.status = status
+        return status
+
+    def _elapsed(self) -> float:
+        return time.perf_counter() - self._start
+
+    def _slots(self) -> int:
+        limit = self.settings.max_evaluations
+        left = self.settings.population if limit is None else limit - len(self.evaluations)
+        return max(0, min(self.settings.population, left))
+
+    def _generation(self, generation: int, slots: int) -> None:
+        candidates = self.breeder.propose(generation, slots, len(self.evaluations), self._candidates)
+        try:
+            self.stages.evaluate(candidates)
+        finally:
+            # After Ctrl-C as well: what is known of the candidates is kept.
+            self._record(candidates)
+        self.breeder.select(self.evaluations, slots)
+        done, total = generation + 1, self.settings.generations
+        remaining = self._elapsed() / done * (total - done)
+        seconds = self._before + self._elapsed()
+        state = Generation(done, total, self.front, len(self.evaluations), seconds, remaining)
+        self.generations.append(state)
+        self.store.put("generation", done, {"evaluated": state.evaluated, "seconds": seconds})
+        self.store.put("clock", "seconds", seconds)
+
+    def _record(self, candidates: Sequence[Candidate]) -> None:
+        """Candidates become evaluations, as far as their outcome is known, and the front is written anew."""
+        start = len(self.evaluations)
+        for candidate in candidates:
+            self._candidates[candidate.number] = candidate
+        for candidate in candidates:
+            source = self._candidates.get(-1 if candidate.source is None else candidate.source)
+            if candidate.on_its_way or (source is not None and source.on_its_way):
+                continue
+            if source is not None:
+                candidate.inherit(source)
+            self.evaluations.append(candidate.evaluation(self.signs))
+        self.evaluations = with_fitness(self.evaluations, self.signs)
+        records = [(entry.number, evaluation_record(entry)) for entry in self.evaluations[start:]]
+        self.store.put_many("evaluation", records)
+        self._show_front({})
+
+    def _show_front(self, fresh: Mapping[int, Sequence[float]]) -> None:
+        self.front = front_of(
+            self.evaluations, classes=self.tasks[0].classes, fresh=fresh,
+            sign=next(iter(self.signs.values())) if len(self.signs) == 1 else 1.0,
+            complexities={e.number: complexity(e, self.settings) for e in self.evaluations if e.loss},
+        )  # fmt: skip
+        self.store.write_text("front.csv", front_csv(self.front))
+        self.store.write_text("front.json", front_json(self.front))
+
+    def _fresh(self) -> dict[int, list[float]]:
+        """Fitnesses of the front's losses on fresh training seeds, by evaluation."""
+        numbers = [row.evaluation for row in self.front]
+        rows = [self._candidates[number] for number in numbers]
+        fresh: dict[int, list[float]] = {number: [] for number in numbers}
+        for replicate in range(self.settings.fresh_seeds if len(rows) > 1 else 0):
+            seed = derive(self.seed, "fresh", replicate)
+            answers = [answer["values"] for _, answer in self.stages.ask("train", rows, seed)]
+            fitnesses = [
+                [
+                    float("inf") if value is None else sign * value
+                    for value, sign in zip(values, self.signs.values(), strict=True)
+                ]
+                for values in answers
+            ]
+            ranked = mean_ranks(fitnesses) if len(self.signs) > 1 else [row[0] for row in fitnesses]
+            for number, fitness in zip(numbers, ranked, strict=True):
+                fresh[number].append(fitness)
+        self.store.put("front", "fresh", {str(number): values for number, values in fresh.items()})
+        return fresh

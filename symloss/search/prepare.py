@@ -1,0 +1,151 @@
+"""From what a user gives to what a search needs, and the same again when a run goes on."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from symloss.errors import RunError, TaskError
+from symloss.expr import parse, register_primitive
+from symloss.search.engine import task_signs
+from symloss.search.seeding import weighted_from
+from symloss.search.settings import SearchSettings
+from symloss.search.weighted import Weighted
+from symloss.tasks import Task, rebuild
+
+if TYPE_CHECKING:
+    from symloss.tasks import Metric
+
+__all__ = ["check_same", "describe_all", "given_losses", "prepare", "register_all", "remarks"]
+
+
+def prepare(
+    task: Task | Sequence[Task],
+    settings: SearchSettings,
+    metric: str | Metric | Callable[..., float] | None,
+    device: str,
+    executor: str,
+) -> tuple[Task, ...]:
+    """The tasks as the settings want them: model, metric, device.
+
+    Raises:
+        TaskError: for no task, tasks of different kinds, or one that cannot be sent to other processes.
+    """
+    tasks = [task] if isinstance(task, Task) else list(task)
+    if not tasks:
+        raise TaskError("no task: expected one or several")
+    if len({each.kind for each in tasks}) > 1:
+        kinds = ", ".join(f"{each.name} ({each.kind})" for each in tasks)
+        raise TaskError(f"one loss serves tasks of one kind only, got {kinds}")
+    if metric is not None:
+        tasks = [each.with_metric(metric) for each in tasks]
+    if settings.model is not None:
+        tasks = [_with_model(each, settings.model) for each in tasks]
+    return _placed(tasks, device, executor)
+
+
+def _placed(tasks: Sequence[Task], device: str, executor: str) -> tuple[Task, ...]:
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu":
+        tasks = [each.to(device) if each.has_gradients else each for each in tasks]
+    if executor != "serial":
+        try:
+            pickle.dumps(tasks)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise TaskError(
+                f"a task cannot be sent to other processes ({error}): define its model and metric at the top "
+                "of a module, or use the serial executor"
+            ) from None
+    return tuple(tasks)
+
+
+def _with_model(task: Task, model: str) -> Task:
+    """The preset's model, where the task has not a model of the user's or of images."""
+    if task.has_gradients and task.describe()["model"] == "mlp":
+        return task.with_model(model)
+    return task
+
+
+def describe_all(tasks: Sequence[Task]) -> dict[str, Any]:
+    """One task in words and numbers, or several under one roof."""
+    if len(tasks) == 1:
+        return tasks[0].describe()
+    names = list(task_signs(tasks))
+    return {
+        "name": ",".join(names), "names": names, "kind": tasks[0].kind, "metric": "mean rank",
+        "greater_is_better": False, "classes": tasks[0].classes, "tasks": [each.describe() for each in tasks],
+    }  # fmt: skip
+
+
+def check_same(
+    config: Mapping[str, Any], task: Task | Sequence[Task] | None, device: str, executor: str
+) -> tuple[Task, ...]:
+    """The tasks of a run that goes on: rebuilt, or those given if they are the same.
+
+    Raises:
+        TaskError: when they cannot be rebuilt, or are others.
+    """
+    descriptions = config["task"].get("tasks", [config["task"]])
+    if task is None:
+        return _placed([rebuild(description) for description in descriptions], device, executor)
+    tasks = [task] if isinstance(task, Task) else list(task)
+    settings = SearchSettings.from_dict(config["settings"])
+    if settings.model is not None:
+        tasks = [_with_model(each, settings.model) for each in tasks]
+    found = [each.describe() for each in tasks]
+    if len(found) != len(descriptions):
+        raise TaskError(f"the run has {len(descriptions)} tasks, got {len(found)}")
+    for ours, theirs in zip(found, descriptions, strict=True):
+        for key in ("kind", "metric", "fingerprint", "model", "settings"):
+            if _plain(ours.get(key)) != _plain(theirs.get(key)):
+                what = "its data are others" if key == "fingerprint" else f"its {key} is {ours.get(key)}"
+                raise TaskError(f"{ours['name']} is not the task of this run: {what}")
+    return _placed(tasks, device, executor)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def register_all(config: Mapping[str, Any]) -> None:
+    """Registers the operators that a run was made with.
+
+    Raises:
+        RunError: when the run's record of them is damaged.
+    """
+    try:
+        for name, (arguments, formula) in config.get("operators", {}).items():
+            register_primitive(name, arguments, formula)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"the operators of the run cannot be read: {error}") from None
+
+
+def given_losses(settings: SearchSettings, kind: str) -> list[Weighted]:
+    """The losses that the first generation begins with, as trees.
+
+    Raises:
+        ParseError: for one that is no formula.
+        DomainError: for one that no tree says.
+    """
+    return [weighted_from(parse(formula, kind=kind)) for formula in settings.seed_losses]
+
+
+def remarks(tasks: Sequence[Task], settings: SearchSettings) -> list[str]:
+    """What a reader of the result should know: fallbacks that were taken."""
+    said = []
+    black = [task.name for task in tasks if not task.has_gradients]
+    if settings.tunes and black:
+        said.append(
+            f"{', '.join(black)}: trained by a function, so coefficients are not tuned and scale stays"
+        )
+    if settings.tunes and len(tasks) > 1 and not black:
+        said.append(f"coefficients are tuned on {tasks[0].name}, the first task")
+    if len(tasks) > 1:
+        said.append("validation is the mean rank over the tasks, among all losses trained in this run")
+    return said

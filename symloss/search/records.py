@@ -1,0 +1,146 @@
+"""How a search is written down and read again: plain JSON, formulas through the safe parser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from symloss.errors import RunError, SymlossError
+from symloss.expr import Loss
+from symloss.search.front import build_front
+from symloss.search.result import Baseline, Evaluation, FrontRow
+
+__all__ = [
+    "baseline_from", "baseline_record", "evaluation_from", "evaluation_record", "front_csv", "front_json",
+    "front_of",
+]  # fmt: skip
+
+_COLUMNS = ("row", "picked", "complexity", "validation", "score", "scale", "evaluation", "formula")
+
+
+def evaluation_record(entry: Evaluation) -> dict[str, Any]:
+    """JSON-ready data of a candidate."""
+    return {
+        "generation": entry.generation, "slot": entry.slot, "tokens": list(entry.tokens),
+        "outcome": entry.outcome, "reason": entry.reason,
+        "loss": entry.loss.to_dict() if entry.loss else None,
+        "validation": entry.validation, "fitness": entry.fitness, "seconds": entry.seconds,
+        "scale": entry.scale, "scores": dict(entry.scores),
+    }  # fmt: skip
+
+
+def evaluation_from(number: int, data: Mapping[str, Any]) -> Evaluation:
+    """The candidate that `evaluation_record` wrote.
+
+    Raises:
+        RunError: for data that it does not write.
+    """
+    try:
+        loss = Loss.from_dict(data["loss"]) if data["loss"] else None
+        return Evaluation(
+            number=number, generation=int(data["generation"]), slot=int(data["slot"]),
+            tokens=tuple(map(str, data["tokens"])), outcome=str(data["outcome"]), reason=str(data["reason"]),
+            loss=loss, validation=_number(data["validation"]), fitness=_number(data["fitness"]),
+            seconds=float(data["seconds"]), scale=float(data["scale"]),
+            scores={str(task): float(value) for task, value in data["scores"].items()},
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError, SymlossError) as error:
+        raise RunError(f"evaluation {number} of the run cannot be read: {error}") from None
+
+
+def baseline_record(entry: Baseline) -> dict[str, Any]:
+    """JSON-ready data of a baseline."""
+    return {
+        "name": entry.name, "loss": entry.loss.to_dict(), "learning_rate": entry.learning_rate,
+        "steps": entry.steps, "validation": entry.validation, "test": entry.test,
+        "tests": list(entry.tests), "p_value": entry.p_value,
+    }  # fmt: skip
+
+
+def baseline_from(data: Mapping[str, Any]) -> Baseline:
+    """The baseline that `baseline_record` wrote.
+
+    Raises:
+        RunError: for data that it does not write.
+    """
+    try:
+        return Baseline(
+            name=str(data["name"]), loss=Loss.from_dict(data["loss"]),
+            learning_rate=float(data["learning_rate"]), steps=int(data["steps"]),
+            validation=float(data["validation"]), test=float(data["test"]),
+            tests=tuple(map(float, data["tests"])), p_value=_number(data["p_value"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, SymlossError) as error:
+        raise RunError(f"a baseline of the run cannot be read: {error}") from None
+
+
+def front_of(
+    evaluations: Iterable[Evaluation],
+    *,
+    classes: int | None,
+    complexities: Mapping[int, int] | None = None,
+    fresh: Mapping[int, Sequence[float]] | None = None,
+    sign: float = 1.0,
+) -> tuple[FrontRow, ...]:
+    """The front that a list of candidates leaves.
+
+    Args:
+        evaluations: every candidate, in order.
+        classes: of the task.
+        complexities: by evaluation, where it is not that of the printed loss.
+        fresh: fitnesses on fresh seeds, by evaluation.
+        sign: -1 where the metric is maximised: a fitness is minus the metric.
+    """
+    rows = [
+        FrontRow(
+            row=0, loss=entry.loss, complexity=(complexities or {}).get(entry.number, entry.loss.complexity),
+            validation=entry.validation, fitness=entry.fitness, score=None, picked=False,
+            evaluation=entry.number, scale=entry.scale, classes=classes, scores=entry.scores,
+            fresh=tuple(sign * value for value in (fresh or {}).get(entry.number, ())),
+        )
+        for entry in evaluations
+        if entry.outcome == "trained" and entry.loss and entry.fitness is not None
+        and entry.validation is not None
+    ]  # fmt: skip
+    return build_front(rows, fresh, positive=sign > 0)
+
+
+def front_csv(front: Sequence[FrontRow]) -> str:
+    """The front as a table that any spreadsheet reads; numbers as Python prints them, to the last bit."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(_COLUMNS)
+    for row in front:
+        score = "" if row.score is None else repr(row.score)
+        table.writerow(
+            [row.row, int(row.picked), row.complexity, repr(row.validation), score, repr(row.scale),
+             row.evaluation, str(row.loss)]
+        )  # fmt: skip
+    return text.getvalue()
+
+
+def front_json(front: Sequence[FrontRow]) -> str:
+    """The same as JSON, with kinds, LaTeX and the values on fresh seeds."""
+    rows = [
+        {
+            "row": row.row, "picked": row.picked, "complexity": row.complexity, "validation": row.validation,
+            "score": row.score, "scale": row.scale, "evaluation": row.evaluation, "formula": str(row.loss),
+            "kind": row.loss.kind, "latex": row.loss.latex(), "scores": dict(row.scores),
+            "fresh": [_finite(value) for value in row.fresh],
+        }
+        for row in front
+    ]  # fmt: skip
+    return json.dumps({"front": rows}, indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

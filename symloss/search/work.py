@@ -1,0 +1,119 @@
+"""Pieces of work: pure functions of what they are given, done here or in another process.
+
+A piece holds a fixed chunk of candidates whatever the number of workers, so that batched arithmetic adds up
+in the same order everywhere. Divergence is an answer, never an exception.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from symloss.errors import SymlossError
+from symloss.expr import Program, register_primitive
+from symloss.meta import fit_population, tune
+from symloss.search.weighted import Weighted
+from symloss.tasks import Task
+
+__all__ = ["Piece", "chunks", "do"]
+
+_DIVERGED = "training diverged: its metric is not finite"
+Graph = tuple[tuple[str, ...], tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a worker is given.
+
+    Attributes:
+        what: `"tune"` or `"train"`.
+        tasks: the tasks of the search.
+        graphs: tokens and edges of each candidate.
+        seed: of initialisation and batch order, the same for all candidates.
+        options: of the work.
+        operators: operators that users registered, for a process that does not know them.
+    """
+
+    what: str
+    tasks: tuple[Task, ...]
+    graphs: tuple[Graph, ...]
+    seed: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    operators: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What the answer is remembered under: everything that it depends on, within one run."""
+        content = [self.what, self.graphs, self.seed, dict(self.options)]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def do(piece: Piece) -> list[dict[str, Any]]:
+    """One JSON-ready answer for each candidate of the piece, in its order.
+
+    Each holds `seconds`, its share of the time, and: `edges` of a tuned candidate; `values`, the metric per
+    task, of a trained one, None where it diverged, with a `reason`.
+    """
+    for name, (arguments, formula) in piece.operators.items():
+        register_primitive(name, arguments, formula)
+    start = time.perf_counter()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        answers = _tune(piece) if piece.what == "tune" else _train(piece)
+    finally:
+        torch.set_num_threads(threads)
+    seconds = (time.perf_counter() - start) / max(len(answers), 1)
+    return [{**answer, "seconds": seconds} for answer in answers]
+
+
+def _tune(piece: Piece) -> list[dict[str, Any]]:
+    programs = [Program(tokens) for tokens, _ in piece.graphs]
+    found = tune(programs, piece.tasks[0], seed=piece.seed, **piece.options)
+    return [{"edges": tuned.coefficients.tolist(), "reason": tuned.reason} for tuned in found]
+
+
+def _train(piece: Piece) -> list[dict[str, Any]]:
+    losses = [Weighted(Program(tokens), edges) for tokens, edges in piece.graphs]
+    columns = [_scores(task, losses, piece.seed) for task in piece.tasks]
+    answers = []
+    for row in zip(*columns, strict=True):
+        values = [value if math.isfinite(value) else None for value, _ in row]
+        answers.append({"values": values, "reason": next((reason for _, reason in row if reason), "")})
+    return answers
+
+
+def _scores(task: Task, losses: Sequence[Weighted], seed: int) -> list[tuple[float, str]]:
+    """The metric of a fresh model trained with each loss, NaN with a reason where there is none."""
+    if not task.has_gradients:
+        return [_black_box(task, loss, seed) for loss in losses]
+    programs = [loss.program for loss in losses]
+    edges = [torch.tensor(loss.edges, dtype=torch.float32, device=task.device) for loss in losses]
+    models = fit_population(programs, edges, task, seed=seed)
+    values = [float(task.evaluate(model)[task.metric]) for model in models]
+    return [(value, "" if math.isfinite(value) else _DIVERGED) for value in values]
+
+
+def _black_box(task: Task, loss: Weighted, seed: int) -> tuple[float, str]:
+    # Whatever the user's trainer does to a candidate is that candidate's outcome.
+    try:
+        value = float(task.score(loss.to_loss(task.kind), seed=seed)[task.metric])
+    except SymlossError as error:
+        return math.nan, str(error)
+    return value, "" if math.isfinite(value) else _DIVERGED
+
+
+def chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """The items in runs of `size`, the last one shorter.
+
+    >>> chunks([1, 2, 3], 2)
+    [[1, 2], [3]]
+    """
+    return [items[i : i + size] for i in range(0, len(items), size)]

@@ -1,0 +1,227 @@
+"""Searches end to end on real data, small: what is found, recorded, repeated, interrupted and resumed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from symloss import search
+from symloss.errors import RunError, SymlossError, TaskError
+from symloss.expr import parse
+from symloss.search import stages
+from symloss.tasks import Task, load_task
+
+SMALL: dict[str, Any] = {"population": 10, "generations": 3, "tuning_steps": 5, "fresh_seeds": 2}
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return load_task("diabetes", model="mlp-1x16").with_settings(steps=40)
+
+
+def test_evomal_leaves_a_front_and_the_fate_of_every_candidate(task: Task, tmp_path: Path) -> None:
+    seen = []
+    result = search.discover(task, out=tmp_path / "run", on_generation=seen.append, **SMALL)
+    assert result.status == "finished"
+    assert [entry.number for entry in result.evaluations] == list(range(30))
+    for entry in result.evaluations:
+        assert entry.outcome in ("trained", "reused", "rejected", "failed")
+        assert entry.outcome == "trained" or entry.reason
+        if entry.outcome == "trained":
+            assert entry.loss is not None
+            assert entry.fitness == entry.validation
+    assert [g.number for g in seen] == [1, 2, 3]
+    assert seen[-1].evaluated == 30
+    assert sum(row.picked for row in result.front) == 1
+    assert result.best == result.picked.loss
+    assert [row.complexity for row in result.front] == sorted(row.complexity for row in result.front)
+    lines = (tmp_path / "run" / "front.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(result.front)
+    assert json.loads((tmp_path / "run" / "front.json").read_text())["front"][0]["row"] == 1
+    assert task.test_evaluations == 0
+
+
+def test_the_printed_formula_is_what_was_trained(task: Task) -> None:
+    """Compiled from its text and trained from the run's seed, a row scores as the front says."""
+    from symloss.runs import derive
+
+    result = search.discover(task, seed=3, **SMALL)
+    for row in result.front:
+        loss = parse(str(row.loss), kind="regression")
+        again = task.score(loss, seed=derive(3, "training", 0))[task.metric]
+        assert again == pytest.approx(row.validation, rel=1e-3)
+
+
+def test_the_scale_is_taken_out_unless_it_is_kept(task: Task) -> None:
+    result = search.discover(task, "gplfl", seed_losses=["100*(y - p)**2"], keep_scale=False, **SMALL)
+    assert result.evaluations[0].scale == 1.0  # a given loss is trained as it is given
+    scaled = [e for e in result.evaluations if e.outcome == "trained" and e.number]
+    assert any(entry.scale != 1.0 for entry in scaled)
+    kept = search.discover(task, "gplfl", keep_scale=True, **SMALL)
+    assert all(entry.scale == 1.0 for entry in kept.evaluations)
+
+
+@pytest.mark.parametrize("method", ["random", "gplfl"])
+def test_controls_run_too(task: Task, method: str) -> None:
+    result = search.discover(task, method, **{**SMALL, "generations": 2})
+    assert result.method == method
+    assert len(result.evaluations) == 20
+    if method == "random":
+        assert len({entry.tokens for entry in result.evaluations}) == 20
+
+
+def test_one_seed_one_front(task: Task, tmp_path: Path) -> None:
+    first = search.discover(task, seed=5, out=tmp_path / "a", **SMALL)
+    torch.manual_seed(99)
+    second = search.discover(task, seed=5, out=tmp_path / "b", **SMALL)
+    other = search.discover(task, seed=6, **SMALL)
+    assert (tmp_path / "a/front.csv").read_bytes() == (tmp_path / "b/front.csv").read_bytes()
+    assert [e.tokens for e in first.evaluations] == [e.tokens for e in second.evaluations]
+    assert [e.tokens for e in first.evaluations] != [e.tokens for e in other.evaluations]
+
+
+@pytest.mark.slow
+def test_workers_do_not_change_a_byte(task: Task, tmp_path: Path) -> None:
+    search.discover(task, out=tmp_path / "one", chunk=2, **SMALL)
+    search.discover(task, out=tmp_path / "two", chunk=2, workers=2, executor="process", **SMALL)
+    assert (tmp_path / "one/front.csv").read_bytes() == (tmp_path / "two/front.csv").read_bytes()
+
+
+class Interruption:
+    """Ctrl-C at the n-th piece of work."""
+
+    def __init__(self, after: int) -> None:
+        self.left, self.done = after, 0
+
+    def __call__(self, piece: Any) -> Any:
+        if self.done == self.left:
+            raise KeyboardInterrupt
+        self.done += 1
+        return stages_do(piece)
+
+
+stages_do: Callable[[Any], Any] = stages.do
+
+
+@pytest.mark.parametrize("after", [0, 2, 5])
+def test_interrupted_and_resumed_is_never_interrupted(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    options = {**SMALL, "chunk": 2}
+    whole = search.discover(task, out=tmp_path / "whole", **options)
+    counter = Interruption(after)
+    monkeypatch.setattr(stages, "do", counter)
+    stopped = search.discover(task, out=tmp_path / "part", **options)
+    assert stopped.status == "interrupted"
+    assert counter.done == after
+    assert (tmp_path / "part/front.csv").exists()
+    rest = Interruption(10**6)
+    monkeypatch.setattr(stages, "do", rest)
+    total = Interruption(10**6)
+    resumed = search.resume(tmp_path / "part", task)
+    monkeypatch.setattr(stages, "do", total)
+    search.discover(task, **options)
+    assert resumed.status == "finished"
+    assert (tmp_path / "part/front.csv").read_bytes() == (tmp_path / "whole/front.csv").read_bytes()
+    assert [(e.tokens, e.outcome, e.fitness) for e in resumed.evaluations] == [
+        (e.tokens, e.outcome, e.fitness) for e in whole.evaluations
+    ]
+    assert after + rest.done == total.done  # nothing was paid twice
+
+
+def test_a_time_limit_ends_between_generations_and_resume_goes_on(task: Task, tmp_path: Path) -> None:
+    short = search.discover(task, out=tmp_path / "run", time_limit=0.0, **SMALL)
+    assert short.status == "time limit"
+    assert len(short.evaluations) == 10
+    search.resume(tmp_path / "run", task)
+    search.discover(task, out=tmp_path / "whole", **SMALL)
+    assert (tmp_path / "run/front.csv").read_bytes() == (tmp_path / "whole/front.csv").read_bytes()
+
+
+def test_max_evaluations_is_exact(task: Task) -> None:
+    result = search.discover(task, max_evaluations=13, **SMALL)
+    assert (result.status, len(result.evaluations)) == ("max evaluations", 13)
+
+
+def test_a_finished_run_is_read_not_run(task: Task, tmp_path: Path) -> None:
+    result = search.discover(task, out=tmp_path / "run", **SMALL)
+    assert search.open_run(tmp_path / "run") == result
+    assert search.resume(tmp_path / "run") == result
+    with pytest.raises(RunError, match="holds a run"):
+        search.discover(task, out=tmp_path / "run", **SMALL)
+
+
+def test_resume_wants_the_same_data(tmp_path: Path) -> None:
+    task = load_task("diabetes", model="linear").with_settings(steps=5)
+    search.discover(task, out=tmp_path / "run", time_limit=0.0, **SMALL)
+    other = load_task("diabetes", model="linear", seed=1).with_settings(steps=5)
+    with pytest.raises(TaskError, match="its data are others"):
+        search.resume(tmp_path / "run", other)
+    assert search.resume(tmp_path / "run").status == "finished"  # made again from where it came
+
+
+@pytest.mark.parametrize("name", ["wine", "digits"])
+def test_classification(name: str) -> None:
+    task = load_task(name, model="linear").with_settings(steps=30)
+    result = search.discover(task, seed=1, **SMALL)
+    best = min(row.fitness for row in result.front)
+    assert best == -max(row.validation for row in result.front)
+    assert result.picked.validation > 0.3
+
+
+def test_what_explodes_is_an_outcome() -> None:
+    task = load_task("diabetes", model="linear").with_settings(steps=30, learning_rate=1e6)
+    result = search.discover(task, "gplfl", **SMALL)
+    failed = [entry for entry in result.evaluations if entry.outcome == "failed"]
+    assert failed
+    assert all("diverged" in entry.reason and entry.fitness is None for entry in failed)
+    assert all(math.isfinite(row.fitness) for row in result.front)
+
+
+def nearest_to_mse(loss: Any, seed: int, budget: int) -> dict[str, float]:
+    """How far the direction of a loss's gradients is from that of squared error."""
+    targets = torch.linspace(-2, 2, 9).repeat_interleave(9)
+    outputs = (torch.linspace(-2, 2, 9).repeat(9) * 1.1 + 0.05).requires_grad_()
+    (slope,) = torch.autograd.grad(loss(outputs, targets), outputs, materialize_grads=True, allow_unused=True)
+    wanted = (outputs - targets).detach()
+    cosine = (slope * wanted).sum() / (slope.norm() * wanted.norm())
+    return {"metric": float(1 - cosine)}
+
+
+def test_a_planted_loss_is_found() -> None:
+    """Fitness that rewards closeness to squared error's gradient field finds squared error."""
+    task = Task.from_function(nearest_to_mse, kind="regression", metric="distance")
+    result = search.discover(task, generations=14, fresh_seeds=0)
+    best = min(result.front, key=lambda row: row.fitness)
+    assert best.fitness < 1e-6
+    ratio = best.loss.expr / parse("(y - p)**2", kind="regression").expr
+    assert ratio.simplify().is_number
+    assert any("coefficients are not tuned" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "cmaes"}, "unknown method 'cmaes': expected one of evomal, random, gplfl"),
+        ({"preset": "slow"}, "unknown preset 'slow': expected one of quick, paper"),
+        ({"population": 1}, "population is 1: expected a whole number of at least 2"),
+        ({"seed": -1}, "seed -1"),
+        ({"colour": 3}, "unknown setting 'colour'"),
+        ({"seed_losses": ["y*foo"]}, "unknown name 'foo'"),
+        ({"workers": 0}, "0 workers"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(task: Task, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SymlossError, match=message):
+        search.discover(task, **options)
+
+
+def test_kinds_are_not_mixed(task: Task) -> None:
+    with pytest.raises(TaskError, match="one loss serves tasks of one kind only"):
+        search.discover([task, load_task("wine")])
