@@ -20,7 +20,7 @@ __all__ = ["GateVerdict", "gate"]
 _FLAT = 1e-9
 """A slope below this share of the largest is rounding."""
 _AGREEMENT = 0.8
-"""Share of the points near the target from which a regression loss must point towards it."""
+"""Share of the points near the target, and of targets, where a regression loss must point to the target."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,9 @@ def _regression(program: Program, edges: Sequence[float] | None) -> GateVerdict:
     if moving == 0:
         return GateVerdict(False, "flat near the target")
     sign = 1 if pull.sum() > 0 else -1
-    if (sign * pull > 0).sum() < _AGREEMENT * moving:
+    # From both sides, and for nearly every target: else a constant or a runaway does as well.
+    sides = [(sign * pull[:, side]).sum(1) > 0 for side in (_NEAR < 0, _NEAR > 0)]
+    if (sign * pull > 0).sum() < _AGREEMENT * moving or np.mean(sides[0] & sides[1]) < _AGREEMENT:
         return GateVerdict(False, "no minimum at or near the target")
     return GateVerdict(True, sign=sign)
 

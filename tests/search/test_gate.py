@@ -41,6 +41,8 @@ REJECTED = [
     ("regression", ("mul", "y", "p"), "no minimum"),
     ("regression", ("add", "y", "p"), "no minimum"),
     ("regression", ("square", "add", "y", "p"), "no minimum"),
+    ("regression", ("relu", "sub", "y", "p"), "no minimum"),
+    ("regression", ("max", "1", "neg", "mul", "y", "p"), "no minimum"),
     ("regression", ("plog", "sign", "sub", "y", "p"), "flat"),
 ]
 
