@@ -74,7 +74,7 @@ def assemble(
         "target_scale": scale,
         "split_seed": seed,
         "modifiers": {"label_noise": label_noise, "imbalance": imbalance, "outliers": outliers},
-        "notes": [*data.notes, *notes, *_said(data)],
+        "notes": [*data.notes, *notes, *_said(data), *_twins(inputs, parts)],
         "origin": origin,
     }
     task = Task(
@@ -121,12 +121,27 @@ def _classes(data: DataSet, targets: NDArray[Any]) -> int | None:
 
 
 def class_shares(kind: str, labels: Tensor, classes: int | None) -> Tensor | None:
-    """Share of each class, or of each label's ones, `[C]`; None for regression."""
+    """Share of each class, or of each label's ones, `[C]`, in (0, 1); None for regression."""
     if kind == "regression":
         return None
+    size = len(labels)
     if kind == "multilabel":
-        return labels.mean(0)
-    return torch.bincount(labels, minlength=classes or 0) / len(labels)
+        ones = labels.sum(0)
+        # A share of 0 or 1 has no finite logarithm or log-odds.
+        return (ones + 1) / (size + 2) if bool(((ones == 0) | (ones == size)).any()) else ones / size
+    counts = torch.bincount(labels, minlength=classes or 0)
+    return (counts + 1) / (size + len(counts)) if bool((counts == 0).any()) else counts / size
+
+
+def _twins(inputs: NDArray[np.float32], parts: list[Indices]) -> list[str]:
+    """A note on test rows that are in the training part too: they measure memory."""
+    if inputs.ndim > 2:
+        return []
+    seen = {inputs[row].tobytes() for row in parts[0]}
+    twins = sum(inputs[row].tobytes() in seen for row in parts[2])
+    return (
+        [f"{twins} of {parts[2].size} test rows have exactly the features of a training row"] if twins else []
+    )
 
 
 def _said(data: DataSet) -> list[str]:

@@ -15,6 +15,7 @@ from symloss.errors import TaskError
 from symloss.expr import Loss, parse
 from symloss.tasks.augment import Augmentation, augmentation
 from symloss.tasks.describe import describe, fingerprint
+from symloss.tasks.formulas import for_training
 from symloss.tasks.makers import Makers
 from symloss.tasks.metrics import AnyMetric, Metric, get_metric
 from symloss.tasks.models import ModelFactory, architecture
@@ -40,7 +41,8 @@ class Task(Makers):
         train, val: the parts that a search may look at.
         classes: number of classes or of labels; None for regression.
         settings: how the model is trained.
-        priors: share of each class (of each label's ones) among the training labels, float32 `[C]`, or None.
+        priors: share of each class (of each label's ones) among the training labels, float32 `[C]`, in
+            (0, 1): with an absent class each counts one more. None for regression.
         has_gradients: whether the library trains the model itself, so that gradients through it exist.
     """
 
@@ -143,25 +145,30 @@ class Task(Makers):
         returned as it is: its metrics are NaN.
 
         Args:
-            loss: a formula, or a function of `(outputs, targets)` that returns a scalar.
+            loss: a formula, or a function of `(outputs, targets)` that returns a scalar. In a formula `pi` is
+                the class prior and `w` the weight of the instance.
             seed: of initialisation and batch order.
             settings: those of the task unless given.
             on_step: called as `on_step(step, model)` after each step, from 1; False ends training.
 
         >>> import symloss.tasks as tasks
         >>> task = tasks.load_task("wine")
-        >>> model = task.fit(task.meta_loss, seed=0)
+        >>> model = task.fit(task.base_loss(), seed=0)
         >>> task.evaluate(model)["accuracy"] > 0.9
         True
         """
         chosen = settings or self.settings
-        function = loss.to_torch() if isinstance(loss, Loss) else loss
-        if isinstance(function, nn.Module):
-            function = function.to(self.device)
         model = self.build_model(seed)
         with seeded(seed):
-            batches = self.minibatches(seed, chosen.steps, chosen.batch_size)
-            return train(model, function, batches, chosen, on_step)
+            return train(model, for_training(loss, self), self._weighted(seed, chosen), chosen, on_step)
+
+    def _weighted(
+        self, seed: int, settings: TrainingSettings
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """`minibatches` with the weights of their instances."""
+        order = (seed, settings.steps, settings.batch_size)
+        for rows, (inputs, targets) in zip(self.batches(*order), self.minibatches(*order), strict=True):
+            yield inputs, targets, None if self.train.w is None else self.train.w[rows]
 
     def evaluate(
         self,

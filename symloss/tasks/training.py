@@ -46,12 +46,12 @@ def batch_order(count: int, seed: int, steps: int, batch_size: int) -> Tensor:
 
 def train(
     model: nn.Module,
-    loss: InstanceLoss,
-    batches: Iterable[tuple[Tensor, Tensor]],
+    loss: Callable[..., Tensor],
+    batches: Iterable[tuple[Tensor, Tensor, Tensor | None]],
     settings: TrainingSettings,
     on_step: StepHook | None = None,
 ) -> nn.Module:
-    """The model trained in place by SGD on `(inputs, targets)` batches.
+    """The model trained in place by SGD on batches `(inputs, targets, weights)`.
 
     Divergence is no error: training ends when the weights are no longer finite, or at once when the loss
     does not depend on the outputs. `on_step(step, model)` is called after each step, from 1; when it
@@ -66,8 +66,8 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(settings.milestones), gamma=0.1)
     model.train()
-    for step, (inputs, targets) in enumerate(batches, start=1):
-        value = loss(model(inputs), targets)
+    for step, (inputs, targets, w) in enumerate(batches, start=1):
+        value = loss(model(inputs), targets, w)
         if not value.requires_grad:
             break
         optimiser.zero_grad(set_to_none=True)

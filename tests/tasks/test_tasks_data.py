@@ -146,3 +146,12 @@ def test_priors_are_the_shares_of_the_training_labels():
 def test_modifiers_that_do_not_fit(name, modifier, message):
     with pytest.raises(TaskError, match=message):
         load_task(name, **modifier)
+
+
+def test_twins_in_test_and_training_data_are_said():
+    X = np.repeat(np.arange(10.0), 6)[:, None]
+    task = Task.from_arrays(X, np.arange(60) * 0.1, kind="regression")
+    assert any(
+        "test rows have exactly the features of a training row" in note for note in task.facts["notes"]
+    )
+    assert not any("exactly" in note for note in load_task("diabetes").facts["notes"])
