@@ -221,11 +221,13 @@ def resume(
 
 def _search(tasks: list[Task], start: Callable[[Callable[..., None]], Result], as_json: bool) -> None:
     """Run a search under a live table, compare what it found, write the files and print the end."""
-    from symloss.report import LiveFront, write_run_files
-    from symloss.search.baselines import baselines
+    from symloss.report import LiveFront, describe, write_run_files
+    from symloss.search import baselines
 
     # JSON has standard output to itself.
     watched = Console(stderr=True, highlight=False) if as_json else console()
+    for task in tasks:
+        watched.print(describe(task.describe()), soft_wrap=True, markup=False)
     with LiveFront(watched, tasks[0].metric if len(tasks) == 1 else "mean rank") as live:
         result = start(live)
     interrupted = result.status == "interrupted"

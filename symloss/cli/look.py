@@ -186,36 +186,41 @@ def show_(
     ],
     kind: KindOption = None,
     values: SetOption = None,
+    classes: Classes = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="How a loss is computed, with the emitted code.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show a loss, a run, or a row of a run.
+    """Show a run, a row of a run, or a loss: its formula, canonical form, LaTeX, and what is proved about it.
 
-    Examples: `symloss show focal --set gamma=3`; `symloss show runs/a`; `symloss show runs/a#2 --json`;
-    `symloss show ace --plan`
+    Examples: `symloss show focal --set gamma=3 --classes 10`; `symloss show runs/a`;
+    `symloss show runs/a#2 --json`; `symloss show ace --plan`
     """
     if is_run(subject):
         from symloss.search import open_run
 
         print_run(open_run(subject), as_json=as_json)
         return
+    row = read_row(subject) if "#" in subject else None
     loss = read_loss(subject, kind, values)
     if plan:
         from symloss.codegen import plan as compiled_plan
 
         say(str(compiled_plan(loss)).rstrip("\n"))
         return
-    facts = _facts(loss)
-    if "#" in subject:
-        facts |= row_facts(read_row(subject))
+    facts = _facts(loss) | (row_facts(row) if row else {})
+    facts["findings"] = _verdicts(loss, classes or (row.classes if row else None))
     if as_json:
         print_json(facts)
         return
     from symloss.report.tables import facts_table
 
-    show(facts_table([(name, value) for name, value in facts.items() if value not in (None, {}, [])]))
+    by_verdict: dict[str, list[str]] = {}
+    for key, verdict in facts.pop("findings").items():
+        by_verdict.setdefault(verdict, []).append(key)
+    shown = {**facts, **{verdict: ", ".join(keys) for verdict, keys in by_verdict.items()}}
+    show(facts_table([(name, value) for name, value in shown.items() if value not in (None, {}, [], "")]))
 
 
 def _facts(loss: Loss) -> dict[str, Any]:
@@ -227,6 +232,16 @@ def _facts(loss: Loss) -> dict[str, Any]:
         "canonical": to_string(loss.canonical),
         "latex": loss.latex(),
     }
+
+
+def _verdicts(loss: Loss, classes: int | None) -> dict[str, str]:
+    """The certificate's verdicts; none for a loss that theory does not take."""
+    from symloss.theory import analyze
+
+    try:
+        return {key: finding.verdict for key, finding in analyze(loss, classes).findings.items()}
+    except DomainError as error:
+        return {str(error): "not analysed"}
 
 
 def register(app: typer.Typer) -> None:

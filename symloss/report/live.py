@@ -55,7 +55,7 @@ class LiveFront:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._live = Live(self._progress, console=self._console, refresh_per_second=4)
+            self._live = Live(self._progress, console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
         return self
 

@@ -11,10 +11,21 @@ from symloss.report.tables import number
 if TYPE_CHECKING:
     from symloss.search import Baseline, Result
 
-__all__ = ["SIGNIFICANT", "count_outcomes", "outcomes", "verdict"]
+__all__ = ["SIGNIFICANT", "count_outcomes", "describe", "outcomes", "verdict"]
 
 SIGNIFICANT = 0.05
 """Probability below which a paired difference over seeds is not put down to chance."""
+
+
+def describe(task: Mapping[str, Any]) -> str:
+    """What `Task.describe` says, in a line, and its remarks about the data, a line each."""
+    sizes = "/".join(str(count) for count in task["sizes"].values())
+    classes = f", {task['classes']} classes" if task.get("classes") else ""
+    changed = "".join(
+        f", {name.replace('_', ' ')} {value:g}" for name, value in task.get("modifiers", {}).items() if value
+    )
+    head = f"{task['name']}: {task['kind']}{classes}, {sizes} instances, {task['model']}, {task['metric']}"
+    return "\n".join([head + changed, *(f"  {note}" for note in task.get("notes", []))])
 
 
 def count_outcomes(result: Result) -> dict[str, int]:

@@ -73,9 +73,16 @@ def facts_table(facts: Sequence[tuple[str, Any]]) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts:
-        shown = ", ".join(f"{k} = {v:g}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row(name, Text(shown))
+        table.add_row(name, Text(_shown(value)))
     return table
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} = {_shown(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[str] = ()) -> Table:

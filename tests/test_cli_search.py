@@ -1,0 +1,173 @@
+"""The verbs that search, as a new user types them: one small run, looked at from every side."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from symloss.cli import app
+from symloss.expr import parse
+
+QUICK = """
+from symloss.tasks import load_task
+
+def make():
+    return load_task("diabetes", model="linear").with_settings(steps=20)
+"""
+SMALL = ("--task", "quick:make", "--population", "4", "--generations", "2", "--seed-loss", "mse,log-cosh")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with one finished run, `runs/a`, and what `discover` printed."""
+    place = tmp_path_factory.mktemp("work")
+    (place / "quick.py").write_text(QUICK)
+    done = symloss(place, "discover", *SMALL, "--out", "runs/a")
+    assert done.returncode == 0, done.stderr
+    (place / "printed.txt").write_text(done.stdout)
+    return place
+
+
+def symloss(place, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from symloss.cli import main; main()", *arguments]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def run(capsys, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            app(list(arguments))
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return call
+
+
+def test_the_end_of_discover_says_everything(folder):
+    text = (folder / "printed.txt").read_text()
+    for words in (
+        "generation 1/2", "generation 2/2", "M(y, p) = ", "LaTeX", "mse as is", "mse tuned", "best zoo",
+        "discovered", "the tuned baseline", "front.csv", "front.json", "losses.tex", "front.png",
+    ):  # fmt: skip
+        assert words in text, words
+    written = {path.name for path in (folder / "runs/a").iterdir()}
+    assert {"front.csv", "front.json", "losses.tex", "loss.py", "front.png", "loss.png"} <= written
+    with (folder / "runs/a/front.csv").open() as lines:
+        assert len(list(csv.DictReader(lines))) >= 1
+
+
+def test_show_a_run(run):
+    code, out, _ = run("show", "runs/a")
+    assert code == 0
+    assert "finished" in out
+    facts = json.loads(run("show", "runs/a", "--json")[1])
+    assert facts["status"] == "finished"
+    assert facts["best"]["picked"]
+    assert [row["name"] for row in facts["baselines"]][-1] == "discovered"
+    assert facts["verdict"]
+
+
+def test_a_row_is_a_loss_everywhere(run):
+    row = json.loads(run("show", "runs/a#1", "--json")[1])
+    loss = parse(row["formula"], kind="regression")
+    exported = json.loads(run("export", "runs/a#1", "--format", "json")[1])
+    assert parse(exported["formula"], kind="regression") == loss
+    assert (
+        json.loads(run("show", str(loss), "--kind", "regression", "--json")[1])["formula"] == row["formula"]
+    )
+
+
+@pytest.mark.parametrize("what", ["front", "history", "loss", "tree"])
+def test_plot_a_run(run, folder, what):
+    code, out, _ = run("plot", "runs/a", "--what", what, "--out", f"{what}.svg")
+    assert (code, out) == (0, f"wrote {what}.svg\n")
+    assert "<svg" in (folder / f"{what}.svg").read_text()
+
+
+def test_runs_are_listed(run):
+    (row,) = json.loads(run("runs", "--json")[1])
+    assert (row["run"], row["task"], row["status"]) == ("runs/a", "diabetes", "finished")
+    assert "diabetes" in run("runs")[1]
+
+
+def test_resuming_a_finished_run_changes_nothing(run, folder):
+    before = (folder / "runs/a/front.csv").read_bytes()
+    code, _, err = run("resume", "runs/a", "--task", "quick:make")
+    assert code == 0, err
+    assert (folder / "runs/a/front.csv").read_bytes() == before
+
+
+BAD = [
+    ("discover", "nosuch", "unknown task 'nosuch'"),
+    ("discover", "expected one task"),
+    ("discover", "diabetes", "--data", "a.csv", "expected one task"),
+    ("discover", "diabetes", "--target", "x", "--data FILE, which is missing"),
+    ("discover", "--data", "a.csv", "--target COLUMN"),
+    ("discover", "--data", "a.csv", "--target", "x", "a.csv"),
+    ("discover", "--task", "nothing", "MODULE:FUNCTION"),
+    ("discover", "diabetes", "--metric", "nosuch", "nosuch"),
+    ("discover", "diabetes", "--method", "nosuch", "nosuch"),
+    ("discover", "diabetes", "--label-noise", "2", "label"),
+    ("discover", "diabetes", "--population", "0", "population"),
+    ("discover", "diabetes", "--seed-loss", "huberr", "did you mean 'huber'"),
+    ("discover", "diabetes", "--out", "runs/a", "runs/a"),
+    ("discover", "diabetes", "--out", "/proc/none", "/proc/none"),
+    ("show", "runs/a#99", "has no row 99"),
+    ("show", "runs/a#x", "expected RUN#ROW"),
+    ("show", "runs/b#1", "runs/b"),
+    ("resume", "runs/b", "runs/b"),
+    ("export", "runs/a", "runs/a#1"),
+    ("runs", "nowhere", "no folder 'nowhere'"),
+]
+
+
+@pytest.mark.parametrize("case", BAD, ids=[" ".join(case[:-1]) for case in BAD])
+def test_a_mistake_is_one_line(run, folder, case):
+    *arguments, message = case
+    before = sorted(folder.rglob("*"))
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
+    assert sorted(folder.rglob("*")) == before, "nothing is written"
+
+
+def test_a_corrupt_run_is_one_line(run, folder, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "run.sqlite").write_bytes(b"not a database" * 100)
+    for verb in ("show", "resume"):
+        code, _, err = run(verb, str(broken))
+        assert (code, err.count("\n")) == (2, 1)
+
+
+def test_ctrl_c_keeps_and_prints_what_was_found(tmp_path):
+    command = [
+        sys.executable, "-c", "from symloss.cli import main; main()", "discover", "diabetes",
+        "--population", "4", "--generations", "500", "--model", "linear", "--seed-loss", "mse", "--out", "b",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "b/front.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "M(y, p) = " in out
+    assert "symloss resume b" in out
+    assert (tmp_path / "b/front.csv").stat().st_size > 0
