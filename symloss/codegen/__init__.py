@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from symloss.codegen.module import SymbolicLoss, compile_loss
+from symloss.codegen.plain_functions import lambdify
 
-__all__ = ["SymbolicLoss", "compile_loss"]
+__all__ = ["SymbolicLoss", "compile_loss", "lambdify"]

@@ -71,7 +71,7 @@ class Bounded(nn.Module):
 
     def values_now(self) -> dict[str, float]:
         """The current coefficients by name."""
-        return {name: float(self.value(name)) for name in self.names}
+        return {name: self.value(name).item() for name in self.names}
 
 
 def _inward(value: float, lo: float, hi: float) -> float:

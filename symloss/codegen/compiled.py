@@ -20,6 +20,8 @@ __all__ = ["Affine", "Formula", "formula_of"]
 ARGUMENTS = ("u", "v", "y", "C", "pi", "w", "k")
 """Of every printed classification and multilabel function: `log p`, `log(1-p)`, target, number of classes,
 class priors, instance weights, coefficients."""
+ONE_SIDED_ARGUMENTS = ("u", "p", "y", "C", "pi", "w", "k")
+"""Of functions that are smooth at `p = 1`: there `1 - p` needs no logarithm, and `p` is known already."""
 REGRESSION_ARGUMENTS = ("p", "y", "w", "k")
 
 
@@ -51,11 +53,15 @@ class Formula:
         self.source = expr
         self.entry = expr if kind == "regression" else expr.xreplace(ENTRY)
         self.uses_priors, self.uses_weights = expr.has(PI), expr.has(W)
-        self.uses_classes = expr.has(C)
+        self._built: dict[object, Callable[..., Any]] = {}
 
     def check(self) -> None:
         """Raises `CompileError` where a branch that hard labels need does not exist."""
         if self.kind == "regression":
+            if self.uses_priors or self.entry.has(C):
+                raise CompileError(
+                    f"expected a regression formula without C and pi, got {self.source}; there are no classes"
+                )
             return
         if self.entry.xreplace({TARGET: Integer(1)}).has(oo, -oo, zoo, nan):
             raise CompileError(
@@ -104,6 +110,14 @@ class Formula:
         return Affine(poly.coeff_monomial(1), poly.coeff_monomial(P_))
 
     @cached_property
+    def linear(self) -> tuple[Expr, Expr] | None:
+        """`(a, b)` with `M1 = a log p` and `M0 = b log p`, or None."""
+        factors = self.target / LOG_P, self.other / LOG_P
+        if any(factor.free_symbols - {C} for factor in factors) or self.coefficients:
+            return None
+        return factors
+
+    @cached_property
     def row(self) -> Expr:
         """The instance loss as a function of the target's `p` alone; only where `affine`.
 
@@ -113,42 +127,33 @@ class Formula:
         constant, slope = self.affine.constant, self.affine.slope
         return self.target - slope * P_ + constant * (C - 1) + slope
 
-    def printed(self, *results: Expr, name: str = "value", language: str = "torch") -> Printed:
-        """The source of a function of `ARGUMENTS` (`REGRESSION_ARGUMENTS`) that returns `results`."""
+    def printed(
+        self, *results: Expr, name: str = "value", language: str = "torch", one_sided: bool = False
+    ) -> Printed:
+        """The source of a function that returns `results`.
+
+        Its parameters are `REGRESSION_ARGUMENTS`, where `one_sided` `ONE_SIDED_ARGUMENTS`, else `ARGUMENTS`.
+        """
+        coefficients = {Symbol(c, real=True): f"k[{i}]" for i, c in enumerate(self.coefficients)}
         if self.kind == "regression":
-            names = {P: "p", Y: "y", W: "w"} | self._coefficient_names
+            names = {P: "p", Y: "y", W: "w"} | coefficients
             return print_function(name, results, REGRESSION_ARGUMENTS, names, language=language)
         names = {P_: "p", Q_: "q", LOG_P: "u", LOG_Q: "v", TARGET: "y", C: "C", PRIOR: "pi", WEIGHT: "w"}
+        if one_sided:
+            del names[LOG_Q]
         return print_function(
             name,
             results,
-            ARGUMENTS,
-            names | self._coefficient_names,
+            ONE_SIDED_ARGUMENTS if one_sided else ARGUMENTS,
+            names | coefficients,
             language=language,
             scalars=frozenset({C}),
-            prelude={Q_: "q = torch.exp(v)", P_: "p = torch.exp(u)"},
+            prelude={Q_: "q = 1 - p"} if one_sided else {Q_: "q = torch.exp(v)", P_: "p = torch.exp(u)"},
         )
 
-    @property
-    def _coefficient_names(self) -> dict[Symbol, str]:
-        return {Symbol(name, real=True): f"k[{i}]" for i, name in enumerate(self.coefficients)}
-
-    @cached_property
-    def target_value(self) -> Callable[..., Any]:
-        """`M(1, p)` as a function of `ARGUMENTS`."""
-        return build(self.printed(self.target))
-
-    @cached_property
-    def other_value(self) -> Callable[..., Any]:
-        """`M(0, p)` as a function of `ARGUMENTS`."""
-        return build(self.printed(self.other))
-
-    @cached_property
-    def row_value(self) -> Callable[..., Any]:
-        """The target-only instance loss as a function of `ARGUMENTS`."""
-        return build(self.printed(self.row))
-
-    @cached_property
-    def general_value(self) -> Callable[..., Any]:
-        """`M(y, p)` as a function of `ARGUMENTS` or `REGRESSION_ARGUMENTS`."""
-        return build(self.printed(self.general))
+    def function(self, *results: Expr, one_sided: bool = False) -> Callable[..., Any]:
+        """The function that `printed` gives the source of, built once."""
+        key = (results, one_sided)
+        if key not in self._built:
+            self._built[key] = build(self.printed(*results, one_sided=one_sided))
+        return self._built[key]

@@ -63,10 +63,14 @@ class Printed:
         source: `def name(arguments): ...`.
         helpers: the helper functions that it calls, in order.
         dialect: the language.
+        mentioned: the symbols that it reads.
     """
 
-    def __init__(self, name: str, source: str, helpers: Sequence[str], dialect: Dialect) -> None:
-        self.name, self.source, self.helpers, self.dialect = name, source, tuple(helpers), dialect
+    def __init__(
+        self, name: str, source: str, helpers: Sequence[str], dialect: Dialect, mentioned: frozenset[Symbol]
+    ) -> None:
+        self.name, self.source, self.helpers = name, source, tuple(helpers)
+        self.dialect, self.mentioned = dialect, mentioned
 
     @property
     def text(self) -> str:
@@ -118,7 +122,7 @@ def print_function(
     if docstring:
         body.insert(0, f'"""{docstring}"""')
     source = f"def {name}({', '.join(arguments)}):\n" + "".join(f"    {line}\n" for line in body)
-    return Printed(name, source, printer.used, DIALECTS[language])
+    return Printed(name, source, printer.used, DIALECTS[language], frozenset(printer.mentioned))
 
 
 class _Printer:

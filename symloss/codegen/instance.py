@@ -11,7 +11,7 @@ from torch import Tensor
 from symloss.codegen.compiled import Formula
 from symloss.codegen.logits import all_pairs, sigmoid_pair, target_pair
 
-__all__ = ["entry_losses", "instance_losses", "regression_losses"]
+__all__ = ["entry_losses", "instance_losses", "like", "of_target", "regression_losses"]
 
 
 def instance_losses(
@@ -40,12 +40,19 @@ def instance_losses(
     t = index.unsqueeze(1)
     if formula.affine is not None and (weight is None or formula.other == 0):
         u, v = target_pair(z, t)
-        losses = _call(formula.row_value, u, v, None, z.shape[1], _at(inputs, t))
+        losses = _call(formula.function(formula.row), u, v, None, z.shape[1], of_target(inputs, t))
         return (losses if weight is None else losses * _pick(weight, t)).squeeze(1)
     # The one-hot identity without its cancellation: `M0` everywhere, then `M1` in the target's place.
     u, v = all_pairs(z)
-    terms = _call(formula.other_value, u, v, None, z.shape[1], inputs)
-    hit = _call(formula.target_value, u.gather(1, t), v.gather(1, t), None, z.shape[1], _at(inputs, t))
+    terms = _call(formula.function(formula.other), u, v, None, z.shape[1], inputs)
+    hit = _call(
+        formula.function(formula.target),
+        u.gather(1, t),
+        v.gather(1, t),
+        None,
+        z.shape[1],
+        of_target(inputs, t),
+    )
     terms = terms.scatter(1, t, hit)
     return (terms if weight is None else terms * weight).sum(1)
 
@@ -58,29 +65,29 @@ def entry_losses(formula: Formula, z: Tensor, y: Tensor, inputs: dict[str, Any])
 
 def regression_losses(formula: Formula, p: Tensor, y: Tensor, inputs: dict[str, Any]) -> Tensor:
     """`M(y, p)` of every entry of a regression loss."""
-    return _like(formula.general_value(p, y, inputs["w"], inputs["k"]), p)
+    return like(formula.function(formula.general)(p, y, inputs["w"], inputs["k"]), p)
 
 
 def _soft(formula: Formula, u: Tensor, v: Tensor, y: Tensor, classes: int, inputs: dict[str, Any]) -> Tensor:
     if not formula.singular_at_zero:
-        return _call(formula.general_value, u, v, y, classes, inputs)
+        return _call(formula.function(formula.general), u, v, y, classes, inputs)
     # `where` masks the input of the branch, not its result: a masked infinity has a NaN gradient.
     zero = y == 0
-    general = _call(formula.general_value, u, v, torch.where(zero, 1.0, y), classes, inputs)
-    return torch.where(zero, _call(formula.other_value, u, v, None, classes, inputs), general)
+    general = _call(formula.function(formula.general), u, v, torch.where(zero, 1.0, y), classes, inputs)
+    return torch.where(zero, _call(formula.function(formula.other), u, v, None, classes, inputs), general)
 
 
 def _call(
     function: Callable[..., Any], u: Tensor, v: Tensor, y: Tensor | None, classes: int, inputs: dict[str, Any]
 ) -> Tensor:
-    return _like(function(u, v, y, float(classes), inputs["pi"], inputs["w"], inputs["k"]), u)
+    return like(function(u, v, y, float(classes), inputs["pi"], inputs["w"], inputs["k"]), u)
 
 
-def _like(value: Any, like: Tensor) -> Tensor:
+def like(value: Any, entries: Tensor) -> Tensor:
     """A result that turned out to be constant, as a tensor of the entries' shape, still part of the graph."""
-    if isinstance(value, Tensor) and value.shape == like.shape:
+    if isinstance(value, Tensor) and value.shape == entries.shape:
         return value
-    return value + (like - like.detach())
+    return value + (entries - entries.detach())
 
 
 def _pick(vector: Tensor, t: Tensor) -> Tensor:
@@ -88,5 +95,6 @@ def _pick(vector: Tensor, t: Tensor) -> Tensor:
     return vector.flatten()[t]
 
 
-def _at(inputs: dict[str, Any], t: Tensor) -> dict[str, Any]:
+def of_target(inputs: dict[str, Any], t: Tensor) -> dict[str, Any]:
+    """The inputs of the entries at the indices `t` `[N, 1, ...]`."""
     return inputs if inputs["pi"] is None else {**inputs, "pi": _pick(inputs["pi"], t)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -11,13 +11,31 @@ from torch import Tensor, nn
 from symloss.codegen import checks
 from symloss.codegen.bounds import Bounded
 from symloss.codegen.compiled import Formula, formula_of
+from symloss.codegen.dense_path import DensePath
+from symloss.codegen.entry_path import MultilabelPath, RegressionPath
+from symloss.codegen.fused import ComposedPath, Path, Reduction, apply, composes
 from symloss.codegen.instance import entry_losses, instance_losses, regression_losses
+from symloss.codegen.kernels import recognise
+from symloss.codegen.linear_path import LinearPath
+from symloss.codegen.target_path import TargetPath
 from symloss.errors import CompileError
 from symloss.expr import Loss
 
 __all__ = ["SymbolicLoss", "compile_loss"]
 
 _LOW = (torch.float16, torch.bfloat16)
+_HARD_PATHS: dict[str, Callable[[Formula, Tensor, dict[str, Any]], Path]] = {
+    "linear": LinearPath,
+    "target": TargetPath,
+    "dense": lambda formula, t, inputs: DensePath(formula, None, t, None, inputs),
+}
+
+
+def hard_path(formula: Formula) -> str:
+    """The path of a formula for class indices: "linear", "target" or "dense"."""
+    if formula.linear is not None and formula.other != 0:
+        return "linear"
+    return "dense" if formula.affine is None else "target"
 
 
 def compile_loss(
@@ -104,6 +122,7 @@ class SymbolicLoss(nn.Module):
         names = tuple(loss.coefficients) if trainable else ()
         self._formula = formula_of(loss.expr if trainable else loss.value_expr, loss.kind, names)
         self._formula.check()
+        self._kernel = recognise(self._formula)
 
     @property
     def formula(self) -> Formula:
@@ -130,7 +149,12 @@ class SymbolicLoss(nn.Module):
         Raises:
             CompileError: for shapes, dtypes or class indices that do not fit.
         """
-        dtype = outputs.dtype
+        if self._kernel is not None and w is None and priors is None:
+            try:
+                return self._kernel(outputs, targets, self.weight, self.reduction, self.ignore_index)
+            except (RuntimeError, IndexError, ValueError, TypeError):
+                pass  # What torch refuses is either refused below, with a remedy, or converted.
+        dtype = outputs.dtype if isinstance(outputs, Tensor) else None
         if dtype in _LOW:
             # As torch's own losses do: a sum of many terms needs more than eight bits.
             outputs = outputs.float()
@@ -145,41 +169,72 @@ class SymbolicLoss(nn.Module):
         single = z.dim() == 1
         if single:
             z, targets = z.unsqueeze(0), targets.unsqueeze(0)
-        classes = z.shape[1]
-        weight = self._of_classes(self.weight, "weight", z)
         inputs = self._inputs(z, w, priors, (z.shape[0], *z.shape[2:]))
-        if not indices:
-            losses = instance_losses(self._formula, z, targets.to(z.dtype), None, weight, inputs)
-            return self._reduced(losses, single)
-        targets = targets.long()
-        checks.check_indices(targets, classes, self.ignore_index)
-        kept = targets != self.ignore_index
-        safe = torch.where(kept, targets, 0)
-        losses = instance_losses(self._formula, z, None, safe, weight, inputs)
-        losses = torch.where(kept, losses, 0)
-        if self.reduction != "mean":
-            return self._reduced(losses, single)
-        weights = kept.to(z.dtype) if weight is None else torch.where(kept, weight.flatten()[safe], 0)
-        return losses.sum() / weights.sum()
+        weight = self._of_classes(self.weight, "weight", z)
+        if indices:
+            losses = self._hard(z, targets.long(), weight, inputs)
+        else:
+            path = self._path(z, targets.to(z.dtype), None, weight, inputs)
+            losses = apply(path, self._reduction(z.numel() // z.shape[1]), z)
+        return losses.squeeze(0) if single and self.reduction == "none" else losses
+
+    def _hard(self, z: Tensor, t: Tensor, weight: Tensor | None, inputs: dict[str, Any]) -> Tensor:
+        rows = weight is not None and self._formula.other == 0
+        if not composes(z):
+            # Valid indices are the rule: `gather` checks them on the way, and only its refusal costs a look.
+            try:
+                path = self._path(z, None, t, None if rows else weight, inputs)
+                factor = weight.flatten()[t] if weight is not None and rows else None
+                count = t.numel() if weight is None else weight.flatten()[t].sum()
+                return apply(path, self._reduction(count, factor), z)
+            except (RuntimeError, IndexError):
+                checks.check_indices(t, z.shape[1], self.ignore_index)
+        kept = t != self.ignore_index
+        safe = torch.where(kept, t, 0)
+        path = self._path(z, None, safe, None if rows else weight, inputs)
+        weights = kept.to(z.dtype)
+        if weight is not None:
+            weights = weights * weight.flatten()[safe]
+        factor = weights if rows else kept.to(z.dtype)
+        return apply(path, self._reduction(weights.sum(), factor), z)
+
+    def _path(
+        self, z: Tensor, soft: Tensor | None, t: Tensor | None, weight: Tensor | None, inputs: dict[str, Any]
+    ) -> Path | ComposedPath:
+        """How this batch is computed; see `plan`."""
+        index = None if t is None else t.unsqueeze(1)
+        if self._formula.coefficients:
+            return ComposedPath(lambda z: instance_losses(self._formula, z, soft, t, weight, inputs))
+        if index is None or weight is not None:
+            return DensePath(self._formula, soft, index, weight, inputs)
+        return _HARD_PATHS[hard_path(self._formula)](self._formula, index, inputs)
 
     def _entries(self, outputs: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
         checks.check_entry_shapes(outputs, targets, self.loss.kind)
         targets = targets.to(outputs.dtype)
+        formula = self._formula
+        path: Path | ComposedPath
         if self.loss.kind == "regression":
             inputs = self._inputs(outputs, w, priors, tuple(outputs.shape))
-            return self._reduced(regression_losses(self._formula, outputs, targets, inputs), False)
+            path = (
+                ComposedPath(lambda p: regression_losses(formula, p, targets, inputs))
+                if formula.coefficients
+                else RegressionPath(formula, targets, inputs)
+            )
+            return apply(path, self._reduction(outputs.numel()), outputs)
         shape = (outputs.shape[0], *outputs.shape[2:]) if outputs.dim() > 1 else ()
         inputs = self._inputs(outputs, w, priors, shape)
-        losses = entry_losses(self._formula, outputs, targets, inputs)
+        path = (
+            ComposedPath(lambda z: entry_losses(formula, z, targets, inputs))
+            if formula.coefficients
+            else MultilabelPath(formula, targets, inputs)
+        )
         weight = self._of_classes(self.weight, "weight", outputs)
-        return self._reduced(losses if weight is None else losses * weight, False)
+        factor = None if weight is None else weight.expand_as(outputs)
+        return apply(path, self._reduction(outputs.numel(), factor), outputs)
 
-    def _reduced(self, losses: Tensor, single: bool) -> Tensor:
-        if self.reduction == "mean":
-            return losses.mean()
-        if self.reduction == "sum":
-            return losses.sum()
-        return losses.squeeze(0) if single else losses
+    def _reduction(self, count: Tensor | float, factor: Tensor | None = None) -> Reduction:
+        return Reduction(self.reduction == "none", factor, count if self.reduction == "mean" else 1.0)
 
     def _of_classes(self, vector: Tensor | None, name: str, z: Tensor) -> Tensor | None:
         """A vector over classes, shaped to broadcast against `z`."""

@@ -70,6 +70,14 @@ def logit_slope(expr: Expr) -> Expr:
     return Add(products, *logs)
 
 
+def log_slope(expr: Expr) -> Expr:
+    """The derivative of an expression in `p, q, u, v` by `u = log p`: finite at `p = 1` without `v`."""
+    inner = expr.diff(P_) - expr.diff(Q_)
+    products = Add(*(P_ * term for term in Add.make_args(inner)))
+    tail = [-P_ / Q_ * term for term in Add.make_args(expr.diff(LOG_Q))]
+    return Add(products, expr.diff(LOG_P), *tail)
+
+
 class _Rewriting:
     """One pass over a formula, each shared part once."""
 

@@ -1,0 +1,142 @@
+"""A branch of a formula together with its derivative: what the fused paths evaluate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from sympy import Expr, Pow, Symbol
+from torch import Tensor
+
+from symloss.codegen.compiled import Formula
+from symloss.codegen.emit import Printed
+from symloss.codegen.logits import sigmoid_pair
+from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, PRIOR, Q_, TARGET, WEIGHT, log_slope, logit_slope
+from symloss.codegen.signed_log import SignedLog, evaluate
+from symloss.expr import C, P, W, Y
+
+__all__ = ["Curve", "entry_curve", "is_one_sided", "regression_curve"]
+
+_LOGITS = (0.0, 1e-3, 0.1, 1.0, 3.0, 10.0, 16.0, 30.0, 60.0, 88.0, 104.0, 300.0, 745.0, 1e4, 2e4)
+_ENTRIES = (0.0, 1e-30, 1e-3, 0.5, 1.0, 3.0, 100.0, 1e4, 2e4)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """An expression and its slope: by `log p` where one-sided, by the logit elsewhere, by `p` in regression.
+
+    Attributes:
+        formula: where it comes from.
+        value, slope: expressions.
+        one_sided: both are finite at `p = 1` and never ask for `log(1 - p)`.
+    """
+
+    formula: Formula
+    value: Expr
+    slope: Expr
+    one_sided: bool = False
+
+    @cached_property
+    def both(self) -> Callable[..., Any]:
+        """The function that returns value and slope, subexpressions shared."""
+        return self.formula.function(self.value, self.slope, one_sided=self.one_sided)
+
+    @cached_property
+    def alone(self) -> Callable[..., Any]:
+        """The function that returns the value."""
+        return self.formula.function(self.value, one_sided=self.one_sided)
+
+    @cached_property
+    def uses_log(self) -> bool:
+        """Whether a one-sided curve reads `log p` and not `p` alone."""
+        return LOG_P in self.printed.mentioned
+
+    @property
+    def printed(self) -> Printed:
+        """The source of `both`."""
+        name = "value_and_slope"
+        return self.formula.printed(self.value, self.slope, name=name, one_sided=self.one_sided)
+
+    @cached_property
+    def fragile(self) -> bool:
+        """Whether the printed form is not always finite within logits of +-1e4: results are then checked."""
+        grid = _regression_grid() if self.formula.kind == "regression" else _grid(self)
+        results = self.both(*grid)
+        return not all(
+            bool(torch.isfinite(torch.as_tensor(x)).all()) for x in results if not isinstance(x, float | int)
+        )
+
+    def repaired(self, inputs: dict[Symbol, SignedLog]) -> tuple[SignedLog, SignedLog]:
+        """Value and slope on signed logarithms."""
+        return evaluate(self.value, inputs), evaluate(self.slope, inputs)
+
+
+def entry_curve(formula: Formula, value: Expr, one_sided: bool = False) -> Curve:
+    """The curve of a branch in `p, q, u, v`."""
+    return Curve(formula, value, log_slope(value) if one_sided else logit_slope(value), one_sided)
+
+
+def regression_curve(formula: Formula) -> Curve:
+    """The curve of a regression formula."""
+    return Curve(formula, formula.general, formula.general.diff(P))
+
+
+def is_one_sided(formula: Formula, values: Sequence[Expr]) -> bool:
+    """Whether every expression and its slope by `log p` are smooth at `p = 1`."""
+    for value in values:
+        curve = entry_curve(formula, value, one_sided=True)
+        for expr in (curve.value, curve.slope):
+            if expr.has(LOG_Q):
+                return False
+            if any(power.base == Q_ and power.exp.is_nonnegative is not True for power in expr.atoms(Pow)):
+                return False
+        at_one = torch.zeros(2), torch.ones(2), torch.tensor([0.3, 1.0]), 10.0, torch.full((2,), 0.1)
+        ends = curve.both(*at_one, torch.ones(2), ())
+        if not all(bool(torch.isfinite(torch.as_tensor(end)).all()) for end in ends):
+            return False
+    return True
+
+
+def _grid(curve: Curve) -> tuple[Any, ...]:
+    logits = torch.tensor([sign * d for d in _LOGITS for sign in (1, -1)])
+    u, v = sigmoid_pair(logits.unsqueeze(1))
+    y = torch.tensor([1.0, 0.3, 1e-3])
+    u, v, y = torch.broadcast_tensors(u, v, y)
+    context = y, 10.0, torch.full_like(u, 0.1), torch.ones_like(u), ()
+    return (u, torch.exp(u), *context) if curve.one_sided else (u, v, *context)
+
+
+def _regression_grid() -> tuple[Any, ...]:
+    entries = torch.tensor([sign * x for x in _ENTRIES for sign in (1, -1)])
+    p, y = torch.broadcast_tensors(entries.unsqueeze(1), entries)
+    return p, y, torch.ones_like(p), ()
+
+
+def signed_inputs(
+    u: Tensor, v: Tensor, y: Tensor | None, classes: int, pi: Tensor | None, w: Tensor | None
+) -> dict[Symbol, SignedLog]:
+    """The symbols of a classification or multilabel formula on signed logarithms."""
+    u, v = u.double(), v.double()
+    inputs = {
+        P_: SignedLog.exp_of(u),
+        Q_: SignedLog.exp_of(v),
+        LOG_P: SignedLog.of(u),
+        LOG_Q: SignedLog.of(v),
+        C: SignedLog.exp_of(torch.full_like(u, math.log(classes))),
+    }
+    for symbol, tensor in ((TARGET, y), (PRIOR, pi), (WEIGHT, w)):
+        if tensor is not None:
+            inputs[symbol] = SignedLog.of(tensor.double().expand_as(u))
+    return inputs
+
+
+def signed_regression(p: Tensor, y: Tensor, w: Tensor | None) -> dict[Symbol, SignedLog]:
+    """The symbols of a regression formula on signed logarithms."""
+    inputs = {P: SignedLog.of(p), Y: SignedLog.of(y)}
+    if w is not None:
+        inputs[W] = SignedLog.of(w.expand_as(p))
+    return inputs

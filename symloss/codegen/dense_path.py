@@ -1,0 +1,204 @@
+"""Losses in which every entry counts: value and gradient in one sweep, in blocks that fit the cache."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symloss.codegen.compiled import Formula
+from symloss.codegen.curves import Curve, entry_curve, is_one_sided, signed_inputs
+from symloss.codegen.instance import instance_losses, like, of_target
+from symloss.codegen.logits import all_pairs
+from symloss.codegen.signed_log import SignedLog
+
+__all__ = ["DensePath", "dense_curves"]
+
+BLOCK = 1 << 17
+"""Entries in a block: half a megabyte of float32, so that temporaries stay in the second-level cache."""
+
+
+@lru_cache(maxsize=512)
+def dense_curves(formula: Formula, soft: bool) -> tuple[Curve, Curve]:
+    """The curves `(M(y, p), M(0, p))` for soft labels, `(M(1, p), M(0, p))` for hard ones."""
+    first = formula.general if soft else formula.target
+    one_sided = is_one_sided(formula, [first, formula.other])
+    return entry_curve(formula, first, one_sided), entry_curve(formula, formula.other, one_sided)
+
+
+class DensePath:
+    """`L = sum_i weight_i M(y_i, p_i)` with the gradient computed beside the value.
+
+    With `h = dM/du`: `dL/dz_j = h_j - p_j sum_i h_i`. Where `M` is singular at `p = 1` the derivatives `G` by
+    the binary logits `d_i = u_i - v_i` take the place of `h`, and the instance's largest entry `k` is apart:
+    `dL/dz_j = G_j/q_j - p_j sum_{i != k} G_i/q_i - G_k p_j/q_k` for `j != k`, where no `q` cancels.
+
+    Args:
+        formula: a classification formula without coefficients as inputs.
+        soft: probabilities `[N, C, ...]`, or None.
+        t: class indices `[N, 1, ...]`, all valid, or None; exactly one of the two is given.
+        weight: `[C, 1, ...]`, or None.
+        inputs: the values of `pi` `[C, 1, ...]` and `w` `[N, 1, ...]`.
+    """
+
+    def __init__(
+        self,
+        formula: Formula,
+        soft: Tensor | None,
+        t: Tensor | None,
+        weight: Tensor | None,
+        inputs: dict[str, Any],
+    ) -> None:
+        self.formula, self.soft, self.t, self.weight, self.inputs = formula, soft, t, weight, inputs
+        self.first, self.other = dense_curves(formula, soft is not None)
+
+    def composed(self, z: Tensor) -> Tensor:
+        """See `fused.Path`."""
+        t = None if self.t is None else self.t.squeeze(1)
+        return instance_losses(self.formula, z, self.soft, t, self.weight, self.inputs)
+
+    def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """See `fused.Path`."""
+        if z.shape[1] == 1 or z.numel() == 0:
+            return self.composed(z.detach()), (torch.zeros_like(z),)
+        rows = max(1, BLOCK * z.shape[0] // z.numel())
+        if rows >= z.shape[0]:
+            losses, grad = self._block(z, slice(None), gradient)
+            return losses, () if grad is None else (grad,)
+        D = torch.empty_like(z) if gradient else None
+        parts = []
+        for start in range(0, z.shape[0], rows):
+            block = slice(start, start + rows)
+            losses, grad = self._block(z[block], block, gradient)
+            parts.append(losses)
+            if D is not None and grad is not None:
+                D[block] = grad
+        return torch.cat(parts), () if D is None else (D,)
+
+    def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
+        """See `fused.Path`."""
+        return state[0] * (g.unsqueeze(1) if isinstance(g, Tensor) and g.dim() else g)
+
+    def _block(self, z: Tensor, block: slice, gradient: bool) -> tuple[Tensor, Tensor | None]:
+        if self.first.one_sided:
+            if self.first.uses_log or self.other.uses_log:
+                u = torch.log_softmax(z, 1)
+                pair = u, torch.exp(u)
+            else:
+                p = torch.softmax(z, 1)
+                pair = p, p
+        else:
+            pair = all_pairs(z)
+        terms, slopes = self._entries(pair, z.shape[1], block, gradient)
+        losses = terms.sum(1)
+        grad = None if slopes is None else self._gradient(pair, slopes)
+        if self.first.fragile or self.other.fragile:
+            total = losses if grad is None else losses + grad.sum(1)
+            bad = ~torch.isfinite(total)
+            if bad.any():
+                self._repair(z, bad, block, losses, grad)
+        return losses, grad
+
+    def _entries(
+        self, pair: tuple[Tensor, Tensor], classes: int, block: slice, gradient: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """The terms of the sum over classes, and their slopes."""
+        if self.soft is not None:
+            y = self.soft[block]
+            found = self._call(self.first, pair, y, classes, block, gradient)
+            if self.formula.singular_at_zero:
+                zero = y == 0
+                masked = torch.where(zero, 1.0, y)
+                found = self._call(self.first, pair, masked, classes, block, gradient)
+                at_zero = self._call(self.other, pair, None, classes, block, gradient)
+                found = [torch.where(zero, b, a) for a, b in zip(found, at_zero, strict=True)]
+        else:
+            assert self.t is not None
+            t = self.t[block]
+            hit_pair = pair[0].gather(1, t), pair[1].gather(1, t)
+            hits = self._call(self.first, hit_pair, None, classes, block, gradient, t)
+            rest = self._call(self.other, pair, None, classes, block, gradient)
+            found = [_put(x, t, hit, pair) for x, hit in zip(rest, hits, strict=True)]
+        if self.weight is not None:
+            found = [x * self.weight for x in found]
+        return found[0], found[1] if gradient else None
+
+    def _call(
+        self,
+        curve: Curve,
+        pair: tuple[Tensor, Tensor],
+        y: Tensor | None,
+        classes: int,
+        block: slice,
+        gradient: bool,
+        t: Tensor | None = None,
+    ) -> list[Tensor]:
+        w = self.inputs["w"]
+        inputs = {"pi": self.inputs["pi"], "w": w if w is None or w.dim() == 0 else w[block]}
+        if t is not None:
+            inputs = of_target(inputs, t)
+        arguments = (*pair, y, float(classes), inputs["pi"], inputs["w"], ())
+        results = curve.both(*arguments) if gradient else (curve.alone(*arguments),)
+        return [like(x, pair[0]) for x in results]
+
+    def _gradient(self, pair: tuple[Tensor, Tensor], slopes: Tensor) -> Tensor:
+        if self.first.one_sided:
+            p = pair[1]
+            return torch.addcmul(slopes, p, slopes.sum(1, keepdim=True), value=-1)
+        u, v = pair
+        top = u.argmax(1, keepdim=True)
+        odds = slopes * torch.exp(-v.scatter(1, top, 0.0))
+        p = torch.exp(u)
+        pulls = odds.scatter(1, top, 0.0).sum(1, keepdim=True)
+        ratio = torch.exp((u - v.gather(1, top)).scatter(1, top, -math.inf))
+        return odds - p * pulls - slopes.gather(1, top) * ratio
+
+    def _repair(self, z: Tensor, bad: Tensor, block: slice, losses: Tensor, grad: Tensor | None) -> None:
+        """Does the instances that are not finite again, on signed logarithms."""
+
+        def chosen(x: Tensor | None, per_row: bool) -> Tensor | None:
+            if x is None:
+                return None
+            x = x[block] if per_row and x.dim() else x
+            return x.expand_as(z).movedim(1, -1)[bad].double()
+
+        u, v = all_pairs(z.movedim(1, -1)[bad].double())
+        y = chosen(self.soft, True)
+        inputs = signed_inputs(
+            u, v, y, z.shape[1], chosen(self.inputs["pi"], False), chosen(self.inputs["w"], True)
+        )
+        other = entry_curve(self.formula, self.other.value).repaired(inputs)
+        first = entry_curve(self.formula, self.first.value).repaired(inputs)
+        if y is None:
+            assert self.t is not None
+            t = self.t[block].movedim(1, -1)[bad]
+            is_first = torch.zeros_like(u, dtype=torch.bool).scatter(1, t, True)
+        else:
+            is_first = y != 0
+        value, slope = (a.where(is_first, b) for a, b in zip(first, other, strict=True))
+        if self.weight is not None:
+            weight = SignedLog.of(self.weight.expand_as(z).movedim(1, -1)[bad])
+            value, slope = value * weight, slope * weight
+        losses[bad] = value.sum(1).value.to(losses.dtype)
+        if grad is None:
+            return
+        # By every logit: `G_i` by its own, `-G_i p_j / q_i` by the others; here `j` runs over dimension 1.
+        p, inverse_q = SignedLog.exp_of(u), SignedLog.exp_of(-v)
+        pull = slope * inverse_q
+        top = u.argmax(1, keepdim=True)
+        at_top = torch.zeros_like(is_first).scatter(1, top, True)
+        nothing = SignedLog.of(torch.zeros_like(u))
+        rest = nothing.where(at_top, pull).sum(1, keepdim=True)
+        peak = SignedLog(pull.sign.gather(1, top), pull.log.gather(1, top))
+        total = slope.where(at_top, pull) + -(p * rest) + -nothing.where(at_top, p * peak)
+        grad.movedim(1, -1)[bad] = total.value.to(grad.dtype)
+
+
+def _put(x: Tensor, t: Tensor, values: Tensor, inputs: tuple[Tensor, Tensor]) -> Tensor:
+    """`x` with `values` at the indices `t`: in place where `x` is not one of the inputs or a view."""
+    if x.is_contiguous() and all(x.data_ptr() != given.data_ptr() for given in inputs):
+        return x.scatter_(1, t, values)
+    return x.scatter(1, t, values)

@@ -1,0 +1,104 @@
+"""One autograd node for a whole loss: the gradient by formula, its derivatives by composed operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+__all__ = ["ComposedPath", "Path", "Reduction", "apply", "composes"]
+
+
+class Path(Protocol):
+    """How the losses of the instances (or entries) of a batch are computed, with the gradient by hand."""
+
+    def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The losses, and what `backward` needs."""
+
+    def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
+        """The gradient by `z`, given the gradient `g` by the losses; `state` is left as it is."""
+
+    def composed(self, z: Tensor) -> Tensor:
+        """The losses by composed operations, for higher derivatives."""
+
+
+class Reduction:
+    """`sum(factor * losses) / count`, or the losses themselves.
+
+    Args:
+        none: no reduction.
+        factor: what multiplies each loss, or None for 1; where 0 a loss does not count, even if infinite.
+        count: the divisor.
+    """
+
+    def __init__(self, none: bool, factor: Tensor | None = None, count: Tensor | float = 1.0) -> None:
+        self.none, self.factor, self.count = none, factor, count
+
+    def forward(self, losses: Tensor) -> Tensor:
+        """The reduced losses."""
+        if self.factor is not None:
+            losses = torch.where(self.factor == 0, 0.0, losses * self.factor)
+        return losses if self.none else losses.sum() / self.count
+
+    def backward(self, g: Tensor) -> Tensor | float:
+        """The gradient by the losses."""
+        if not self.none:
+            # A scalar known on the host saves a broadcast over the whole batch.
+            g = g / self.count
+            if self.factor is None and g.device.type == "cpu":
+                return g.item()
+        return g if self.factor is None else g * self.factor
+
+
+class ComposedPath:
+    """Losses without a fused form, such as those with trainable coefficients: autograd does it all."""
+
+    def __init__(self, losses: Callable[[Tensor], Tensor]) -> None:
+        self.losses = losses
+
+
+def composes(z: Tensor) -> bool:
+    """Whether a transform is at work that sees through composed operations only.
+
+    Under `torch.func`, forward-mode derivatives and `torch.compile` the composed form is used: it has every
+    rule that its operations have.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    )
+
+
+def apply(path: Path | ComposedPath, reduction: Reduction, z: Tensor) -> Tensor:
+    """The reduced loss of `z`."""
+    if isinstance(path, ComposedPath):
+        return reduction.forward(path.losses(z))
+    if composes(z):
+        return reduction.forward(path.composed(z))
+    if not (z.requires_grad and torch.is_grad_enabled()):
+        return reduction.forward(path.forward(z, False)[0])
+    result: Tensor = _Fused.apply(z, path, reduction)
+    return result
+
+
+class _Fused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, path: Path, reduction: Reduction) -> Tensor:
+        losses, state = path.forward(z, True)
+        ctx.path, ctx.reduction = path, reduction
+        ctx.save_for_backward(z, *state)
+        return reduction.forward(losses)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        z, *state = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            return ctx.path.backward(tuple(state), ctx.reduction.backward(grads[0])), None, None
+        # A derivative of the derivative is wanted: the same loss, as operations that autograd knows.
+        loss = ctx.reduction.forward(ctx.path.composed(z))
+        (gradient,) = torch.autograd.grad(loss, z, grads[0], create_graph=True)
+        return gradient, None, None

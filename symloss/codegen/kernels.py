@@ -1,0 +1,80 @@
+"""Formulas that torch has a kernel for, up to a factor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch.nn.functional as F
+from sympy import Expr, expand
+from torch import Tensor
+
+from symloss.codegen import nodes
+from symloss.codegen.compiled import Formula
+from symloss.codegen.rewrite import LOG_P, LOG_Q, TARGET
+from symloss.expr import P, Y
+
+__all__ = ["Kernel", "recognise"]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """`scale` times one of torch's own losses."""
+
+    name: str
+    scale: float
+    function: Callable[[Tensor, Tensor, Tensor | None, str, int], Tensor]
+
+    def __call__(
+        self, outputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: str, ignore_index: int
+    ) -> Tensor:
+        result = self.function(outputs, targets, weight, reduction, ignore_index)
+        return result if self.scale == 1.0 else result * self.scale
+
+
+def _cross_entropy(z: Tensor, t: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    return F.cross_entropy(z, t, weight, ignore_index=ignore, reduction=reduction)
+
+
+def _bce(z: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    return F.binary_cross_entropy_with_logits(z, y, weight, reduction=reduction)
+
+
+def _mse(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    return F.mse_loss(p, y, reduction=reduction)
+
+
+def _l1(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    return F.l1_loss(p, y, reduction=reduction)
+
+
+@lru_cache(maxsize=512)
+def recognise(formula: Formula) -> Kernel | None:
+    """The kernel that computes a formula without trainable coefficients, or None."""
+    if formula.coefficients or formula.uses_priors or formula.uses_weights:
+        return None
+    general = formula.general
+    if formula.kind == "regression":
+        if general.has(nodes.absolute):
+            return _scaled("F.l1_loss", general, nodes.absolute(Y - P), _l1) or _scaled(
+                "F.l1_loss", general, nodes.absolute(P - Y), _l1
+            )
+        return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse)
+    if formula.kind == "multilabel":
+        name = "F.binary_cross_entropy_with_logits"
+        return _scaled(name, general, -TARGET * LOG_P - (1 - TARGET) * LOG_Q, _bce)
+    return _scaled("F.cross_entropy", general, -TARGET * LOG_P, _cross_entropy)
+
+
+def _scaled(
+    name: str, expr: Expr, unit: Expr, function: Callable[[Tensor, Tensor, Tensor | None, str, int], Tensor]
+) -> Kernel | None:
+    if expr.free_symbols != unit.free_symbols or expr.count_ops() > 50:
+        return None
+    expanded, wanted = expand(expr), expand(unit)
+    number, rest = wanted.as_ordered_terms()[0].as_coeff_Mul()
+    factor = expanded.as_coefficients_dict()[rest] / number
+    if factor == 0 or expand(expanded - factor * wanted) != 0 or not factor.is_number:
+        return None
+    return Kernel(name, float(factor), function)

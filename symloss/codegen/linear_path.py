@@ -1,0 +1,70 @@
+"""Losses linear in `log p` with a part for every class, such as label smoothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symloss.codegen.compiled import Formula
+from symloss.codegen.instance import instance_losses
+from symloss.expr import C
+
+__all__ = ["LinearPath"]
+
+_TINY = {torch.float32: 1e-30, torch.float64: 1e-290}
+
+
+class LinearPath:
+    """`M1 = a log p`, `M0 = b log p`: `L = a z_t + b (sum z - z_t) - (a + (C - 1) b) logsumexp(z)`.
+
+    Exact label smoothing is `a = -(1 - xi + xi/C)`, `b = -xi/C`. The gradient is
+    `b - (a + (C - 1) b) p_j`, and `a - b` more in the target's place.
+
+    Args:
+        formula: a classification formula that is `linear`.
+        t: class indices `[N, 1, ...]`, all valid.
+        inputs: the values of `pi` and `w`, not used.
+    """
+
+    def __init__(self, formula: Formula, t: Tensor, inputs: dict[str, Any]) -> None:
+        self.formula, self.t, self.inputs = formula, t, inputs
+
+    def composed(self, z: Tensor) -> Tensor:
+        """See `fused.Path`."""
+        return instance_losses(self.formula, z, None, self.t.squeeze(1), None, self.inputs)
+
+    def coefficients(self, classes: int) -> tuple[float, float]:
+        """`a` and `b` for a number of classes."""
+        assert self.formula.linear is not None
+        a, b = (float(factor.xreplace({C: classes})) for factor in self.formula.linear)
+        return a, b
+
+    def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """See `fused.Path`."""
+        a, b = self.coefficients(z.shape[1])
+        p = torch.softmax(z, 1)
+        target = z.gather(1, self.t)
+        at_target = p.gather(1, self.t)
+        if z.numel() == 0 or at_target.amin().item() >= _TINY[z.dtype]:
+            log_norm = target - torch.log(at_target)
+        else:
+            log_norm = torch.logsumexp(z, 1, keepdim=True)
+        # `mean z - logsumexp(z)` first: the two nearly cancel where the logits are large and equal.
+        rest = z.mean(1, keepdim=True) - log_norm
+        losses = (a - b) * (target - log_norm) + (b * z.shape[1]) * rest
+        return losses.squeeze(1), (p,) if gradient else ()
+
+    def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
+        """See `fused.Path`."""
+        (p,) = state
+        a, b = self.coefficients(p.shape[1])
+        pull = -(a + (p.shape[1] - 1) * b)
+        if isinstance(g, Tensor) and g.dim():
+            g = g.unsqueeze(1)
+            grad = torch.addcmul(b * g, p, pull * g)
+            return grad.scatter_add_(1, self.t, ((a - b) * g).expand_as(self.t))
+        g = float(g)
+        grad = torch.add(p.new_tensor(b * g), p, alpha=pull * g)
+        return grad.scatter_add_(1, self.t, grad.new_full((1,), (a - b) * g).expand_as(self.t))

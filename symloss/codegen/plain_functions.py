@@ -1,0 +1,61 @@
+"""Formulas as plain elementwise functions of `(y, p)`, for numpy, the standard library, mpmath and torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sympy import Symbol
+
+from symloss.codegen.dialects import DIALECTS
+from symloss.codegen.emit import Printed, build, print_function
+from symloss.codegen.rewrite import plain
+from symloss.errors import CompileError
+from symloss.expr import PI, C, Loss, P, W, Y
+
+__all__ = ["lambdify", "plain_source"]
+
+_FLOATS = {
+    "numpy": {Y: "y = np.asarray(y) + 0.0", P: "p = np.asarray(p) + 0.0"},
+    "torch": {Y: "y = torch.as_tensor(y) + 0.0", P: "p = torch.as_tensor(p) + 0.0"},
+}
+"""Integers are accepted: they become floats before a negative power is taken of them."""
+
+
+def lambdify(loss: Loss, backend: str = "numpy") -> Callable[..., Any]:
+    """A plain function `f(y, p)` of one entry's loss, elementwise where the backend has arrays.
+
+    Where the formula uses them, `C`, `pi` and `w` are keyword arguments after `y` and `p`; `w` is 1 where not
+    given. The function computes the formula as it stands: no log domain, no limit at `y = 0`.
+
+    Args:
+        loss: the formula; its coefficients' values are put in.
+        backend: "numpy", "math", "mpmath" or "torch".
+
+    Raises:
+        CompileError: for another backend.
+
+    >>> from symloss.expr import parse
+    >>> round(lambdify(parse("-y*log(p)"), "math")(1, 0.5), 6)
+    0.693147
+    """
+    return build(plain_source(loss, backend))
+
+
+def plain_source(loss: Loss, backend: str) -> Printed:
+    """The source of `lambdify(loss, backend)`."""
+    if backend not in DIALECTS:
+        raise CompileError(f"expected a backend of {', '.join(DIALECTS)}, got {backend!r}")
+    expr = plain(loss.value_expr)
+    extra = [symbol for symbol in (C, PI, W) if expr.has(symbol)]
+    arguments = ["y", "p", *("w=1.0" if symbol == W else symbol.name for symbol in extra)]
+    names: dict[Symbol, str] = {symbol: symbol.name for symbol in (Y, P, C, PI, W)}
+    return print_function(
+        "loss",
+        [expr],
+        arguments,
+        names,
+        language=backend,
+        scalars=frozenset({C}),
+        prelude=_FLOATS.get(backend, {}),
+    )
