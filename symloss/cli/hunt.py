@@ -46,6 +46,7 @@ class Executor(StrEnum):
 
     serial = "serial"
     process = "process"
+    ray = "ray"
 
 
 class Device(StrEnum):
@@ -72,7 +73,7 @@ def discover(
     names: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TASK[,TASK...]]",
+            metavar="TASK[,TASK...]",
             help="Tasks with names ('symloss tasks' lists them); several are searched for one loss.",
             show_default=False,
         ),
@@ -150,8 +151,8 @@ def discover(
     out: Annotated[
         Path | None, _option("Folder of the run [default: a new one in runs/].", _MACHINE, metavar="RUN")
     ] = None,
-    workers: Annotated[int, _option("Processes; the front does not depend on it.", _MACHINE)] = 1,
-    executor: Annotated[Executor, _option("serial, or process for workers.", _MACHINE)] = Executor.serial,
+    workers: Annotated[int, _option("How many work at once; the front does not depend on it.", _MACHINE)] = 1,
+    executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
     device: Annotated[Device, _option("What computes.", _MACHINE)] = Device.auto,
     as_json: Json = False,
 ) -> None:
@@ -161,9 +162,11 @@ def discover(
     tuned learning rate, and the best loss of the zoo; test data are touched once, then. Ctrl-C keeps what was
     found.
 
-    Examples: `symloss discover diabetes --demo`;
-    `symloss discover digits --label-noise 0.4 --seed 1 --out runs/noisy`;
-    `symloss discover --data houses.csv --target price --generations 5`
+    Examples:
+
+    - `symloss discover diabetes --demo`
+    - `symloss discover digits --label-noise 0.4 --seed 1 --out runs/noisy`
+    - `symloss discover --data houses.csv --target price --generations 5`
     """
     options = {
         "model": model, "metric": metric, "label_noise": label_noise, "imbalance": imbalance,
@@ -180,7 +183,7 @@ def discover(
             out=out or _free_folder(tasks, method, seed),
             time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
             max_evaluations=max_evaluations, workers=workers,
-            executor="process" if workers > 1 else executor, device=device, keep_scale=keep_scale,
+            executor=_place(executor, workers), device=device, keep_scale=keep_scale,
             require=tuple(split_top_level(require or "")), seed_losses=tuple(seeds),
             extra_symbols=tuple(split_top_level(symbols or "")), on_generation=on_generation,
         )  # fmt: skip
@@ -194,13 +197,15 @@ def resume(
         str | None,
         _option("The task again, when it came from code.", _DATA, "--task", metavar="MODULE:FUNCTION"),
     ] = None,
-    workers: Annotated[int, _option("Processes; the front does not depend on it.", _MACHINE)] = 1,
-    executor: Annotated[Executor, _option("serial, or process for workers.", _MACHINE)] = Executor.serial,
+    workers: Annotated[int, _option("How many work at once; the front does not depend on it.", _MACHINE)] = 1,
+    executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped, killed or interrupted; the end is that of a run never stopped.
 
-    Example: `symloss resume runs/diabetes-evomal-0`
+    Examples:
+
+    - `symloss resume runs/diabetes-evomal-0`
     """
     from symloss.search import open_run
     from symloss.search import resume as go_on
@@ -213,8 +218,8 @@ def resume(
         tasks = [rebuild(description) for description in before.task.get("tasks", [before.task])]
 
     def start(on_generation: Callable[..., None]) -> Result:
-        chosen = "process" if workers > 1 else executor
-        return go_on(run, tasks, workers=workers, executor=chosen, on_generation=on_generation)
+        place = _place(executor, workers)
+        return go_on(run, tasks, workers=workers, executor=place, on_generation=on_generation)
 
     _search(tasks, start, as_json)
 
@@ -240,6 +245,11 @@ def _search(tasks: list[Task], start: Callable[[Callable[..., None]], Result], a
     print_run(result, write_run_files(result), as_json)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _place(executor: Executor, workers: int) -> str:
+    """Several workers are processes unless something else was asked for."""
+    return Executor.process if workers > 1 and executor is Executor.serial else executor
 
 
 def _free_folder(tasks: list[Task], method: str, seed: int) -> Path:

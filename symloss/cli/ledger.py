@@ -18,12 +18,14 @@ _COLUMNS = ("run", "task", "method", "seed", "status", "candidates", "metric", "
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the runs are.")] = Path("runs"),
     as_json: Json = False,
 ) -> None:
     """List the runs in a folder, newest first.
 
-    Example: `symloss runs`
+    Examples:
+
+    - `symloss runs`
     """
     from symloss.runs import list_runs
 

@@ -63,7 +63,9 @@ def zoo(
 ) -> None:
     """List the losses with names: formula, coefficients, domain, reference.
 
-    Example: `symloss zoo --kind regression`
+    Examples:
+
+    - `symloss zoo --kind regression`
     """
     from symloss.report.tables import zoo_table
     from symloss.zoo import entry, names
@@ -87,7 +89,9 @@ def zoo(
 def tasks(as_json: Json = False) -> None:
     """List the tasks with names; any CSV file is a task too (`symloss discover --data FILE --target COLUMN`).
 
-    Example: `symloss tasks --json`
+    Examples:
+
+    - `symloss tasks --json`
     """
     from symloss.report.tables import rows_table
     from symloss.tasks import catalogue, keel_names
@@ -111,8 +115,10 @@ def export(
 ) -> None:
     """Print a loss as LaTeX, as one Python file that needs torch alone, as JSON, or as a graphviz tree.
 
-    Examples: `symloss export runs/a#1 --format python --out my_loss.py`;
-    `symloss export ace --set phi1=1.5 --format latex`
+    Examples:
+
+    - `symloss export runs/a#1 --format python --out my_loss.py`
+    - `symloss export ace --set phi1=1.5 --format latex`
     """
     import symloss.report as report
 
@@ -140,8 +146,10 @@ def plot(
     The posterior map is drawn for two or three classes. Of a run, `loss`, `gradient`, `tree` and `posterior`
     are those of the picked row.
 
-    Examples: `symloss plot ace --what gradient --classes 10`;
-    `symloss plot runs/a --what history --out a.svg`
+    Examples:
+
+    - `symloss plot ace --what gradient --classes 10`
+    - `symloss plot runs/a --what history --out a.svg`
     """
     whole = is_run(subject)
     chosen = what or (What.front if whole else What.loss)
@@ -194,8 +202,12 @@ def show_(
 ) -> None:
     """Show a run, a row of a run, or a loss: its formula, canonical form, LaTeX, and what is proved about it.
 
-    Examples: `symloss show focal --set gamma=3 --classes 10`; `symloss show runs/a`;
-    `symloss show runs/a#2 --json`; `symloss show ace --plan`
+    Examples:
+
+    - `symloss show focal --set gamma=3 --classes 10`
+    - `symloss show runs/a`
+    - `symloss show runs/a#2 --json`
+    - `symloss show ace --plan`
     """
     if is_run(subject):
         from symloss.search import open_run

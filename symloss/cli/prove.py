@@ -39,8 +39,11 @@ def analyze(
 
     Every finding is `proved` (with its argument), `refuted` (with a counterexample) or `unknown`.
 
-    Examples: `symloss analyze ace --classes 10 --why`; `symloss analyze '-y*log(p) + y*p' --json`;
-    `symloss analyze 'log(cosh(y - p))' --kind regression`
+    Examples:
+
+    - `symloss analyze ace --classes 10 --why`
+    - `symloss analyze '-y*log(p) + y*p' --json`
+    - `symloss analyze 'log(cosh(y - p))' --kind regression`
     """
     from symloss.theory import analyze as prove
 
@@ -63,7 +66,7 @@ def derive(
     loss: Annotated[
         str | None,
         typer.Argument(
-            metavar="[LOSS]",
+            metavar="LOSS",
             help="The loss to make sparse: a formula, zoo name or RUN#ROW.",
             show_default=False,
         ),
@@ -79,8 +82,11 @@ def derive(
 ) -> None:
     """Derive the sparse form of a loss, or a theorem, in steps that are each checked by machine.
 
-    Examples: `symloss derive --theorem sparse-lsr`; `symloss derive lsr --set xi=0.2`;
-    `symloss derive --theorem ace-lsr --latex --out ace.tex`
+    Examples:
+
+    - `symloss derive --theorem sparse-lsr`
+    - `symloss derive lsr --set xi=0.2`
+    - `symloss derive --theorem ace-lsr --latex --out ace.tex`
     """
     import symloss.theory as theory
 
