@@ -119,6 +119,8 @@ def _read(path: Path) -> _Table:
         ]
     except csv.Error as error:
         raise TaskError(f"{path} is not a CSV file: {error}") from None
+    if not lines:
+        raise TaskError(f"{path} has no header: expected the names of the columns in the first line")
     header = tuple(cell.strip() for cell in lines[0][1])
     for number, row in lines[1:]:
         if len(row) != len(header):
