@@ -37,7 +37,8 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
         show(report.baseline_table(result.baselines, "metric" if "tasks" in result.task else metric))
         say(report.verdict(result))
     if files:
-        say("Files: " + ", ".join(str(file) for file in files))
+        say(f"Files in {result.path}: " + ", ".join(file.name for file in files))
+        say(f"What it means: symloss analyze {result.path}#{best.row}")
     if result.path is not None and result.status in ("running", "interrupted"):
         say(f"The run is not finished: symloss resume {result.path} goes on with it.")
 

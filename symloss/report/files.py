@@ -25,12 +25,12 @@ _DPI = 150
 
 
 def write_run_files(result: Result) -> list[Path]:
-    """Write `losses.tex`, the pictures and the picked loss as Python into the run's folder.
+    """Write `losses.tex`, the pictures and the picked loss as Python beside the run's `front.csv`.
 
     A picture that the loss does not allow (an infinite one) is left out.
 
     Returns:
-        the files written.
+        all files of the run that a person reads.
 
     Raises:
         RunError: when the folder cannot be written.
@@ -46,7 +46,7 @@ def write_run_files(result: Result) -> list[Path]:
         "gradient.png": lambda: plot_gradient(best, classes),
         "tree.png": lambda: plot_tree(best),
     }
-    written = []
+    written = [file for file in map(result.path.joinpath, ("front.csv", "front.json")) if file.is_file()]
     for name, text in (("losses.tex", losses_tex(result)), ("loss.py", export(best, "python"))):
         written.append(write_file(result.path / name, text.encode()))
     for name, draw in drawings.items():
