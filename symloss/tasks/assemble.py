@@ -91,7 +91,7 @@ def assemble(
         augment=data.augment if augment is None else augment,
         facts=facts,
     )
-    return task.with_model(data.model if model is None else model)
+    return task.with_model(data.model if model is None else model).with_metric(task.measure)
 
 
 def _parts(data: DataSet, seed: int) -> tuple[Indices, Indices, Indices]:

@@ -60,6 +60,10 @@ class BlackBoxTask(Task):
         """Not possible: the function makes the model."""
         raise TaskError("the model is made by the function of the user: change it there")
 
+    def with_metric(self, metric: Any, greater_is_better: bool = False) -> NoReturn:
+        """Not possible: the function reports the metric."""
+        raise TaskError("the metric is reported by the function of the user: name it in from_function")
+
     def score(
         self,
         loss: InstanceLoss | Loss,

@@ -159,7 +159,6 @@ def load_task(
         raise TaskError(f"unknown task {name!r}: {suggestion(name, known if ':' in name else task_names())}")
     origin = {
         "name": name, "label_noise": label_noise, "imbalance": imbalance, "outliers": outliers, "seed": seed,
-        "data": None if data is None else str(data),
     }  # fmt: skip
     return assemble(
         found, model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,

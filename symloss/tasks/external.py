@@ -47,5 +47,4 @@ def load_object(spec: str) -> Task:
             raise TaskError(f"{spec} failed with {type(error).__name__}: {error}") from error
     if not isinstance(found, Task):
         raise TaskError(f"{spec} returned a {type(found).__name__}: expected a Task")
-    found.facts["origin"] = {"load_object": {"spec": spec}}
     return found

@@ -67,7 +67,7 @@ def from_loaders(
         augment=augment,
         facts={"source": "loaders of the user", "target_scale": scale, "notes": notes, "origin": None},
     )
-    return task.with_model(model)
+    return task.with_model(model).with_metric(task.measure)
 
 
 def _no_model() -> torch.nn.Module:

@@ -13,7 +13,9 @@ from torch.nn import functional as F
 from symloss.errors import TaskError
 from symloss.tasks.names import suggestion
 
-__all__ = ["DEFAULT_METRIC", "METRICS", "AnyMetric", "Metric", "get_metric", "metric_names"]
+__all__ = [
+    "DEFAULT_METRIC", "METRICS", "AnyMetric", "Metric", "check_defined", "get_metric", "metric_names",
+]  # fmt: skip
 
 CLASSES = ("classification",)
 LABELS = ("classification", "multilabel")
@@ -259,3 +261,20 @@ def _by_name(name: str, kind: str | None) -> Metric:
     if stem not in METRICS or argument:
         raise TaskError(f"unknown metric {name!r}: {suggestion(stem, metric_names(kind))}")
     return METRICS[stem]
+
+
+def check_defined(metric: Metric, targets: Tensor, classes: int | None) -> None:
+    """Whether a metric of ours has a value on these validation targets; those of users are not asked.
+
+    Raises:
+        TaskError: when it has none for any outputs, as the AUROC where one class is all there is.
+    """
+    if metric.name.partition(":")[0] not in METRICS:
+        return
+    shape = (len(targets),) if classes is None else (len(targets), classes)
+    guess = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    if math.isnan(metric(guess, targets.cpu())):
+        raise TaskError(
+            f"metric {metric.name} has no value on the validation part (one class, or constant targets): "
+            "choose another metric or split seed"
+        )

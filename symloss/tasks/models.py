@@ -21,6 +21,7 @@ MODELS = {
     "mlp": "two hidden layers of 64 ReLU units; mlp-DEPTHxWIDTH for others (mlp-2x1000 is the paper's)",
     "lenet5": "LeNet-5 for images: two convolutions, three linear layers, ReLU, max pooling",
 }
+_MOST_WEIGHTS = 10**9
 _MLP = re.compile(r"mlp(?:-(\d{1,2})x(\d{1,5}))?\Z")
 
 
@@ -61,11 +62,13 @@ def architecture(name: str, inputs: tuple[int, ...], outputs: int) -> Architectu
     """The named model for instances of shape `inputs`.
 
     Raises:
-        TaskError: for an unknown name, a size of 0, or `lenet5` on data that are not images.
+        TaskError: for an unknown name, a size of 0, more than 10**9 weights, or `lenet5` on no images.
     """
     match = _MLP.match(name)
     if match and match[2] and not (int(match[1]) and int(match[2])):
         raise TaskError(f"model {name}: expected a depth and a width of at least 1, as in mlp-2x64")
+    if match and match[2] and int(match[1]) * int(match[2]) ** 2 > _MOST_WEIGHTS:
+        raise TaskError(f"model {name}: expected at most {_MOST_WEIGHTS:,} weights between hidden layers")
     if not match and name not in MODELS:
         raise TaskError(f"unknown model {name!r}: {suggestion(name, MODELS)}")
     if name == "lenet5" and (len(inputs) != 3 or min(inputs[1:]) < 12):

@@ -7,20 +7,22 @@ from typing import Any
 
 from symloss.errors import TaskError
 from symloss.tasks.catalogue import load_csv, load_task
-from symloss.tasks.external import load_object
 from symloss.tasks.task import Task
 
 __all__ = ["rebuild"]
 
+# A description comes from a file, so nothing here imports a module or opens a folder that it names: a task
+# that code made has to be given again, and downloaded data are looked for where they always are.
 _MAKERS: dict[str, Callable[..., Task]] = {
     "load_task": load_task,
     "load_csv": load_csv,
-    "load_object": load_object,
 }
 
 
 def rebuild(description: Mapping[str, Any]) -> Task:
     """The task that `Task.describe` described, made again from where it came.
+
+    Downloaded data and KEEL files are looked for in `$SYMLOSS_DATA` or `~/.cache/symloss`.
 
     Raises:
         TaskError: when it came from arrays or code, or is not the same any more.
@@ -37,11 +39,11 @@ def rebuild(description: Mapping[str, Any]) -> Task:
     if how not in _MAKERS or not isinstance(arguments, Mapping):
         raise TaskError(f"task {name} has no known origin: give it again")
     try:
-        task = _MAKERS[how](**arguments)
+        task = _MAKERS[how](**{key: value for key, value in arguments.items() if key != "data"})
         settings = dict(description["settings"])
         settings["milestones"] = tuple(settings["milestones"])
         task = task.with_settings(**settings)
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise TaskError(f"the description of task {name} is damaged ({error}): give the task again") from None
     if task.has_gradients and task.describe()["model"] != description.get("model"):
         task = _by_name(task.with_model, description, "model")

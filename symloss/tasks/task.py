@@ -17,7 +17,7 @@ from symloss.tasks.augment import Augmentation, augmentation
 from symloss.tasks.describe import describe, fingerprint
 from symloss.tasks.formulas import for_training
 from symloss.tasks.makers import Makers
-from symloss.tasks.metrics import AnyMetric, Metric, get_metric
+from symloss.tasks.metrics import AnyMetric, Metric, check_defined, get_metric
 from symloss.tasks.models import ModelFactory, architecture
 from symloss.tasks.objectives import BASE_LOSSES, ordinary
 from symloss.tasks.parts import Split
@@ -249,9 +249,11 @@ class Task(Makers):
         """The same task with another primary metric: a name, a `Metric`, or `(outputs, targets) -> float`.
 
         Raises:
-            TaskError: for an unknown name, or a metric of another kind of task.
+            TaskError: for an unknown name, a metric of another kind of task, or one without a value here.
         """
-        return replace(self, measure=get_metric(metric, self.kind, greater_is_better))
+        measure = get_metric(metric, self.kind, greater_is_better)
+        check_defined(measure, self.val.y, self.classes)
+        return replace(self, measure=measure)
 
     def with_objective(self, objective: InstanceLoss) -> Task:
         """The same task with another differentiable meta-objective `(outputs, targets) -> scalar`."""

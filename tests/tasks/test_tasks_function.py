@@ -72,6 +72,8 @@ def test_what_needs_gradients_says_so():
         task.build_model(0)
     with pytest.raises(TaskError, match="change it there"):
         task.with_model("mlp")
+    with pytest.raises(TaskError, match="name it in from_function"):
+        task.with_metric("mae")
 
 
 @pytest.mark.parametrize(

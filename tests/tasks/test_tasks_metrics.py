@@ -11,7 +11,7 @@ import torch
 from sklearn import metrics as reference
 
 from symloss.errors import TaskError
-from symloss.tasks import METRICS, Metric, get_metric, load_task, metrics
+from symloss.tasks import METRICS, Metric, Task, get_metric, load_task, metrics
 
 RNG = np.random.default_rng(0)
 LOGITS = torch.tensor(RNG.normal(size=(200, 4)))
@@ -112,3 +112,13 @@ def test_a_function_is_a_metric():
 def test_unknown_metrics(name, kind, message):
     with pytest.raises(TaskError, match=message):
         get_metric(name, kind)
+
+
+def test_a_metric_without_a_value_on_the_validation_part():
+    X, groups = np.arange(60.0)[:, None], np.repeat(np.arange(6), 10)
+    task = Task.from_arrays(X, groups == 0, kind="classification", groups=groups)
+    assert len(task.val.y.unique()) == 1
+    with pytest.raises(TaskError, match="auroc has no value on the validation part"):
+        task.with_metric("auroc")
+    with pytest.raises(TaskError, match="choose another metric or split seed"):
+        Task.from_arrays(X, groups == 0, kind="classification", groups=groups, metric="auroc")

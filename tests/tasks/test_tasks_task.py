@@ -243,3 +243,10 @@ def test_settings_out_of_range(change, message):
 def test_an_unknown_task_suggests_the_nearest():
     with pytest.raises(TaskError, match="unknown task 'diabets': did you mean diabetes"):
         load_task("diabets")
+
+
+def test_a_task_moves_with_its_data():
+    task = load_task("wine").to("meta")
+    assert task.device.type == "meta"
+    assert task._test.y.device.type == "meta"
+    assert next(task.build_model(0).parameters()).device.type == "meta"
