@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from symloss.codegen.export import export_python
 from symloss.codegen.module import SymbolicLoss, compile_loss
 from symloss.codegen.plain_functions import lambdify
+from symloss.codegen.plan import Plan, plan
 
-__all__ = ["SymbolicLoss", "compile_loss", "lambdify"]
+__all__ = ["Plan", "SymbolicLoss", "compile_loss", "export_python", "lambdify", "plan"]

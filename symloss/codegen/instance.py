@@ -87,7 +87,7 @@ def like(value: Any, entries: Tensor) -> Tensor:
     """A result that turned out to be constant, as a tensor of the entries' shape, still part of the graph."""
     if isinstance(value, Tensor) and value.shape == entries.shape:
         return value
-    return value + (entries - entries.detach())
+    return value + 0.0 * entries
 
 
 def _pick(vector: Tensor, t: Tensor) -> Tensor:

@@ -1,0 +1,172 @@
+"""A loss as one readable Python file that needs torch alone."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Sequence
+
+from sympy import Expr
+
+from symloss.codegen import logits, templates
+from symloss.codegen.compiled import Formula, formula_of
+from symloss.codegen.curves import Curve, entry_curve, regression_curve
+from symloss.codegen.dense_path import dense_curves
+from symloss.codegen.dialects import HELPERS
+from symloss.codegen.module import hard_path
+from symloss.codegen.target_path import row_curve
+from symloss.expr import Loss
+
+__all__ = ["export_python"]
+
+_HEAD = """import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+"""
+_LIKE = '''def like(value, entries):
+    """A result that turned out to be a constant, as a tensor of the entries' shape."""
+    if torch.is_tensor(value) and value.shape == entries.shape:
+        return value
+    return value + 0.0 * entries
+'''
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+def export_python(loss: Loss) -> str:
+    """One readable file that computes the loss with torch alone: `SymbolicLoss()(outputs, targets)`.
+
+    The functions of the formula are printed as the in-process form computes them, derivative included; what
+    is left out is the repair of gradients that leave the floating-point range on the way.
+
+    Args:
+        loss: the formula; its coefficients' values are put in.
+
+    Raises:
+        CompileError: for a formula that cannot be compiled.
+
+    >>> from symloss.expr import parse
+    >>> "class SymbolicLoss(nn.Module):" in export_python(parse("y*abs(log(1.3*p))"))
+    True
+    """
+    return _Export(loss).text()
+
+
+class _Export:
+    """Collects the printed functions while the templates are filled in."""
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self.formula: Formula = formula_of(loss.value_expr, loss.kind)
+        self.formula.check()
+        self.functions: dict[str, str] = {}
+        self.helpers: list[str] = []
+
+    def text(self) -> str:
+        kind = self.loss.kind
+        composed = self.filled(templates.COMPOSED[kind])
+        fused = self.fused()
+        module = templates.MODULES[kind].replace("@FUSABLE@", "logits.shape[1] > 1" if fused else "False")
+        if not fused:
+            module = module.replace("FusedLoss.apply(logits, t, pi, w)", "None")
+        priors = (
+            "\n\n    `priors` [C] is the class prior pi of the formula." if self.formula.uses_priors else ""
+        )
+        module = module.replace("@PRIORS_DOC@", priors)
+        pairs = (
+            [inspect.getsource(f) for f in (logits.sigmoid_pair, logits.all_pairs)]
+            if kind != "regression"
+            else []
+        )
+        helpers = [HELPERS["torch"][name] for name in self.helpers]
+        parts = [self.head(), *helpers, _LIKE, *pairs, *self.functions.values(), composed, fused, module]
+        return "\n\n".join(part for part in parts if part)
+
+    def head(self) -> str:
+        what = {
+            "classification": "L = sum_i M(y_i, p_i) over classes, p = softmax(logits)",
+            "multilabel": "M of every entry, p = sigmoid(logits)",
+            "regression": "M of every entry, p the prediction",
+        }[self.loss.kind]
+        title = f"M(y, p) = {self.loss}, a {self.loss.kind} loss exported by symloss."
+        names = "u = log p, v = log(1 - p), q = 1 - p, y the target entry, C the number of classes"
+        note = "" if self.loss.kind == "regression" else f"\n\nIn the functions below {names}."
+        return f'"""{title}\n\n{what}.{note}\n"""\n\n{_HEAD}'
+
+    def fused(self) -> str:
+        kind, formula = self.loss.kind, self.formula
+        if kind == "regression":
+            return self.filled(templates.FUSED[kind])
+        if kind == "multilabel":
+            text = templates.FUSED[kind]
+            call = self.call("soft_and_slope", self.curve(entry_curve(formula, formula.general)))
+            return self.filled(
+                text.replace("soft_and_slope_at(u, v, y_or_1, C, pi, w)", re.sub(r"\by\b", "y_or_1", call))
+            )
+        path = hard_path(formula)
+        if path == "linear":
+            assert formula.linear is not None
+            self.call("coefficients", list(formula.linear))
+            return templates.FUSED[path]
+        if path == "dense":
+            first, _ = dense_curves(formula, False)
+            return self.filled(templates.FUSED[path]) if first.one_sided else ""
+        return self.filled(templates.FUSED["one-sided" if row_curve(formula).one_sided else "two-sided"])
+
+    def filled(self, template: str) -> str:
+        formula = self.formula
+        at_target = "\n        pi = pi if pi is None else pi.flatten()[t]" if formula.uses_priors else ""
+        text = template.replace("@PI_AT_T@", at_target)
+        if "@OTHER@" in text:
+            text = text.replace("@OTHER@", self.call("other_loss", [formula.other]))
+        if "@TARGET@" in text:
+            text = text.replace("@TARGET@", self.call("target_loss", [formula.target]))
+        if "@SOFT@" in text:
+            text = text.replace("@SOFT@", self.call("soft_loss", [formula.general]))
+        if "@ROW_AND_SLOPE@" in text:
+            text = text.replace("@ROW_AND_SLOPE@", self.call("row_and_slope", self.curve(row_curve(formula))))
+        if "@SOFT_AND_SLOPE@" in text:
+            curve = self.curve(regression_curve(formula))
+            text = text.replace("@SOFT_AND_SLOPE@", self.call("soft_and_slope", curve))
+        if "@OTHER_AND_SLOPE@" in text:
+            first, other = (
+                dense_curves(formula, False)
+                if self.loss.kind == "classification"
+                else (None, entry_curve(formula, formula.other))
+            )
+            text = text.replace("@OTHER_AND_SLOPE@", self.call("other_and_slope", self.curve(other)))
+            if first is not None:
+                text = text.replace("@TARGET_AND_SLOPE@", self.call("target_and_slope", self.curve(first)))
+        return text
+
+    def curve(self, curve: Curve) -> list[Expr]:
+        self.one_sided = curve.one_sided
+        return [curve.value, curve.slope]
+
+    def call(self, name: str, results: Sequence[Expr]) -> str:
+        """Prints a function of the arguments that it uses; the call of it."""
+        one_sided = len(results) == 2 and name != "coefficients" and self.one_sided
+        printed = self.formula.printed(*results, name=name, one_sided=one_sided)
+        self.helpers += [helper for helper in printed.helpers if helper not in self.helpers]
+        body = printed.source.split("\n", 1)[1]
+        order = ("u", "v", "p", "y", "C", "pi", "w") if self.loss.kind != "regression" else ("p", "y", "w")
+        defined = set(re.findall(r"^    (\w) = ", body, re.MULTILINE))
+        words = set(_WORD.findall(body)) - defined
+        arguments = [x for x in order if x in words] or (["C"] if name == "coefficients" else [])
+        if name == "coefficients":
+            arguments = ["C"]
+        self.functions[name] = f"def {name}({', '.join(arguments)}):\n    {_TITLES[name]}\n{body}"
+        return f"{name}({', '.join(arguments)})"
+
+
+_TITLES = {
+    "other_loss": '"""M(0, p), the loss of an entry that is not the target."""',
+    "target_loss": '"""M(1, p), the loss of the target\'s entry."""',
+    "soft_loss": '"""M(y, p), the loss of an entry."""',
+    "row_and_slope": '"""The instance loss as a function of the target\'s p, and its derivative."""',
+    "soft_and_slope": '"""M(y, p) and its derivative."""',
+    "other_and_slope": '"""M(0, p) and its derivative."""',
+    "target_and_slope": '"""M(1, p) and its derivative."""',
+    "coefficients": '"""a and b of M(1, p) = a log p and M(0, p) = b log p."""',
+}

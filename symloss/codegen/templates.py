@@ -1,0 +1,225 @@
+"""The fixed parts of an exported file; `@NAME@` marks what the formula fills in."""
+
+from __future__ import annotations
+
+__all__ = ["COMPOSED", "FUSED", "MODULES"]
+
+_CLASS_COMPOSED = '''def composed_losses(z, t, soft, weight, pi, w):
+    """Every instance's loss by operations that autograd knows, for soft labels and higher derivatives."""
+    C = z.shape[1]
+    u, v = all_pairs(z)
+    if soft is not None:
+        y = torch.where(soft == 0, 1.0, soft)
+        losses = torch.where(soft == 0, like(@OTHER@, u), like(@SOFT@, u))
+    else:
+        losses = like(@OTHER@, u)
+        u, v = u.gather(1, t), v.gather(1, t)@PI_AT_T@
+        losses = losses.scatter(1, t, like(@TARGET@, u))
+    return (losses if weight is None else losses * weight).sum(1)
+'''
+
+_ENTRY_COMPOSED = '''def composed_losses(z, y, pi, w):
+    """Every entry's loss by operations that autograd knows, for higher derivatives."""
+    C = z.shape[1] if z.dim() > 1 else 1
+    u, v = sigmoid_pair(z)
+    zero, y = y == 0, torch.where(y == 0, 1.0, y)
+    return torch.where(zero, like(@OTHER@, u), like(@SOFT@, u))
+'''
+
+_REGRESSION_COMPOSED = '''def composed_losses(p, y, pi, w):
+    """Every entry's loss by operations that autograd knows, for higher derivatives."""
+    return like(@SOFT@, p)
+'''
+
+COMPOSED = {
+    "classification": _CLASS_COMPOSED,
+    "multilabel": _ENTRY_COMPOSED,
+    "regression": _REGRESSION_COMPOSED,
+}
+
+_CLASS_DOUBLE = """        if torch.is_grad_enabled():  # a derivative of the derivative is wanted
+            losses = composed_losses(z, t, None, None, pi, w)
+            return (*torch.autograd.grad(losses, z, g, create_graph=True), None, None, None)
+"""
+
+_ONE_SIDED = '''class FusedLoss(torch.autograd.Function):
+    """One pass: with s = dL/d(log p_t), dL/dz_j = -s p_j, and s (1 - p_t) for the target."""
+
+    @staticmethod
+    def forward(ctx, z, t, pi, w):
+        C = z.shape[1]
+        P = torch.softmax(z, 1)
+        p = P.gather(1, t)
+        # Where p_t has underflown its logarithm comes from the logits.
+        u = torch.log(p) if p.amin() > 1e-30 else torch.log_softmax(z, 1).gather(1, t)@PI_AT_T@
+        value, slope = @ROW_AND_SLOPE@
+        ctx.save_for_backward(z, P, p, like(slope, u))
+        ctx.constants = t, pi, w
+        return like(value, u).squeeze(1)
+
+    @staticmethod
+    def backward(ctx, g):
+        (z, P, p, slope), (t, pi, w) = ctx.saved_tensors, ctx.constants
+@DOUBLE@        s = slope * g.unsqueeze(1)
+        return (P * -s).scatter_(1, t, s * (1 - p)), None, None, None
+'''
+
+_TWO_SIDED = '''class FusedLoss(torch.autograd.Function):
+    """One pass: with d = z_t - logsumexp(others), s = dL/dd: dL/dz_t = s, dL/dz_j = -s softmax(others)_j."""
+
+    @staticmethod
+    def forward(ctx, z, t, pi, w):
+        C = z.shape[1]
+        others = z.scatter(1, t, -math.inf)
+        u, v = sigmoid_pair(z.gather(1, t) - torch.logsumexp(others, 1, keepdim=True))@PI_AT_T@
+        value, slope = @ROW_AND_SLOPE@
+        ctx.save_for_backward(z, torch.softmax(others, 1), like(slope, u))
+        ctx.constants = t, pi, w
+        return like(value, u).squeeze(1)
+
+    @staticmethod
+    def backward(ctx, g):
+        (z, others, slope), (t, pi, w) = ctx.saved_tensors, ctx.constants
+@DOUBLE@        s = slope * g.unsqueeze(1)
+        return (others * -s).scatter_(1, t, s), None, None, None
+'''
+
+_DENSE = '''class FusedLoss(torch.autograd.Function):
+    """One sweep: with h_j = dM/d(log p_j), dL/dz_j = h_j - p_j sum_i h_i."""
+
+    @staticmethod
+    def forward(ctx, z, t, pi, w):
+        C = z.shape[1]
+        u = torch.log_softmax(z, 1)
+        P = p = torch.exp(u)
+        value, slope = (like(x, u) for x in @OTHER_AND_SLOPE@)
+        u, p = u.gather(1, t), p.gather(1, t)@PI_AT_T@
+        hit, hit_slope = (like(x, u) for x in @TARGET_AND_SLOPE@)
+        value, slope = value.scatter(1, t, hit), slope.scatter(1, t, hit_slope)
+        ctx.save_for_backward(z, torch.addcmul(slope, P, slope.sum(1, keepdim=True), value=-1))
+        ctx.constants = t, pi, w
+        return value.sum(1)
+
+    @staticmethod
+    def backward(ctx, g):
+        (z, gradient), (t, pi, w) = ctx.saved_tensors, ctx.constants
+@DOUBLE@        return gradient * g.unsqueeze(1), None, None, None
+'''
+
+_LINEAR = '''class FusedLoss(torch.autograd.Function):
+    """L = a log p_t + b (sum of the others' log p); dL/dz_j = b - (a + (C - 1) b) p_j, a - b more at t."""
+
+    @staticmethod
+    def forward(ctx, z, t, pi, w):
+        a, b = coefficients(float(z.shape[1]))
+        target, norm = z.gather(1, t), torch.logsumexp(z, 1, keepdim=True)
+        ctx.save_for_backward(z, norm)
+        ctx.constants = t, pi, w
+        losses = (a - b) * (target - norm) + b * z.shape[1] * (z.mean(1, keepdim=True) - norm)
+        return losses.squeeze(1)
+
+    @staticmethod
+    def backward(ctx, g):
+        (z, norm), (t, pi, w) = ctx.saved_tensors, ctx.constants
+@DOUBLE@        a, b = coefficients(float(z.shape[1]))
+        g = g.unsqueeze(1)
+        gradient = torch.exp(z - norm).mul_(-(a + (z.shape[1] - 1) * b) * g).add_(b * g)
+        return gradient.scatter_add_(1, t, ((a - b) * g).expand_as(t)), None, None, None
+'''
+
+_ENTRY = '''class FusedLoss(torch.autograd.Function):
+    """One sweep gives every entry's loss and its derivative."""
+
+    @staticmethod
+    def forward(ctx, z, y, pi, w):
+@INPUTS@
+        ctx.save_for_backward(z, slope)
+        ctx.constants = y, pi, w
+        return value
+
+    @staticmethod
+    def backward(ctx, g):
+        (z, slope), (y, pi, w) = ctx.saved_tensors, ctx.constants
+        if torch.is_grad_enabled():  # a derivative of the derivative is wanted
+            losses = composed_losses(z, y, pi, w)
+            return (*torch.autograd.grad(losses, z, g, create_graph=True), None, None, None)
+        return slope * g, None, None, None
+'''
+
+_MULTILABEL_INPUTS = """        C = z.shape[1] if z.dim() > 1 else 1
+        u, v = sigmoid_pair(z)
+        zero, y_or_1 = y == 0, torch.where(y == 0, 1.0, y)
+        zeros, rest = @OTHER_AND_SLOPE@, soft_and_slope_at(u, v, y_or_1, C, pi, w)
+        value, slope = (torch.where(zero, like(a, u), like(b, u)) for a, b in zip(zeros, rest))"""
+
+_REGRESSION_INPUTS = """        p = z
+        value, slope = (like(x, p) for x in @SOFT_AND_SLOPE@)"""
+
+FUSED = {
+    "one-sided": _ONE_SIDED.replace("@DOUBLE@", _CLASS_DOUBLE),
+    "two-sided": _TWO_SIDED.replace("@DOUBLE@", _CLASS_DOUBLE),
+    "dense": _DENSE.replace("@DOUBLE@", _CLASS_DOUBLE),
+    "linear": _LINEAR.replace("@DOUBLE@", _CLASS_DOUBLE),
+    "multilabel": _ENTRY.replace("@INPUTS@", _MULTILABEL_INPUTS),
+    "regression": _ENTRY.replace("@INPUTS@", _REGRESSION_INPUTS),
+}
+
+_CLASS_MODULE = '''class SymbolicLoss(nn.Module):
+    """The loss of logits [N, C, ...] and class indices [N, ...] or probabilities [N, C, ...].
+
+    As `nn.CrossEntropyLoss`: `weight` [C] multiplies each class's term, the mean over class indices divides
+    by the summed weights of the targets, instances with the class `ignore_index` do not count.@PRIORS_DOC@
+    """
+
+    def __init__(self, reduction="mean", weight=None, ignore_index=-100, priors=None):
+        super().__init__()
+        self.reduction, self.ignore_index = reduction, ignore_index
+        self.register_buffer("weight", None if weight is None else torch.as_tensor(weight))
+        self.register_buffer("priors", None if priors is None else torch.as_tensor(priors))
+
+    def forward(self, logits, target, w=1.0):
+        shape = -1, *[1] * (logits.dim() - 2)
+        weight = None if self.weight is None else self.weight.to(logits).view(shape)
+        pi = None if self.priors is None else self.priors.to(logits).view(shape)
+        w = w.unsqueeze(1) if torch.is_tensor(w) and w.dim() else w
+        if target.is_floating_point():
+            losses, count = composed_losses(logits, None, target, weight, pi, w), target[:, 0].numel()
+        else:
+            kept = target != self.ignore_index
+            t = torch.where(kept, target, 0).unsqueeze(1)
+            if weight is None and @FUSABLE@:
+                losses = FusedLoss.apply(logits, t, pi, w)
+            else:
+                losses = composed_losses(logits, t, None, weight, pi, w)
+            losses = torch.where(kept, losses, 0.0)
+            weights = kept if weight is None else torch.where(kept, weight.flatten()[t.squeeze(1)], 0.0)
+            count = weights.sum()
+        if self.reduction == "none":
+            return losses
+        return losses.sum() / count if self.reduction == "mean" else losses.sum()
+'''
+
+_ENTRY_MODULE = '''class SymbolicLoss(nn.Module):
+    """The loss of @OUTPUTS@ and targets of the same shape.@PRIORS_DOC@"""
+
+    def __init__(self, reduction="mean", priors=None):
+        super().__init__()
+        self.reduction = reduction
+        self.register_buffer("priors", None if priors is None else torch.as_tensor(priors))
+
+    def forward(self, outputs, target, w=1.0):
+        if target.shape != outputs.shape:
+            raise ValueError(f"expected targets of shape {tuple(outputs.shape)}, got {tuple(target.shape)}")
+        pi = None if self.priors is None else self.priors.to(outputs)
+        w = w@W_SHAPE@ if torch.is_tensor(w) and w.dim() else w
+        losses = FusedLoss.apply(outputs, target.to(outputs.dtype), pi, w)
+        if self.reduction == "none":
+            return losses
+        return losses.mean() if self.reduction == "mean" else losses.sum()
+'''
+
+MODULES = {
+    "classification": _CLASS_MODULE,
+    "multilabel": _ENTRY_MODULE.replace("@OUTPUTS@", "logits").replace("@W_SHAPE@", ".unsqueeze(1)"),
+    "regression": _ENTRY_MODULE.replace("@OUTPUTS@", "predictions").replace("@W_SHAPE@", ""),
+}
