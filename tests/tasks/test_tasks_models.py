@@ -27,7 +27,8 @@ def test_sizes_of_the_classics():
 
 @pytest.mark.parametrize(
     ("name", "inputs", "message"),
-    [("mpl", (4,), "did you mean mlp"), ("mlp-0x8", (4,), "at least 1"), ("mlp-99x99999", (4,), "at most 1,0"),
+    [("mpl", (4,), "did you mean mlp"),
+     ("mlp-0x8", (4,), "at least 1"), ("mlp-99x99999", (4,), "at most 1,0"),
      ("lenet5", (4,), "needs images"),
      ("lenet5", (1, 8, 8), "at least 12 x 12"), ("vgg", (4,), "expected one of linear, mlp, lenet5")],
 )  # fmt: skip
