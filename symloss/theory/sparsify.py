@@ -1,0 +1,172 @@
+"""The sparse form of any classification loss: what it does to the target alone."""
+
+from __future__ import annotations
+
+from sympy import Expr, IndexedBase, Integer, Sum, Symbol, nan, oo, zoo
+
+from symloss.errors import DomainError, SymlossError
+from symloss.expr import C, Loss, P, Y, canonicalise
+from symloss.theory.analyze import analyze
+from symloss.theory.convexity import is_convex
+from symloss.theory.derivation import Derivation, Step, equation, probabilities, sampled
+from symloss.theory.pieces import Undecided, Undefined
+from symloss.theory.profile import Profile
+from symloss.theory.theorems import THEOREMS
+
+__all__ = ["derive", "sparsify"]
+
+_CLASSES = 10
+"""For how many classes convexity and attractors are worked out where the formula speaks of C."""
+
+
+def derive(what: str | Loss) -> Derivation:
+    """A theorem by name, or the sparse form of a loss, step by step and machine-checked.
+
+    Args:
+        what: `"sparse-lsr"`, `"ace-lsr"`, or a classification loss.
+
+    Raises:
+        DomainError: for another theorem, or a loss of another kind.
+
+    >>> print(derive("sparse-lsr").result.formula)
+    -y*((1 - xi + xi/C)*log(p) + xi*(C - 1)*log((1 - p)/(C - 1))/C)
+    """
+    if isinstance(what, Loss):
+        return sparsify(what)
+    if what not in THEOREMS:
+        raise DomainError(f"no theorem is named {what!r}: expected one of {', '.join(THEOREMS)}, or a loss")
+    return THEOREMS[what]()
+
+
+def sparsify(loss: Loss) -> Derivation:
+    """`M(y, p) -> y [M1(p) + (C - 1) M0((1 - p)/(C - 1))]`: the loss where non-targets are spread evenly.
+
+    For label smoothing it is SparseLSR. `.result` is the sparse loss; the steps say whether it bounds the
+    loss, what it drops, and where both drive the target.
+
+    Raises:
+        DomainError: for a loss that is not one of classification, or that is infinite at `y = 0`.
+
+    >>> from symloss.zoo import named
+    >>> sparsify(named("lsr")).result == named("sparse-lsr")
+    True
+    """
+    if loss.kind != "classification":
+        raise DomainError(f"only classification losses have a sparse form; this one is of kind {loss.kind}")
+    m1, m0 = loss.expr.subs(Y, 1), loss.expr.subs(Y, 0)
+    if m0.has(nan, zoo, oo, -oo):
+        raise DomainError("the loss has no finite value at y = 0: write y*abs(log(p)), or use plog")
+    p_t, j = Symbol("p_t", positive=True), Symbol("j", integer=True, positive=True)
+    rest = (1 - P) / (C - 1)
+    sparse_entry = _shorter(m1 + (C - 1) * m0.subs(P, rest))
+    result = Loss(Y * sparse_entry, "classification", _kept(loss, sparse_entry))
+    others = Sum(m0.subs(P, IndexedBase("p", positive=True)[j]), (j, 1, C - 1))
+    at_target = m1.subs(P, p_t)
+    mean = m0.subs(P, (1 - p_t) / (C - 1))
+    steps = [
+        Step(
+            "split into target and non-target terms",
+            Sum(loss.expr.subs({Y: Symbol("y_i"), P: Symbol("p_i")}), (Symbol("i"), 1, C)),
+            at_target + others,
+            "a hard label is 1 for the target and 0 for the others",
+            _split_check(loss),
+        ),
+        Step(
+            "spread the non-targets evenly",
+            at_target + others,
+            at_target + (C - 1) * mean,
+            "each non-target is replaced by their mean, (1 - p_t)/(C - 1)",
+            _even_check(loss, result),
+            exact=m0.diff(P) == 0,
+        ),
+        _bound(loss, others - (C - 1) * mean),
+        _attractors(loss, result),
+    ]
+    return Derivation(
+        f"sparse form of {loss.formula}",
+        "The loss on the even spread of the non-targets, as a function of the target's probability alone.",
+        tuple(steps),
+        result,
+        {"p_t": "the target's probability", "p[j]": "those of the C - 1 others"},
+    )
+
+
+def _shorter(expr: Expr) -> Expr:
+    """The shorter of an expression and its canonical form."""
+    canonical = canonicalise(expr, "classification")
+    return canonical if canonical.count_ops() < expr.count_ops() else expr
+
+
+def _kept(loss: Loss, expr: Expr) -> dict[str, float]:
+    names = {symbol.name for symbol in expr.free_symbols}
+    return {name: value for name, value in loss.coefficients.items() if name in names}
+
+
+def _total(expr: Expr, p: list[Expr]) -> Expr:
+    """The instance loss at class probabilities, the first class being the target."""
+    entries = [expr.subs({Y: Integer(int(i == 0)), C: len(p)}).subs(P, value) for i, value in enumerate(p)]
+    return sum(entries, Integer(0))
+
+
+def _split_check(loss: Loss) -> str:
+    expr = loss.value_expr
+
+    def difference(count: int, point: int) -> Expr:
+        p = probabilities(count, point)
+        m1, m0 = (expr.subs({Y: y, C: count}) for y in (1, 0))
+        return _total(expr, p) - m1.subs(P, p[0]) - sum(m0.subs(P, value) for value in p[1:])
+
+    return sampled(difference)
+
+
+def _even_check(loss: Loss, result: Loss) -> str:
+    """On the even spread itself nothing is dropped."""
+
+    def difference(count: int, point: int) -> Expr:
+        target = probabilities(count, point)[0]
+        even = [target, *[(1 - target) / (count - 1)] * (count - 1)]
+        return _total(loss.value_expr, even) - _total(result.value_expr, even)
+
+    return f"on the even spread, where the step is exact: {sampled(difference)}"
+
+
+def _bound(loss: Loss, remainder: Expr) -> Step:
+    try:
+        curve = Profile.of(loss, _CLASSES).pick(lambda m1, m0: m0)
+        negated = Profile.of(loss, _CLASSES).pick(lambda m1, m0: -m0)
+        convex, concave = is_convex(curve) is True, is_convex(negated) is True
+    except (Undecided, Undefined, SymlossError) as error:
+        convex = concave = False
+        check = f"undecided: {error}"
+    else:
+        check = f"convexity of M0 on (0, 1) at C = {_CLASSES}, by the sign of its second derivative: "
+        check += "both" if convex and concave else "convex" if convex else "concave" if concave else "neither"
+    zero, name = Integer(0), Symbol("remainder", real=True)
+    if convex and concave:
+        return Step("bound", equation(name, remainder), equation(name, zero),
+                    "M0 is affine: nothing is dropped, the loss is sparse as it stands", check)  # fmt: skip
+    verdict = "lower" if convex else "upper" if concave else ""
+    words = (
+        f"M0 is {'convex' if convex else 'concave'}, so by Jensen's inequality the sparse form is "
+        f"{'a lower' if convex else 'an upper'} bound of the loss, met on the even spread"
+        if verdict
+        else "M0 is not proved convex or concave, so the sparse form is not known to bound the loss"
+    )
+    side = name >= 0 if convex else name <= 0 if concave else equation(name, name)
+    return Step("bound", equation(name, remainder), side, words, check)
+
+
+def _attractors(loss: Loss, result: Loss) -> Step:
+    before, after = (analyze(each, classes=_CLASSES).findings["attractor"] for each in (loss, result))
+    values = [
+        Symbol(f.value) if f.verdict == "proved" and f.value else Symbol("unknown") for f in (before, after)
+    ]
+    return Step(
+        "attractors before and after",
+        equation(Symbol("p*(loss)"), values[0]),
+        equation(Symbol("p*(sparse)"), values[1]),
+        "both are the minimum of one function T(p_t) wherever the even spread is where training leads; what "
+        "the sparse form lacks is the pull towards that spread",
+        f"certificates at C = {_CLASSES}: {before.verdict} ({before.reason}); "
+        f"{after.verdict} ({after.reason})",
+    )
