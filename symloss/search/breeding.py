@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from symloss.expr import Program
 from symloss.runs import derive
@@ -22,10 +22,17 @@ class Breeder:
         settings: of the search.
         seed: of the run.
         given: losses that the first generation begins with.
+        worth_it: whether a tree may take a slot: one that cannot learn, or is known, is drawn again.
     """
 
-    def __init__(self, settings: SearchSettings, seed: int, given: Sequence[Weighted] = ()) -> None:
-        self.settings, self.seed, self.given = settings, seed, tuple(given)
+    def __init__(
+        self,
+        settings: SearchSettings,
+        seed: int,
+        given: Sequence[Weighted],
+        worth_it: Callable[[Program], bool],
+    ) -> None:
+        self.settings, self.seed, self.given, self.worth_it = settings, seed, tuple(given), worth_it
         self.grammar = settings.grammar
         self.parents: list[Individual] = []
         self._seen: set[Program] = set()
@@ -66,7 +73,7 @@ class Breeder:
         members = [
             member(
                 self.grammar, Program(entry.tokens), entry.fitness,
-                complexity(entry, self.settings), entry.number,
+                entry.complexity or 0, entry.number,
             )
             for entry in pool
         ]  # fmt: skip
@@ -78,15 +85,11 @@ class Breeder:
         count = max(1, round(self.settings.rates.elitism * self.settings.population))
         return self.parents[slot].number if slot < min(count, len(self.parents)) else None
 
+    def _wanted(self, program: Program) -> bool:
+        return program not in self._seen and self.worth_it(program)
+
     def _draw(self, generation: int, slot: int) -> Program:
         seed = derive(self.seed, "variation", generation, slot)
         if generation == 0 or self.settings.method == "random":
-            return initial_program(self.grammar, self.settings.rates, seed, self._seen)
-        return offspring(self.grammar, self.settings.rates, self.parents, seed, self._seen)
-
-
-def complexity(entry: Evaluation, settings: SearchSettings) -> int:
-    """The symbols of the printed loss, operators at their cost; 0 of a candidate without one."""
-    if entry.loss is None:
-        return 0
-    return entry.loss.complexity + round(settings.grammar.surcharge(Program(entry.tokens)))
+            return initial_program(self.grammar, self.settings.rates, seed, self._wanted)
+        return offspring(self.grammar, self.settings.rates, self.parents, seed, self._wanted)

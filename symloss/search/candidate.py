@@ -6,15 +6,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from symloss.errors import SymlossError
-from symloss.expr import Loss, Program
+from symloss.expr import Program
 from symloss.search.fingerprint import fingerprint
 from symloss.search.gate import gate
-from symloss.search.result import Evaluation
+from symloss.search.infix import symbols
+from symloss.search.result import Evaluation, later
 from symloss.search.settings import SearchSettings
 from symloss.search.weighted import Weighted
 
 __all__ = ["Candidate", "Screen"]
+
+MAX_LENGTH = 2000
+"""Characters of a formula: well within what `parse` reads."""
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Candidate:
     outcome: str = ""
     reason: str = ""
     source: int | None = None
-    loss: Loss | None = None
+    formula: str = ""
     scale: float = 1.0
     values: Sequence[float] = ()
     seconds: float = 0.0
@@ -54,21 +57,29 @@ class Candidate:
         return not self.outcome
 
     def inherit(self, source: Candidate) -> None:
-        """Takes the formula and the score of the candidate whose training it shares."""
-        self.loss, self.scale, self.values = source.loss, source.scale, source.values
-        self.weighted = source.weighted
+        """Takes the score of the candidate whose training it shares, and its formula unless it has one."""
+        self.values = source.values
+        if not self.formula:
+            self.formula, self.scale, self.weighted = source.formula, source.scale, source.weighted
         if source.outcome != "trained" and source.reason:
             self.reason = f"{self.reason}; {source.reason}"
 
-    def evaluation(self, signs: Mapping[str, float]) -> Evaluation:
-        """The record of it; `signs` of the tasks' metrics, -1 where more is better."""
+    def evaluation(self, kind: str, signs: Mapping[str, float], surcharge: float) -> Evaluation:
+        """The record of it.
+
+        Args:
+            kind: of the loss.
+            signs: of the tasks' metrics, -1 where more is better.
+            surcharge: what operators cost beyond 1.
+        """
         scores = dict(zip(signs, self.values, strict=True)) if self.values else {}
         value = self.values[0] if self.values else None
         return Evaluation(
             number=self.number, generation=self.generation, slot=self.slot, tokens=self.program.tokens,
-            outcome=self.outcome, reason=self.reason, loss=self.loss, validation=value,
+            outcome=self.outcome, reason=self.reason, loss=later(self.formula, kind), validation=value,
             fitness=None if value is None else next(iter(signs.values())) * value,
-            seconds=self.seconds, scale=self.scale, scores=scores,
+            seconds=self.seconds, scale=self.scale, scores=scores, formula=self.formula,
+            complexity=symbols(self.formula) + round(surcharge) if self.formula else None,
         )  # fmt: skip
 
 
@@ -101,10 +112,10 @@ class Screen:
             if verdict.sign < 0:
                 candidate.weighted = candidate.weighted.scaled(-1.0)
 
-    def key(self, loss: Weighted) -> str:
+    def key(self, candidate: Candidate) -> str:
         """The dynamics class: losses with one key train a model in one way."""
-        program, edges = loss.graph()
-        exact = self.settings.keep_scale
+        program, edges = candidate.weighted.graph()
+        exact = self.settings.keep_scale or candidate.fixed
         return "/".join(fingerprint(program, self.kind, n, edges, exact=exact) for n in self.classes)
 
     def finish(self, candidate: Candidate) -> None:
@@ -127,7 +138,8 @@ class Screen:
             candidate.scale = float(f"{scale:.4g}")
             candidate.weighted = candidate.weighted.scaled(1 / candidate.scale)
         candidate.weighted = candidate.weighted.merged().rounded(self.settings.digits)
-        try:
-            candidate.loss = candidate.weighted.to_loss(self.kind)
-        except SymlossError as error:
-            candidate.stop("rejected", f"after tuning: {error}")
+        formula = candidate.weighted.formula
+        if len(formula) > MAX_LENGTH or not candidate.weighted.moderate:
+            candidate.stop("rejected", "after tuning: numbers too large or too small, or too long to print")
+            return
+        candidate.formula = formula

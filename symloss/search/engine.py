@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from symloss.runs import Executor, derive
-from symloss.search.breeding import Breeder, complexity
+from symloss.search.breeding import Breeder
 from symloss.search.candidate import Candidate
 from symloss.search.memory import Store
 from symloss.search.ranks import mean_ranks, with_fitness
@@ -52,7 +52,7 @@ class Engine:
         self.tasks, self.settings, self.seed, self.store = tuple(tasks), settings, seed, store
         self.signs = task_signs(self.tasks)
         self.stages = Stages(self.tasks, settings, seed, store, place)
-        self.breeder = Breeder(settings, seed, given)
+        self.breeder = Breeder(settings, seed, given, self.stages.worth_it)
         self.evaluations: list[Evaluation] = []
         self.generations: list[Generation] = []
         self.front: tuple[FrontRow, ...] = ()
@@ -115,9 +115,11 @@ class Engine:
                 continue
             if source is not None:
                 candidate.inherit(source)
-            self.evaluations.append(candidate.evaluation(self.signs))
+            surcharge = self.breeder.grammar.surcharge(candidate.weighted.program)
+            self.evaluations.append(candidate.evaluation(self.tasks[0].kind, self.signs, surcharge))
         self.evaluations = with_fitness(self.evaluations, self.signs)
-        records = [(entry.number, evaluation_record(entry)) for entry in self.evaluations[start:]]
+        kind = self.tasks[0].kind
+        records = [(entry.number, evaluation_record(entry, kind)) for entry in self.evaluations[start:]]
         self.store.put_many("evaluation", records)
         self._show_front({})
 
@@ -125,7 +127,6 @@ class Engine:
         self.front = front_of(
             self.evaluations, classes=self.tasks[0].classes, fresh=fresh,
             sign=next(iter(self.signs.values())) if len(self.signs) == 1 else 1.0,
-            complexities={e.number: complexity(e, self.settings) for e in self.evaluations if e.loss},
         )  # fmt: skip
         self.store.write_text("front.csv", front_csv(self.front))
         self.store.write_text("front.json", front_json(self.front))

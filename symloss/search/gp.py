@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +53,7 @@ class Rates:
         tournament: contestants for each parent.
         initial_depth: of ramped half-and-half trees, in edges.
         mutation_depth: of the new subtree, in edges.
-        attempts: draws before a tree that was proposed before is accepted.
+        attempts: draws for a slot, until a tree is new and passes the gate; 1 takes what comes, as published.
     """
 
     crossover: float = 0.70
@@ -63,6 +63,10 @@ class Rates:
     initial_depth: tuple[int, int] = (2, 4)
     mutation_depth: tuple[int, int] = (0, 2)
     attempts: int = 1
+
+
+def _anything(program: Program) -> bool:
+    return True
 
 
 @contextmanager
@@ -91,9 +95,12 @@ def member(
 
 
 def initial_program(
-    grammar: Grammar, rates: Rates, seed: int, seen: frozenset[Program] | set[Program] = frozenset()
+    grammar: Grammar, rates: Rates, seed: int, wanted: Callable[[Program], bool] = _anything
 ) -> Program:
-    """A random tree by ramped half-and-half, repaired so that it has `y` and `p`."""
+    """A random tree by ramped half-and-half, repaired so that it has `y` and `p`.
+
+    Of at most `rates.attempts` draws the first that is wanted, or the last.
+    """
     low, high = rates.initial_depth
     with isolated(seed):
         program = None
@@ -101,7 +108,7 @@ def initial_program(
             drawn = _repair(grammar, Individual(gp.genHalfAndHalf(grammar.primitives, low, high))).program
             if grammar.allows(drawn):
                 program = drawn
-                if drawn not in seen:
+                if wanted(drawn):
                     break
         return program or _joined(grammar)
 
@@ -111,12 +118,12 @@ def offspring(
     rates: Rates,
     parents: Sequence[Individual],
     seed: int,
-    seen: frozenset[Program] | set[Program] = frozenset(),
+    wanted: Callable[[Program], bool] = _anything,
 ) -> Program:
     """One child: a crossover or a mutation of parents won by tournament.
 
-    A child that is too tall, or nested against the limits, is replaced by its parent. With `attempts` above
-    1 a tree that is in `seen` is drawn again.
+    A child that is too tall, or nested against the limits, is replaced by its parent. Of at most
+    `rates.attempts` draws the first that is wanted, or the last.
     """
     low, high = rates.mutation_depth
     with isolated(seed):
@@ -134,7 +141,7 @@ def offspring(
             program = _repair(grammar, child).program
             if not grammar.allows(program):
                 program = first.program
-            if program not in seen:
+            if wanted(program):
                 break
     return program
 

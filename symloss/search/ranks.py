@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from scipy.stats import rankdata
@@ -44,5 +43,5 @@ def with_fitness(evaluations: Sequence[Evaluation], signs: Mapping[str, float]) 
     found = []
     for entry in evaluations:
         rank = ranks.get(entry.number, shared.get(tuple(sorted(entry.scores.items()))))
-        found.append(replace(entry, validation=rank, fitness=rank) if entry.scores else entry)
+        found.append(entry.with_fitness(rank) if entry.scores else entry)
     return found

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from symloss.errors import RunError, SymlossError
-from symloss.search.breeding import complexity
 from symloss.search.ranks import with_fitness
 from symloss.search.records import baseline_from, evaluation_from, front_of
 from symloss.search.result import Evaluation, FrontRow, Generation, Result
@@ -52,7 +51,7 @@ def read_result(store: Readable) -> Result:
         generations = _generations(store.all("generation"), settings, task, signs, evaluations)
         baselines = tuple(baseline_from(data) for _, data in store.all("baseline"))
         notes = tuple(map(str, [*config.get("notes", []), *(store.get("front", "notes") or [])]))
-        front = _front(evaluations, settings, task, signs, fresh)
+        front = _front(evaluations, task, signs, fresh)
     except RunError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, SymlossError) as error:
@@ -74,7 +73,6 @@ def _signs(task: Mapping[str, Any]) -> dict[str, float]:
 
 def _front(
     evaluations: Sequence[Evaluation],
-    settings: SearchSettings,
     task: Mapping[str, Any],
     signs: Mapping[str, float],
     fresh: Mapping[int, Sequence[float]],
@@ -82,7 +80,6 @@ def _front(
     return front_of(
         evaluations, classes=task.get("classes"), fresh=fresh,
         sign=next(iter(signs.values())) if len(signs) == 1 else 1.0,
-        complexities={e.number: complexity(e, settings) for e in evaluations if e.loss},
     )  # fmt: skip
 
 
@@ -97,6 +94,6 @@ def _generations(
     for key, data in sorted(records, key=lambda record: int(record[0])):
         number, evaluated = int(key), int(data["evaluated"])
         so_far = with_fitness(evaluations[:evaluated], signs)
-        front = _front(so_far, settings, task, signs, {})
+        front = _front(so_far, task, signs, {})
         found.append(Generation(number, settings.generations, front, evaluated, float(data["seconds"])))
     return tuple(found)

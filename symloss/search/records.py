@@ -11,8 +11,9 @@ from typing import Any
 
 from symloss.errors import RunError, SymlossError
 from symloss.expr import Loss
-from symloss.search.front import build_front
-from symloss.search.result import Baseline, Evaluation, FrontRow
+from symloss.search.front import build_front, non_dominated
+from symloss.search.infix import symbols
+from symloss.search.result import Baseline, Evaluation, FrontRow, later
 
 __all__ = [
     "baseline_from", "baseline_record", "evaluation_from", "evaluation_record", "front_csv", "front_json",
@@ -22,31 +23,32 @@ __all__ = [
 _COLUMNS = ("row", "picked", "complexity", "validation", "score", "scale", "evaluation", "formula")
 
 
-def evaluation_record(entry: Evaluation) -> dict[str, Any]:
+def evaluation_record(entry: Evaluation, kind: str) -> dict[str, Any]:
     """JSON-ready data of a candidate."""
     return {
         "generation": entry.generation, "slot": entry.slot, "tokens": list(entry.tokens),
-        "outcome": entry.outcome, "reason": entry.reason,
-        "loss": entry.loss.to_dict() if entry.loss else None,
+        "outcome": entry.outcome, "reason": entry.reason, "kind": kind, "formula": entry.formula,
         "validation": entry.validation, "fitness": entry.fitness, "seconds": entry.seconds,
-        "scale": entry.scale, "scores": dict(entry.scores),
+        "scale": entry.scale, "scores": dict(entry.scores), "complexity": entry.complexity,
     }  # fmt: skip
 
 
 def evaluation_from(number: int, data: Mapping[str, Any]) -> Evaluation:
-    """The candidate that `evaluation_record` wrote.
+    """The candidate that `evaluation_record` wrote; its formula is parsed when it is first read.
 
     Raises:
         RunError: for data that it does not write.
     """
     try:
-        loss = Loss.from_dict(data["loss"]) if data["loss"] else None
+        formula, complexity = str(data["formula"]), data["complexity"]
         return Evaluation(
             number=number, generation=int(data["generation"]), slot=int(data["slot"]),
             tokens=tuple(map(str, data["tokens"])), outcome=str(data["outcome"]), reason=str(data["reason"]),
-            loss=loss, validation=_number(data["validation"]), fitness=_number(data["fitness"]),
-            seconds=float(data["seconds"]), scale=float(data["scale"]),
+            loss=later(formula, str(data["kind"])),
+            validation=_number(data["validation"]), fitness=_number(data["fitness"]),
+            seconds=float(data["seconds"]), scale=float(data["scale"]), formula=formula,
             scores={str(task): float(value) for task, value in data["scores"].items()},
+            complexity=None if complexity is None else int(complexity),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, SymlossError) as error:
         raise RunError(f"evaluation {number} of the run cannot be read: {error}") from None
@@ -82,31 +84,43 @@ def front_of(
     evaluations: Iterable[Evaluation],
     *,
     classes: int | None,
-    complexities: Mapping[int, int] | None = None,
     fresh: Mapping[int, Sequence[float]] | None = None,
     sign: float = 1.0,
 ) -> tuple[FrontRow, ...]:
     """The front that a list of candidates leaves.
 
+    Which losses it may hold is decided by the complexity of the formulas as the search writes them; those are
+    then read by SymPy, and what counts is the complexity of the formula that a user sees.
+
     Args:
         evaluations: every candidate, in order.
         classes: of the task.
-        complexities: by evaluation, where it is not that of the printed loss.
         fresh: fitnesses on fresh seeds, by evaluation.
         sign: -1 where the metric is maximised: a fitness is minus the metric.
     """
-    rows = [
-        FrontRow(
-            row=0, loss=entry.loss, complexity=(complexities or {}).get(entry.number, entry.loss.complexity),
-            validation=entry.validation, fitness=entry.fitness, score=None, picked=False,
-            evaluation=entry.number, scale=entry.scale, classes=classes, scores=entry.scores,
-            fresh=tuple(sign * value for value in (fresh or {}).get(entry.number, ())),
-        )
+    scored = {
+        entry.number: entry
         for entry in evaluations
-        if entry.outcome == "trained" and entry.loss and entry.fitness is not None
-        and entry.validation is not None
-    ]  # fmt: skip
-    return build_front(rows, fresh, positive=sign > 0)
+        if None not in (entry.complexity, entry.fitness, entry.validation)
+    }
+    points = [(e.fitness or 0.0, float(e.complexity or 0), e.number) for e in scored.values()]
+    rows = [
+        _row(scored[number], classes, (fresh or {}).get(number, ()), sign) for number in non_dominated(points)
+    ]
+    return build_front(sorted(rows, key=lambda row: row.evaluation), fresh, positive=sign > 0)
+
+
+def _row(entry: Evaluation, classes: int | None, fresh: Sequence[float], sign: float) -> FrontRow:
+    loss = entry.loss
+    assert loss is not None
+    assert entry.validation is not None
+    assert entry.fitness is not None
+    surcharge = (entry.complexity or 0) - symbols(entry.formula)
+    return FrontRow(
+        row=0, loss=loss, complexity=loss.complexity + surcharge, validation=entry.validation,
+        fitness=entry.fitness, score=None, picked=False, evaluation=entry.number, scale=entry.scale,
+        classes=classes, scores=entry.scores, fresh=tuple(sign * value for value in fresh),
+    )  # fmt: skip
 
 
 def front_csv(front: Sequence[FrontRow]) -> str:

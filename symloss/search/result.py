@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from symloss.errors import SymlossError
-from symloss.expr import Loss
+from symloss.expr import Loss, parse
 
 __all__ = ["OUTCOMES", "STATUSES", "Baseline", "Evaluation", "FrontRow", "Generation", "Result"]
 
@@ -29,12 +29,15 @@ class Evaluation:
         outcome: `"trained"`, `"reused"` (another's score), `"rejected"` (by the gate or a requirement) or
             `"failed"` (training diverged).
         reason: why, in words; of a trained candidate `""` or a remark.
-        loss: the formula as trained - tuned, scaled, rounded - or None when it never came so far.
+        loss: the formula as trained - tuned, scaled, rounded - or None when it never came so far. It may be
+            given as a function, which is called when the loss is first read: SymPy takes milliseconds for it.
         validation: the metric as users read it, on validation data.
         fitness: what the search minimises.
         seconds: what it cost.
         scale: the factor on the null-epoch gradient that was taken out of the formula (1 when kept).
         scores: per task, when several are searched at once.
+        formula: the loss as the search writes it; `""` without one.
+        complexity: the number of symbols in that text, operators at their cost.
     """
 
     number: int
@@ -49,6 +52,40 @@ class Evaluation:
     seconds: float
     scale: float = 1.0
     scores: Mapping[str, float] = field(default_factory=dict)
+    formula: str = ""
+    complexity: int | None = None
+
+    def with_fitness(self, value: float | None) -> Evaluation:
+        """The same with another fitness, which is also what is shown as validation."""
+        values = {each.name: self.__dict__[each.name] for each in fields(self)}
+        return Evaluation(**{**values, "validation": value, "fitness": value})
+
+
+class _OnDemand:
+    """A field that may be given as a function of nothing, called when the field is first read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name]
+        if callable(value):
+            value = instance.__dict__[self.name] = value()
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self.name] = value
+
+
+def later(formula: str, kind: str) -> Any:
+    """What to give an `Evaluation` for its loss, so that the formula is parsed when it is first read."""
+    return partial(parse, formula, kind) if formula else None
+
+
+# Set after the dataclass is made, which would take it for the field's default.
+Evaluation.loss = _OnDemand("loss")  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)

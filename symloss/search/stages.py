@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from symloss.expr import registered_primitives
+from symloss.expr import Program, registered_primitives
 from symloss.runs import Executor, derive
 from symloss.search.candidate import Candidate, Screen
 from symloss.search.memory import Store
@@ -16,6 +17,9 @@ from symloss.search.work import Piece, chunks, do
 from symloss.tasks import Task
 
 __all__ = ["Stages"]
+
+PROPOSED, TUNED = "as proposed", "as tuned"
+"""Where a dynamics class is looked for: among trees with unit edges, and among losses ready for training."""
 
 
 class Stages:
@@ -31,7 +35,8 @@ class Stages:
         self.tasks, self.settings, self.seed = tuple(tasks), settings, seed
         self.store, self.place = store, place
         self.tunes = settings.tunes and all(task.has_gradients for task in self.tasks)
-        self._first: dict[str, int] = {}
+        self.looks: Counter[str] = Counter()
+        self._first: dict[str, tuple[int, int]] = {}
         self._screen = Screen(
             settings, self.tasks[0].kind, tuple(dict.fromkeys(task.classes for task in self.tasks)),
             lambda loss: null_scale(self.tasks, loss, derive(seed, "training", 0)),
@@ -43,14 +48,14 @@ class Stages:
             if candidate.on_its_way:
                 self._screen.orient(candidate)
             if candidate.on_its_way and not candidate.fixed:
-                self._share(candidate, "as proposed")
+                self._share(candidate, PROPOSED)
         if self.tunes:
             self._tune([c for c in candidates if c.on_its_way and not c.fixed])
         for candidate in candidates:
             if candidate.on_its_way:
                 self._screen.finish(candidate)
             if candidate.on_its_way:
-                self._share(candidate, "as tuned")
+                self._share(candidate, TUNED)
         trained = [c for c in candidates if c.on_its_way]
         for candidate, answer in self.ask("train", trained, derive(self.seed, "training", 0)):
             candidate.seconds += answer["seconds"]
@@ -67,15 +72,39 @@ class Stages:
             program, _ = candidate.weighted.graph()
             candidate.weighted = Weighted(program, tuple(answer["edges"]))
 
+    def worth_it(self, program: Program) -> bool:
+        """Whether a tree passes the gate and is not in a class that was proposed before."""
+        candidate = Candidate(-1, 0, 0, program, Weighted.plain(program))
+        self._screen.orient(candidate)
+        self.looks[candidate.reason] += 1
+        if not candidate.on_its_way:
+            return False
+        return not self.settings.classes or self._simpler(candidate, self._key(candidate, PROPOSED))
+
+    def _key(self, candidate: Candidate, stage: str) -> str:
+        return f"{stage} {self._screen.key(candidate)}"
+
+    def _simpler(self, candidate: Candidate, key: str) -> bool:
+        """Whether a class is new, or known by longer trees only: the front wants its shortest member."""
+        return key not in self._first or candidate.weighted.program.size < self._first[key][1]
+
     def _share(self, candidate: Candidate, stage: str) -> None:
-        """Whoever comes second in a dynamics class takes the score of the first."""
+        """Whoever comes second in a dynamics class takes the score of the first.
+
+        Before tuning a shorter tree goes its own way, as its coefficients are fewer. After it, it keeps its
+        own formula.
+        """
         if not self.settings.classes:
             return
-        key = f"{stage} {self._screen.key(candidate.weighted)}"
-        first = self._first.setdefault(key, candidate.number)
-        if first != candidate.number:
-            candidate.source = first
-            candidate.stop("reused", f"trains as candidate {first} does")
+        key, size = self._key(candidate, stage), candidate.weighted.program.size
+        known = self._first.get(key)
+        if known is None or (stage == PROPOSED and size < known[1]):
+            self._first[key] = candidate.number, size
+            return
+        candidate.source = known[0]
+        candidate.stop("reused", f"trains as candidate {known[0]} does")
+        if stage == PROPOSED or size >= known[1]:
+            candidate.formula = ""
 
     def ask(
         self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any] | None = None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from symloss.expr import Loss, Program
+from symloss.expr import Loss, Program, parse
+from symloss.search.infix import infix
 from symloss.search.merge import merge
 
 __all__ = ["Weighted"]
@@ -33,6 +35,11 @@ class Weighted:
     def finite(self) -> bool:
         """Whether every coefficient is."""
         return all(math.isfinite(value) for value in (*self.edges, self.factor))
+
+    @property
+    def moderate(self) -> bool:
+        """Whether every coefficient has a magnitude that can be printed and trained in single precision."""
+        return all(value == 0 or 1e-12 < abs(value) < 1e12 for value in (*self.edges, self.factor))
 
     @property
     def coefficients(self) -> int:
@@ -68,7 +75,11 @@ class Weighted:
         changed = merge(self.program, self.edges, self.factor)
         return Weighted(*changed) if changed else self
 
+    @cached_property
+    def formula(self) -> str:
+        """The loss in the grammar of `parse`."""
+        return infix(self.program, self.edges, self.factor)
+
     def to_loss(self, kind: str) -> Loss:
-        """The formula, its numbers as exact decimals."""
-        program, edges = self.graph()
-        return Loss.from_program(program, kind, list(edges))
+        """The loss as a value, its numbers exact decimals."""
+        return parse(self.formula, kind=kind)

@@ -197,11 +197,10 @@ def nearest_to_mse(loss: Any, seed: int, budget: int) -> dict[str, float]:
 def test_a_planted_loss_is_found() -> None:
     """Fitness that rewards closeness to squared error's gradient field finds squared error."""
     task = Task.from_function(nearest_to_mse, kind="regression", metric="distance")
-    result = search.discover(task, generations=14, fresh_seeds=0)
+    result = search.discover(task, generations=8, fresh_seeds=0)
     best = min(result.front, key=lambda row: row.fitness)
     assert best.fitness < 1e-6
-    ratio = best.loss.expr / parse("(y - p)**2", kind="regression").expr
-    assert ratio.simplify().is_number
+    assert best.loss == parse("(y - p)**2", kind="regression")
     assert any("coefficients are not tuned" in note for note in result.notes)
 
 

@@ -46,11 +46,12 @@ def test_offspring_keeps_to_the_height_and_has_both_symbols() -> None:
         assert all(tree.height <= 4 and {"y", "p"} <= set(tree.tokens) for tree in trees)
 
 
-def test_seen_trees_are_drawn_again() -> None:
+def test_what_is_not_wanted_is_drawn_again() -> None:
     parents = survivors([member(GRAMMAR, tree, 0.0, 1, i) for i, tree in enumerate(population())], 25)
     rates = Rates(attempts=20)
-    seen = {offspring(GRAMMAR, RATES, parents, 11)}
-    assert offspring(GRAMMAR, rates, parents, 11, seen) not in seen
+    first = offspring(GRAMMAR, RATES, parents, 11)
+    assert offspring(GRAMMAR, rates, parents, 11, lambda tree: tree != first) != first
+    assert offspring(GRAMMAR, rates, parents, 11, lambda tree: False) is not None
 
 
 @pytest.mark.parametrize("objectives", [1, 2])

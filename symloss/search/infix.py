@@ -1,0 +1,100 @@
+"""A weighted tree as text in the grammar of `parse`, without SymPy: the search prints every loss."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from symloss.expr import PRIMITIVES, Loss, Program
+
+__all__ = ["infix", "symbols"]
+
+_SUM, _PRODUCT, _POWER, _ATOM = range(4)
+_Text = tuple[str, int]
+"""A text and how tightly its last operator binds."""
+
+
+def infix(program: Program, edges: Sequence[float], factor: float = 1.0) -> str:
+    """The formula `factor * program`, its edges written out where they are not 1.
+
+    >>> infix(Program(("mul", "y", "plog", "sub", "p", "1")), (2.0, 1.0, 1.3, 1.0, 0.5))
+    '2*y*plog(1.3*(p - 0.5))'
+    """
+    if any(PRIMITIVES[token].body is not None for token in program.tokens if token in PRIMITIVES):
+        # A user's operator is printed by its definition, which only SymPy can put in.
+        whole = Program(("mul", "1", *program.tokens))
+        return str(Loss.from_program(whole, "regression", [factor, 1.0, *edges]))
+    texts: list[_Text] = [("", _ATOM)] * program.size
+    for i in range(program.size - 1, -1, -1):
+        operands = [_times(edges[child - 1], texts[child]) for child in program.children(i)]
+        texts[i] = _node(program.tokens[i], operands)
+    return _times(factor, texts[0])[0]
+
+
+def symbols(text: str) -> int:
+    """How many operators, functions, symbols and numbers a formula has, as `Loss.complexity` counts them.
+
+    >>> symbols("2*y*plog(1.3*(p - 0.5))")
+    10
+    """
+    nodes = list(ast.walk(ast.parse(text, mode="eval")))
+    return sum(isinstance(node, ast.BinOp | ast.UnaryOp | ast.Constant | ast.Name) for node in nodes)
+
+
+def _node(token: str, operands: Sequence[_Text]) -> _Text:
+    if not operands:
+        return (token, _ATOM) if token != "-1" else ("-1", _PRODUCT)
+    if token in ("add", "sub"):
+        left, right = operands
+        return _sum(left, right, "+" if token == "add" else "-")
+    if token == "mul":
+        return f"{_within(operands[0], _PRODUCT)}*{_within(operands[1], _PRODUCT)}", _PRODUCT
+    if token == "div":
+        return f"{_within(operands[0], _PRODUCT)}/{_within(operands[1], _POWER)}", _PRODUCT
+    if token == "neg":
+        return _negated(operands[0])
+    if token == "square":
+        return f"{_within(operands[0], _ATOM)}**2", _POWER
+    if token == "pow":
+        return f"{_within(operands[0], _ATOM)}**{_within(operands[1], _ATOM)}", _POWER
+    return f"{token}({', '.join(text for text, _ in operands)})", _ATOM
+
+
+def _sum(left: _Text, right: _Text, sign: str) -> _Text:
+    text = right[0]
+    if text.startswith("-") and right[1] >= _PRODUCT:
+        # a - (-b) is a + b
+        text, sign = text[1:], "-" if sign == "+" else "+"
+    elif sign == "-" and right[1] == _SUM:
+        text = f"({text})"
+    return f"{left[0]} {sign} {text}", _SUM
+
+
+def _times(number: float, operand: _Text) -> _Text:
+    text, _ = operand
+    if number == 1:
+        return operand
+    if number == -1:
+        return _negated(operand)
+    if text in ("1", "-1"):
+        value = number * float(text)
+        return _number(value), _ATOM if value >= 0 else _PRODUCT
+    return f"{_number(number)}*{_within(operand, _PRODUCT)}", _PRODUCT
+
+
+def _negated(operand: _Text) -> _Text:
+    text, binding = operand
+    if text.startswith("-") and binding >= _PRODUCT:
+        return text[1:], binding
+    return f"-{_within(operand, _PRODUCT)}", _PRODUCT
+
+
+def _within(operand: _Text, binding: int) -> str:
+    """In brackets, where the operand binds less tightly than its place asks or begins with a minus."""
+    text, own = operand
+    return f"({text})" if own < binding or text.startswith("-") else text
+
+
+def _number(value: float) -> str:
+    text = repr(value)
+    return text.removesuffix(".0")
