@@ -28,7 +28,8 @@ def certificate_table(certificate: Certificate, reasons: bool = False) -> Table:
 
 
 def _value(finding: Finding) -> str:
-    if finding.numeric is None:
+    # A value without LaTeX is a name; its number is then no value of it.
+    if finding.numeric is None or (finding.value and not finding.latex):
         return finding.value
     shown = f"{finding.numeric:.6g}"
     return shown if finding.value in ("", shown) else f"{finding.value} = {shown}"

@@ -33,15 +33,19 @@ def plot_front(result: Result) -> Figure:
     fig, axes = figure()
     ax = axes[0]
     metric, greater = _metric(result)
-    shown = [row.validation for row in front] + [row.validation for row in result.baselines]
-    low, high = min(shown), max(shown)
-    pad = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
-    ax.set_ylim(low - pad, high + pad)
     points = [
         (entry.loss.complexity, entry.validation)
         for entry in result.evaluations
         if entry.outcome == "trained" and entry.loss is not None and entry.validation is not None
     ]
+    shown = [row.validation for row in (*front, *result.baselines)]
+    if min(shown) == max(shown):
+        # One row alone has no scale; the better half of the candidates gives it one.
+        ranked = sorted((validation for _, validation in points), reverse=greater)
+        shown += ranked[: (len(ranked) + 1) // 2]
+    low, high = min(shown), max(shown)
+    pad = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
+    ax.set_ylim(low - pad, high + pad)
     inside = [point for point in points if low - pad <= point[1] <= high + pad]
     if inside:
         off = len(points) - len(inside)
@@ -95,7 +99,7 @@ def _scores(ax: Axes, result: Result) -> None:
     by_generation: dict[int, list[float]] = {}
     for entry in result.evaluations:
         if entry.validation is not None and entry.fitness is not None:
-            by_generation.setdefault(entry.generation, []).append(entry.validation)
+            by_generation.setdefault(entry.generation + 1, []).append(entry.validation)
     better = max if greater else min
     best: list[float] = []
     medians: list[float] = []
@@ -113,8 +117,8 @@ def _scores(ax: Axes, result: Result) -> None:
 
 
 def _outcomes(ax: Axes, result: Result) -> None:
-    counts = Counter((entry.generation, entry.outcome) for entry in result.evaluations)
-    numbers = sorted({entry.generation for entry in result.evaluations})
+    counts = Counter((entry.generation + 1, entry.outcome) for entry in result.evaluations)
+    numbers = sorted({entry.generation + 1 for entry in result.evaluations})
     floor = [0] * len(numbers)
     for outcome, colour, hatch in zip(_OUTCOMES, COLOURS, _HATCHES, strict=False):
         heights = [counts[number, outcome] for number in numbers]
@@ -134,4 +138,4 @@ def _outcomes(ax: Axes, result: Result) -> None:
 def _whole_numbers(axis: Axis) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
