@@ -38,7 +38,7 @@ def plot_front(result: Result) -> Figure:
         for entry in result.evaluations
         if entry.outcome == "trained" and entry.loss is not None and entry.validation is not None
     ]
-    shown = [row.validation for row in (*front, *result.baselines)]
+    shown = [row.validation for row in front] + [row.validation for row in result.baselines]
     if min(shown) == max(shown):
         # One row alone has no scale; the better half of the candidates gives it one.
         ranked = sorted((validation for _, validation in points), reverse=greater)
