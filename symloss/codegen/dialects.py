@@ -42,9 +42,9 @@ HELPERS: dict[str, dict[str, str]] = {
     """1 where x > 0, 0 where x < 0, one half at 0."""
     return (torch.sign(x) + 1) / 2
 ''',
-        "beyond": '''def beyond(x, floor):
-    """1 where x > floor, else 0."""
-    return (x > floor).to(x.dtype)
+        "beyond": '''def beyond(x):
+    """1 where x > log 1e-7, else 0."""
+    return (x > -16.11809565095832).to(x.dtype)
 ''',
         "log1mexp": '''def log1mexp(u):
     """log(1 - exp(u)) for u <= 0; each branch sees only inputs for which it is accurate and finite."""

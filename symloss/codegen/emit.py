@@ -32,8 +32,12 @@ from symloss.codegen import nodes
 from symloss.codegen.dialects import DIALECTS, Dialect
 from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, Q_
 from symloss.errors import CompileError
+from symloss.expr import GUARD
 
 __all__ = ["Printed", "build", "print_function"]
+
+LOG_GUARD = math.log(GUARD)
+"""The guard of the protected logarithm, in the log domain."""
 
 _CALLS: dict[type, str] = {
     exp: "exp",
@@ -257,9 +261,9 @@ class _Printer:
         if isinstance(expr, nodes.maximum | nodes.minimum):
             return self.extremum(expr)
         if isinstance(expr, nodes.fenced):
-            return self.named("clamp", self.text(expr.args[0]), f"min={self.number(expr.args[1])}")
+            return self.named("clamp", self.text(expr.args[0]), f"min={LOG_GUARD!r}")
         if isinstance(expr, nodes.beyond):
-            return self.named("beyond", self.text(expr.args[0]), self.number(expr.args[1]))
+            return self.named("beyond", self.text(expr.args[0]))
         op = _CALLS.get(expr.func)
         if op is None:
             raise CompileError(

@@ -118,19 +118,18 @@ class psquareroot(_Real):
 
 
 class fenced(_Real):
-    """`max(x, a)` for a number `a`, with derivative 0 at and below it: a guard in the log domain."""
+    """`max(x, log 1e-7)`: the guard of the protected logarithm where `x` is a logarithm already."""
 
-    nargs = 2
+    nargs = 1
 
     def fdiff(self, argindex: int = 1) -> Expr:
-        x, floor = self.args
-        return beyond(x, floor) if argindex == 1 else Integer(0)
+        return beyond(self.args[0])
 
 
 class beyond(_Real):
-    """1 where `x > a`, else 0; derivative 0."""
+    """1 where `x > log 1e-7`, else 0; derivative 0."""
 
-    nargs = 2
+    nargs = 1
 
     def fdiff(self, argindex: int = 1) -> Expr:
         return Integer(0)

@@ -11,7 +11,7 @@ from sympy import Abs, Add, Expr, Integer, Mul, Poly, Pow, Symbol, exp, log, sig
 from sympy.polys.polyerrors import PolynomialError
 
 from symloss.codegen.nodes import COMPILED, absolute, expm1, fenced, log1p, signum
-from symloss.expr import GUARD, PI, P, W, Y, plog
+from symloss.expr import PI, P, W, Y, plog
 
 __all__ = [
     "ENTRY",
@@ -101,7 +101,7 @@ class _Rewriting:
         if self.logs and expr.func is plog:
             known, rest = _split(args[0])
             if abs(rest) == 1:
-                return fenced(known, log(GUARD))
+                return fenced(known)
         if isinstance(expr, Abs | sign):
             own = absolute if isinstance(expr, Abs) else signum
             outer = expr.func(args[0])  # SymPy takes out what it knows the sign of

@@ -120,10 +120,6 @@ def _apply(node: Expr, args: list[SignedLog]) -> SignedLog:
     if isinstance(node, nodes.maximum | nodes.minimum):
         first = x.exceeds(args[1]) > 0
         return x.where(first if isinstance(node, nodes.maximum) else ~first, args[1])
-    if isinstance(node, nodes.fenced):
-        return x.where(x.exceeds(args[1]) > 0, args[1])
-    if isinstance(node, nodes.beyond):
-        return SignedLog.of((x.exceeds(args[1]) > 0).double())
     return _function(node.func, x)
 
 
@@ -138,6 +134,10 @@ def _function(func: type, x: SignedLog) -> SignedLog:
         return SignedLog.exp_of(x.value)
     if func is log:
         return SignedLog.of(torch.where(x.sign > 0, x.log, torch.where(x.sign == 0, -math.inf, math.nan)))
+    if func is nodes.fenced:
+        return SignedLog.of(x.value.clamp(min=_GUARD))
+    if func is nodes.beyond:
+        return SignedLog.of((x.value > _GUARD).double())
     if func is nodes.plogarithm:
         return SignedLog.of(x.log.clamp(min=_GUARD))
     if func is nodes.psquareroot:
