@@ -38,15 +38,24 @@ def _cross_entropy(z: Tensor, t: Tensor, weight: Tensor | None, reduction: str, 
 
 
 def _bce(z: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    _same_shape(z, y)
     return F.binary_cross_entropy_with_logits(z, y, weight, reduction=reduction)
 
 
 def _mse(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    _same_shape(p, y)
     return F.mse_loss(p, y, reduction=reduction)
 
 
 def _l1(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    _same_shape(p, y)
     return F.l1_loss(p, y, reduction=reduction)
+
+
+def _same_shape(outputs: Tensor, targets: Tensor) -> None:
+    # torch would broadcast, with a warning.
+    if outputs.shape != targets.shape:
+        raise ValueError("shapes differ")
 
 
 @lru_cache(maxsize=512)

@@ -180,7 +180,7 @@ class SymbolicLoss(nn.Module):
 
     def _hard(self, z: Tensor, t: Tensor, weight: Tensor | None, inputs: dict[str, Any]) -> Tensor:
         rows = weight is not None and self._formula.other == 0
-        if not composes(z):
+        if not (composes(z) or 0 <= self.ignore_index < z.shape[1]):
             # Valid indices are the rule: `gather` checks them on the way, and only its refusal costs a look.
             try:
                 path = self._path(z, None, t, None if rows else weight, inputs)
