@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from symloss import named, parse
 from symloss.cli import app
@@ -70,6 +71,33 @@ def test_show_is_a_page_for_people(run):
     assert r"\log" in out
 
 
+def test_show_the_plan(run):
+    assert "path: target" in run("show", "ace", "--plan")[1]
+    facts = json.loads(run("show", "ace", "--plan", "--json")[1])
+    assert facts["path"] == "target"
+    assert facts["functions"]
+
+
+def test_derive(run, tmp_path):
+    code, out, _ = run("derive", "--theorem", "sparse-lsr")
+    assert code == 0
+    assert "KL(uniform||q)" in out
+    facts = json.loads(run("derive", "lsr", "--set", "xi=0.2", "--json")[1])
+    assert len(facts["steps"]) >= 3
+    assert run("derive", "--theorem", "ace-lsr", "--latex", "--out", "a.tex")[1] == "wrote a.tex\n"
+    assert (tmp_path / "a.tex").read_text().startswith(r"\documentclass")
+
+
+def test_exported_python_computes_the_loss(run, tmp_path):
+    assert run("export", "ace", "--format", "python", "--out", "ace.py")[0] == 0
+    code = (tmp_path / "ace.py").read_text()
+    scope: dict[str, object] = {"__name__": "ace"}
+    exec(compile(code, "ace.py", "exec"), scope)
+    logits, target = torch.tensor([[1.0, -2.0, 0.5]]), torch.tensor([2])
+    mine = scope["SymbolicLoss"]()(logits, target)
+    torch.testing.assert_close(mine, named("ace").to_torch()(logits, target))
+
+
 def test_export(run, tmp_path):
     assert run("export", "ce")[1].startswith("M(y, p) = ")
     assert "digraph" in run("export", "ce", "--format", "dot")[1]
@@ -101,6 +129,9 @@ def test_analyze(run):
 
 BAD = [
     ("analyze", "ce", "--classes", "1", "classes"),
+    ("derive", "one of the two"),
+    ("derive", "ce", "--theorem", "ace-lsr", "one of the two"),
+    ("derive", "mse", "regression"),
     ("analyze", "-y*log(p", "not closed"),
     ("show", "huberr", "did you mean 'huber'"),
     ("show", "-y*log(p", "not closed"),
@@ -141,7 +172,7 @@ def test_a_mistake_is_one_line(run, tmp_path, case):
 def test_help_teaches_by_example(run):
     code, out, _ = run("--help")
     assert code == 0
-    for verb in ("zoo", "tasks", "show", "export", "plot"):
+    for verb in ("discover", "resume", "runs", "zoo", "tasks", "show", "export", "plot", "analyze", "derive"):
         assert verb in out
         text = run(verb, "--help")[1]
         assert "Example" in text, verb

@@ -39,8 +39,8 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
     if files:
         say(f"Files in {result.path}: " + ", ".join(file.name for file in files))
         say(f"What it means: symloss analyze {result.path}#{best.row}")
-    if result.path is not None and result.status in ("running", "interrupted"):
-        say(f"The run is not finished: symloss resume {result.path} goes on with it.")
+    if result.path is not None and result.status in ("running", "interrupted", "time limit"):
+        say(f"The search was not over: symloss resume {result.path} goes on with it.")
 
 
 def _headline(result: Result) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -219,7 +220,11 @@ def show_(
     if plan:
         from symloss.codegen import plan as compiled_plan
 
-        say(str(compiled_plan(loss)).rstrip("\n"))
+        found = compiled_plan(loss)
+        if as_json:
+            print_json({"loss": str(loss), "kind": loss.kind, **asdict(found)})
+        else:
+            say(str(found).rstrip("\n"))
         return
     facts = _facts(loss) | (row_facts(row) if row else {})
     facts["findings"] = _verdicts(loss, classes or (row.classes if row else None))
