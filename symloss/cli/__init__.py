@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from symloss.cli import hunt, ledger, look, prove
+from symloss.cli import look, prove, runs, search
 from symloss.cli.group import OneLineErrors
 
 __all__ = ["app", "main"]
@@ -30,7 +30,7 @@ def symloss() -> None:
     """
 
 
-for _room in (hunt, ledger, look, prove):
+for _room in (search, runs, look, prove):
     _room.register(app)
 
 

@@ -175,10 +175,10 @@ def discover(
     problem = Problem(tuple(split_top_level(names or "")), data, target, group, weights, code, kind, options)
     tasks = problem.load()
     seeds = [read_loss(item, tasks[0].kind) for text in seed_loss or () for item in split_top_level(text)]
-    from symloss.search import discover as search
+    from symloss.search import discover as run_search
 
     def start(on_generation: Callable[..., None]) -> Result:
-        return search(
+        return run_search(
             tasks, method, seed=seed, preset=preset, population=population, generations=generations,
             out=out or _free_folder(tasks, method, seed),
             time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
