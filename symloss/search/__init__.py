@@ -9,11 +9,13 @@ from symloss.search.gate import GateVerdict, gate
 from symloss.search.grammar import Grammar
 from symloss.search.result import Baseline, Evaluation, FrontRow, Generation, Result
 from symloss.search.settings import METHODS, PRESETS, SearchSettings
+from symloss.search.verify import Check, verify
 
 __all__ = [
     "METHODS",
     "PRESETS",
     "Baseline",
+    "Check",
     "Evaluation",
     "FrontRow",
     "GateVerdict",
@@ -27,4 +29,5 @@ __all__ = [
     "gate",
     "open_run",
     "resume",
+    "verify",
 ]  # fmt: skip
