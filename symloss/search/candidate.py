@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from symloss.expr import Program
 from symloss.search.fingerprint import fingerprint
@@ -31,6 +31,7 @@ class Candidate:
         fixed: a loss that was given with its coefficients, which stay.
         outcome: empty as long as it is on its way.
         source: the number of the candidate whose score it shares.
+        remark: where it comes from, if not from breeding.
     """
 
     number: int
@@ -42,14 +43,17 @@ class Candidate:
     outcome: str = ""
     reason: str = ""
     source: int | None = None
+    remark: str = ""
     formula: str = ""
     scale: float = 1.0
     values: Sequence[float] = ()
     seconds: float = 0.0
+    rungs: dict[str, float] = field(default_factory=dict)
 
     def stop(self, outcome: str, reason: str) -> None:
         """Ends the way of this candidate."""
-        self.outcome, self.reason = outcome, reason
+        self.outcome = outcome
+        self.reason = "; ".join(part for part in (self.remark, reason) if part)
 
     @property
     def on_its_way(self) -> bool:
@@ -80,6 +84,7 @@ class Candidate:
             fitness=None if value is None else next(iter(signs.values())) * value,
             seconds=self.seconds, scale=self.scale, scores=scores, formula=self.formula,
             complexity=symbols(self.formula) + round(surcharge) if self.formula else None,
+            rungs=dict(self.rungs),
         )  # fmt: skip
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from symloss.runs import Executor, derive
+from symloss.runs import Executor
 from symloss.search.breeding import Breeder
 from symloss.search.candidate import Candidate
+from symloss.search.ending import audit, fresh_fitnesses, tidied_candidates
 from symloss.search.memory import Store
-from symloss.search.ranks import mean_ranks, with_fitness
+from symloss.search.ranks import with_fitness
 from symloss.search.records import evaluation_record, front_csv, front_json, front_of
 from symloss.search.result import Evaluation, FrontRow, Generation
 from symloss.search.settings import SearchSettings
@@ -63,19 +64,23 @@ class Engine:
     def run(self, watcher: Watcher | None = None, time_limit: float | None = None) -> str:
         """Every generation, then the front on fresh seeds; the status in which the run ends."""
         status = "finished"
+        self.store.put("front", "fresh", {})
         for generation in range(self.settings.generations):
-            slots = self._slots()
-            if slots == 0:
-                status = "max evaluations"
-                break
-            self._generation(generation, slots)
+            self._generation(generation, self._slots())
             if watcher is not None:
                 watcher(self.generations[-1])
+            if self._slots() == 0:
+                status = "max evaluations"
+                break
             last = generation + 1 == self.settings.generations
             if not last and time_limit is not None and self._elapsed() >= time_limit:
                 status = "time limit"
                 break
+        self._tidy()
+        notes = audit(self.stages, self.evaluations, self.signs)
+        self.store.put("front", "notes", notes)
         self._show_front(self._fresh())
+        self.store.put("front", "count", len(self.evaluations))
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status
         return status
@@ -131,23 +136,18 @@ class Engine:
         self.store.write_text("front.csv", front_csv(self.front))
         self.store.write_text("front.json", front_json(self.front))
 
+    def _tidy(self) -> None:
+        """Losses of the front with fewer and rounder numbers, as candidates of one more generation."""
+        rows = [self._candidates[row.evaluation] for row in self.front] if self.settings.tidy else []
+        candidates = tidied_candidates(rows, len(self.evaluations), len(self.generations))
+        try:
+            self.stages.finish(candidates)
+        finally:
+            self._record(candidates)
+
     def _fresh(self) -> dict[int, list[float]]:
         """Fitnesses of the front's losses on fresh training seeds, by evaluation."""
-        numbers = [row.evaluation for row in self.front]
-        rows = [self._candidates[number] for number in numbers]
-        fresh: dict[int, list[float]] = {number: [] for number in numbers}
-        for replicate in range(self.settings.fresh_seeds if len(rows) > 1 else 0):
-            seed = derive(self.seed, "fresh", replicate)
-            answers = [answer["values"] for _, answer in self.stages.ask("train", rows, seed)]
-            fitnesses = [
-                [
-                    float("inf") if value is None else sign * value
-                    for value, sign in zip(values, self.signs.values(), strict=True)
-                ]
-                for values in answers
-            ]
-            ranked = mean_ranks(fitnesses) if len(self.signs) > 1 else [row[0] for row in fitnesses]
-            for number, fitness in zip(numbers, ranked, strict=True):
-                fresh[number].append(fitness)
+        rows = [self._candidates[row.evaluation] for row in self.front]
+        fresh = fresh_fitnesses(self.stages, rows, self.signs)
         self.store.put("front", "fresh", {str(number): values for number, values in fresh.items()})
         return fresh

@@ -30,6 +30,7 @@ def evaluation_record(entry: Evaluation, kind: str) -> dict[str, Any]:
         "outcome": entry.outcome, "reason": entry.reason, "kind": kind, "formula": entry.formula,
         "validation": entry.validation, "fitness": entry.fitness, "seconds": entry.seconds,
         "scale": entry.scale, "scores": dict(entry.scores), "complexity": entry.complexity,
+        "rungs": dict(entry.rungs),
     }  # fmt: skip
 
 
@@ -49,6 +50,7 @@ def evaluation_from(number: int, data: Mapping[str, Any]) -> Evaluation:
             seconds=float(data["seconds"]), scale=float(data["scale"]), formula=formula,
             scores={str(task): float(value) for task, value in data["scores"].items()},
             complexity=None if complexity is None else int(complexity),
+            rungs={str(share): float(value) for share, value in data["rungs"].items()},
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, SymlossError) as error:
         raise RunError(f"evaluation {number} of the run cannot be read: {error}") from None

@@ -38,6 +38,7 @@ class Evaluation:
         scores: per task, when several are searched at once.
         formula: the loss as the search writes it; `""` without one.
         complexity: the number of symbols in that text, operators at their cost.
+        rungs: the metric (of the first task) after a share of the training, by that share.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Evaluation:
     scores: Mapping[str, float] = field(default_factory=dict)
     formula: str = ""
     complexity: int | None = None
+    rungs: Mapping[str, float] = field(default_factory=dict)
 
     def with_fitness(self, value: float | None) -> Evaluation:
         """The same with another fitness, which is also what is shown as validation."""

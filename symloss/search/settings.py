@@ -39,7 +39,8 @@ class SearchSettings:
         rungs: shares of the training after which the worst are dropped; none to train everything fully.
         keep: share that survives a rung.
         fresh_seeds: training seeds on which the front is evaluated again at the end.
-        sample: candidates rejected by the gate that are trained all the same, to count its errors.
+        tidy: whether the front's losses are tried with fewer and rounder numbers at the end.
+        sample: trees that the gate turned away which are trained all the same, to count its errors.
         chunk: candidates that are tuned or trained in one pass; whatever the number of workers.
         digits: significant digits of coefficients.
         require: findings that no loss of the front may have refuted.
@@ -59,17 +60,18 @@ class SearchSettings:
     costs: Mapping[str, float] = field(default_factory=dict)
     rates: Rates = field(default_factory=lambda: Rates(attempts=20))
     objectives: int = 2
-    tuning_steps: int = 100
-    tuning_rate: float = 0.01
+    tuning_steps: int = 50
+    tuning_rate: float = 3e-3
     keep_scale: bool = False
     gate: bool = True
     protocol: bool = False
     equivalence: bool = False
     classes: bool = True
-    rungs: tuple[float, ...] = ()
+    rungs: tuple[float, ...] = (0.2,)
     keep: float = 0.5
     fresh_seeds: int = 5
-    sample: int = 0
+    tidy: bool = True
+    sample: int = 8
     chunk: int = 8
     digits: int = 4
     require: tuple[str, ...] = ()
@@ -134,7 +136,8 @@ PRESETS: dict[str, SearchSettings] = {
     "quick": SearchSettings(),
     "paper": SearchSettings(
         preset="paper", generations=50, rates=Rates(), objectives=1, tuning_steps=250, tuning_rate=1e-3,
-        keep_scale=True, protocol=True, equivalence=True, classes=False, fresh_seeds=0, model="mlp-2x1000",
+        keep_scale=True, protocol=True, equivalence=True, classes=False, fresh_seeds=0, rungs=(), tidy=False,
+        sample=0, model="mlp-2x1000",
     ),
 }  # fmt: skip
 """`quick` for people; `paper` as published (arXiv 2403.00865), with real elitism and the gate in front."""

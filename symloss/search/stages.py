@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from symloss.expr import Program, registered_primitives
 from symloss.runs import Executor, derive
 from symloss.search.candidate import Candidate, Screen
+from symloss.search.infix import symbols
 from symloss.search.memory import Store
+from symloss.search.race import Race
 from symloss.search.scale import null_scale
 from symloss.search.settings import SearchSettings
 from symloss.search.weighted import Weighted
@@ -35,7 +38,8 @@ class Stages:
         self.tasks, self.settings, self.seed = tuple(tasks), settings, seed
         self.store, self.place = store, place
         self.tunes = settings.tunes and all(task.has_gradients for task in self.tasks)
-        self.looks: Counter[str] = Counter()
+        self._races = {rung: Race(settings.keep) for rung in settings.rungs}
+        self.turned_away: list[Program] = []
         self._first: dict[str, tuple[int, int]] = {}
         self._screen = Screen(
             settings, self.tasks[0].kind, tuple(dict.fromkeys(task.classes for task in self.tasks)),
@@ -51,19 +55,68 @@ class Stages:
                 self._share(candidate, PROPOSED)
         if self.tunes:
             self._tune([c for c in candidates if c.on_its_way and not c.fixed])
+        self.finish(candidates)
+
+    def finish(self, candidates: Sequence[Candidate]) -> None:
+        """The way from tuned coefficients to a score."""
         for candidate in candidates:
             if candidate.on_its_way:
                 self._screen.finish(candidate)
             if candidate.on_its_way:
                 self._share(candidate, TUNED)
-        trained = [c for c in candidates if c.on_its_way]
-        for candidate, answer in self.ask("train", trained, derive(self.seed, "training", 0)):
+        for rung, race in self._races.items():
+            self._race(rung, race, [c for c in candidates if c.on_its_way])
+        self._train([c for c in candidates if c.on_its_way])
+
+    def _train(self, candidates: Sequence[Candidate]) -> None:
+        for candidate, answer in self.ask("train", candidates, derive(self.seed, "training", 0)):
             candidate.seconds += answer["seconds"]
             if None in answer["values"]:
                 candidate.stop("failed", answer["reason"])
             else:
                 candidate.values = tuple(answer["values"])
                 candidate.stop("trained", "")
+
+    def _race(self, rung: float, race: Race, candidates: Sequence[Candidate]) -> None:
+        arrivals = []
+        options = {"share": rung}
+        for candidate, answer in self.ask("train", candidates, derive(self.seed, "training", 0), options):
+            candidate.seconds += answer["seconds"]
+            if answer["values"][0] is not None:
+                candidate.rungs[f"{rung:g}"] = answer["values"][0]
+            fitness = [
+                math.inf if value is None else task.measure.fitness(value)
+                for task, value in zip(self.tasks, answer["values"], strict=True)
+            ]
+            arrivals.append((fitness, symbols(candidate.formula)))
+        if not arrivals:
+            return
+        for candidate, (fitness, _), kept in zip(candidates, arrivals, race.survivors(arrivals), strict=True):
+            if not all(map(math.isfinite, fitness)):
+                candidate.stop("failed", f"diverged in the first {rung:.0%} of the training")
+            elif not kept:
+                candidate.stop(
+                    "rejected", f"race: not in the best {race.keep:.0%} after {rung:.0%} of training"
+                )
+
+    def try_anyway(self, programs: Sequence[Program]) -> list[Candidate]:
+        """Tunes and trains trees that the gate turned away, either way up."""
+        screen = self._screen
+        self._screen = replace(screen, settings=replace(self.settings, gate=False))
+        candidates = [
+            Candidate(-1, 0, 0, program, Weighted.plain(program).scaled(sign))
+            for program in programs
+            for sign in (1.0, -1.0)
+        ]
+        try:
+            if self.tunes:
+                self._tune(candidates)
+            for candidate in candidates:
+                self._screen.finish(candidate)
+        finally:
+            self._screen = screen
+        self._train([c for c in candidates if c.on_its_way])
+        return candidates
 
     def _tune(self, candidates: Sequence[Candidate]) -> None:
         options = {"steps": self.settings.tuning_steps, "eta": self.settings.tuning_rate}
@@ -76,8 +129,8 @@ class Stages:
         """Whether a tree passes the gate and is not in a class that was proposed before."""
         candidate = Candidate(-1, 0, 0, program, Weighted.plain(program))
         self._screen.orient(candidate)
-        self.looks[candidate.reason] += 1
         if not candidate.on_its_way:
+            self.turned_away.append(program)
             return False
         return not self.settings.classes or self._simpler(candidate, self._key(candidate, PROPOSED))
 

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from symloss.errors import SymlossError
 from symloss.expr import Program, register_primitive
 from symloss.meta import fit_population, tune
 from symloss.search.weighted import Weighted
-from symloss.tasks import Task
+from symloss.tasks import Task, TrainingSettings
 
 __all__ = ["Piece", "chunks", "do"]
 
@@ -82,7 +82,8 @@ def _tune(piece: Piece) -> list[dict[str, Any]]:
 
 def _train(piece: Piece) -> list[dict[str, Any]]:
     losses = [Weighted(Program(tokens), edges) for tokens, edges in piece.graphs]
-    columns = [_scores(task, losses, piece.seed) for task in piece.tasks]
+    share = float(piece.options.get("share", 1.0))
+    columns = [_scores(task, losses, piece.seed, share) for task in piece.tasks]
     answers = []
     for row in zip(*columns, strict=True):
         values = [value if math.isfinite(value) else None for value, _ in row]
@@ -90,21 +91,22 @@ def _train(piece: Piece) -> list[dict[str, Any]]:
     return answers
 
 
-def _scores(task: Task, losses: Sequence[Weighted], seed: int) -> list[tuple[float, str]]:
+def _scores(task: Task, losses: Sequence[Weighted], seed: int, share: float) -> list[tuple[float, str]]:
     """The metric of a fresh model trained with each loss, NaN with a reason where there is none."""
+    settings = replace(task.settings, steps=max(1, round(share * task.settings.steps)))
     if not task.has_gradients:
-        return [_black_box(task, loss, seed) for loss in losses]
+        return [_black_box(task, loss, seed, settings) for loss in losses]
     programs = [loss.program for loss in losses]
     edges = [torch.tensor(loss.edges, dtype=torch.float32, device=task.device) for loss in losses]
-    models = fit_population(programs, edges, task, seed=seed)
+    models = fit_population(programs, edges, task, seed=seed, settings=settings)
     values = [float(task.evaluate(model)[task.metric]) for model in models]
     return [(value, "" if math.isfinite(value) else _DIVERGED) for value in values]
 
 
-def _black_box(task: Task, loss: Weighted, seed: int) -> tuple[float, str]:
+def _black_box(task: Task, loss: Weighted, seed: int, settings: TrainingSettings) -> tuple[float, str]:
     # Whatever the user's trainer does to a candidate is that candidate's outcome.
     try:
-        value = float(task.score(loss.to_loss(task.kind), seed=seed)[task.metric])
+        value = float(task.score(loss.to_loss(task.kind), seed=seed, settings=settings)[task.metric])
     except SymlossError as error:
         return math.nan, str(error)
     return value, "" if math.isfinite(value) else _DIVERGED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,25 @@ from symloss import search
 from symloss.errors import RunError, SymlossError, TaskError
 from symloss.expr import parse
 from symloss.search import stages
+from symloss.search.work import do
 from symloss.tasks import Task, load_task
 
-SMALL: dict[str, Any] = {"population": 10, "generations": 3, "tuning_steps": 5, "fresh_seeds": 2}
+SMALL: dict[str, Any] = {
+    "population": 6, "generations": 3, "tuning_steps": 3, "fresh_seeds": 2, "sample": 0, "tidy": False,
+    "chunk": 2,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return load_task("diabetes", model="mlp-1x16").with_settings(steps=40)
+    return load_task("diabetes", model="mlp-1x16").with_settings(steps=20)
 
 
 def test_evomal_leaves_a_front_and_the_fate_of_every_candidate(task: Task, tmp_path: Path) -> None:
     seen = []
     result = search.discover(task, out=tmp_path / "run", on_generation=seen.append, **SMALL)
     assert result.status == "finished"
-    assert [entry.number for entry in result.evaluations] == list(range(30))
+    assert [entry.number for entry in result.evaluations] == list(range(18))
     for entry in result.evaluations:
         assert entry.outcome in ("trained", "reused", "rejected", "failed")
         assert entry.outcome == "trained" or entry.reason
@@ -37,7 +40,7 @@ def test_evomal_leaves_a_front_and_the_fate_of_every_candidate(task: Task, tmp_p
             assert entry.loss is not None
             assert entry.fitness == entry.validation
     assert [g.number for g in seen] == [1, 2, 3]
-    assert seen[-1].evaluated == 30
+    assert seen[-1].evaluated == 18
     assert sum(row.picked for row in result.front) == 1
     assert result.best == result.picked.loss
     assert [row.complexity for row in result.front] == sorted(row.complexity for row in result.front)
@@ -71,9 +74,9 @@ def test_the_scale_is_taken_out_unless_it_is_kept(task: Task) -> None:
 def test_controls_run_too(task: Task, method: str) -> None:
     result = search.discover(task, method, **{**SMALL, "generations": 2})
     assert result.method == method
-    assert len(result.evaluations) == 20
+    assert len(result.evaluations) == 12
     if method == "random":
-        assert len({entry.tokens for entry in result.evaluations}) == 20
+        assert len({entry.tokens for entry in result.evaluations}) == 12
 
 
 def test_one_seed_one_front(task: Task, tmp_path: Path) -> None:
@@ -88,60 +91,81 @@ def test_one_seed_one_front(task: Task, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_workers_do_not_change_a_byte(task: Task, tmp_path: Path) -> None:
-    search.discover(task, out=tmp_path / "one", chunk=2, **SMALL)
-    search.discover(task, out=tmp_path / "two", chunk=2, workers=2, executor="process", **SMALL)
+    options = {**SMALL, "generations": 2}
+    search.discover(task, out=tmp_path / "one", **options)
+    search.discover(task, out=tmp_path / "two", workers=2, executor="process", **options)
     assert (tmp_path / "one/front.csv").read_bytes() == (tmp_path / "two/front.csv").read_bytes()
 
 
-class Interruption:
-    """Ctrl-C at the n-th piece of work."""
+class Counting:
+    """Does the work and counts the pieces; Ctrl-C comes at the one after the last that is allowed."""
 
-    def __init__(self, after: int) -> None:
-        self.left, self.done = after, 0
+    def __init__(self, allowed: float = math.inf) -> None:
+        self.allowed, self.done = allowed, 0
 
     def __call__(self, piece: Any) -> Any:
-        if self.done == self.left:
+        if self.done == self.allowed:
             raise KeyboardInterrupt
         self.done += 1
-        return stages_do(piece)
+        return do(piece)
 
 
-stages_do: Callable[[Any], Any] = stages.do
+@pytest.fixture(scope="module")
+def whole(task: Task, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, search.Result, int]:
+    """A run never interrupted, with everything on, and how many pieces of work it took."""
+    path = tmp_path_factory.mktemp("runs") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        counter = Counting()
+        patch.setattr(stages, "do", counter)
+        result = search.discover(task, out=path, **{**SMALL, "tidy": True, "sample": 2})
+    return path, result, counter.done
 
 
-@pytest.mark.parametrize("after", [0, 2, 5])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_interrupted_and_resumed_is_never_interrupted(
-    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+    task: Task,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: tuple[Path, search.Result, int],
+    share: float,
 ) -> None:
-    options = {**SMALL, "chunk": 2}
-    whole = search.discover(task, out=tmp_path / "whole", **options)
-    counter = Interruption(after)
-    monkeypatch.setattr(stages, "do", counter)
-    stopped = search.discover(task, out=tmp_path / "part", **options)
+    path, expected, pieces = whole
+    first = Counting(round(share * pieces))
+    monkeypatch.setattr(stages, "do", first)
+    stopped = search.discover(task, out=tmp_path / "run", **{**SMALL, "tidy": True, "sample": 2})
     assert stopped.status == "interrupted"
-    assert counter.done == after
-    assert (tmp_path / "part/front.csv").exists()
-    rest = Interruption(10**6)
-    monkeypatch.setattr(stages, "do", rest)
-    total = Interruption(10**6)
-    resumed = search.resume(tmp_path / "part", task)
-    monkeypatch.setattr(stages, "do", total)
-    search.discover(task, **options)
+    assert (tmp_path / "run/front.csv").exists()
+    second = Counting()
+    monkeypatch.setattr(stages, "do", second)
+    resumed = search.resume(tmp_path / "run", task)
     assert resumed.status == "finished"
-    assert (tmp_path / "part/front.csv").read_bytes() == (tmp_path / "whole/front.csv").read_bytes()
-    assert [(e.tokens, e.outcome, e.fitness) for e in resumed.evaluations] == [
-        (e.tokens, e.outcome, e.fitness) for e in whole.evaluations
+    for name in ("front.csv", "front.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (path / name).read_bytes()
+    assert [(e.tokens, e.outcome, e.reason, e.fitness) for e in resumed.evaluations] == [
+        (e.tokens, e.outcome, e.reason, e.fitness) for e in expected.evaluations
     ]
-    assert after + rest.done == total.done  # nothing was paid twice
+    assert first.done + second.done == pieces  # nothing was paid twice
 
 
-def test_a_time_limit_ends_between_generations_and_resume_goes_on(task: Task, tmp_path: Path) -> None:
-    short = search.discover(task, out=tmp_path / "run", time_limit=0.0, **SMALL)
+def test_the_end_of_a_run_tidies_and_audits(whole: tuple[Path, search.Result, int]) -> None:
+    _, result, _ = whole
+    extra = result.evaluations[18:]
+    assert extra
+    assert all(entry.generation == 3 and "coefficients" in entry.reason for entry in extra)
+    assert any(note.startswith("gate:") and "false rejections" in note for note in result.notes)
+    assert any(entry.rungs for entry in result.evaluations)
+
+
+def test_a_time_limit_ends_between_generations_and_resume_goes_on(
+    task: Task, tmp_path: Path, whole: tuple[Path, search.Result, int]
+) -> None:
+    options = {**SMALL, "tidy": True, "sample": 2}
+    short = search.discover(task, out=tmp_path / "run", time_limit=0.0, **options)
     assert short.status == "time limit"
-    assert len(short.evaluations) == 10
-    search.resume(tmp_path / "run", task)
-    search.discover(task, out=tmp_path / "whole", **SMALL)
-    assert (tmp_path / "run/front.csv").read_bytes() == (tmp_path / "whole/front.csv").read_bytes()
+    assert {entry.generation for entry in short.evaluations} <= {0, 1}
+    resumed = search.resume(tmp_path / "run", task)
+    assert (tmp_path / "run/front.csv").read_bytes() == (whole[0] / "front.csv").read_bytes()
+    assert len(resumed.evaluations) == len(whole[1].evaluations)
 
 
 def test_max_evaluations_is_exact(task: Task) -> None:
