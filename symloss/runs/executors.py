@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
+from urllib.parse import parse_qsl
 
 from symloss.errors import RunError
 
@@ -18,8 +16,6 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 EXECUTORS = ("serial", "process", "ray")
-RETRIES = 3
-"""How often a piece of work is given to another worker after its own has died."""
 
 
 class Executor(Protocol):
@@ -27,84 +23,40 @@ class Executor(Protocol):
 
     workers: int
 
-    def map_ordered(self, function: Callable[[A], R], items: Sequence[A]) -> Iterator[R]:
-        """`function` of each item, in the order of the items, whatever the order of completion."""
+    def map_ordered(
+        self,
+        function: Callable[[A], R],
+        items: Sequence[A],
+        on_done: Callable[[int, R], object] | None = None,
+    ) -> Iterator[R]:
+        """`function` of each item, in the order of the items, whatever the order of completion.
+
+        Args:
+            function: at the top of a module, so that another process finds it; shipped once where possible.
+            items: what it is applied to.
+            on_done: called here with the place and answer of each item as soon as it arrives: what is written
+                down there survives a kill that comes before the answer's turn.
+
+        Raises:
+            RunError: when workers die again and again. What `function` raises is handed on.
+        """
         ...
 
 
 class _Serial:
     workers = 1
 
-    def map_ordered(self, function: Callable[[A], R], items: Sequence[A]) -> Iterator[R]:
-        for item in items:
-            yield function(item)
-
-
-class _Processes:
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-        self._pool = self._start()
-
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            self.workers, mp_context=get_context("spawn"), initializer=_one_thread, initargs=()
-        )
-
-    def map_ordered(self, function: Callable[[A], R], items: Sequence[A]) -> Iterator[R]:
-        done, deaths = 0, 0
-        while done < len(items):
-            futures: list[Future[R]] = [self._pool.submit(function, item) for item in items[done:]]
-            try:
-                for future in futures:
-                    answer = future.result()
-                    done += 1
-                    yield answer
-            except BrokenProcessPool:
-                # The pool is lost with any of its workers; what was not answered is asked again.
-                deaths += 1
-                self._pool.shutdown(wait=False, cancel_futures=True)
-                if deaths > RETRIES:
-                    raise RunError(
-                        f"worker processes died {deaths} times: is memory short? try --workers 1"
-                    ) from None
-                self._pool = self._start()
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                raise
-
-    def stop(self) -> None:
-        for process in list((self._pool._processes or {}).values()):
-            process.terminate()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-class _Ray:
-    def __init__(self, workers: int, address: str | None, gpus: float) -> None:
-        try:
-            import ray
-        except ImportError:
-            raise RunError("the ray executor needs Ray: pip install 'symloss[ray]'") from None
-        self._ray, self.workers = ray, workers
-        self._owned = not ray.is_initialized()
-        if self._owned:
-            options: dict[str, Any] = {"address": address} if address else {"num_cpus": workers}
-            ray.init(**options, include_dashboard=False, log_to_driver=False, configure_logging=False)
-        self._options = {"num_cpus": 1, "num_gpus": gpus, "max_retries": RETRIES}
-
-    def map_ordered(self, function: Callable[[A], R], items: Sequence[A]) -> Iterator[R]:
-        work = self._ray.remote(**self._options)(_alone)
-        references = [work.remote(function, item) for item in items]
-        try:
-            for reference in references:
-                yield self._ray.get(reference)
-        finally:
-            for reference in references:
-                self._ray.cancel(reference, force=False)
-
-    def stop(self) -> None:
-        if self._owned:
-            self._ray.shutdown()
+    def map_ordered(
+        self,
+        function: Callable[[A], R],
+        items: Sequence[A],
+        on_done: Callable[[int, R], object] | None = None,
+    ) -> Iterator[R]:
+        for i, item in enumerate(items):
+            answer = function(item)
+            if on_done is not None:
+                on_done(i, answer)
+            yield answer
 
 
 @contextmanager
@@ -114,51 +66,46 @@ def executor(
     """A place to work, closed at the end even after Ctrl-C: no process is left behind.
 
     Args:
-        name: `"serial"`, `"process"` (spawned, one torch thread each) or `"ray"`.
-        workers: how many at once.
+        name: `"serial"`, `"process"` (spawned, one torch thread each) or `"ray"`; the latter also as
+            `"ray:ADDRESS"` or `"ray:ADDRESS?gpus=SHARE"`, where only a name can be handed on.
+        workers: how many at once; a running Ray cluster decides that itself.
         address: of a running Ray cluster; without one, a local one is started.
         gpus: share of a GPU that each piece of work needs, on Ray.
 
     Raises:
-        RunError: for an unknown name, no worker, or Ray not installed.
+        RunError: for an unknown name, no worker, a bad share, Ray not installed or no cluster at the address.
 
     >>> with executor("serial") as place:
     ...     list(place.map_ordered(abs, [-1, 2]))
     [1, 2]
     """
-    if name not in EXECUTORS:
-        raise RunError(f"unknown executor {name!r}: expected one of {', '.join(EXECUTORS)}")
+    kind, _, rest = name.partition(":")
+    if kind not in EXECUTORS or (rest and kind != "ray"):
+        raise RunError(f"unknown executor {name!r}: expected one of {', '.join(EXECUTORS)}, ray:ADDRESS")
     if workers < 1:
         raise RunError(f"{workers} workers: expected at least 1")
-    if name == "serial":
+    if kind == "serial":
         yield _Serial()
         return
-    place = _Processes(workers) if name == "process" else _Ray(workers, address, gpus)
-    try:
-        yield place
-    finally:
-        place.stop()
+    if kind == "process":
+        from symloss.runs.processes import Processes
 
-
-def _one_thread() -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        import torch
-    except ImportError:
+        with Processes(workers) as processes:
+            yield processes
         return
-    torch.set_num_threads(1)
+    from symloss.runs.cluster import RayCluster
+
+    given, _, query = rest.partition("?")
+    share = dict(parse_qsl(query)).get("gpus", gpus)
+    with RayCluster(workers, given or address, _share(share)) as cluster:
+        yield cluster
 
 
-def _alone(function: Callable[[A], R], item: A) -> R:
-    _threads_only()
-    return function(item)
-
-
-def _threads_only() -> None:
-    import torch
-
-    if torch.get_num_threads() != 1:
-        torch.set_num_threads(1)
+def _share(gpus: float | str) -> float:
+    try:
+        share = float(gpus)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share < math.inf:
+        raise RunError(f"gpus={gpus}: expected a share of a GPU, such as 0.25, or a number of them")
+    return share

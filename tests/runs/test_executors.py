@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,7 +48,12 @@ def _fails(n: int) -> int:
 def test_order(name: str, workers: int) -> None:
     with executor(name, workers) as place:
         assert list(place.map_ordered(_square, range(7))) == [n * n for n in range(7)]
-        assert list(place.map_ordered(_threads, [0, 0])) == [1, 1]
+
+
+@pytest.mark.slow
+def test_one_torch_thread_each() -> None:
+    with executor("process", 1) as place:
+        assert list(place.map_ordered(_threads, [0])) == [1]
 
 
 def test_an_error_is_handed_on() -> None:
@@ -62,9 +70,89 @@ def test_a_dead_worker_costs_a_retry(tmp_path: Path) -> None:
         list(place.map_ordered(_always_dies, [0]))
 
 
+def _slow_first(n: int) -> int:
+    if n == 0:
+        time.sleep(0.5)
+    return n
+
+
+@pytest.mark.parametrize(("name", "workers"), [("serial", 1), ("process", 2)])
+def test_answers_are_told_as_they_arrive(name: str, workers: int) -> None:
+    told: list[tuple[int, int]] = []
+    with executor(name, workers) as place:
+        list(place.map_ordered(_square, range(2)))  # processes have started
+        answers = place.map_ordered(_slow_first, [0, 1, 2], lambda i, answer: told.append((i, answer)))
+        assert next(answers) == 0
+        early = list(told)
+        assert list(answers) == [1, 2]
+    assert early == ([(0, 0)] if name == "serial" else [(1, 1), (2, 2), (0, 0)])
+    assert sorted(told) == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_the_driver_s_environment_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with executor("process", 1) as place:
+        assert list(place.map_ordered(os.getenv, ["OMP_NUM_THREADS", "MKL_NUM_THREADS"])) == ["1", "1"]
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+_DRIVER = """
+import os, sys, time
+from symloss.runs import executor
+if __name__ == "__main__":
+    with executor("process", 2) as place:
+        print(*set(place.map_ordered(os.getenv, ["PATH"] * 4)) and place._pool._processes, flush=True)
+        try:
+            list(place.map_ordered(time.sleep, [60.0] * 4))
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_the_driver(tmp_path: Path, ending: signal.Signals) -> None:
+    (tmp_path / "driver.py").write_text(_DRIVER)
+    # In a group of its own, which gets the signal whole, as from a terminal.
+    driver = subprocess.Popen(
+        [sys.executable, "driver.py"], cwd=tmp_path, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert driver.stdout is not None
+    workers = [int(word) for word in driver.stdout.readline().split()]
+    assert workers
+    if ending is signal.SIGINT:
+        os.killpg(driver.pid, ending)
+        out, err = driver.communicate(timeout=20)
+        assert (out, err) == ("interrupted\n", "")
+    else:
+        driver.kill()
+        driver.wait()
+    deadline = time.monotonic() + 20
+    while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(_alive(pid) for pid in workers)
+    driver.communicate()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_bad_names_and_numbers() -> None:
-    with pytest.raises(RunError, match="unknown executor 'slurm': expected one of serial, process, ray"):
+    with pytest.raises(
+        RunError, match="unknown executor 'slurm': expected one of serial, process, ray, ray:"
+    ):
         executor("slurm").__enter__()
+    with pytest.raises(RunError, match="unknown executor 'process:x'"):
+        executor("process:x").__enter__()
+    with pytest.raises(RunError, match="gpus=much: expected a share of a GPU"):
+        executor("ray:auto?gpus=much").__enter__()
     with pytest.raises(RunError, match="0 workers: expected at least 1"):
         executor("serial", 0).__enter__()
 

@@ -1,0 +1,125 @@
+"""Worker processes on this machine: spawned, one torch thread each, gone when the driver is gone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import connection
+from types import TracebackType
+from typing import Self, TypeVar
+
+from symloss.errors import RunError
+
+__all__ = ["RETRIES", "Processes"]
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+RETRIES = 3
+"""How often work is given to other workers after its own has died, without an answer in between."""
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Processes:
+    """A pool that replaces what dies. Use as a context manager."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def map_ordered(
+        self,
+        function: Callable[[A], R],
+        items: Sequence[A],
+        on_done: Callable[[int, R], object] | None = None,
+    ) -> Iterator[R]:
+        """See `Executor`."""
+        answers: dict[int, R] = {}
+        turn, deaths = 0, 0
+        while turn < len(items):
+            missing = [i for i in range(turn, len(items)) if i not in answers]
+            futures: dict[Future[R], int] = {}
+            try:
+                with _worker_start():
+                    for i in missing:
+                        futures[self._pool.submit(function, items[i])] = i
+                pending = set(futures)
+                while pending:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    for future in sorted(done, key=futures.__getitem__):
+                        if isinstance(future.exception(), BrokenProcessPool):
+                            continue
+                        answers[futures[future]] = answer = future.result()
+                        deaths = 0
+                        if on_done is not None:
+                            on_done(futures[future], answer)
+                    broken = any(isinstance(f.exception(), BrokenProcessPool) for f in done)
+                    while turn in answers:
+                        yield answers.pop(turn)
+                        turn += 1
+                    if broken:
+                        raise BrokenProcessPool
+            except BrokenProcessPool:
+                # The pool is lost with any of its workers; what was not answered is asked again.
+                deaths += 1
+                self._stop()
+                if deaths > RETRIES:
+                    raise RunError(
+                        f"worker processes died {deaths} times: is memory short? try --workers 1"
+                    ) from None
+                self._pool = self._start()
+            finally:
+                for future in futures:
+                    future.cancel()
+
+    def _stop(self) -> None:
+        for process in list((self._pool._processes or {}).values()):
+            process.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _worker_start() -> Iterator[None]:
+    """What a worker inherits: a blocked Ctrl-C, which is the driver's to answer, and one thread a library."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _begin() -> None:
+    threading.Thread(target=_end_with_the_driver, daemon=True).start()
+
+
+def _end_with_the_driver() -> None:
+    """A pool's worker does not notice that its driver was killed: it would wait for work forever."""
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        connection.wait([driver.sentinel])
+        os._exit(1)
