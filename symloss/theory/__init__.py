@@ -1,1 +1,24 @@
-"""."""
+"""What a loss MEANS: certificates and derivations, by algebra and interval arithmetic. No torch."""
+
+from __future__ import annotations
+
+from symloss.theory.analyze import CLASSIFICATION_KEYS, analyze
+from symloss.theory.certificate import Certificate, Finding
+from symloss.theory.derivation import Derivation, Step
+from symloss.theory.posterior import PosteriorMap, posterior_map
+from symloss.theory.signature import distance
+from symloss.theory.sparsify import derive, sparsify
+
+__all__ = [
+    "CLASSIFICATION_KEYS",
+    "Certificate",
+    "Derivation",
+    "Finding",
+    "PosteriorMap",
+    "Step",
+    "analyze",
+    "derive",
+    "distance",
+    "posterior_map",
+    "sparsify",
+]

@@ -1,0 +1,74 @@
+"""The certificate of a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from symloss.errors import DomainError
+from symloss.expr import Loss
+from symloss.theory.attractor import attractor, label_smoothing
+from symloss.theory.bounds import bounded
+from symloss.theory.calibration import classification_calibrated
+from symloss.theory.certificate import Certificate, Finding, unknown
+from symloss.theory.convexity import convex_in_p
+from symloss.theory.identify import known_as
+from symloss.theory.lipschitz import lipschitz_in_logits
+from symloss.theory.pieces import Undecided, Undefined
+from symloss.theory.profile import Profile
+from symloss.theory.proper import proper
+from symloss.theory.start import implicit_learning_rate, trainable_at_start
+from symloss.theory.structure import symmetric_noise_robust, target_only
+
+__all__ = ["CLASSIFICATION_KEYS", "analyze"]
+
+_CLASSIFICATION: dict[str, Callable[[Profile], Finding]] = {
+    "target_only": target_only,
+    "trainable_at_start": trainable_at_start,
+    "implicit_learning_rate": implicit_learning_rate,
+    "attractor": attractor,
+    "proper": proper,
+    "classification_calibrated": classification_calibrated,
+    "symmetric_noise_robust": symmetric_noise_robust,
+    "convex_in_p": convex_in_p,
+    "bounded_below": lambda profile: bounded(profile, -1),
+    "bounded_above": lambda profile: bounded(profile, 1),
+    "lipschitz_in_logits": lipschitz_in_logits,
+}
+CLASSIFICATION_KEYS = (
+    "target_only", "trainable_at_start", "implicit_learning_rate", "attractor", "label_smoothing", "proper",
+    "classification_calibrated", "symmetric_noise_robust", "convex_in_p", "bounded_below", "bounded_above",
+    "lipschitz_in_logits", "known_as",
+)  # fmt: skip
+
+
+def analyze(loss: Loss, classes: int | None = None) -> Certificate:
+    """What can be proved of a loss from its formula alone.
+
+    Args:
+        loss: the loss.
+        classes: the number of classes, at least 2; None keeps `C` free (classification only).
+
+    Raises:
+        DomainError: for fewer than two classes, or a loss that is infinite at `y = 0`.
+
+    >>> from symloss import parse
+    >>> certificate = analyze(parse("y*abs(log(1.3*p))"), classes=10)
+    >>> certificate.findings["attractor"].value
+    '10/13'
+    >>> certificate.sentence("attractor")
+    "drives the target's probability to 0.77, as label smoothing of 0.26 does"
+    """
+    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 2):
+        raise DomainError(f"classes is {classes!r}: expected an integer of at least 2")
+    return Certificate(loss, classes, _classification(loss, classes or 10))
+
+
+def _classification(loss: Loss, classes: int) -> dict[str, Finding]:
+    try:
+        profile = Profile.of(loss, classes)
+    except (Undecided, Undefined) as error:
+        return dict.fromkeys(CLASSIFICATION_KEYS, unknown(str(error)))
+    found = {key: find(profile) for key, find in _CLASSIFICATION.items()}
+    found["label_smoothing"] = label_smoothing(profile, found["attractor"])
+    found["known_as"] = known_as(loss, classes)
+    return {key: found[key] for key in CLASSIFICATION_KEYS}

@@ -1,0 +1,222 @@
+"""The confidence that a loss drives to, and the label smoothing that it amounts to.
+
+`T(p) = M1(p) + (C-1) M0((1-p)/(C-1))` is the loss with the rest spread evenly. Gradient flow on the logits
+from the null epoch keeps that symmetry and moves `p` downhill on `T`; the first place where `T'` vanishes or
+changes sign is reached. Small asymmetries stay small where the other classes' logits are pulled together:
+to first order their differences shrink at the rate
+
+    s(x) = x (M0'(x) - g) + x**2 M0''(x),    x = (1-p)/(C-1),   g = p M1'(p) + (1-p) M0'(x).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from sympy import Expr, Integer, Rational
+
+from symloss.expr import P
+from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.convexity import is_convex
+from symloss.theory.curve import Curve, Extreme
+from symloss.theory.enclose import enclose_number
+from symloss.theory.exact import shorter
+from symloss.theory.pieces import Undecided, Undefined
+from symloss.theory.profile import Profile
+from symloss.theory.signs import Point, Span
+
+__all__ = ["Flow", "attractor", "flow_from_start", "label_smoothing"]
+
+
+class Flow(Enum):
+    """How gradient flow leaves the null epoch."""
+
+    RISES = 1
+    RESTS = 0
+    FALLS = -1
+
+
+@dataclass(frozen=True)
+class _Path:
+    flow: Flow
+    end: Point
+
+
+def _spans(curve: Curve) -> list[Span]:
+    return list(curve.derivative.pattern)
+
+
+def flow_from_start(curve: Curve, classes: int) -> _Path | str:
+    """Where `p` goes downhill on `curve` from `1/C`, or why that is not settled."""
+    start = Rational(1, classes)
+    at = enclose_number(start)
+    spans = _spans(curve)
+    borders = [cell.right for cell, _ in curve.parts[:-1]]
+    here = [i for i, s in enumerate(spans) if s.left.lo <= at.hi and at.lo <= s.right.hi]
+    if any(spans[i].sign is None for i in here):
+        return "the sign of T' at the null epoch is not settled"
+    if len(here) == 1:
+        sign = spans[here[0]].sign
+        if sign == 0:
+            return _Path(Flow.RESTS, Point.at(start))
+        return _follow(curve, spans, here[0], -(sign or 0), borders)
+    left, right = spans[here[0]], spans[here[-1]]
+    if len(here) == 2 and left.sign == -1 and right.sign == 1:
+        return _Path(Flow.RESTS, Point.at(start))
+    if len(here) == 2 and left.sign == right.sign and left.sign and left.right in borders:
+        if curve.is_continuous_at(borders.index(left.right)):
+            step = -left.sign
+            return _follow(curve, spans, here[1] if step > 0 else here[0], step, borders)
+    return "T' vanishes or jumps at the null epoch, which is not a minimum of T"
+
+
+def _follow(curve: Curve, spans: list[Span], i: int, step: int, borders: list[Point]) -> _Path | str:
+    while True:
+        end = spans[i].right if step > 0 else spans[i].left
+        j = i + step
+        if not 0 <= j < len(spans):
+            return _Path(Flow(step), end)
+        if end in borders:
+            smooth = curve.is_continuous_at(borders.index(end))
+            if not smooth:
+                return f"T is not proved continuous at p = {end.middle:.6g}"
+        if spans[j].sign is None:
+            return f"the sign of T' near p = {end.middle:.6g} is not settled"
+        if spans[j].sign != spans[i].sign:
+            return _Path(Flow(step), end)
+        # The same sign on both sides: a stationary point of a smooth T stops the flow, a kink does not.
+        if end not in borders:
+            return _Path(Flow(step), end)
+        slopes = [
+            curve.derivative.limit(borders.index(end), 1),
+            curve.derivative.limit(borders.index(end) + 1, -1),
+        ]
+        if any(s is None or s.lo <= 0 <= s.hi for s in slopes):
+            return f"T' may vanish at p = {end.middle:.6g}"
+        i = j
+
+
+def attractor(profile: Profile) -> Finding:
+    """The minimiser `p*` of `T` on [0, 1], established and reached from the null epoch."""
+    try:
+        curve = profile.spread
+    except (Undecided, Undefined) as error:
+        return unknown(str(error))
+    lowest = curve.extreme(-1)
+    if lowest is None:
+        return unknown("the minimum of T is not settled")
+    if curve.derivative.signs == {0}:
+        return refuted("T is constant: every confidence is as good as any other", {"T": lowest.value.middle})
+    path = flow_from_start(curve, profile.classes)
+    if isinstance(path, str):
+        return unknown(path)
+    unique = _is_unique(curve, lowest)
+    if unique is None:
+        return unknown("two minima of T cannot be told apart")
+    same = path.end.lo <= lowest.where.hi and lowest.where.lo <= path.end.hi
+    convex = _others_convex(profile)
+    if not same or not unique:
+        if not convex:
+            return unknown(
+                "M0 is not convex and the flow from the null epoch does not reach the minimum of T"
+            )
+        if not unique:
+            return unknown("T has several minima")
+        return refuted(
+            f"T is least at p = {lowest.where.middle:.6g}, but the flow from p = 1/{profile.classes} stops at"
+            f" p = {path.end.middle:.6g}, where T' changes sign",
+            {"minimiser": lowest.where.middle, "stops_at": path.end.middle},
+        )
+    if profile.classes > 2 and not convex:
+        problem = _asymmetry(profile, path)
+        if problem:
+            return unknown(problem)
+    how = "M0 is convex" if convex else "M0 pulls the other classes together along the way"
+    if profile.classes == 2:
+        how = "with two classes there is nothing to spread"
+    location = "the closed root" if path.end.exact is not None else "an interval Newton root"
+    reason = (
+        f"p* is {location} of T', its only minimum, and T falls from p = 1/{profile.classes} to it; {how}"
+    )
+    value = path.end.exact
+    return proved(reason + profile.guard_note, "" if value is None else shorter(value), path.end.middle)
+
+
+def _is_unique(curve: Curve, lowest: Extreme) -> bool | None:
+    """Whether no other place has a value as low; None where the enclosures overlap."""
+    if curve.places is None:
+        return None
+    if math.isinf(lowest.value.lo):
+        return len({e.where for e in curve.places if e.value.lo == -math.inf}) == 1
+    flat = [s for s in _spans(curve) if s.sign == 0]
+    if any(s.left.lo <= lowest.where.hi and lowest.where.lo <= s.right.hi for s in flat):
+        return False
+    for place in curve.places:
+        apart = place.where.lo > lowest.where.hi or place.where.hi < lowest.where.lo
+        if apart and place.value.lo <= lowest.value.hi:
+            return None
+    return True
+
+
+def _others_convex(profile: Profile) -> bool:
+    """Whether `M0` is convex on (0, 1), so that an even spread is the least at every `p_t`."""
+    if profile.classes == 2:
+        return True
+    return is_convex(profile.m0) is True
+
+
+def _asymmetry(profile: Profile, path: _Path) -> str:
+    """Why the other classes might drift apart on the way, or `""` when that is excluded."""
+    rest = Integer(profile.classes - 1)
+    x = (1 - P) / rest
+
+    def rate(m1: Expr, m0: Expr, at_x: Expr) -> Expr:
+        pull = at_x.diff(P) * (-rest)  # M0'(x), from dx/dp = -1/(C-1)
+        mean = P * m1.diff(P) + (1 - P) * pull
+        return shorter(x * (pull - mean) + x**2 * at_x.diff(P, 2) * rest**2)
+
+    low, high = sorted([1 / profile.classes, path.end.middle])
+    try:
+        curve = Curve.build(
+            lambda r: rate(profile.target(r, P), Integer(0), profile.other(r, x)), P, Integer(0), Integer(1)
+        )
+    except (Undecided, Undefined) as error:
+        return str(error)
+    for span in curve.pattern:
+        if span.right.hi <= low or span.left.lo >= high:
+            continue
+        overlap = min(span.right.hi, high) - max(span.left.lo, low)
+        if span.sign not in (0, 1) and overlap > 1e-9:
+            return "M0 is not convex, and the other classes may drift apart on the way to p*"
+    if not path.end.is_finite or path.end.lo <= 0 or path.end.hi >= 1:
+        return ""
+    bend = profile.m0.derivative.derivative.at(np.array([(1 - path.end.middle) / float(rest)]))
+    return "" if bend.lo[0] > 0 else "the even spread is not proved to be a minimum at p*"
+
+
+def label_smoothing(profile: Profile, found: Finding) -> Finding:
+    """`xi = (1 - p*) C/(C-1)`, the strength of the label smoothing that has the same attractor."""
+    if found.verdict != "proved" or found.numeric is None:
+        return unknown("the attractor is not established")
+    classes = profile.classes
+    scale = Rational(classes, classes - 1)
+    if found.numeric == 1.0:
+        return refuted(
+            "p* = 1: T falls all the way from the null epoch to p = 1", {"attractor": 1.0}, Integer(0), 0.0
+        )
+    numeric = (1 - found.numeric) * classes / (classes - 1)
+    reason = "xi = (1 - p*) C/(C-1)"
+    if numeric > 1:
+        reason += "; xi > 1: the target ends below chance"
+    if found.value:
+        return proved(reason, shorter((1 - exact_value(profile)) * scale), numeric)
+    return proved(reason, "", numeric)
+
+
+def exact_value(profile: Profile) -> Expr:
+    """The closed form of an established attractor."""
+    path = flow_from_start(profile.spread, profile.classes)
+    assert not isinstance(path, str) and path.end.exact is not None
+    return path.end.exact

@@ -1,0 +1,124 @@
+"""Classification calibration: is the most probable class on top at the minimum of the expected loss?
+
+Exchange argument: let `q_i > q_j`. Swapping `p_i` and `p_j` changes the risk by
+`(q_i - q_j) (D(p_j) - D(p_i))`, `D = M1 - M0`, and `p_i + p_j <= 1`. So if
+
+    D(x) > D(y)   for all   x < y <= 1 - x,                                                  (1)
+
+no minimiser has `p_i < p_j`; a tie at `x` is no minimum where `M1`, `M0` are smooth and `D'(x) < 0`. (1) holds
+exactly when `D` falls on (0, 1/2] and `S(x) = D(x) - D(1-x) > 0` on (0, 1/2).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from sympy import Rational
+
+from symloss.expr import P
+from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.curve import Curve
+from symloss.theory.misrank import misranked
+from symloss.theory.pieces import Undecided, Undefined
+from symloss.theory.profile import Profile
+
+__all__ = ["classification_calibrated"]
+
+_HALF = Rational(1, 2)
+
+
+def classification_calibrated(profile: Profile) -> Finding:
+    """Whether every minimiser of the risk has the posterior's most probable class on top."""
+    try:
+        mirror = profile.on(
+            lambda r: (
+                profile.target(r, P)
+                - profile.other(r, P)
+                - profile.target(r, 1 - P)
+                + profile.other(r, 1 - P)
+            ),
+            _HALF,
+        )
+    except (Undecided, Undefined) as error:
+        return unknown(str(error))
+    falling = _signs_up_to_half(profile.difference.derivative)
+    if falling == {0} and mirror.signs == {0}:
+        return _indifferent(profile)
+    if falling <= {0, 1} and mirror.signs <= {0, -1}:
+        return _reversed(profile)
+    problem = _obstacle(profile, falling, mirror)
+    if not problem:
+        return proved(
+            "exchange argument: D = M1 - M0 falls on (0, 1/2] and D(x) > D(1-x), so swapping two probabilities"
+            f" into the posterior's order lowers the risk, and a tie is no minimum{profile.guard_note}"
+        )
+    found = misranked(profile)
+    if found is not None:
+        posterior, prediction, gain = found
+        return refuted(
+            f"under the posterior ({posterior[0]:.4g}, {posterior[1]:.4g}, ...) the prediction"
+            f" ({prediction[0]:.4g}, {prediction[1]:.4g}, ...), with another class on top, has a risk at least"
+            f" {gain:.3g} below every prediction with the first class on top",
+            {"posterior": posterior, "prediction": prediction, "gain": gain},
+        )
+    return unknown(problem)
+
+
+def _signs_up_to_half(slope: Curve) -> set[int | None]:
+    return {span.sign for span in slope.pattern if span.left.lo < 0.5}
+
+
+def _example(classes: int) -> list[float]:
+    rest = 0.4 / (classes - 1)
+    return [0.6] + [rest] * (classes - 1)
+
+
+def _indifferent(profile: Profile) -> Finding:
+    return refuted(
+        "M1 - M0 is constant, so swapping two probabilities never changes the risk: no order is preferred",
+        {"posterior": _example(profile.classes), "exchange": 0},
+    )
+
+
+def _reversed(profile: Profile) -> Finding:
+    return refuted(
+        "exchange argument: M1 - M0 does not fall, so no prediction with the most probable class alone on top"
+        " is better than with that class swapped below another",
+        {"posterior": _example(profile.classes), "exchange": 1},
+    )
+
+
+def _obstacle(profile: Profile, falling: set[int | None], mirror: Curve) -> str:
+    """What keeps the exchange argument from applying, or `""`."""
+    if profile.classes > 2 and not falling <= {-1}:
+        return "M1 - M0 does not fall on (0, 1/2]"
+    if not mirror.signs <= {1}:
+        return "M1(x) - M0(x) is not above M1(1-x) - M0(1-x) on (0, 1/2)"
+    for name, curve in (("M1", profile.m1), ("M0", profile.m0)):
+        lowest = curve.extreme(-1)
+        if lowest is None or math.isinf(lowest.value.lo):
+            return f"{name} is not bounded below, so the risk need not have a minimum"
+        if not curve.is_continuous:
+            return f"{name} is not proved continuous"
+        if not _kinks_give_way(curve):
+            return f"{name} has a kink on (0, 1/2] that can hold two classes in a tie"
+    if profile.classes == 2:
+        half = profile.difference.derivative.at(np.array([0.5]))
+        if not half.hi[0] < 0:
+            return "the slope of M1 - M0 at 1/2 is not proved negative"
+    return ""
+
+
+def _kinks_give_way(curve: Curve) -> bool:
+    """Whether at every kink up to 1/2 the slope falls or stays: a tie there can be left at a gain."""
+    for i, (cell, _) in enumerate(curve.parts[:-1]):
+        if cell.right.lo > 0.5:
+            continue
+        before, after = curve.derivative.limit(i, 1), curve.derivative.limit(i + 1, -1)
+        if before is None or after is None:
+            return False
+        if after.hi <= before.lo or (before.exact is not None and before.exact == after.exact):
+            continue
+        return False
+    return True

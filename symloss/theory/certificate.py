@@ -1,0 +1,112 @@
+"""What a certificate is: verdicts about a loss, each with its argument."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from sympy import Expr
+
+from symloss.errors import DomainError
+from symloss.expr import Loss, to_latex
+from symloss.theory.sentences import sentence
+
+__all__ = ["PROVED", "REFUTED", "UNKNOWN", "Certificate", "Finding", "proved", "refuted", "unknown"]
+
+PROVED, REFUTED, UNKNOWN = "proved", "refuted", "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One verdict.
+
+    Attributes:
+        verdict: `"proved"`, `"refuted"` or `"unknown"`.
+        value: a formula or name that goes with it, or `""`.
+        numeric: its float, or None.
+        reason: the argument, the counterexample, or why it stays open.
+        latex: `value` for math mode.
+        witness: of a refutation, the counterexample as plain data.
+    """
+
+    verdict: str
+    value: str = ""
+    numeric: float | None = None
+    reason: str = ""
+    latex: str = ""
+    witness: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "verdict": self.verdict,
+            "value": self.value,
+            "numeric": self.numeric,
+            "reason": self.reason,
+            "latex": self.latex,
+        }
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The findings about one loss; see `symloss.analyze`."""
+
+    loss: Loss
+    classes: int | None
+    findings: Mapping[str, Finding]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "findings", MappingProxyType(dict(self.findings)))
+
+    @property
+    def kind(self) -> str:
+        return self.loss.kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Certificate, (self.loss, self.classes, dict(self.findings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: loss, kind, classes, and each finding's verdict, value, numeric, reason and latex."""
+        findings = {key: finding.to_dict() for key, finding in self.findings.items()}
+        return {"loss": str(self.loss), "kind": self.kind, "classes": self.classes, "findings": findings}
+
+    def sentence(self, key: str) -> str:
+        """One finding in plain words.
+
+        Raises:
+            DomainError: for a key that this kind of loss does not have.
+        """
+        if key not in self.findings:
+            raise DomainError(f"no finding {key!r} about a {self.kind} loss: {', '.join(self.findings)}")
+        return sentence(key, self)
+
+
+def proved(reason: str, value: Expr | str = "", numeric: float | None = None) -> Finding:
+    """A finding that holds, by the argument in `reason`."""
+    return _finding(PROVED, reason, value, numeric, {})
+
+
+def refuted(
+    reason: str, witness: Mapping[str, Any], value: Expr | str = "", numeric: float | None = None
+) -> Finding:
+    """A finding that fails, with its counterexample in words and as data."""
+    return _finding(REFUTED, reason, value, numeric, witness)
+
+
+def unknown(reason: str, value: Expr | str = "", numeric: float | None = None) -> Finding:
+    """A finding that stays open."""
+    return _finding(UNKNOWN, reason, value, numeric, {})
+
+
+def _finding(
+    verdict: str, reason: str, value: Expr | str, numeric: float | None, witness: Mapping[str, Any]
+) -> Finding:
+    text = value if isinstance(value, str) else str(value)
+    latex = "" if isinstance(value, str) else to_latex(value)
+    if numeric is None and isinstance(value, Expr) and not value.free_symbols:
+        numeric = float(value)
+    if numeric is not None and not math.isfinite(numeric):
+        numeric = None
+    return Finding(verdict, text, numeric, reason, latex, dict(witness))

@@ -1,0 +1,104 @@
+"""Findings in plain words, one sentence each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from symloss.theory.certificate import Certificate
+
+__all__ = ["sentence"]
+
+_SENTENCES: dict[str, tuple[str, str]] = {
+    "target_only": (
+        "depends on the target's probability alone",
+        "depends on how the other classes share what the target leaves",
+    ),
+    "trainable_at_start": (
+        "raises the target's probability from the first step",
+        "does not raise the target's probability from the uniform start",
+    ),
+    "implicit_learning_rate": (
+        "starts as cross-entropy with its learning rate times {numeric:.4g}",
+        "has no learning rate that compares with cross-entropy",
+    ),
+    "attractor": (
+        "drives the target's probability to {numeric:.4g}",
+        "does not reach the confidence that minimises it",
+    ),
+    "label_smoothing": (
+        "smooths labels implicitly, with strength {numeric:.4g}",
+        "does not smooth labels: it drives the target's probability to 1",
+    ),
+    "proper": (
+        "is strictly proper: honest probabilities are its only minimum",
+        "is not proper: it rewards probabilities other than the true ones",
+    ),
+    "classification_calibrated": (
+        "has the most probable class on top at its minimum",
+        "can put another class than the most probable on top at its minimum",
+    ),
+    "symmetric_noise_robust": (
+        "sums to a constant over all labels, so that uniform label noise does not move its minimum",
+        "has a sum over all labels that varies, so it is not symmetric",
+    ),
+    "convex_in_p": ("is convex in every probability", "is not convex in the probabilities"),
+    "bounded_below": ("never falls below {numeric:.4g}", "falls without bound"),
+    "bounded_above": ("never exceeds {numeric:.4g}", "grows without bound"),
+    "lipschitz_in_logits": (
+        "has a gradient in the logits of norm at most {numeric:.4g}",
+        "has an unbounded gradient in the logits",
+    ),
+    "known_as": (
+        "is {value}, up to a positive factor and a constant",
+        "is no loss of the zoo; nearest is {value}",
+    ),
+    "translation_invariant": (
+        "depends on the difference of target and prediction alone",
+        "depends on more than the difference of target and prediction",
+    ),
+    "minimum_at_target": (
+        "is least where the prediction meets the target",
+        "is not least where the prediction meets the target",
+    ),
+    "convex": ("is convex in the prediction", "is not convex in the prediction"),
+    "influence": ("pulls on a residual r with the influence {value}", "has no influence function"),
+    "bounded_influence": (
+        "limits the pull of any one outlier to {numeric:.4g}",
+        "lets one outlier pull without limit",
+    ),
+    "redescending": ("forgets outliers: their pull vanishes", "does not forget outliers"),
+    "converges_to": (
+        "drives a constant prediction to the {value} of the targets",
+        "converges to no known statistic",
+    ),
+}
+
+
+def sentence(key: str, certificate: Certificate) -> str:
+    """The finding `key` of a certificate in plain words."""
+    finding = certificate.findings[key]
+    if finding.verdict == "unknown":
+        return f"{key.replace('_', ' ')} is open: {finding.reason}"
+    if key == "attractor" and finding.verdict == "proved":
+        return _attractor(certificate)
+    positive, negative = _SENTENCES[key]
+    text = positive if finding.verdict == "proved" else negative
+    if "{numeric" in text and finding.numeric is None:
+        text = (
+            text.partition(" {numeric")[0]
+            .removesuffix(" at most")
+            .removesuffix(" times")
+            .removesuffix(" below")
+        )
+    return text.format(numeric=finding.numeric, value=finding.value)
+
+
+def _attractor(certificate: Certificate) -> str:
+    finding, smoothing = certificate.findings["attractor"], certificate.findings["label_smoothing"]
+    where = f"{finding.numeric:.2g}" if finding.numeric is not None else finding.value
+    text = f"drives the target's probability to {where}"
+    if smoothing.verdict == "proved":
+        strength = f"{smoothing.numeric:.2g}" if smoothing.numeric is not None else smoothing.value
+        text += f", as label smoothing of {strength} does"
+    return text

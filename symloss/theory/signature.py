@@ -1,0 +1,113 @@
+"""Losses as directions: the gradient at fixed points, up to a positive factor.
+
+Two losses with `L = a L~ + b`, `a > 0`, have proportional gradients. For classification the gradient in the
+logits sees `M1' - M0'` and `M0'` up to a constant (the probabilities sum to 1).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from sympy import Expr, Symbol, lambdify
+
+from symloss.errors import DomainError
+from symloss.expr import C, Loss, P, Y, elementary
+from symloss.theory.interval import FloatArray
+from symloss.zoo import entry
+
+__all__ = ["distance", "family", "gap", "signature"]
+
+# Irrational steps keep the points off kinks at round numbers.
+_UNIT = (np.arange(1, 30) * 0.6180339887) % 1.0 * 0.97 + 0.0153
+_SIZES = 10.0 ** np.arange(-2.0, 2.3, 0.2718281)
+_LINE = np.concatenate([-_SIZES[::-1], _SIZES])
+
+_Gradient = Callable[..., FloatArray]
+
+
+def signature(loss: Loss, classes: int) -> FloatArray:
+    """The gradient of a loss at the points, of Euclidean norm 1 (or NaN where it has none)."""
+    function = _gradient(loss.value_expr, ())
+    return _direction(_vector(function, loss.kind, classes, ()))
+
+
+def family(name: str, kind: str, classes: int) -> Callable[[FloatArray], FloatArray]:
+    """The signature of a zoo loss as a function of its coefficients, in the entry's order."""
+    found = entry(name, kind)
+    function = _gradient(found.loss.expr, tuple(found.defaults))
+
+    def at(values: FloatArray) -> FloatArray:
+        return _direction(_vector(function, kind, classes, tuple(float(v) for v in values)))
+
+    return at
+
+
+def gap(a: FloatArray, b: FloatArray) -> float:
+    """The distance of two signatures, from 0 (one loss) to 2 (a loss and its negative)."""
+    value = float(np.linalg.norm(a - b))
+    return value if np.isfinite(value) else 2.0
+
+
+def distance(loss: Loss, other: Loss, classes: int = 10) -> float:
+    """How far two losses are apart as directions of training: the distance of normalised logit gradients.
+
+    Args:
+        loss, other: losses of one kind.
+        classes: the number of classes.
+
+    Raises:
+        DomainError: for losses of two kinds.
+
+    >>> from symloss import parse
+    >>> distance(parse("-y*log(p)"), parse("1 - 3*y*log(p)")) < 1e-12
+    True
+    """
+    if loss.kind != other.kind:
+        raise DomainError(f"a {loss.kind} loss and a {other.kind} loss cannot be compared: give two of one kind")
+    return gap(signature(loss, classes), signature(other, classes))
+
+
+@lru_cache(maxsize=256)
+def _gradient(expr: Expr, coefficients: tuple[str, ...]) -> _Gradient:
+    symbols = [Symbol(name, real=True) for name in coefficients]
+    slope = elementary(expr).diff(P)
+    # Own formulas and parsed trees only: every name that reaches the printer is on the parser's whitelist.
+    plain = {s: Symbol(f"v{i}", real=True) for i, s in enumerate(symbols)}
+    function: _Gradient = lambdify([Y, P, C, *plain.values()], slope.xreplace(plain), modules="numpy")
+    return function
+
+
+def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, ...]) -> FloatArray:
+    def at(y: FloatArray | float, p: FloatArray) -> FloatArray:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                result = np.asarray(function(y, p, float(classes), *values))
+            except (ArithmeticError, ValueError, TypeError):
+                return np.full(p.shape, np.nan)
+        if np.iscomplexobj(result):
+            return np.full(p.shape, np.nan)
+        return np.broadcast_to(result, p.shape).astype(np.float64)
+
+    if kind == "regression":
+        y = np.concatenate([np.zeros_like(_LINE), np.full_like(_LINE, 1.37)])
+        return at(y, y - np.concatenate([_LINE, _LINE]))
+    one, zero = at(1.0, _UNIT), at(0.0, _UNIT)
+    if kind == "multilabel":
+        weight = _UNIT * (1 - _UNIT)
+        return np.concatenate([weight * one, weight * zero])
+    if classes == 2:
+        mirrored = at(0.0, 1 - _UNIT)
+        return _UNIT * (1 - _UNIT) * (one - mirrored)
+    return np.concatenate([_UNIT * (one - zero), _UNIT * (zero - zero[0])])
+
+
+def _direction(vector: FloatArray) -> FloatArray:
+    norm = np.linalg.norm(vector)
+    with np.errstate(all="ignore"):
+        return vector / norm if norm > 0 else np.full_like(vector, np.nan)
+
+
