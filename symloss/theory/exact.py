@@ -60,6 +60,10 @@ def _tame(expr: Expr) -> bool:
     powers = [p for p in expr.atoms(Pow) if p.exp.is_Rational]
     if any(abs(p.exp) > 12 for p in powers) or any(len(p.exp.free_symbols) for p in expr.atoms(Pow)):
         return False
+    # Polynomials take exp(1511/2500) for the 1511th power of a generator.
+    rates = [term.as_coeff_Mul()[0] for f in expr.atoms(exp) for term in Add.make_args(f.args[0])]
+    if any(rate.is_Rational and max(abs(rate.p), rate.q) > 24 for rate in rates):
+        return False
     generators = {f for f in expr.atoms(log, exp) if f.free_symbols}
     generators |= {f for f in expr.atoms() if f.is_Symbol}
     generators |= {n for n in _heads(expr) if n.free_symbols}
