@@ -14,6 +14,7 @@ from symloss.search.engine import Engine
 from symloss.search.memory import Memory
 from symloss.search.prepare import check_same, describe_all, given_losses, prepare, register_all, remarks
 from symloss.search.reading import read_result
+from symloss.search.require import Requirements
 from symloss.search.result import Generation, Result
 from symloss.search.settings import SearchSettings
 from symloss.search.settings import preset as settings_of
@@ -104,6 +105,7 @@ def discover(
         "operators": {name: list(each) for name, each in registered_primitives().items()},
         "notes": remarks(tasks, chosen),
     }
+    Requirements(chosen.require, tasks[0].classes, Memory({})).check(tasks[0].base_loss())
     store = Memory(config) if out is None else RunStore.create(out, config)
     return _run(store, tasks, workers, executor, on_generation, time_limit)
 

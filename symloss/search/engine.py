@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from symloss.runs import Executor
 from symloss.search.breeding import Breeder
@@ -12,6 +13,7 @@ from symloss.search.ending import audit, fresh_fitnesses, tidied_candidates
 from symloss.search.memory import Store
 from symloss.search.ranks import with_fitness
 from symloss.search.records import evaluation_record, front_csv, front_json, front_of
+from symloss.search.require import Requirements
 from symloss.search.result import Evaluation, FrontRow, Generation
 from symloss.search.settings import SearchSettings
 from symloss.search.stages import Stages
@@ -53,6 +55,7 @@ class Engine:
         self.tasks, self.settings, self.seed, self.store = tuple(tasks), settings, seed, store
         self.signs = task_signs(self.tasks)
         self.stages = Stages(self.tasks, settings, seed, store, place)
+        self.requirements = Requirements(settings.require, self.tasks[0].classes, store)
         self.breeder = Breeder(settings, seed, given, self.stages.worth_it)
         self.evaluations: list[Evaluation] = []
         self.generations: list[Generation] = []
@@ -123,16 +126,34 @@ class Engine:
             surcharge = self.breeder.grammar.surcharge(candidate.weighted.program)
             self.evaluations.append(candidate.evaluation(self.tasks[0].kind, self.signs, surcharge))
         self.evaluations = with_fitness(self.evaluations, self.signs)
+        self._enforce()
         kind = self.tasks[0].kind
         records = [(entry.number, evaluation_record(entry, kind)) for entry in self.evaluations[start:]]
         self.store.put_many("evaluation", records)
         self._show_front({})
 
+    def _enforce(self) -> None:
+        """Rejects what would stand on the front against a requirement, until nothing does."""
+        if not self.settings.require:
+            return
+        places = {entry.number: place for place, entry in enumerate(self.evaluations)}
+        while True:
+            reasons = {row.evaluation: self.requirements.refuted(row.loss) for row in self._front({})}
+            if not any(reasons.values()):
+                return
+            for number, reason in reasons.items():
+                if reason:
+                    entry = self.evaluations[places[number]]
+                    entry = replace(entry, outcome="rejected", reason=reason, fitness=None, scores={})
+                    self.evaluations[places[number]] = entry
+                    self.store.put("evaluation", number, evaluation_record(entry, self.tasks[0].kind))
+
+    def _front(self, fresh: Mapping[int, Sequence[float]]) -> tuple[FrontRow, ...]:
+        sign = next(iter(self.signs.values())) if len(self.signs) == 1 else 1.0
+        return front_of(self.evaluations, classes=self.tasks[0].classes, fresh=fresh, sign=sign)
+
     def _show_front(self, fresh: Mapping[int, Sequence[float]]) -> None:
-        self.front = front_of(
-            self.evaluations, classes=self.tasks[0].classes, fresh=fresh,
-            sign=next(iter(self.signs.values())) if len(self.signs) == 1 else 1.0,
-        )  # fmt: skip
+        self.front = self._front(fresh)
         self.store.write_text("front.csv", front_csv(self.front))
         self.store.write_text("front.json", front_json(self.front))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from symloss.expr import Program, registered_primitives
@@ -53,6 +54,7 @@ class Stages:
                 self._screen.orient(candidate)
             if candidate.on_its_way and not candidate.fixed:
                 self._share(candidate, PROPOSED)
+        self._filter(candidates, PROPOSED)
         if self.tunes:
             self._tune([c for c in candidates if c.on_its_way and not c.fixed])
         self.finish(candidates)
@@ -64,6 +66,7 @@ class Stages:
                 self._screen.finish(candidate)
             if candidate.on_its_way:
                 self._share(candidate, TUNED)
+        self._filter(candidates, TUNED)
         for rung, race in self._races.items():
             self._race(rung, race, [c for c in candidates if c.on_its_way])
         self._train([c for c in candidates if c.on_its_way])
@@ -76,6 +79,19 @@ class Stages:
             else:
                 candidate.values = tuple(answer["values"])
                 candidate.stop("trained", "")
+
+    def _filter(self, candidates: Sequence[Candidate], stage: str) -> None:
+        """The published filters, where they are asked for and the task can answer."""
+        if not (self.settings.protocol or self.settings.equivalence) or not self.tasks[0].has_gradients:
+            return
+        running = [c for c in candidates if c.on_its_way]
+        for candidate, answer in self.ask("protocol", running, derive(self.seed, "protocol")):
+            candidate.seconds += answer["seconds"]
+            if self.settings.protocol and not answer["gain"] > 0:
+                when = "after tuning: " if stage == TUNED else ""
+                candidate.stop("rejected", f"{when}predictions do not improve when they descend the loss")
+            elif self.settings.equivalence and stage == TUNED:
+                self._share_under(candidate, f"norms {answer['norms']}")
 
     def _race(self, rung: float, race: Race, candidates: Sequence[Candidate]) -> None:
         arrivals = []
@@ -147,9 +163,11 @@ class Stages:
         Before tuning a shorter tree goes its own way, as its coefficients are fewer. After it, it keeps its
         own formula.
         """
-        if not self.settings.classes:
-            return
-        key, size = self._key(candidate, stage), candidate.weighted.program.size
+        if self.settings.classes:
+            self._share_under(candidate, self._key(candidate, stage), stage)
+
+    def _share_under(self, candidate: Candidate, key: str, stage: str = TUNED) -> None:
+        size = candidate.weighted.program.size
         known = self._first.get(key)
         if known is None or (stage == PROPOSED and size < known[1]):
             self._first[key] = candidate.number, size
@@ -169,9 +187,20 @@ class Stages:
             piece = Piece(what, self.tasks, graphs, seed, options or {}, registered_primitives())
             pieces.append((chunk, piece))
         known = {piece.key: self.store.get("work", piece.key) for _, piece in pieces}
-        answers = self.place.map_ordered(do, [piece for _, piece in pieces if known[piece.key] is None])
+        missing = list({piece.key: piece for _, piece in pieces if known[piece.key] is None}.values())
+
+        def remember(i: int, answer: list[dict[str, Any]]) -> None:
+            # As soon as it arrives, whoever's turn it is: a kill costs only what is not finished.
+            self.store.put("work", missing[i].key, answer)
+
+        # The tasks, with their data, travel with the function: an executor may ship that once.
+        light = [replace(piece, tasks=()) for piece in missing]
+        answers = self.place.map_ordered(partial(_with_tasks, do, self.tasks), light, remember)
         for chunk, piece in pieces:
             if known[piece.key] is None:
-                known[piece.key] = next(iter(answers))
-                self.store.put("work", piece.key, known[piece.key])
+                known[piece.key] = next(answers)
             yield from zip(chunk, known[piece.key], strict=True)
+
+
+def _with_tasks(do: Callable[[Piece], Any], tasks: tuple[Task, ...], piece: Piece) -> Any:
+    return do(replace(piece, tasks=tasks))

@@ -19,6 +19,7 @@ import torch
 from symloss.errors import SymlossError
 from symloss.expr import Program, register_primitive
 from symloss.meta import fit_population, tune
+from symloss.search.protocol import gain, norms_key
 from symloss.search.weighted import Weighted
 from symloss.tasks import Task, TrainingSettings
 
@@ -33,7 +34,7 @@ class Piece:
     """What a worker is given.
 
     Attributes:
-        what: `"tune"` or `"train"`.
+        what: `"tune"`, `"train"` or `"protocol"`.
         tasks: the tasks of the search.
         graphs: tokens and edges of each candidate.
         seed: of initialisation and batch order, the same for all candidates.
@@ -59,7 +60,8 @@ def do(piece: Piece) -> list[dict[str, Any]]:
     """One JSON-ready answer for each candidate of the piece, in its order.
 
     Each holds `seconds`, its share of the time, and: `edges` of a tuned candidate; `values`, the metric per
-    task, of a trained one, None where it diverged, with a `reason`.
+    task, of a trained one, None where it diverged, with a `reason`; `gain` and `norms` of one that is
+    filtered as published.
     """
     for name, (arguments, formula) in piece.operators.items():
         register_primitive(name, arguments, formula)
@@ -67,7 +69,7 @@ def do(piece: Piece) -> list[dict[str, Any]]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        answers = _tune(piece) if piece.what == "tune" else _train(piece)
+        answers = _WORK[piece.what](piece)
     finally:
         torch.set_num_threads(threads)
     seconds = (time.perf_counter() - start) / max(len(answers), 1)
@@ -110,6 +112,18 @@ def _black_box(task: Task, loss: Weighted, seed: int, settings: TrainingSettings
     except SymlossError as error:
         return math.nan, str(error)
     return value, "" if math.isfinite(value) else _DIVERGED
+
+
+def _protocol(piece: Piece) -> list[dict[str, Any]]:
+    """Of the first task, which is the one that coefficients are tuned on."""
+    task = piece.tasks[0]
+    losses = [Weighted(Program(tokens), edges) for tokens, edges in piece.graphs]
+    return [
+        {"gain": gain(task, loss, piece.seed), "norms": norms_key(task, loss, piece.seed)} for loss in losses
+    ]
+
+
+_WORK = {"tune": _tune, "train": _train, "protocol": _protocol}
 
 
 def chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -1,0 +1,63 @@
+"""Findings that a loss of the front must not have refuted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symloss.errors import SymlossError
+from symloss.expr import Loss
+from symloss.search.memory import Store
+
+__all__ = ["Requirements"]
+
+
+class Requirements:
+    """Asks theory about a loss, and remembers the answer.
+
+    Args:
+        names: of the findings, as `symloss analyze` prints them.
+        classes: of the task.
+        store: the memory of the run.
+    """
+
+    def __init__(self, names: Sequence[str], classes: int | None, store: Store) -> None:
+        self.names, self.classes, self.store = tuple(names), classes, store
+
+    def check(self, ordinary: Loss) -> None:
+        """Asks about the ordinary loss once, to see that the names are names of findings.
+
+        Raises:
+            SymlossError: for one that is not.
+        """
+        if self.names:
+            known = self._findings(ordinary)
+            for name in self.names:
+                if name not in known:
+                    raise SymlossError(f"unknown finding {name!r}: expected one of {', '.join(known)}")
+
+    def refuted(self, loss: Loss) -> str:
+        """Which requirement is refuted and why, or `""`."""
+        if not self.names:
+            return ""
+        reason = self.store.get("requirement", str(loss))
+        if reason is None:
+            reason = self._ask(loss)
+            self.store.put("requirement", str(loss), reason)
+        return str(reason)
+
+    def _ask(self, loss: Loss) -> str:
+        try:
+            findings = self._findings(loss)
+        except SymlossError as error:
+            return f"required {', '.join(self.names)}: {error}"
+        for name in self.names:
+            verdict, reason = findings[name]
+            if verdict == "refuted":
+                return f"required {name} is refuted" + (f": {reason}" if reason else "")
+        return ""
+
+    def _findings(self, loss: Loss) -> dict[str, tuple[str, str]]:
+        from symloss.theory import analyze  # takes a second to import, and most searches require nothing
+
+        findings = analyze(loss, self.classes).findings
+        return {name: (finding.verdict, finding.reason) for name, finding in findings.items()}

@@ -1,0 +1,161 @@
+"""What a search can be asked for besides: several tasks, requirements, seeds, symbols, costs, presets."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from symloss import search
+from symloss.errors import SymlossError
+from symloss.expr import PRIMITIVES, C, P, Y, parse, register_primitive
+from symloss.runs import derive
+from symloss.search.protocol import gain, norms_key
+from symloss.search.ranks import mean_ranks
+from symloss.search.seeding import weighted_from
+from symloss.tasks import Task, load_task
+from symloss.zoo import named, names
+
+SMALL: dict[str, Any] = {
+    "population": 6, "generations": 2, "tuning_steps": 3, "fresh_seeds": 2, "sample": 0, "tidy": False,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def wine() -> Task:
+    return load_task("wine", model="linear").with_settings(steps=20)
+
+
+def test_one_loss_for_several_tasks(wine: Task, tmp_path: Path) -> None:
+    other = load_task("breast-cancer", model="linear").with_settings(steps=20)
+    result = search.discover([wine, other], out=tmp_path / "run", **SMALL)
+    trained = [entry for entry in result.evaluations if entry.outcome == "trained"]
+    assert trained
+    assert all(set(entry.scores) == {"wine", "breast-cancer"} for entry in trained)
+    ranks = mean_ranks([[-value for value in entry.scores.values()] for entry in trained])
+    assert [entry.fitness for entry in trained] == ranks
+    assert result.task["metric"] == "mean rank"
+    assert all(set(row.scores) == {"wine", "breast-cancer"} for row in result.front)
+    assert any("tuned on wine" in note for note in result.notes)
+    assert search.open_run(tmp_path / "run") == result
+    assert search.resume(tmp_path / "run") == result
+
+
+def test_no_row_of_the_front_refutes_a_requirement(wine: Task) -> None:
+    options = {**SMALL, "generations": 1, "seed_losses": [named("ce"), named("mae")]}
+    free = search.discover(wine, **options)
+    bound = search.discover(wine, require=["bounded_above"], **options)
+    assert any(row.certificate.findings["bounded_above"].verdict == "refuted" for row in free.front)
+    assert all(row.certificate.findings["bounded_above"].verdict != "refuted" for row in bound.front)
+    rejected = [entry for entry in bound.evaluations if "required bounded_above is refuted" in entry.reason]
+    assert rejected
+    assert all(entry.outcome == "rejected" and entry.fitness is None for entry in rejected)
+
+
+def test_a_requirement_must_be_a_finding(wine: Task) -> None:
+    with pytest.raises(SymlossError, match="unknown finding 'beautiful': expected one of target_only"):
+        search.discover(wine, require=["beautiful"], **SMALL)
+
+
+def test_seeds_are_trained_as_they_are_and_bred_from(wine: Task) -> None:
+    seeds = [named("ce"), named("ace", phi1=1.3)]
+    result = search.discover(wine, seed_losses=seeds, **SMALL)
+    first, second = result.evaluations[:2]
+    assert first.loss == seeds[0]
+    assert second.loss == seeds[1]
+    assert {first.outcome, second.outcome} == {"trained"}
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression", "multilabel"])
+def test_every_loss_of_the_zoo_has_a_tree(kind: str) -> None:
+    for name in names(kind):
+        loss = named(name, kind)
+        again = weighted_from(loss).to_loss(kind)
+        values = {"classification": [0.2, 0.7], "multilabel": [0.2, 0.7], "regression": [-1.3, 0.4]}[kind]
+        for y in (0.0, 1.0):
+            for p in values:
+                at = {Y: y, P: p, C: 10}
+                theirs, ours = loss.value_expr.subs(at), again.value_expr.subs(at)
+                if theirs.is_finite:
+                    assert float(ours) == pytest.approx(float(theirs), rel=1e-6, abs=1e-9), name
+
+
+def test_extra_symbols_are_terminals(wine: Task) -> None:
+    result = search.discover(wine, "random", extra_symbols=["pi"], **{**SMALL, "population": 20})
+    assert any("pi" in entry.tokens for entry in result.evaluations)
+    trained = [e for e in result.evaluations if "pi" in e.tokens and e.outcome == "trained"]
+    assert trained
+    assert trained[0].loss is not None
+
+
+def test_operators_cost_what_is_said(wine: Task) -> None:
+    result = search.discover(wine, "gplfl", costs={"plog": 10}, **{**SMALL, "population": 10})
+    dear = [e for e in result.evaluations if e.outcome == "trained" and "plog(" in e.formula]
+    assert dear
+    for entry in dear:
+        assert entry.complexity is not None
+        assert entry.complexity >= 10 * entry.formula.count("plog(")
+
+
+def test_the_paper_preset_searches_as_published() -> None:
+    task = load_task("wine", model="mlp").with_settings(steps=3)
+    result = search.discover(task, preset="paper", **{**SMALL, "population": 4, "model": "mlp-1x8"})
+    assert result.settings["keep_scale"]
+    assert result.task["model"] == "mlp-1x8"
+    assert all(entry.scale == 1.0 for entry in result.evaluations)
+    elites = [entry for entry in result.evaluations if "elite" in entry.reason]
+    assert [(entry.generation, entry.slot) for entry in elites] == [(1, 0)]
+
+
+def test_the_published_protocol_rejects_what_does_not_improve_predictions(wine: Task) -> None:
+    seed = derive(0, "protocol")
+    good, bad = weighted_from(named("ce")), weighted_from(named("ce")).scaled(-1.0)
+    assert gain(wine, good, seed, steps=200) > 0
+    assert not gain(wine, bad, seed, steps=200) > 0
+    assert norms_key(wine, good, seed) == norms_key(wine, bad, seed)
+    assert norms_key(wine, good, seed) != norms_key(wine, good.scaled(2.0), seed)
+
+
+_KILLED = """
+import sys, torch
+torch.set_num_threads(1)
+from symloss.search import discover
+from symloss.tasks import load_task
+task = load_task("wine", model="linear").with_settings(steps=20)
+discover(task, out=sys.argv[1], population=6, generations=4, tuning_steps=3, fresh_seeds=2, sample=2, chunk=2)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_as_one_never_killed(wine: Task, tmp_path: Path) -> None:
+    options = {**SMALL, "generations": 4, "sample": 2, "chunk": 2, "tidy": True}
+    whole = search.discover(wine, out=tmp_path / "whole", **options)
+    process = subprocess.Popen([sys.executable, "-c", _KILLED, str(tmp_path / "run")])
+    for _ in range(600):
+        time.sleep(0.05)
+        if (tmp_path / "run" / "front.csv").exists() or process.poll() is not None:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = search.open_run(tmp_path / "run")
+    resumed = search.resume(tmp_path / "run")
+    assert before.status in ("running", "finished")
+    assert resumed.status == "finished"
+    assert (tmp_path / "run/front.csv").read_bytes() == (tmp_path / "whole/front.csv").read_bytes()
+    assert len(resumed.evaluations) == len(whole.evaluations)
+
+
+def test_own_operators_are_searched_and_printed_by_their_definition(wine: Task) -> None:
+    register_primitive("searched_bump", ["x"], "x/(1 + x**2)")
+    assert "searched_bump" in PRIMITIVES
+    operators = ("add", "sub", "mul", "searched_bump")
+    result = search.discover(wine, "gplfl", operators=operators, **{**SMALL, "population": 10})
+    used = [e for e in result.evaluations if e.outcome == "trained" and "searched_bump" in e.tokens]
+    assert used
+    assert all("searched_bump" not in entry.formula for entry in used)
+    assert all(parse(entry.formula) is not None for entry in used)
