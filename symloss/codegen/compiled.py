@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sympy import Expr, Integer, Poly, Pow, Symbol, exp, nan, oo, zoo
 
@@ -15,7 +15,7 @@ from symloss.codegen.rewrite import ENTRY, LOG_P, LOG_Q, P_, PRIOR, Q_, TARGET, 
 from symloss.errors import CompileError
 from symloss.expr import PI, C, P, W, Y
 
-__all__ = ["Affine", "Formula", "formula_of"]
+__all__ = ["Affine", "Composed", "Formula", "formula_of"]
 
 ARGUMENTS = ("u", "v", "y", "C", "pi", "w", "k")
 """Of every printed classification and multilabel function: `log p`, `log(1-p)`, target, number of classes,
@@ -31,6 +31,26 @@ class Affine:
 
     constant: Expr
     slope: Expr
+
+
+class Composed(NamedTuple):
+    """The functions of a formula's branches, of `ARGUMENTS` or `REGRESSION_ARGUMENTS`.
+
+    Attributes:
+        general: `M(y, p)`.
+        other: `M(0, p)`; not for regression.
+        target: `M(1, p)`; classification only.
+        row: the target-only instance loss, where there is one.
+        singular_at_zero: `M(y, p)` cannot simply be evaluated at `y = 0`.
+        other_is_zero: `M(0, p)` is 0.
+    """
+
+    general: Callable[..., Any]
+    other: Callable[..., Any] | None
+    target: Callable[..., Any] | None
+    row: Callable[..., Any] | None
+    singular_at_zero: bool
+    other_is_zero: bool
 
 
 @lru_cache(maxsize=512)
@@ -126,6 +146,19 @@ class Formula:
         assert self.affine is not None
         constant, slope = self.affine.constant, self.affine.slope
         return self.target - slope * P_ + constant * (C - 1) + slope
+
+    @cached_property
+    def composed(self) -> Composed:
+        """What the composed form needs, as plain functions and flags that `torch.compile` can trace."""
+        general = self.function(self.general)
+        if self.kind == "regression":
+            return Composed(general, None, None, None, False, False)
+        other = self.function(self.other)
+        if self.kind == "multilabel":
+            return Composed(general, other, None, None, self.singular_at_zero, False)
+        row = None if self.affine is None else self.function(self.row)
+        target = self.function(self.target)
+        return Composed(general, other, target, row, self.singular_at_zero, self.other == 0)
 
     def printed(
         self, *results: Expr, name: str = "value", language: str = "torch", one_sided: bool = False

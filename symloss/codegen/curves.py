@@ -124,8 +124,9 @@ def signed_inputs(
     inputs = {
         P_: SignedLog.exp_of(u),
         Q_: SignedLog.exp_of(v),
-        LOG_P: SignedLog.of(u),
-        LOG_Q: SignedLog.of(v),
+        # `log(1 - q) = -q` for tiny `q`: exact where `u` itself has underflown.
+        LOG_P: SignedLog(-torch.ones_like(u), torch.where(v < -40, v, torch.log(-u))),
+        LOG_Q: SignedLog(-torch.ones_like(v), torch.where(u < -40, u, torch.log(-v))),
         C: SignedLog.exp_of(torch.full_like(u, math.log(classes))),
     }
     for symbol, tensor in ((TARGET, y), (PRIOR, pi), (WEIGHT, w)):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symloss.codegen.compiled import Formula
+from symloss.codegen.compiled import Composed, Formula
 from symloss.codegen.logits import all_pairs, sigmoid_pair, target_pair
 
 __all__ = ["entry_losses", "instance_losses", "like", "of_target", "regression_losses"]
@@ -32,27 +32,21 @@ def instance_losses(
         weight: `[C, 1, ...]`, or None.
         inputs: the values of `pi` `[C, 1, ...]`, `w` `[N, 1, ...]` and the coefficients `k`.
     """
+    parts, classes = formula.composed, z.shape[1]
     if index is None:
         assert soft is not None
         u, v = all_pairs(z)
-        terms = _soft(formula, u, v, soft, z.shape[1], inputs)
+        terms = _soft(parts, u, v, soft, classes, inputs)
         return (terms if weight is None else terms * weight).sum(1)
     t = index.unsqueeze(1)
-    if formula.affine is not None and (weight is None or formula.other == 0):
+    if parts.row is not None and (weight is None or parts.other_is_zero):
         u, v = target_pair(z, t)
-        losses = _call(formula.function(formula.row), u, v, None, z.shape[1], of_target(inputs, t))
+        losses = _call(parts.row, u, v, None, classes, of_target(inputs, t))
         return (losses if weight is None else losses * _pick(weight, t)).squeeze(1)
     # The one-hot identity without its cancellation: `M0` everywhere, then `M1` in the target's place.
     u, v = all_pairs(z)
-    terms = _call(formula.function(formula.other), u, v, None, z.shape[1], inputs)
-    hit = _call(
-        formula.function(formula.target),
-        u.gather(1, t),
-        v.gather(1, t),
-        None,
-        z.shape[1],
-        of_target(inputs, t),
-    )
+    terms = _call(parts.other, u, v, None, classes, inputs)
+    hit = _call(parts.target, u.gather(1, t), v.gather(1, t), None, classes, of_target(inputs, t))
     terms = terms.scatter(1, t, hit)
     return (terms if weight is None else terms * weight).sum(1)
 
@@ -60,26 +54,32 @@ def instance_losses(
 def entry_losses(formula: Formula, z: Tensor, y: Tensor, inputs: dict[str, Any]) -> Tensor:
     """`M(y, sigmoid(z))` of every entry of a multilabel loss."""
     u, v = sigmoid_pair(z)
-    return _soft(formula, u, v, y, 1 if z.dim() < 2 else z.shape[1], inputs)
+    return _soft(formula.composed, u, v, y, 1 if z.dim() < 2 else z.shape[1], inputs)
 
 
 def regression_losses(formula: Formula, p: Tensor, y: Tensor, inputs: dict[str, Any]) -> Tensor:
     """`M(y, p)` of every entry of a regression loss."""
-    return like(formula.function(formula.general)(p, y, inputs["w"], inputs["k"]), p)
+    return like(formula.composed.general(p, y, inputs["w"], inputs["k"]), p)
 
 
-def _soft(formula: Formula, u: Tensor, v: Tensor, y: Tensor, classes: int, inputs: dict[str, Any]) -> Tensor:
-    if not formula.singular_at_zero:
-        return _call(formula.function(formula.general), u, v, y, classes, inputs)
+def _soft(parts: Composed, u: Tensor, v: Tensor, y: Tensor, classes: int, inputs: dict[str, Any]) -> Tensor:
+    if not parts.singular_at_zero:
+        return _call(parts.general, u, v, y, classes, inputs)
     # `where` masks the input of the branch, not its result: a masked infinity has a NaN gradient.
     zero = y == 0
-    general = _call(formula.function(formula.general), u, v, torch.where(zero, 1.0, y), classes, inputs)
-    return torch.where(zero, _call(formula.function(formula.other), u, v, None, classes, inputs), general)
+    general = _call(parts.general, u, v, torch.where(zero, 1.0, y), classes, inputs)
+    return torch.where(zero, _call(parts.other, u, v, None, classes, inputs), general)
 
 
 def _call(
-    function: Callable[..., Any], u: Tensor, v: Tensor, y: Tensor | None, classes: int, inputs: dict[str, Any]
+    function: Callable[..., Any] | None,
+    u: Tensor,
+    v: Tensor,
+    y: Tensor | None,
+    classes: int,
+    inputs: dict[str, Any],
 ) -> Tensor:
+    assert function is not None
     return like(function(u, v, y, float(classes), inputs["pi"], inputs["w"], inputs["k"]), u)
 
 

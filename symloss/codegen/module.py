@@ -117,12 +117,12 @@ class SymbolicLoss(nn.Module):
             )
         self.register_buffer("weight", checks.class_vector(weight, "weight"))
         self.register_buffer("priors", checks.class_vector(priors, "priors", positive=True))
-        checks.check_coefficients(loss.coefficients)
         self.coefficients = Bounded(loss.coefficients if trainable else {}, bounds or {})
         names = tuple(loss.coefficients) if trainable else ()
         self._formula = formula_of(loss.expr if trainable else loss.value_expr, loss.kind, names)
         self._formula.check()
         self._kernel = recognise(self._formula)
+        _ = self._formula.composed  # printed now: `torch.compile` cannot trace the algebra
 
     @property
     def formula(self) -> Formula:
@@ -179,7 +179,7 @@ class SymbolicLoss(nn.Module):
         return losses.squeeze(0) if single and self.reduction == "none" else losses
 
     def _hard(self, z: Tensor, t: Tensor, weight: Tensor | None, inputs: dict[str, Any]) -> Tensor:
-        rows = weight is not None and self._formula.other == 0
+        rows = weight is not None and self._formula.composed.other_is_zero
         if not (composes(z) or 0 <= self.ignore_index < z.shape[1]):
             # Valid indices are the rule: `gather` checks them on the way, and only its refusal costs a look.
             try:
@@ -190,6 +190,8 @@ class SymbolicLoss(nn.Module):
             except (RuntimeError, IndexError):
                 checks.check_indices(t, z.shape[1], self.ignore_index)
         kept = t != self.ignore_index
+        # An instance that does not count may have an infinite loss: its logits are masked, not its result.
+        z = torch.where(kept.unsqueeze(1), z, 0.0)
         safe = torch.where(kept, t, 0)
         path = self._path(z, None, safe, None if rows else weight, inputs)
         weights = kept.to(z.dtype)
@@ -203,7 +205,7 @@ class SymbolicLoss(nn.Module):
     ) -> Path | ComposedPath:
         """How this batch is computed; see `plan`."""
         index = None if t is None else t.unsqueeze(1)
-        if self._formula.coefficients:
+        if self._formula.coefficients or composes(z):
             return ComposedPath(lambda z: instance_losses(self._formula, z, soft, t, weight, inputs))
         if index is None or weight is not None:
             return DensePath(self._formula, soft, index, weight, inputs)
@@ -218,7 +220,7 @@ class SymbolicLoss(nn.Module):
             inputs = self._inputs(outputs, w, priors, tuple(outputs.shape))
             path = (
                 ComposedPath(lambda p: regression_losses(formula, p, targets, inputs))
-                if formula.coefficients
+                if formula.coefficients or composes(outputs)
                 else RegressionPath(formula, targets, inputs)
             )
             return apply(path, self._reduction(outputs.numel()), outputs)
@@ -226,7 +228,7 @@ class SymbolicLoss(nn.Module):
         inputs = self._inputs(outputs, w, priors, shape)
         path = (
             ComposedPath(lambda z: entry_losses(formula, z, targets, inputs))
-            if formula.coefficients
+            if formula.coefficients or composes(outputs)
             else MultilabelPath(formula, targets, inputs)
         )
         weight = self._of_classes(self.weight, "weight", outputs)

@@ -103,9 +103,11 @@ def test_classification_agrees_with_sympy(text: str, target: int | None) -> None
     assume(_compare(loss, target))
 
 
-HARD = ["y*log(p)*(1-p)**2.5", "y*log(1-p)*p + (1-y)*log(1-p)**2", "(y - p)**2/(1 + p)", "y*(1-p**0.7)/0.7",
-        "abs(log(1.3*p))*y - p*log(p)", "sqrt(p)*y + log(C)*p**3", "y/p - log(p)",
-        "max(p, 0.3)*y + plog(y*p)", "sigmoid(log(p) - log(1-p)) - y*p", "exp(-y)*sinh(p) + cosh(p*y)"]  # fmt: skip
+HARD = [
+    "y*log(p)*(1-p)**2.5", "y*log(1-p)*p + (1-y)*log(1-p)**2", "(y - p)**2/(1 + p)", "y*(1-p**0.7)/0.7",
+    "abs(log(1.3*p))*y - p*log(p)", "sqrt(p)*y + log(C)*p**3", "y/p - log(p)", "max(p, 0.3)*y + plog(y*p)",
+    "sigmoid(log(p) - log(1-p)) - y*p", "exp(-y)*sinh(p) + cosh(p*y)",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HARD)
