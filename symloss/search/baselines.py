@@ -18,7 +18,7 @@ from symloss.search.result import Baseline, Result
 from symloss.tasks import Task, TrainingSettings
 from symloss.zoo import named, names
 
-__all__ = ["baselines"]
+__all__ = ["baselines", "tuned_settings"]
 
 RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Learning rates that are tried for the ordinary loss, as multiples of the task's."""
@@ -74,13 +74,13 @@ def _contenders(task: Task, discovered: Loss, trials: Sequence[int]) -> list[_Co
     zoo = _best_of_zoo(task, trials)
     return [
         _Contender(f"{name} as is", base, task.settings),
-        _Contender(f"{name} tuned", base, _tuned(task, base, trials)),
+        _Contender(f"{name} tuned", base, tuned_settings(task, base, trials)),
         _Contender(f"best zoo: {zoo}", named(zoo, task.kind), task.settings),
         _Contender("discovered", discovered, task.settings),
     ]
 
 
-def _tuned(task: Task, loss: Loss, trials: Sequence[int]) -> TrainingSettings:
+def tuned_settings(task: Task, loss: Loss, trials: Sequence[int]) -> TrainingSettings:
     """The learning rate and number of steps of the best mean validation fitness."""
     total = task.settings.steps
     stops = sorted({max(1, round(share * total)) for share in STOPS})
