@@ -1,8 +1,8 @@
 """Digits with 40 % label noise: does a discovered loss beat cross-entropy and GCE that were tuned as well?
 
 For each run seed a search on the noisy data; then every contender's learning rate and number of steps (and
-GCE's q) are chosen on validation data by one procedure, and each is trained on ten fresh seeds and measured on
-the clean test data, once. Finished runs are kept in `--runs` and not searched again.
+GCE's q) are chosen on validation data by one procedure, and each is trained on ten fresh seeds and measured
+on the clean test data, once. Finished runs are kept in `--runs` and not searched again.
 
     python -m analysis.noisy_digits            # figures/noisy_digits.json and .png
     python -m analysis.noisy_digits --quick    # one seed, a small search
