@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from sympy import Expr, Integer, Poly, Pow, Symbol, exp, nan, oo, zoo
+from sympy import Expr, Integer, Poly, Pow, Symbol, exp
 
 from symloss.codegen.emit import Printed, build, print_function
-from symloss.codegen.limits import at_zero
+from symloss.codegen.limits import at, at_zero
 from symloss.codegen.rewrite import ENTRY, LOG_P, LOG_Q, P_, PRIOR, Q_, TARGET, WEIGHT, in_logs, plain
 from symloss.errors import CompileError
 from symloss.expr import PI, C, P, W, Y
@@ -83,7 +83,7 @@ class Formula:
                     f"expected a regression formula without C and pi, got {self.source}; there are no classes"
                 )
             return
-        if self.entry.xreplace({TARGET: Integer(1)}).has(oo, -oo, zoo, nan):
+        if at(self.entry, TARGET, 1) is None:
             raise CompileError(
                 f"expected a formula that is finite at y = 1, got {self.source}, which is not; "
                 "use the protected plog for a logarithm that vanishes there"
@@ -109,7 +109,7 @@ class Formula:
     def singular_at_zero(self) -> bool:
         """Whether `M(y, p)` cannot simply be evaluated at `y = 0`."""
         general = self.general
-        if self.entry.xreplace({TARGET: Integer(0)}).has(oo, -oo, zoo, nan):
+        if at(self.entry, TARGET, 0) is None:
             return True
         negative = any(power.exp.is_negative is not False for power in general.atoms(Pow))
         return negative or general.has(exp)

@@ -121,7 +121,9 @@ class DensePath:
             hit_pair = pair[0].gather(1, t), pair[1].gather(1, t)
             hits = self._call(self.first, hit_pair, None, classes, block, gradient, t)
             rest = self._call(self.other, pair, None, classes, block, gradient)
-            found = [_put(x, t, hit, pair) for x, hit in zip(rest, hits, strict=True)]
+            # Value and slope may be one tensor, as of `4 p`, or one of the inputs.
+            given = [*pair, *rest]
+            found = [_put(x, t, hit, given) for x, hit in zip(rest, hits, strict=True)]
         if self.weight is not None:
             found = [x * self.weight for x in found]
         return found[0], found[1] if gradient else None
@@ -197,8 +199,7 @@ class DensePath:
         grad.movedim(1, -1)[bad] = total.value.to(grad.dtype)
 
 
-def _put(x: Tensor, t: Tensor, values: Tensor, inputs: tuple[Tensor, Tensor]) -> Tensor:
-    """`x` with `values` at the indices `t`: in place where `x` is not one of the inputs or a view."""
-    if x.is_contiguous() and all(x.data_ptr() != given.data_ptr() for given in inputs):
-        return x.scatter_(1, t, values)
-    return x.scatter(1, t, values)
+def _put(x: Tensor, t: Tensor, values: Tensor, given: list[Tensor]) -> Tensor:
+    """`x` with `values` at the indices `t`: in place only where nothing else of `given` shares its memory."""
+    alone = sum(other.data_ptr() == x.data_ptr() for other in given) == 1
+    return x.scatter_(1, t, values) if alone and x.is_contiguous() else x.scatter(1, t, values)

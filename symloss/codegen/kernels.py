@@ -65,10 +65,10 @@ def recognise(formula: Formula) -> Kernel | None:
         return None
     general = formula.general
     if formula.kind == "regression":
-        if general.has(nodes.absolute):
-            return _scaled("F.l1_loss", general, nodes.absolute(Y - P), _l1) or _scaled(
-                "F.l1_loss", general, nodes.absolute(P - Y), _l1
-            )
+        factor, inner = general.as_coeff_Mul()
+        if isinstance(inner, nodes.absolute):
+            difference = _scaled("F.l1_loss", inner.args[0], Y - P, _l1)
+            return difference and Kernel("F.l1_loss", float(factor) * abs(difference.scale), _l1)
         return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse)
     if formula.kind == "multilabel":
         name = "F.binary_cross_entropy_with_logits"

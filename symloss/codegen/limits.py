@@ -32,7 +32,7 @@ from sympy import (
 from symloss.errors import CompileError
 from symloss.expr import plog, psqrt, softplus
 
-__all__ = ["at_zero"]
+__all__ = ["at", "at_zero"]
 
 
 def at_zero(expr: Expr, y: Symbol) -> Expr:
@@ -41,8 +41,8 @@ def at_zero(expr: Expr, y: Symbol) -> Expr:
     Raises:
         CompileError: when the limit is infinite or not found.
     """
-    value = expr.xreplace({y: Integer(0)})
-    if not value.has(oo, -oo, zoo, nan):
+    value = at(expr, y, 0)
+    if value is not None:
         return value
     try:
         leading = _leading(expr, y, {})
@@ -57,6 +57,15 @@ def at_zero(expr: Expr, y: Symbol) -> Expr:
             "class but the target; write y*abs(log(p)) for abs(log(y*p)), or use the protected plog"
         )
     return leading.coefficient if leading.order == (0, 0) else Integer(0)
+
+
+def at(expr: Expr, y: Symbol, number: int) -> Expr | None:
+    """`expr` at `y = number`, or None where it is not finite."""
+    try:
+        value = expr.xreplace({y: Integer(number)})
+    except ValueError:  # SymPy's Max and Min refuse to compare an infinity of unknown sign
+        return None
+    return None if value.has(oo, -oo, zoo, nan) else value
 
 
 class _UnknownError(Exception):

@@ -47,6 +47,7 @@ _ONE_SIDED = '''class FusedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, z, t, pi, w):
+        ctx.constants = t, pi, w
         C = z.shape[1]
         P = torch.softmax(z, 1)
         p = P.gather(1, t)
@@ -54,7 +55,6 @@ _ONE_SIDED = '''class FusedLoss(torch.autograd.Function):
         u = torch.log(p) if p.amin() > 1e-30 else torch.log_softmax(z, 1).gather(1, t)@PI_AT_T@
         value, slope = @ROW_AND_SLOPE@
         ctx.save_for_backward(z, P, p, like(slope, u))
-        ctx.constants = t, pi, w
         return like(value, u).squeeze(1)
 
     @staticmethod
@@ -69,12 +69,12 @@ _TWO_SIDED = '''class FusedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, z, t, pi, w):
+        ctx.constants = t, pi, w
         C = z.shape[1]
         others = z.scatter(1, t, -math.inf)
         u, v = sigmoid_pair(z.gather(1, t) - torch.logsumexp(others, 1, keepdim=True))@PI_AT_T@
         value, slope = @ROW_AND_SLOPE@
         ctx.save_for_backward(z, torch.softmax(others, 1), like(slope, u))
-        ctx.constants = t, pi, w
         return like(value, u).squeeze(1)
 
     @staticmethod
@@ -89,6 +89,7 @@ _DENSE = '''class FusedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, z, t, pi, w):
+        ctx.constants = t, pi, w
         C = z.shape[1]
         u = torch.log_softmax(z, 1)
         P = p = torch.exp(u)
@@ -97,7 +98,6 @@ _DENSE = '''class FusedLoss(torch.autograd.Function):
         hit, hit_slope = (like(x, u) for x in @TARGET_AND_SLOPE@)
         value, slope = value.scatter(1, t, hit), slope.scatter(1, t, hit_slope)
         ctx.save_for_backward(z, torch.addcmul(slope, P, slope.sum(1, keepdim=True), value=-1))
-        ctx.constants = t, pi, w
         return value.sum(1)
 
     @staticmethod
@@ -111,10 +111,10 @@ _LINEAR = '''class FusedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, z, t, pi, w):
+        ctx.constants = t, pi, w
         a, b = coefficients(float(z.shape[1]))
         target, norm = z.gather(1, t), torch.logsumexp(z, 1, keepdim=True)
         ctx.save_for_backward(z, norm)
-        ctx.constants = t, pi, w
         losses = (a - b) * (target - norm) + b * z.shape[1] * (z.mean(1, keepdim=True) - norm)
         return losses.squeeze(1)
 
