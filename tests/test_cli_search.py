@@ -119,6 +119,8 @@ BAD = [
     ("discover", "diabetes", "--method", "nosuch", "nosuch"),
     ("discover", "diabetes", "--label-noise", "2", "label"),
     ("discover", "diabetes", "--population", "0", "population"),
+    ("discover", "diabetes", "--workers", "0", "--workers"),
+    ("discover", "diabetes", "--seed", "-1", "--seed"),
     ("discover", "diabetes", "--seed-loss", "huberr", "did you mean 'huber'"),
     ("discover", "diabetes", "--out", "runs/a", "runs/a"),
     ("discover", "diabetes", "--out", "/proc/none", "/proc/none"),

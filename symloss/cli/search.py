@@ -65,8 +65,12 @@ _DEMO_SECONDS = 75.0
 _DATA, _SEARCH, _BUDGET, _MACHINE = "The data", "The search", "How much", "Where"
 
 
-def _option(help: str, panel: str, *names: str, metavar: str | None = None) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, show_default=False)
+def _option(
+    help: str, panel: str, *names: str, metavar: str | None = None, least: float | None = None
+) -> Any:
+    return typer.Option(
+        *names, help=help, rich_help_panel=panel, metavar=metavar, min=least, show_default=False
+    )
 
 
 def discover(
@@ -112,7 +116,7 @@ def discover(
             "evomal tunes coefficients by hypergradients; gplfl does not; random is the control.", _SEARCH
         ),
     ] = Method.evomal,
-    seed: Annotated[int, _option("The same seed gives the same front.", _SEARCH)] = 0,
+    seed: Annotated[int, _option("The same seed gives the same front.", _SEARCH, least=0)] = 0,
     keep_scale: Annotated[
         bool | None,
         _option(
@@ -151,7 +155,9 @@ def discover(
     out: Annotated[
         Path | None, _option("Folder of the run [default: a new one in runs/].", _MACHINE, metavar="RUN")
     ] = None,
-    workers: Annotated[int, _option("How many work at once; the front does not depend on it.", _MACHINE)] = 1,
+    workers: Annotated[
+        int, _option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
+    ] = 1,
     executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
     device: Annotated[Device, _option("What computes.", _MACHINE)] = Device.auto,
     as_json: Json = False,
@@ -197,7 +203,9 @@ def resume(
         str | None,
         _option("The task again, when it came from code.", _DATA, "--task", metavar="MODULE:FUNCTION"),
     ] = None,
-    workers: Annotated[int, _option("How many work at once; the front does not depend on it.", _MACHINE)] = 1,
+    workers: Annotated[
+        int, _option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
+    ] = 1,
     executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
     as_json: Json = False,
 ) -> None:

@@ -38,7 +38,7 @@ def plot_front(result: Result) -> Figure:
         for entry in result.evaluations
         if entry.outcome == "trained" and entry.loss is not None and entry.validation is not None
     ]
-    shown = [row.validation for row in front] + [row.validation for row in result.baselines]
+    shown = [row.validation for row in front] + [row.validation for row in _others(result)]
     if min(shown) == max(shown):
         # One row alone has no scale; the better half of the candidates gives it one.
         ranked = sorted((validation for _, validation in points), reverse=greater)
@@ -91,6 +91,9 @@ def _metric(result: Result) -> tuple[str, bool]:
 
 
 def _others(result: Result) -> list[Baseline]:
+    """What is drawn beside the front; of several tasks nothing, whose front is one of ranks."""
+    if "tasks" in result.task:
+        return []
     return [row for row in result.baselines if row.name != "discovered"]
 
 

@@ -57,7 +57,7 @@ def _sentence(rows: Sequence[Baseline], task: Mapping[str, Any]) -> str:
     if discovered is None or tuned is None:
         return "The discovered loss was not compared with the baselines."
     figures = f"test {task['metric']} {number(discovered.test)} against {number(tuned.test)}"
-    against = f"the tuned baseline ({tuned.name})"
+    against = f"the tuned baseline ({tuned.name.rpartition(': ')[2]})"
     better = (discovered.test > tuned.test) == bool(task.get("greater_is_better", False))
     if not better or discovered.test == tuned.test:
         return f"The discovered loss does not beat {against}: {figures}{_chance(discovered)}."

@@ -94,15 +94,19 @@ def rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: S
 
 
 def front_table(front: Sequence[FrontRow], metric: str = "validation", title: str | None = None) -> Table:
-    """The front: what each loss costs in complexity and gains in the metric; `>` marks the pick."""
-    table = _table(
-        "", "row", "complexity", metric, "score", "loss", numbers=("row", "complexity", metric, "score")
-    )
+    """The front: what each loss costs in complexity and gains in the metric; `>` marks the pick.
+
+    Of several tasks each has a column with its own score.
+    """
+    tasks = [name for row in front[:1] for name in row.scores if len(row.scores) > 1]
+    numbers = ("row", "complexity", metric, "score", *tasks)
+    table = _table("", "row", "complexity", metric, *tasks, "score", "loss", numbers=numbers)
     table.title = title
     for row in front:
         table.add_row(
             ">" if row.picked else "", str(row.row), str(row.complexity), number(row.validation),
-            number(row.score, 3), Text(str(row.loss)), style="bold" if row.picked else None,
+            *(number(row.scores.get(name)) for name in tasks), number(row.score, 3), Text(str(row.loss)),
+            style="bold" if row.picked else None,
         )  # fmt: skip
     return table
 

@@ -26,6 +26,13 @@ def test_front_table_marks_the_pick(result):
     assert "0.5" in picked
 
 
+def test_every_task_has_its_score(result):
+    front = [replace(row, scores={"diabetes": 0.25, "boston": 0.75}) for row in result.front]
+    text = printed(front_table(front, "mean rank"))
+    assert "diabetes" in text
+    assert text.count("0.7500") == len(front)
+
+
 def test_baseline_table(result):
     text = printed(baseline_table(result.baselines, "mse"))
     assert "best zoo: huber" in text
