@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from symloss.expr import Program
-from symloss.runs import derive
+from symloss.runs import derive, generator
 from symloss.search.candidate import Candidate
 from symloss.search.gp import Individual, initial_program, member, offspring, survivors
 from symloss.search.result import Evaluation
@@ -70,13 +70,14 @@ class Breeder:
         if self.settings.objectives == 2:
             # NSGA-II chooses among parents and offspring; elites do the same for one objective.
             pool = [evaluations[parent.number] for parent in self.parents] + pool
+        fitnesses = [entry.fitness for entry in pool]
+        if self.settings.shuffled:
+            order = generator(self.seed, "shuffle", len(evaluations)).permutation(len(pool))
+            fitnesses = [fitnesses[i] for i in order]
         members = [
-            member(
-                self.grammar, Program(entry.tokens), entry.fitness,
-                entry.complexity or 0, entry.number,
-            )
-            for entry in pool
-        ]  # fmt: skip
+            member(self.grammar, Program(entry.tokens), fitness, entry.complexity or 0, entry.number)
+            for entry, fitness in zip(pool, fitnesses, strict=True)
+        ]
         self.parents = survivors(members, self.settings.population, self.settings.objectives)
 
     def _elite(self, generation: int, slot: int) -> int | None:

@@ -29,6 +29,8 @@ class SearchSettings:
         operators, extra_symbols, max_height, nesting, costs: see `Grammar`.
         rates: how offspring is made.
         objectives: 2 to select by NSGA-II on validation and complexity, 1 by validation alone.
+        shuffled: whether selection sees the fitnesses of a generation in random order: a control, which keeps
+            everything of the search but what it learns from.
         tuning_steps: meta-steps of the coefficients; 0 leaves them at 1.
         tuning_rate: Adam's step size for them.
         keep_scale: whether the scale of a loss, a learning rate in disguise, is searched too.
@@ -60,6 +62,7 @@ class SearchSettings:
     costs: Mapping[str, float] = field(default_factory=dict)
     rates: Rates = field(default_factory=lambda: Rates(attempts=20))
     objectives: int = 2
+    shuffled: bool = False
     tuning_steps: int = 50
     tuning_rate: float = 3e-3
     keep_scale: bool = False
