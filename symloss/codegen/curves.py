@@ -55,6 +55,11 @@ class Curve:
         """Whether a one-sided curve reads `log p` and not `p` alone."""
         return LOG_P in self.printed.mentioned
 
+    @cached_property
+    def uses_probability(self) -> bool:
+        """Whether a one-sided curve reads `p` or `1 - p`."""
+        return bool(self.printed.mentioned & {P_, Q_})
+
     @property
     def printed(self) -> Printed:
         """The source of `both`."""

@@ -31,25 +31,28 @@ class Reduction:
     Args:
         none: no reduction.
         factor: what multiplies each loss, or None for 1; where 0 a loss does not count, even if infinite.
-        count: the divisor.
+        count: the divisor; an integer is the number of losses, or 1.
     """
 
-    def __init__(self, none: bool, factor: Tensor | None = None, count: Tensor | float = 1.0) -> None:
+    def __init__(self, none: bool, factor: Tensor | None = None, count: Tensor | int = 1) -> None:
         self.none, self.factor, self.count = none, factor, count
 
     def forward(self, losses: Tensor) -> Tensor:
         """The reduced losses."""
         if self.factor is not None:
             losses = torch.where(self.factor == 0, 0.0, losses * self.factor)
-        return losses if self.none else losses.sum() / self.count
+        if self.none:
+            return losses
+        if self.factor is None and isinstance(self.count, int):
+            return losses.mean() if self.count == losses.numel() else losses.sum()
+        return losses.sum() / self.count
 
     def backward(self, g: Tensor) -> Tensor | float:
         """The gradient by the losses."""
         if not self.none:
-            # A scalar known on the host saves a broadcast over the whole batch.
+            if self.factor is None and g.device.type == "cpu" and isinstance(self.count, int):
+                return g.item() / self.count  # a number saves a broadcast over the whole batch
             g = g / self.count
-            if self.factor is None and g.device.type == "cpu":
-                return g.item()
         return g if self.factor is None else g * self.factor
 
 

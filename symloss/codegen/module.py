@@ -122,6 +122,7 @@ class SymbolicLoss(nn.Module):
         self._formula = formula_of(loss.expr if trainable else loss.value_expr, loss.kind, names)
         self._formula.check()
         self._kernel = recognise(self._formula)
+        self._bare = not (names or self._formula.uses_priors or self._formula.uses_weights)
         _ = self._formula.composed  # printed now: `torch.compile` cannot trace the algebra
 
     @property
@@ -235,8 +236,8 @@ class SymbolicLoss(nn.Module):
         factor = None if weight is None else weight.expand_as(outputs)
         return apply(path, self._reduction(outputs.numel(), factor), outputs)
 
-    def _reduction(self, count: Tensor | float, factor: Tensor | None = None) -> Reduction:
-        return Reduction(self.reduction == "none", factor, count if self.reduction == "mean" else 1.0)
+    def _reduction(self, count: Tensor | int, factor: Tensor | None = None) -> Reduction:
+        return Reduction(self.reduction == "none", factor, count if self.reduction == "mean" else 1)
 
     def _of_classes(self, vector: Tensor | None, name: str, z: Tensor) -> Tensor | None:
         """A vector over classes, shaped to broadcast against `z`."""
@@ -252,6 +253,8 @@ class SymbolicLoss(nn.Module):
 
     def _inputs(self, z: Tensor, w: Any, priors: Any, shape: tuple[int, ...]) -> dict[str, Any]:
         """The values of `pi`, `w` and the coefficients, shaped to broadcast against `z`."""
+        if self._bare and w is None and priors is None:
+            return {"pi": None, "w": None, "k": ()}
         inputs: dict[str, Any] = {"pi": None, "w": None, "k": self.coefficients.values_for(z)}
         given = self.priors if priors is None else checks.class_vector(priors, "priors", positive=True)
         if self._formula.uses_priors:

@@ -17,6 +17,9 @@ from symloss.codegen.logits import target_pair
 
 __all__ = ["TargetPath", "row_curve"]
 
+SMALL = 1 << 14
+"""Up to so many logits the number of operations rules, not their size: logarithms are kept and no entry is
+looked at; beyond, one exponential of everything is saved by keeping probabilities."""
 _TINY = {torch.float32: 1e-30, torch.float64: 1e-290}
 """Below this probability the logarithm comes from the logits: far above where the dtype loses digits."""
 
@@ -28,10 +31,10 @@ def row_curve(formula: Formula) -> Curve:
 
 
 class TargetPath:
-    """`L = R(p_t)`; the gradient is `c * B` with one row factor `c`, and `G` in the target's place.
+    """`L = R(p_t)`; the gradient is `-c B` with one row factor `c`, and one entry apart for the target.
 
-    One-sided: `B = p`, `c = -dR/du`. Else `B` is the softmax of the other logits, `c = -dR/dd`; `B = p` with
-    `c` divided by `1 - p_t` where that does not cancel.
+    One-sided: `B = p`, `c = dR/du`, and `c` more for the target. Else `B` is the softmax of the other logits,
+    `c = dR/dd`, which is the target's gradient; or `B = p` with `c / (1 - p_t)` where that does not cancel.
 
     Args:
         formula: an affine classification formula without coefficients as inputs.
@@ -50,24 +53,12 @@ class TargetPath:
 
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
-        t, classes = self.t, z.shape[1]
-        if classes == 1 or z.numel() == 0:
-            return self.composed(z.detach()), (torch.zeros_like(z), torch.zeros_like(t, dtype=z.dtype)) * 2
-        B = torch.softmax(z, 1)
-        p = B.gather(1, t)
-        u = torch.log(p)
-        low, high = torch.aminmax(p)
-        if low.item() < _TINY[z.dtype]:
-            self._sharpen(z, u, p < _TINY[z.dtype])
-        one_sided, hot = self.curve.one_sided, None
-        if one_sided:
-            second = p
-        else:
-            second = torch.log1p(-p)
-            if high.item() > 0.5:
-                hot = p > 0.5
-                self._heat(z, B, u, second, hot)
-        arguments = u, second, None, float(classes), self.at_target["pi"], self.at_target["w"], ()
+        if z.shape[1] == 1 or z.numel() == 0:
+            empty = torch.zeros_like(self.t, dtype=z.dtype)
+            return self.composed(z.detach()), (torch.full_like(z, -math.inf), empty, empty)
+        sides = self._one_sided if self.curve.one_sided else self._two_sided
+        buffer, u, second, pull = sides(z)
+        arguments = u, second, None, float(z.shape[1]), self.at_target["pi"], self.at_target["w"], ()
         if not gradient:
             losses = like(self.curve.alone(*arguments), u)
             if self.curve.fragile and not math.isfinite(losses.sum().item()):
@@ -75,21 +66,63 @@ class TargetPath:
             return losses.squeeze(1), ()
         value, slope = self.curve.both(*arguments)
         losses, slope = like(value, u), like(slope, u)
-        if one_sided:
-            G, c = slope * (1 - p), -slope
-        else:
-            c = -slope / (1 - p) if hot is None else torch.where(hot, -slope, -slope / (1 - p))
-            G = slope
-        if self.curve.fragile and not math.isfinite((losses + G + c).sum().item()):
-            losses, G, c = self._repair(z, losses, (B, G, c))
-        return losses.squeeze(1), (B, c, G)
+        c = slope if pull is None else slope * pull
+        if self.curve.fragile and not math.isfinite((losses + slope + c).sum().item()):
+            losses, slope, c = self._repair(z, losses, (buffer, slope, c))
+        return losses.squeeze(1), (buffer, slope, c)
 
     def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
-        B, c, G = state
+        buffer, slope, c = state
         if isinstance(g, Tensor) and g.dim():
             g = g.unsqueeze(1)
-        return torch.mul(B, c * g).scatter_(1, self.t, G * g)
+        minus_c = c * -g
+        if buffer.numel() <= SMALL:
+            grad = torch.exp(buffer).mul_(minus_c)
+        else:
+            grad = buffer * minus_c
+        at_target = slope * g
+        if self.curve.one_sided:
+            return grad.scatter_add_(1, self.t, at_target)
+        return grad.scatter_(1, self.t, at_target)
+
+    def _one_sided(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        """The buffer of `B` (small: of its logarithm), `log p_t`, `p_t`."""
+        if z.numel() <= SMALL:
+            buffer = torch.log_softmax(z, 1)
+            u = buffer.gather(1, self.t)
+            return buffer, u, torch.exp(u) if self.curve.uses_probability else u, None
+        buffer = torch.softmax(z, 1)
+        p = buffer.gather(1, self.t)
+        u = torch.log(p)
+        tiny = _TINY[z.dtype]
+        if p.amin().item() < tiny:
+            self._sharpen(z, u, p < tiny)
+        return buffer, u, p, None
+
+    def _two_sided(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """The buffer of `B` (small: of its logarithm), `log p_t`, `log(1 - p_t)`, `-c / slope`."""
+        t = self.t
+        if z.numel() <= SMALL:
+            others = z.scatter(1, t, -math.inf)
+            buffer = torch.log_softmax(others, 1)
+            top, where = others.max(1, keepdim=True)
+            # The log-sum-exp of the others, by way of the largest of them: it never cancels.
+            d = z.gather(1, t) - (top - buffer.gather(1, where))
+            return buffer, F.logsigmoid(d), F.logsigmoid(-d), None
+        buffer = torch.softmax(z, 1)
+        p = buffer.gather(1, t)
+        u, v = torch.log(p), torch.log1p(-p)
+        pull = 1 / (1 - p)
+        low, high = torch.aminmax(p)
+        tiny = _TINY[z.dtype]
+        if low.item() < tiny:
+            self._sharpen(z, u, p < tiny)
+        if high.item() > 0.5:
+            hot = p > 0.5
+            self._heat(z, buffer, u, v, hot)
+            pull = torch.where(hot, 1.0, pull)
+        return buffer, u, v, pull
 
     def _rows(self, z: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """The logits `[R, C]` and targets `[R, 1]` of the chosen instances `[N, 1, ...]`."""
@@ -124,11 +157,13 @@ class TargetPath:
         losses = _replaced(losses, bad, value.value)
         if slopes is None:
             return (losses,)
-        B, G, c = slopes
+        buffer, G, c = slopes
         # `exp(log|slope| + log p_j - log(1 - p_t))`: no factor is computed by itself.
-        pull = torch.exp(slope.log + torch.log_softmax(rows, 1) - v)
-        B.movedim(1, -1)[bad.squeeze(1)] = pull.to(B.dtype)
-        return losses, _replaced(G, bad, slope.value), _replaced(c, bad, -slope.sign)
+        pull = (slope.log + torch.log_softmax(rows, 1) - v).scatter(1, t, -math.inf)
+        if z.numel() > SMALL:
+            pull = torch.exp(pull)
+        buffer.movedim(1, -1)[bad.squeeze(1)] = pull.to(buffer.dtype)
+        return losses, _replaced(G, bad, slope.value), _replaced(c, bad, slope.sign)
 
 
 def _replaced(x: Tensor, where: Tensor, values: Tensor) -> Tensor:
