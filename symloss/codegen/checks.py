@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,7 +10,7 @@ from torch import Tensor
 from symloss.errors import CompileError
 
 __all__ = [
-    "REDUCTIONS", "check_class_shapes", "check_coefficients", "check_entry_shapes", "check_indices",
+    "REDUCTIONS", "check_class_shapes", "check_entry_shapes", "check_indices",
     "check_reduction", "class_vector", "instance_weights",
 ]  # fmt: skip
 
@@ -24,15 +22,6 @@ def check_reduction(reduction: str) -> str:
     if reduction not in REDUCTIONS:
         raise CompileError(f"expected reduction {' or '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
     return reduction
-
-
-def check_coefficients(coefficients: Mapping[str, float]) -> None:
-    """Every coefficient is a finite number."""
-    for name, value in coefficients.items():
-        if not math.isfinite(value):
-            raise CompileError(
-                f"expected a finite coefficient {name!r}, got {value}; set it before compiling"
-            )
 
 
 def _shape(x: Tensor) -> str:

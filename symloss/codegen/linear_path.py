@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
+from sympy import Integer
 from torch import Tensor
 
 from symloss.codegen.compiled import Formula
 from symloss.codegen.instance import instance_losses
 from symloss.expr import C
 
-__all__ = ["LinearPath"]
+__all__ = ["LinearPath", "linear_coefficients"]
 
 _TINY = {torch.float32: 1e-30, torch.float64: 1e-290}
+
+
+@lru_cache(maxsize=512)
+def linear_coefficients(formula: Formula, classes: int) -> tuple[float, float]:
+    """`a` and `b` for a number of classes."""
+    assert formula.linear is not None
+    a, b = (float(factor.xreplace({C: Integer(classes)})) for factor in formula.linear)
+    return a, b
 
 
 class LinearPath:
@@ -35,15 +45,9 @@ class LinearPath:
         """See `fused.Path`."""
         return instance_losses(self.formula, z, None, self.t.squeeze(1), None, self.inputs)
 
-    def coefficients(self, classes: int) -> tuple[float, float]:
-        """`a` and `b` for a number of classes."""
-        assert self.formula.linear is not None
-        a, b = (float(factor.xreplace({C: classes})) for factor in self.formula.linear)
-        return a, b
-
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
-        a, b = self.coefficients(z.shape[1])
+        a, b = linear_coefficients(self.formula, z.shape[1])
         p = torch.softmax(z, 1)
         target = z.gather(1, self.t)
         at_target = p.gather(1, self.t)
@@ -59,7 +63,7 @@ class LinearPath:
     def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
         (p,) = state
-        a, b = self.coefficients(p.shape[1])
+        a, b = linear_coefficients(self.formula, p.shape[1])
         pull = -(a + (p.shape[1] - 1) * b)
         if isinstance(g, Tensor) and g.dim():
             g = g.unsqueeze(1)

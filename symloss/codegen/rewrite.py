@@ -37,6 +37,8 @@ WEIGHT = Symbol("w", nonnegative=True)
 ENTRY: dict[Expr, Expr] = {P: P_, Y: TARGET, PI: PRIOR, W: WEIGHT}
 """What is known of the entries of a classification or multilabel loss."""
 
+_ENTRIES = (P_, Q_, LOG_P, LOG_Q, TARGET, PRIOR, WEIGHT)
+
 MAX_DEGREE = 6
 """The largest degree in `p` of a sum from which factors `p` and `1 - p` are taken out."""
 
@@ -67,7 +69,7 @@ def logit_slope(expr: Expr) -> Expr:
         for factor, part in ((Q_, expr.diff(LOG_P)), (-P_, expr.diff(LOG_Q)))
         for term in Add.make_args(part)
     ]
-    return Add(products, *logs)
+    return _collected(Add(products, *logs))
 
 
 def log_slope(expr: Expr) -> Expr:
@@ -75,7 +77,16 @@ def log_slope(expr: Expr) -> Expr:
     inner = expr.diff(P_) - expr.diff(Q_)
     products = Add(*(P_ * term for term in Add.make_args(inner)))
     tail = [-P_ / Q_ * term for term in Add.make_args(expr.diff(LOG_Q))]
-    return Add(products, expr.diff(LOG_P), *tail)
+    return _collected(Add(products, expr.diff(LOG_P), *tail))
+
+
+def _collected(expr: Expr) -> Expr:
+    """Terms that differ by a factor free of entries become one: that factor is a number at run time."""
+    factors: dict[Expr, list[Expr]] = {}
+    for term in Add.make_args(expr):
+        number, entry = term.as_independent(*_ENTRIES, as_Add=False)
+        factors.setdefault(entry, []).append(number)
+    return Add(*(Add(*numbers) * entry for entry, numbers in factors.items()))
 
 
 class _Rewriting:
