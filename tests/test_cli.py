@@ -172,7 +172,19 @@ def test_a_mistake_is_one_line(run, tmp_path, case):
 def test_help_teaches_by_example(run):
     code, out, _ = run("--help")
     assert code == 0
-    for verb in ("discover", "resume", "runs", "zoo", "tasks", "show", "export", "plot", "analyze", "derive"):
+    for verb in (
+        "discover",
+        "resume",
+        "runs",
+        "zoo",
+        "tasks",
+        "show",
+        "export",
+        "plot",
+        "analyze",
+        "derive",
+        "verify",
+    ):
         assert verb in out
         text = run(verb, "--help")[1]
         assert "Example" in text, verb

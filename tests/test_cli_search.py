@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +101,24 @@ def test_runs_are_listed(run):
     assert "diabetes" in run("runs")[1]
 
 
+def test_every_number_of_the_front_holds(run, folder, tmp_path):
+    code, out, err = run("verify", "runs/a", "--task", "quick:make", "--json")
+    facts = json.loads(out)
+    assert (code, facts["holds"]) == (0, True), err
+    copy = tmp_path / "copy"
+    shutil.copytree(folder / "runs/a", copy)
+    table = copy / "front.csv"
+    table.write_text(table.read_text().replace("0.", "1.", 1))
+    code, out, _ = run("verify", str(copy), "--task", "quick:make")
+    assert code == 1
+    assert "NO" in out
+
+
+def test_the_race_is_shown(run):
+    assert run("show", "runs/a", "--race")[0] == 0
+    assert isinstance(json.loads(run("show", "runs/a", "--race", "--json")[1]), list)
+
+
 def test_resuming_a_finished_run_changes_nothing(run, folder):
     before = (folder / "runs/a/front.csv").read_bytes()
     code, _, err = run("resume", "runs/a", "--task", "quick:make")
@@ -119,11 +138,14 @@ BAD = [
     ("discover", "diabetes", "--method", "nosuch", "nosuch"),
     ("discover", "diabetes", "--label-noise", "2", "label"),
     ("discover", "diabetes", "--population", "0", "population"),
+    ("discover", "diabetes", "--require", "nosuch", "nosuch"),
     ("discover", "diabetes", "--workers", "0", "--workers"),
     ("discover", "diabetes", "--seed", "-1", "--seed"),
     ("discover", "diabetes", "--seed-loss", "huberr", "did you mean 'huber'"),
     ("discover", "diabetes", "--out", "runs/a", "runs/a"),
     ("discover", "diabetes", "--out", "/proc/none", "/proc/none"),
+    ("show", "ce", "--race", "no run folder"),
+    ("verify", "runs/b", "runs/b"),
     ("show", "runs/a#99", "has no row 99"),
     ("show", "runs/a#x", "expected RUN#ROW"),
     ("show", "runs/b#1", "runs/b"),

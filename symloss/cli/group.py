@@ -16,7 +16,7 @@ from symloss.errors import SymlossError
 
 __all__ = ["FormulaCommand", "OneLineErrors"]
 
-USAGE, INTERRUPTED = 2, 130
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 # Typer carries its own click from some version on; its exceptions are reached through the public ones.
 _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
@@ -55,7 +55,7 @@ class OneLineErrors(TyperGroup):
         except BrokenPipeError:
             # The reader (`| head`) has what it wanted; nothing more may be written, also not at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
+            sys.exit(FAILED)
         except OSError as error:
             if error.errno not in _USERS:
                 raise

@@ -29,6 +29,8 @@ from symloss.expr import Loss, to_string
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from symloss.search import Result
+
 __all__ = ["register"]
 
 
@@ -166,7 +168,7 @@ def plot(
     write_figure(out or Path(f"{_slug(subject)}-{chosen}.png"), figure)
 
 
-def _of_run(result: Any, what: What) -> Figure:
+def _of_run(result: Result, what: What) -> Figure:
     import symloss.report as report
 
     return report.plot_front(result) if what is What.front else report.plot_history(result)
@@ -199,6 +201,9 @@ def show_(
     plan: Annotated[
         bool, typer.Option("--plan", help="How a loss is computed, with the emitted code.")
     ] = False,
+    race: Annotated[
+        bool, typer.Option("--race", help="How well part of the training ranks a run's losses.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show a run, a row of a run, or a loss: its formula, canonical form, LaTeX, and what is proved about it.
@@ -209,12 +214,19 @@ def show_(
     - `symloss show runs/a`
     - `symloss show runs/a#2 --json`
     - `symloss show ace --plan`
+    - `symloss show runs/a --race`
     """
     if is_run(subject):
         from symloss.search import open_run
 
-        print_run(open_run(subject), as_json=as_json)
+        result = open_run(subject)
+        if race:
+            _print_race(result, as_json)
+        else:
+            print_run(result, as_json=as_json)
         return
+    if race:
+        raise DomainError(f"--race is about a run, and {subject.strip()!r} is no run folder")
     row = read_row(subject) if "#" in subject else None
     loss = read_loss(subject, kind, values)
     if plan:
@@ -238,6 +250,20 @@ def show_(
         by_verdict.setdefault(verdict, []).append(key)
     shown = {**facts, **{verdict: ", ".join(keys) for verdict, keys in by_verdict.items()}}
     show(facts_table([(name, value) for name, value in shown.items() if value not in (None, {}, [], "")]))
+
+
+def _print_race(result: Result, as_json: bool) -> None:
+    """The rank correlation of every rung with the whole training."""
+    from symloss.report.tables import rows_table
+    from symloss.search.race import rank_correlations
+
+    found = rank_correlations(result.evaluations)
+    if as_json:
+        print_json([{"share": float(r), "correlation": rho, "losses": n} for r, (rho, n) in found.items()])
+        return
+    rows = [(f"{float(share):.0%}", f"{rho:.3f}", count) for share, (rho, count) in found.items()]
+    columns = ("share of the training", "rank correlation with all of it", "losses trained to the end")
+    show(rows_table(columns, rows, columns))
 
 
 def _facts(loss: Loss) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from symloss.cli.arguments import Json
-from symloss.cli.group import FormulaCommand
-from symloss.cli.output import print_json, show
+from symloss.cli.group import FAILED, FormulaCommand
+from symloss.cli.output import print_json, say, show
 from symloss.errors import SymlossError
 
 __all__ = ["register"]
@@ -56,6 +57,50 @@ def _row(path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def verify(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of the run.")],
+    code: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="MODULE:FUNCTION",
+            help="The task again, when it came from code.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Work out every printed number of a run's front again, from formulas, data and seeds; say which hold.
+
+    The exit code is 1 when one does not.
+
+    Examples:
+
+    - `symloss verify runs/a`
+    """
+    import symloss.search as search
+    from symloss.tasks import load_object
+
+    checks = search.verify(run, load_object(code) if code else None)
+    holds = all(check.holds for check in checks)
+    if as_json:
+        print_json({"run": str(run), "holds": holds, "checks": [asdict(check) for check in checks]})
+    else:
+        from symloss.report.tables import rows_table
+
+        rows = [
+            (check.where, check.what, check.printed, check.found, "yes" if check.holds else "NO", check.note)
+            for check in checks
+        ]
+        show(rows_table(("where", "what", "printed", "found", "holds", "note"), rows))
+        failed = sum(not check.holds for check in checks)
+        count = len(checks)
+        say(f"{run}: {failed} of {count} checks fail" if failed else f"{run}: all {count} checks hold")
+    if not holds:
+        raise typer.Exit(FAILED)
+
+
 def register(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
     app.command("runs", cls=FormulaCommand)(runs)
+    app.command("verify", cls=FormulaCommand)(verify)
