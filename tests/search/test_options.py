@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -119,35 +115,6 @@ def test_the_published_protocol_rejects_what_does_not_improve_predictions(wine: 
     assert not gain(wine, bad, seed, steps=200) > 0
     assert norms_key(wine, good, seed) == norms_key(wine, bad, seed)
     assert norms_key(wine, good, seed) != norms_key(wine, good.scaled(2.0), seed)
-
-
-_KILLED = """
-import sys, torch
-torch.set_num_threads(1)
-from symloss.search import discover
-from symloss.tasks import load_task
-task = load_task("wine", model="linear").with_settings(steps=20)
-discover(task, out=sys.argv[1], population=6, generations=4, tuning_steps=3, fresh_seeds=2, sample=2, chunk=2)
-"""
-
-
-@pytest.mark.slow
-def test_a_killed_run_ends_as_one_never_killed(wine: Task, tmp_path: Path) -> None:
-    options = {**SMALL, "generations": 4, "sample": 2, "chunk": 2, "tidy": True}
-    whole = search.discover(wine, out=tmp_path / "whole", **options)
-    process = subprocess.Popen([sys.executable, "-c", _KILLED, str(tmp_path / "run")])
-    for _ in range(600):
-        time.sleep(0.05)
-        if (tmp_path / "run" / "front.csv").exists() or process.poll() is not None:
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    before = search.open_run(tmp_path / "run")
-    resumed = search.resume(tmp_path / "run")
-    assert before.status in ("running", "finished")
-    assert resumed.status == "finished"
-    assert (tmp_path / "run/front.csv").read_bytes() == (tmp_path / "whole/front.csv").read_bytes()
-    assert len(resumed.evaluations) == len(whole.evaluations)
 
 
 def test_own_operators_are_searched_and_printed_by_their_definition(wine: Task) -> None:

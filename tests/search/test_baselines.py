@@ -1,0 +1,79 @@
+"""The rows beside a discovered loss: tuned on validation, tested once, compared seed by seed."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from symloss import search
+from symloss.errors import SymlossError
+from symloss.search.baselines import _paired
+from symloss.tasks import Task, load_task
+
+SMALL: dict[str, Any] = {
+    "population": 4, "generations": 2, "tuning_steps": 2, "fresh_seeds": 0, "sample": 0, "tidy": False,
+}  # fmt: skip
+
+
+def test_four_rows_on_the_same_data(tmp_path: Path) -> None:
+    task = load_task("wine", model="linear").with_settings(steps=20)
+    result = search.discover(task, out=tmp_path / "run", seed_losses=["-y*log(p)"], **SMALL)
+    assert task.test_evaluations == 0
+    rows = search.baselines(task, result, seeds=3)
+    assert [row.name for row in rows][:2] == ["ce as is", "ce tuned"]
+    assert rows[2].name.startswith("best zoo: ")
+    assert rows[3].name == "discovered"
+    assert rows[3].loss == result.best
+    assert task.test_evaluations == 4 * 3  # once for each final model
+    for row in rows:
+        assert len(row.tests) == 3
+        assert row.test == pytest.approx(sum(row.tests) / 3)
+        assert (row.p_value is None) == (row.name == "ce tuned")
+    tuned, plain = rows[1], rows[0]
+    assert tuned.validation >= plain.validation - 0.1
+    assert tuned.steps <= task.settings.steps
+    assert search.open_run(tmp_path / "run").baselines == rows
+
+
+def test_a_black_box_keeps_its_learning_rate() -> None:
+    def trainer(loss: Any, seed: int, budget: int) -> dict[str, float]:
+        return {"metric": 1 / budget + 0.001 * (seed % 7), "test": 1 / budget}
+
+    task = Task.from_function(trainer, kind="regression", metric="error")
+    result = search.discover(task, **SMALL, method="gplfl")
+    rows = search.baselines(task, result, seeds=[1, 2])
+    tuned = next(row for row in rows if row.name == "mse tuned")
+    assert (tuned.learning_rate, tuned.steps) == (task.settings.learning_rate, task.settings.steps)
+    assert tuned.test == pytest.approx(1 / task.settings.steps)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ([1.0], [2.0], None),
+        ([1.0, math.nan], [2.0, 2.0], None),
+        ([1.0, 2.0], [1.0, 2.0], 1.0),
+        ([1.0, 2.0], [2.0, 3.0], 0.0),
+    ],
+)
+def test_a_p_value_where_there_is_one(ours: list[float], theirs: list[float], expected: float | None) -> None:
+    assert _paired(ours, theirs) == expected
+
+
+def test_the_test_is_paired() -> None:
+    assert _paired([1.0, 2.0, 3.1], [1.1, 2.3, 3.2]) == pytest.approx(
+        0.1296, abs=1e-4
+    )  # t = -2.5, 2 degrees of freedom
+
+
+def test_no_front_no_baselines() -> None:
+    task = load_task("diabetes", model="linear").with_settings(steps=2, learning_rate=1e9)
+    result = search.discover(task, "gplfl", **SMALL)
+    if not result.front:
+        with pytest.raises(SymlossError, match="no loss survived in 8 candidates"):
+            search.baselines(task, result)
+    with pytest.raises(SymlossError, match="no seeds: expected at least one"):
+        search.baselines(task, result, seeds=[])
