@@ -65,7 +65,7 @@ def audit(stages: Stages, evaluations: Sequence[Evaluation], signs: Mapping[str,
     for rung, (rho, count) in rank_correlations(evaluations).items():
         said.append(
             f"race: rank correlation {rho:.2f} of {float(rung):.0%} of the training with all of it, over "
-            f"{count} losses"
+            f"{count} losses that were trained to the end"
         )
     return said
 

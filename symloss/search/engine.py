@@ -75,6 +75,8 @@ class Engine:
             if self._slots() == 0:
                 status = "max evaluations"
                 break
+            if self._stale():
+                break
             last = generation + 1 == self.settings.generations
             if not last and time_limit is not None and self._elapsed() >= time_limit:
                 status = "time limit"
@@ -90,6 +92,14 @@ class Engine:
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._start
+
+    def _stale(self) -> bool:
+        """Whether the best has been the best for longer than the settings' patience."""
+        scored = [
+            (entry.fitness, entry.generation) for entry in self.evaluations if entry.fitness is not None
+        ]
+        patience = self.settings.patience
+        return bool(patience and scored) and len(self.generations) - 1 - min(scored)[1] >= patience
 
     def _slots(self) -> int:
         limit = self.settings.max_evaluations

@@ -48,6 +48,7 @@ class SearchSettings:
         require: findings that no loss of the front may have refuted.
         seed_losses: formulas in the first generation.
         max_evaluations: candidates considered in all, or None.
+        patience: generations without a better validation metric after which the run ends; 0 for never.
         model: the base model by name, or None for the task's own.
     """
 
@@ -80,6 +81,7 @@ class SearchSettings:
     require: tuple[str, ...] = ()
     seed_losses: tuple[str, ...] = ()
     max_evaluations: int | None = None
+    patience: int = 0
     model: str | None = None
 
     def __post_init__(self) -> None:

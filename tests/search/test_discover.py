@@ -173,6 +173,15 @@ def test_max_evaluations_is_exact(task: Task) -> None:
     assert (result.status, len(result.evaluations)) == ("max evaluations", 13)
 
 
+def test_patience_ends_a_search_that_stands_still(task: Task) -> None:
+    result = search.discover(task, "random", patience=1, seed=1, **{**SMALL, "generations": 30})
+    assert result.status == "finished"
+    last = len(result.generations) - 1
+    best = min(e.fitness for e in result.evaluations if e.fitness is not None)
+    assert last < 29
+    assert min(e.generation for e in result.evaluations if e.fitness == best) == last - 1
+
+
 def test_a_finished_run_is_read_not_run(task: Task, tmp_path: Path) -> None:
     result = search.discover(task, out=tmp_path / "run", **SMALL)
     assert search.open_run(tmp_path / "run") == result
