@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -244,15 +243,28 @@ def _search(tasks: list[Task], start: Callable[[Callable[..., None]], Result], a
     with LiveFront(watched, tasks[0].metric if len(tasks) == 1 else "mean rank") as live:
         result = start(live)
     interrupted = result.status == "interrupted"
-    if result.front and not result.baselines and not interrupted:
+    if result.front and not interrupted and not _compared(result):
+        message = "training the baselines, and the discovered loss beside them"
         try:
-            with watched.status("training the baselines") if watched.is_terminal else nullcontext():
-                result = replace(result, baselines=baselines(tasks, result))
+            if watched.is_terminal:
+                with watched.status(message):
+                    rows = baselines(tasks, result)
+            else:
+                watched.print(message)
+                rows = baselines(tasks, result)
+            result = replace(result, baselines=rows)
         except KeyboardInterrupt:
             interrupted = True
     print_run(result, write_run_files(result), as_json)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _compared(result: Result) -> bool:
+    """Whether the baselines stand beside the loss that is picked now: a run that goes on may pick another."""
+    return any(
+        row.name.endswith("discovered") and str(row.loss) == str(result.best) for row in result.baselines
+    )
 
 
 def _place(executor: Executor, workers: int) -> str:
