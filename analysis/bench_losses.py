@@ -194,8 +194,8 @@ def measured(name: str, shape: Sequence[int], rounds: int, threads: int) -> dict
     memory = {each: peak_bytes(contenders[each], shape) for each in ("symloss", "reference")}
     torch.set_num_threads(1)
     return {
-        "formula": name, "against": against, "shape": list(shape), "threads": threads, "path": plan(loss).path,
-        "seconds": found, "peak_bytes": memory,
+        "formula": name, "against": against, "shape": list(shape), "threads": threads,
+        "path": plan(loss).path, "seconds": found, "peak_bytes": memory,
         "ratio": found["symloss"] / found["reference"], "a_a": found["again"] / found["reference"],
         "exported_ratio": found["exported"] / found["reference"],
     }  # fmt: skip

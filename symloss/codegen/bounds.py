@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
+from sympy import Expr
 from torch import Tensor, nn
 
 from symloss.errors import CompileError
+from symloss.expr import Loss
+from symloss.zoo import entry, named, names
 
-__all__ = ["Bounded"]
+__all__ = ["Bounded", "zoo_bounds"]
 
 
 class Bounded(nn.Module):
@@ -47,7 +51,7 @@ class Bounded(nn.Module):
             if not lo < value < hi:
                 raise CompileError(
                     f"expected {name} strictly between {lo:g} and {hi:g}, got {value:g}; "
-                    "start inside its bounds"
+                    "start inside its bounds, or give other bounds"
                 )
             start = torch.tensor(_inward(value, lo, hi), dtype=torch.float64)
             # A prefix keeps a coefficient called `training` from shadowing an attribute of the module.
@@ -72,6 +76,16 @@ class Bounded(nn.Module):
     def values_now(self) -> dict[str, float]:
         """The current coefficients by name."""
         return {name: self.value(name).item() for name in self.names}
+
+
+def zoo_bounds(loss: Loss) -> dict[str, tuple[float, float]]:
+    """The bounds of the zoo's coefficients where `loss` is a formula of the zoo, else none."""
+    return dict(_bounds_by_formula(loss.kind).get(loss.expr, {})) if loss.coefficients else {}
+
+
+@lru_cache(maxsize=8)
+def _bounds_by_formula(kind: str) -> dict[Expr, Mapping[str, tuple[float, float]]]:
+    return {named(name, kind=kind).expr: entry(name, kind).bounds for name in names(kind)}
 
 
 def _inward(value: float, lo: float, hi: float) -> float:

@@ -73,15 +73,19 @@ class Formula:
         self.source = expr
         self.entry = expr if kind == "regression" else expr.xreplace(ENTRY)
         self.uses_priors, self.uses_weights = expr.has(PI), expr.has(W)
+        self._checked = False
         self._built: dict[object, Callable[..., Any]] = {}
 
     def check(self) -> None:
         """Raises `CompileError` where a branch that hard labels need does not exist."""
+        if self._checked:
+            return
         if self.kind == "regression":
             if self.uses_priors or self.entry.has(C):
                 raise CompileError(
                     f"expected a regression formula without C and pi, got {self.source}; there are no classes"
                 )
+            self._checked = True
             return
         if at(self.entry, TARGET, 1) is None:
             raise CompileError(
@@ -89,6 +93,7 @@ class Formula:
                 "use the protected plog for a logarithm that vanishes there"
             )
         _ = self.other
+        self._checked = True
 
     @cached_property
     def target(self) -> Expr:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from symloss.codegen import checks
-from symloss.codegen.bounds import Bounded
+from symloss.codegen.bounds import Bounded, zoo_bounds
 from symloss.codegen.compiled import Formula, formula_of
 from symloss.codegen.dense_path import DensePath
 from symloss.codegen.entry_path import MultilabelPath, RegressionPath
@@ -60,7 +60,8 @@ def compile_loss(
         weight: `[C]`, multiplies each class's term; multilabel: each label's.
         ignore_index: class index whose instances count for nothing.
         trainable: make the coefficients parameters of the module.
-        bounds: for each trainable coefficient the open interval that it stays in (`inf` for no bound).
+        bounds: for each trainable coefficient the open interval that it stays in (`inf` for no bound); where
+            not given, a loss of the zoo has the zoo's bounds. `{}` lifts them.
         priors: `[C]`, positive: the value of the symbol `pi` for each class.
 
     Raises:
@@ -117,7 +118,9 @@ class SymbolicLoss(nn.Module):
             )
         self.register_buffer("weight", checks.class_vector(weight, "weight"))
         self.register_buffer("priors", checks.class_vector(priors, "priors", positive=True))
-        self.coefficients = Bounded(loss.coefficients if trainable else {}, bounds or {})
+        if bounds is None:
+            bounds = zoo_bounds(loss) if trainable else {}
+        self.coefficients = Bounded(loss.coefficients if trainable else {}, bounds)
         names = tuple(loss.coefficients) if trainable else ()
         self._formula = formula_of(loss.expr if trainable else loss.value_expr, loss.kind, names)
         self._formula.check()

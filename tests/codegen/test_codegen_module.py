@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import io
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from sympy import Rational
 from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
@@ -244,11 +244,27 @@ def test_trainable_coefficients_move_and_stay_in_bounds() -> None:
     assert module.to_loss() == sl.named("gce", q=q)
 
 
+def test_a_loss_of_the_zoo_has_the_bounds_of_the_zoo() -> None:
+    for kind in ("classification", "multilabel", "regression"):
+        for name in sl.names(kind):
+            loss = sl.named(name, kind=kind)
+            entry = sl.zoo.entry(name, kind)
+            module = compile_loss(loss, trainable=True)
+            free = (-math.inf, math.inf)
+            assert module.coefficients.bounds == {c: entry.bounds.get(c, free) for c in loss.coefficients}
+            assert module.coefficients.values_now() == pytest.approx(dict(loss.coefficients))
+    with pytest.raises(CompileError, match="expected q strictly between"):
+        compile_loss(sl.named("gce", q=1.0), trainable=True)
+    assert compile_loss(sl.named("gce", q=1.0), trainable=True, bounds={}).coefficients.values_now() == {
+        "q": 1
+    }
+
+
 def test_a_trainable_coefficient_has_the_gradient_of_its_formula() -> None:
     module = compile_loss(sl.parse("a*y*abs(log(b*p))", coefficients={"a": 2.0, "b": 1.3}), trainable=True)
     z, t = _logits(8, 3).detach(), _indices(8, classes=3)
     u = F.log_softmax(z, 1).gather(1, t[:, None])
-    inner = u + float(Rational(13, 10).evalf() and torch.log(torch.tensor(1.3).double()))
+    inner = u + math.log(1.3)
     grads = torch.autograd.grad(module(z, t), list(module.parameters()))
     assert module.coefficients.names == ("a", "b")
     torch.testing.assert_close(grads[0], inner.abs().mean())
@@ -270,7 +286,6 @@ ERRORS: list[tuple[Callable[[], object], str]] = [
         "expected phi0 strictly between 1 and 2, got 1",
     ),
     (lambda: compile_loss(sl.parse("-y*log(p)"), trainable=True, bounds={"x": (0, 1)}), "got bounds of 'x'"),
-    (lambda: compile_loss(sl.parse("y*exp(1000)*p")), "within the range of float64"),
 ]
 
 
