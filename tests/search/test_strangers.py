@@ -123,10 +123,12 @@ def test_run_folders(
                 connection.execute(f"UPDATE {name} SET payload = ? WHERE rowid = ?", changed)
         connection.close()
         for use in (_read, resume, verify):
+            message = ""
             try:
                 use(copy)
             except SymlossError as error:
-                assert "\n" not in str(error)
+                message = str(error)
+            assert "\n" not in message
 
 
 def _read(path: Path) -> None:
