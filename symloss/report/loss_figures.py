@@ -142,6 +142,11 @@ def _limit(ax: Axes, x: Array, references: int = 0) -> None:
     if not values.size:
         raise DomainError("the loss is not finite anywhere on the drawn range")
     low, high = float(values.min()), float(values.max())
+    # A pole inside the range would flatten all else: its flanks then leave the picture.
+    body_low, body_high = np.percentile(values, (2, 98))
+    if high - low > 4 * (body_high - body_low) > 0:
+        middle, half = (body_low + body_high) / 2, 0.75 * (body_high - body_low)
+        low, high = float(middle - half), float(middle + half)
     pad = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
     ax.set_ylim(low - pad, high + pad)
 

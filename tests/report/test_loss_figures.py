@@ -103,6 +103,11 @@ def test_what_cannot_be_drawn(call, message):
         call()
 
 
+def test_a_pole_does_not_flatten_the_rest():
+    low, high = plot_gradient(parse("psqrt(y - p)", "regression")).axes[0].get_ylim()
+    assert -3 < low < high < 3
+
+
 def test_a_formula_too_wide_for_mathematics_is_plain_text():
     long = "+".join(f"{n}.5*y*tanh(p - 0.{n})*log(p + {n}.25)" for n in range(1, 9))
     figure = plot_loss(parse(long))
