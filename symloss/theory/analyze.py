@@ -11,11 +11,14 @@ from symloss.theory.bounds import bounded
 from symloss.theory.calibration import classification_calibrated
 from symloss.theory.certificate import Certificate, Finding, unknown
 from symloss.theory.convexity import convex_in_p
+from symloss.theory.free_classes import SAMPLE, for_every_number
 from symloss.theory.identify import known_as
 from symloss.theory.lipschitz import lipschitz_in_logits
+from symloss.theory.multilabel import multilabel
 from symloss.theory.pieces import Undecided, Undefined
 from symloss.theory.profile import Profile
 from symloss.theory.proper import proper
+from symloss.theory.regression import regression
 from symloss.theory.start import implicit_learning_rate, trainable_at_start
 from symloss.theory.structure import symmetric_noise_robust, target_only
 
@@ -46,7 +49,7 @@ def analyze(loss: Loss, classes: int | None = None) -> Certificate:
 
     Args:
         loss: the loss.
-        classes: the number of classes, at least 2; None keeps `C` free (classification only).
+        classes: the number of classes, at least 2; None keeps `C` free. Of no account to other kinds.
 
     Raises:
         DomainError: for fewer than two classes, or a loss that is infinite at `y = 0`.
@@ -60,7 +63,13 @@ def analyze(loss: Loss, classes: int | None = None) -> Certificate:
     """
     if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 2):
         raise DomainError(f"classes is {classes!r}: expected an integer of at least 2")
-    return Certificate(loss, classes, _classification(loss, classes or 10))
+    if loss.kind == "regression":
+        return Certificate(loss, None, regression(loss))
+    if loss.kind == "multilabel":
+        return Certificate(loss, None, multilabel(loss))
+    if classes is not None:
+        return Certificate(loss, classes, _classification(loss, classes))
+    return Certificate(loss, None, for_every_number(loss, _classification(loss, SAMPLE)))
 
 
 def _classification(loss: Loss, classes: int) -> dict[str, Finding]:

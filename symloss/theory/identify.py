@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import least_squares
-from sympy import Expr, Integer, Rational
+from sympy import Expr, Integer, Rational, oo
 
 from symloss.errors import SymlossError
 from symloss.expr import Loss, P
@@ -21,6 +21,7 @@ from symloss.theory.exact import number_sign, shorter
 from symloss.theory.interval import FloatArray
 from symloss.theory.pieces import Resolver, pieces_of
 from symloss.theory.profile import Profile
+from symloss.theory.residual import R, Residual
 from symloss.theory.signature import family, gap, signature
 from symloss.theory.signs import Point
 from symloss.zoo import Entry, entry, names
@@ -140,7 +141,9 @@ def _search(
     for _, x in scored[: 4 if len(free) <= 2 else 3]:
         inside = np.clip(x, np.nextafter(low, np.inf), np.nextafter(high, -np.inf))
         try:
-            result = least_squares(residual, inside, bounds=(low, high), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=60)
+            result = least_squares(
+                residual, inside, bounds=(low, high), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=60
+            )
         except ValueError:
             continue
         score = float(np.linalg.norm(result.fun))
@@ -180,7 +183,7 @@ def _snapped(value: float, literals: list[float]) -> float:
         for signed in (literal, -literal):
             if abs(signed - value) <= 1e-6 * max(1.0, abs(value)):
                 return signed
-    for digits in range(0, 9):
+    for digits in range(9):
         short = round(value, digits)
         if abs(short - value) <= 1e-7 * max(1e-2, abs(value)):
             return short
@@ -200,7 +203,7 @@ def _proof(loss: Loss, fit: _Fit, classes: int) -> Finding | None:
     )  # fmt: skip
     other = Loss(named, loss.kind)
     if loss.kind == "regression":
-        return None
+        return _residual_proof(loss, other, fit)
     ours, theirs = Profile.of(loss, classes), Profile.of(other, classes)
 
     def build(resolver: Resolver) -> tuple[Expr, ...]:
@@ -229,6 +232,32 @@ def _proof(loss: Loss, fit: _Fit, classes: int) -> Finding | None:
     return _named(fit, factor, shorter(slope + at_target + (classes - 1) * at_other))
 
 
+def _residual_proof(loss: Loss, other: Loss, fit: _Fit) -> Finding | None:
+    """The identity in the residual, on the whole line."""
+    ours, theirs = Residual.of(loss), Residual.of(other)
+    if not (ours.invariant and theirs.invariant):
+        return None
+    pieces, _ = pieces_of(
+        lambda r: (r.smooth(ours.formula, {}), r.smooth(theirs.formula, {})), R, Point.at(-oo), Point.at(oo)
+    )
+    for piece in pieces:
+        top, bottom = (expr.diff(R) for expr in piece.exprs)
+        low, high = (max(piece.cell.left.middle, -2.0), min(piece.cell.right.middle, 2.0))
+        spot = Rational(str(round((low + high) / 2 + (high - low) / 5, 3)))
+        below = bottom.subs(R, spot)
+        if low < high and below.is_finite and number_sign(below) in (1, -1):
+            break
+    else:
+        return None
+    factor = shorter(top.subs(R, spot) / below)
+    if number_sign(factor) != 1:
+        return None
+    line = Curve.of_pieces(R, pieces, lambda e: shorter(e[0] - factor * e[1])).affine
+    if not isinstance(line, tuple) or number_sign(line[0]) != 0:
+        return None
+    return _named(fit, factor, line[1])
+
+
 def _factor(exprs: tuple[Expr, ...], inner: tuple[float, float]) -> Expr | None:
     m1, m0, n1, n0 = exprs
     low, high = inner
@@ -240,7 +269,11 @@ def _factor(exprs: tuple[Expr, ...], inner: tuple[float, float]) -> Expr | None:
                 ratio = shorter(top.xreplace({P: x}) / below)
                 if number_sign(ratio):
                     simple = Rational(repr(round(float(ratio), 12)))
-                    return simple if number_sign(ratio - simple) in (0, None) and abs(float(ratio - simple)) < 1e-13 else ratio
+                    return (
+                        simple
+                        if number_sign(ratio - simple) in (0, None) and abs(float(ratio - simple)) < 1e-13
+                        else ratio
+                    )
     return None
 
 
@@ -248,5 +281,3 @@ def _named(fit: _Fit, factor: Expr, constant: Expr) -> Finding:
     return proved(
         f"the loss is {factor} * {fit.label} + {constant}, by algebra on every smooth piece", fit.label
     )
-
-

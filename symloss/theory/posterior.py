@@ -113,4 +113,3 @@ def closed_map(profile: Profile) -> Expr | None:
     if power == 1:
         return shorter((base + gain * Q) / (profile.classes * base + gain))
     return entry ** (1 / power)
-

@@ -66,7 +66,9 @@ def distance(loss: Loss, other: Loss, classes: int = 10) -> float:
     True
     """
     if loss.kind != other.kind:
-        raise DomainError(f"a {loss.kind} loss and a {other.kind} loss cannot be compared: give two of one kind")
+        raise DomainError(
+            f"a {loss.kind} loss and a {other.kind} loss cannot be compared: give two of one kind"
+        )
     return gap(signature(loss, classes), signature(other, classes))
 
 
@@ -109,5 +111,3 @@ def _direction(vector: FloatArray) -> FloatArray:
     norm = np.linalg.norm(vector)
     with np.errstate(all="ignore"):
         return vector / norm if norm > 0 else np.full_like(vector, np.nan)
-
-

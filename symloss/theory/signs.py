@@ -38,7 +38,7 @@ class Point:
     def at(value: Expr) -> Point:
         """The point that a constant formula names; plus or minus infinity too."""
         if value.is_infinite:
-            end = math.inf if value.is_positive else -math.inf
+            end = math.inf if value.is_extended_positive else -math.inf
             return Point(end, end, value)
         box = enclose_number(value)
         return Point(float(box.lo), float(box.hi), value)

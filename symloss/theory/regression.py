@@ -1,0 +1,212 @@
+"""Findings about regression losses: of the residual where they depend on it alone, at a target otherwise.
+
+Of a loss that is not translation-invariant, what fails at the target `y = 0` is refuted, and what holds there is
+proved where the loss is `h(y) f(r) + k(y)` with `h > 0`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from sympy import Expr, Rational
+
+from symloss.expr import Loss, P
+from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.convexity import is_convex
+from symloss.theory.curve import Curve
+from symloss.theory.exact import number_sign, shorter
+from symloss.theory.identify import known_as
+from symloss.theory.pieces import Undecided, Undefined
+from symloss.theory.residual import R, Residual, value_at
+
+__all__ = ["REGRESSION_KEYS", "regression"]
+
+REGRESSION_KEYS = (
+    "translation_invariant", "minimum_at_target", "convex", "influence", "bounded_influence", "redescending",
+    "bounded_above", "converges_to", "known_as",
+)  # fmt: skip
+_GRID = [Rational(n, 8) for n in (-40, -17, -9, -4, -1, 0, 1, 3, 8, 15, 41)]
+
+
+def regression(loss: Loss) -> dict[str, Finding]:
+    """Every finding about a regression loss."""
+    try:
+        residual = Residual.of(loss)
+        residual.curve  # noqa: B018 - raises where the loss has no value
+    except (Undecided, Undefined) as error:
+        return dict.fromkeys(REGRESSION_KEYS, unknown(str(error)))
+    finders: dict[str, Callable[[Residual], Finding]] = {
+        "translation_invariant": _translation_invariant,
+        "minimum_at_target": _minimum_at_target,
+        "convex": _convex,
+        "influence": _influence,
+        "bounded_influence": _bounded_influence,
+        "redescending": _redescending,
+        "bounded_above": _bounded_above,
+        "converges_to": _converges_to,
+    }
+    found = {key: find(residual) for key, find in finders.items()}
+    found["known_as"] = known_as(loss, 2)
+    return found
+
+
+def _for_every_target(residual: Residual, finding: Finding) -> Finding:
+    """What was found at the target 0, for all targets."""
+    if finding.verdict != "proved" or residual.invariant:
+        return finding
+    weight = residual.weight
+    if weight is not None and weight.signs == {1}:
+        reason = f"{finding.reason} at the target 0, and the loss is h(y) f(r) + k(y) with h > 0"
+        return proved(reason, finding.value)
+    return unknown(f"holds at the target 0 ({finding.reason}); not settled for the other targets")
+
+
+def _translation_invariant(residual: Residual) -> Finding:
+    if residual.invariant:
+        return proved(f"M(y, y - r) = {shorter(residual.formula)} is free of y, by algebra")
+    if residual.witness is None:
+        return unknown("M(y, y - r) is not free of y by algebra, and no two values differ on a grid")
+    (y1, p1), (y2, p2) = residual.witness
+    values = [value_at(residual.loss, y, p) for y, p in residual.witness]
+    return refuted(
+        f"M({y1}, {p1}) = {float(values[0]):.6g} but M({y2}, {p2}) = {float(values[1]):.6g}, with equal residuals",
+        {"points": [[float(y1), float(p1)], [float(y2), float(p2)]]},
+    )  # fmt: skip
+
+
+def _minimum_at_target(residual: Residual) -> Finding:
+    lower = _lower_than_target(residual)
+    if lower is not None:
+        return lower
+    slope = residual.influence
+    if any(span.sign is None for span in slope.pattern):
+        return unknown("the sign of the derivative is open on a stretch")
+    for span in slope.pattern:
+        at_left, at_right = span.right.hi <= 0, span.left.lo >= 0
+        if not (at_left or at_right):
+            return unknown("the derivative's sign does not change at the target")
+        if (at_left and span.sign == 1) or (at_right and span.sign == -1):
+            return unknown("the derivative points away from the target on a stretch")
+    if residual.curve.is_continuous is not True:
+        return unknown("a jump or a singular point is not excluded")
+    reason = "M does not rise towards the target on either side: signs of its derivative in r on every piece"
+    return _for_every_target(residual, proved(reason))
+
+
+def _lower_than_target(residual: Residual) -> Finding | None:
+    """A target and a prediction at which the loss is lower than where they meet: found in floats, then checked."""
+    values = residual.table(_GRID)
+    margin = values - values[:, [_GRID.index(Rational(0))]]
+    for i, k in zip(*np.nonzero(margin < -1e-9), strict=True):
+        y, r = _GRID[i], _GRID[k]
+        here, best = value_at(residual.loss, y, y), value_at(residual.loss, y, y - r)
+        if here is not None and best is not None and here - best > Rational(1, 10**25):
+            reason = f"M({y}, {y - r}) = {float(best):.6g} is below M({y}, {y}) = {float(here):.6g}"
+            return refuted(reason, {"y": float(y), "p": float(y - r)})
+    return None
+
+
+def _convex(residual: Residual) -> Finding:
+    found = is_convex(residual.curve)
+    if isinstance(found, tuple):
+        a, b = found
+        reason = f"at y = 0 the chord from p = {-a:.6g} to p = {-b:.6g} runs below M at its middle"
+        return refuted(reason, {"y": 0.0, "p": [-a, -b]})
+    if found is None:
+        return unknown("the sign of the second derivative is open")
+    reason = "the second derivative is nowhere negative, and no kink points down, on every piece"
+    return _for_every_target(residual, proved(reason))
+
+
+def _influence(residual: Residual) -> Finding:
+    if residual.invariant:
+        parts = [shorter(expr) for _, expr in residual.influence.parts]
+        if len(parts) == 1:
+            return proved("the derivative of M in r, by SymPy", parts[0])
+        pieces = "; ".join(
+            f"{expr} for {_bound(cell.left.middle)} < r < {_bound(cell.right.middle)}"
+            for (cell, _), expr in zip(residual.influence.parts, parts, strict=True)
+        )
+        return proved("the derivative of M in r on every piece, by SymPy", pieces)
+    return proved("-dM/dp at fixed y, by SymPy", -residual.loss.value_expr.diff(P))
+
+
+def _bound(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def _bounded_influence(residual: Residual) -> Finding:
+    ends = [residual.influence.extreme(side) for side in (-1, 1)]
+    if any(end is None for end in ends):
+        return unknown("an extreme of the influence is not settled")
+    values = [end.value for end in ends if end is not None]
+    if any(math.isinf(v.lo) or math.isinf(v.hi) for v in values):
+        if all(math.isinf(v.lo) == math.isinf(v.hi) for v in values):
+            escape = next(end for end in ends if end is not None and math.isinf(end.value.lo))
+            where = f"r -> {_bound(escape.where.middle)}"
+            return refuted(f"psi grows without bound as {where}, at y = 0", {"r": escape.where.middle})
+        return unknown("the influence is not enclosed")
+    largest = max(values, key=lambda v: max(abs(v.lo), abs(v.hi)))
+    size = max(abs(largest.lo), abs(largest.hi))
+    value = "" if largest.exact is None else abs(largest.exact)
+    finding = proved("the largest |psi| over all pieces, their ends and stationary points", value, size)
+    return _for_every_target(residual, finding)
+
+
+def _redescending(residual: Residual) -> Finding:
+    slope = residual.influence
+    tails = [slope.limit(0, -1), slope.limit(len(slope.parts) - 1, 1)]
+    if any(tail is None for tail in tails):
+        return unknown("the limit of the influence at infinity is not settled")
+    for tail, where in zip(tails, ("-oo", "oo"), strict=True):
+        if tail is not None and (tail.lo > 0 or tail.hi < 0):
+            reason = f"psi tends to {_bound(tail.middle)} as r -> {where}, at y = 0"
+            return refuted(reason, {"r": where, "limit": tail.middle})
+    if all(tail is not None and tail.lo == tail.hi == 0 for tail in tails):
+        return _for_every_target(residual, proved("psi tends to 0 as r -> oo and as r -> -oo"))
+    return unknown("the limit of the influence at infinity is not settled")
+
+
+def _bounded_above(residual: Residual) -> Finding:
+    top = residual.curve.extreme(1)
+    if top is None:
+        return unknown("the supremum is not settled")
+    if math.isinf(top.value.hi):
+        if math.isinf(top.value.lo) and top.value.lo > 0:
+            where = _bound(top.where.middle)
+            return refuted(f"M grows without bound as r -> {where}, at y = 0", {"r": top.where.middle})
+        return unknown("the supremum is not enclosed")
+    value = "" if top.value.exact is None else top.value.exact
+    finding = proved("the supremum over all pieces, their ends and stationary points", value, top.value.hi)
+    return _for_every_target(residual, finding)
+
+
+def _converges_to(residual: Residual) -> Finding:
+    """The constant that minimises the mean loss, where the influence is piecewise constant or linear."""
+    if not residual.invariant:
+        return unknown("the loss does not depend on the residual alone")
+    left, right = _side(residual.influence, -1), _side(residual.influence, 1)
+    if left is None or right is None:
+        return unknown("the influence is neither constant nor linear on both sides of the target")
+    if left.diff(R, 2) != 0 or right.diff(R, 2) != 0:
+        return unknown("the influence is neither constant nor linear on both sides of the target")
+    steep, level = (left.diff(R), right.diff(R)), (left.subs(R, 0), right.subs(R, 0))
+    if steep == (0, 0) and number_sign(level[1]) == 1 and number_sign(level[0]) == -1:
+        share = shorter(level[1] / (level[1] - level[0]))
+        name = "median" if share == Rational(1, 2) else f"quantile({share})"
+        return proved("psi is one constant above the target and another below it", name)
+    if level == (0, 0) and number_sign(steep[0]) == 1 and number_sign(steep[1]) == 1:
+        share = shorter(steep[1] / (steep[0] + steep[1]))
+        name = "mean" if share == Rational(1, 2) else f"expectile({share})"
+        return proved("psi is linear above the target and below it", name)
+    return unknown("the influence is neither constant nor linear on both sides of the target")
+
+
+def _side(curve: Curve, side: int) -> Expr | None:
+    """The one formula of the curve on the whole of one side of 0."""
+    found = {
+        shorter(expr) for cell, expr in curve.parts if (cell.right.hi > 0 if side > 0 else cell.left.lo < 0)
+    }
+    return found.pop() if len(found) == 1 else None
