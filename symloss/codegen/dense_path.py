@@ -64,6 +64,8 @@ class DensePath:
         """See `fused.Path`."""
         if z.shape[1] == 1 or z.numel() == 0:
             return self.composed(z.detach()), (torch.zeros_like(z),)
+        if self.t is not None:
+            z.gather(1, self.t)  # refuses an index before the work is done
         rows = max(1, BLOCK * z.shape[0] // z.numel())
         if rows >= z.shape[0]:
             losses, grad = self._block(z, slice(None), gradient)

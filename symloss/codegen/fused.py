@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["ComposedPath", "Path", "Reduction", "apply", "composes"]
+__all__ = ["ComposedPath", "Path", "Reduction", "apply", "composes", "run"]
 
 
 class Path(Protocol):
@@ -82,6 +82,11 @@ def apply(path: Path | ComposedPath, reduction: Reduction, z: Tensor) -> Tensor:
         return reduction.forward(path.losses(z))
     if composes(z):
         return reduction.forward(path.composed(z))
+    return run(path, reduction, z)
+
+
+def run(path: Path, reduction: Reduction, z: Tensor) -> Tensor:
+    """The reduced loss of `z` where no transform is at work."""
     if not (z.requires_grad and torch.is_grad_enabled()):
         return reduction.forward(path.forward(z, False)[0])
     result: Tensor = _Fused.apply(z, path, reduction)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch.nn.functional as F
 from sympy import Expr, expand
@@ -12,7 +12,9 @@ from torch import Tensor
 
 from symloss.codegen import nodes
 from symloss.codegen.compiled import Formula
+from symloss.codegen.linear_path import linear_coefficients
 from symloss.codegen.rewrite import LOG_P, LOG_Q, TARGET
+from symloss.codegen.target_path import SMALL
 from symloss.expr import P, Y
 
 __all__ = ["Kernel", "recognise"]
@@ -20,17 +22,25 @@ __all__ = ["Kernel", "recognise"]
 
 @dataclass(frozen=True)
 class Kernel:
-    """`scale` times one of torch's own losses."""
+    """`scale` times one of torch's own losses; raises where that loss does not take the arguments.
+
+    Attributes:
+        name: what torch calls it.
+        scale: the factor.
+        small_only: taken for small batches, where one operation less counts for most.
+    """
 
     name: str
     scale: float
+    small_only: bool
     function: Callable[[Tensor, Tensor, Tensor | None, str, int], Tensor]
 
     def __call__(
         self, outputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: str, ignore_index: int
     ) -> Tensor:
-        result = self.function(outputs, targets, weight, reduction, ignore_index)
-        return result if self.scale == 1.0 else result * self.scale
+        if self.scale == 1.0:
+            return self.function(outputs, targets, weight, reduction, ignore_index)
+        return self.function(outputs, targets, weight, reduction, ignore_index) * self.scale
 
 
 def _cross_entropy(z: Tensor, t: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
@@ -52,6 +62,21 @@ def _l1(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int
     return F.l1_loss(p, y, reduction=reduction)
 
 
+def _smoothed(
+    formula: Formula, z: Tensor, t: Tensor, weight: Tensor | None, reduction: str, ignore: int
+) -> Tensor:
+    """`M1 = a log p`, `M0 = b log p` as label smoothing of strength `C b / (a + (C - 1) b)`."""
+    if weight is not None or t.is_floating_point() or not 0 < z.numel() <= SMALL:
+        raise ValueError("not label smoothing of a small batch")
+    classes = z.shape[min(1, z.dim() - 1)]
+    a, b = linear_coefficients(formula, classes)
+    scale = a + (classes - 1) * b
+    # A share outside [0, 1] is refused by torch.
+    share = classes * b / scale if scale else -1.0
+    loss = F.cross_entropy(z, t, reduction=reduction, ignore_index=ignore, label_smoothing=share)
+    return loss if abs(scale + 1) < 1e-15 else loss * -scale
+
+
 def _same_shape(outputs: Tensor, targets: Tensor) -> None:
     # torch would broadcast, with a warning.
     if outputs.shape != targets.shape:
@@ -68,12 +93,15 @@ def recognise(formula: Formula) -> Kernel | None:
         factor, inner = general.as_coeff_Mul()
         if isinstance(inner, nodes.absolute):
             difference = _scaled("F.l1_loss", inner.args[0], Y - P, _l1)
-            return difference and Kernel("F.l1_loss", float(factor) * abs(difference.scale), _l1)
+            return difference and Kernel("F.l1_loss", float(factor) * abs(difference.scale), False, _l1)
         return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse)
     if formula.kind == "multilabel":
         name = "F.binary_cross_entropy_with_logits"
         return _scaled(name, general, -TARGET * LOG_P - (1 - TARGET) * LOG_Q, _bce)
-    return _scaled("F.cross_entropy", general, -TARGET * LOG_P, _cross_entropy)
+    found = _scaled("F.cross_entropy", general, -TARGET * LOG_P, _cross_entropy)
+    if found is None and formula.linear is not None and formula.other != 0:
+        return Kernel("F.cross_entropy, label_smoothing", 1.0, True, partial(_smoothed, formula))
+    return found
 
 
 def _scaled(
@@ -86,4 +114,4 @@ def _scaled(
     factor = expanded.as_coefficients_dict()[rest] / number
     if factor == 0 or expand(expanded - factor * wanted) != 0 or not factor.is_number:
         return None
-    return Kernel(name, float(factor), function)
+    return Kernel(name, float(factor), False, function)

@@ -48,8 +48,8 @@ class LinearPath:
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
         a, b = linear_coefficients(self.formula, z.shape[1])
+        target = z.gather(1, self.t)  # refuses an index before the work is done
         p = torch.softmax(z, 1)
-        target = z.gather(1, self.t)
         at_target = p.gather(1, self.t)
         if z.numel() == 0 or at_target.amin().item() >= _TINY[z.dtype]:
             log_norm = target - torch.log(at_target)

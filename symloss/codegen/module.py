@@ -13,7 +13,7 @@ from symloss.codegen.bounds import Bounded, zoo_bounds
 from symloss.codegen.compiled import Formula, formula_of
 from symloss.codegen.dense_path import DensePath
 from symloss.codegen.entry_path import MultilabelPath, RegressionPath
-from symloss.codegen.fused import ComposedPath, Path, Reduction, apply, composes
+from symloss.codegen.fused import ComposedPath, Path, Reduction, apply, composes, run
 from symloss.codegen.instance import entry_losses, instance_losses, regression_losses
 from symloss.codegen.kernels import recognise
 from symloss.codegen.linear_path import LinearPath
@@ -24,6 +24,8 @@ from symloss.expr import Loss
 __all__ = ["SymbolicLoss", "compile_loss"]
 
 _LOW = (torch.float16, torch.bfloat16)
+_FULL = (torch.float32, torch.float64)
+_NOTHING: dict[str, Any] = {"pi": None, "w": None, "k": ()}
 _HARD_PATHS: dict[str, Callable[[Formula, Tensor, dict[str, Any]], Path]] = {
     "linear": LinearPath,
     "target": TargetPath,
@@ -126,6 +128,8 @@ class SymbolicLoss(nn.Module):
         self._formula.check()
         self._kernel = recognise(self._formula)
         self._bare = not (names or self._formula.uses_priors or self._formula.uses_weights)
+        self._hard_path = hard_path(self._formula) if loss.kind == "classification" else ""
+        self._straight = self._bare and self.weight is None and loss.kind == "classification"
         _ = self._formula.composed  # printed now: `torch.compile` cannot trace the algebra
 
     @property
@@ -155,9 +159,15 @@ class SymbolicLoss(nn.Module):
         """
         if self._kernel is not None and w is None and priors is None:
             try:
-                return self._kernel(outputs, targets, self.weight, self.reduction, self.ignore_index)
+                # The buffer without `Module.__getattr__`, which costs as much as the rest of this line.
+                weight = self._buffers["weight"]
+                return self._kernel(outputs, targets, weight, self.reduction, self.ignore_index)
             except (RuntimeError, IndexError, ValueError, TypeError):
                 pass  # What torch refuses is either refused below, with a remedy, or converted.
+        if self._straight and w is None and priors is None:
+            result = self._straight_on(outputs, targets)
+            if result is not None:
+                return result
         dtype = outputs.dtype if isinstance(outputs, Tensor) else None
         if dtype in _LOW:
             # As torch's own losses do: a sum of many terms needs more than eight bits.
@@ -167,6 +177,19 @@ class SymbolicLoss(nn.Module):
         else:
             result = self._entries(outputs, targets, w, priors)
         return result.to(dtype) if dtype in _LOW else result
+
+    def _straight_on(self, z: Tensor, t: Tensor) -> Tensor | None:
+        """The usual batch, `[N, C]` with valid int64 indices, with the fewest looks; else None."""
+        if z.dim() != 2 or t.dtype is not torch.int64 or t.dim() != 1 or composes(z):
+            return None
+        rows, classes = z.shape
+        if t.shape[0] != rows or z.dtype not in _FULL or 0 <= self.ignore_index < classes:
+            return None
+        try:
+            path = _HARD_PATHS[self._hard_path](self._formula, t.unsqueeze(1), _NOTHING)
+            return run(path, self._reduction(rows), z)
+        except (RuntimeError, IndexError):  # `gather` refuses an index
+            return None
 
     def _classification(self, z: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
         indices = checks.check_class_shapes(z, targets)
@@ -213,7 +236,7 @@ class SymbolicLoss(nn.Module):
             return ComposedPath(lambda z: instance_losses(self._formula, z, soft, t, weight, inputs))
         if index is None or weight is not None:
             return DensePath(self._formula, soft, index, weight, inputs)
-        return _HARD_PATHS[hard_path(self._formula)](self._formula, index, inputs)
+        return _HARD_PATHS[self._hard_path](self._formula, index, inputs)
 
     def _entries(self, outputs: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
         checks.check_entry_shapes(outputs, targets, self.loss.kind)
@@ -257,7 +280,7 @@ class SymbolicLoss(nn.Module):
     def _inputs(self, z: Tensor, w: Any, priors: Any, shape: tuple[int, ...]) -> dict[str, Any]:
         """The values of `pi`, `w` and the coefficients, shaped to broadcast against `z`."""
         if self._bare and w is None and priors is None:
-            return {"pi": None, "w": None, "k": ()}
+            return _NOTHING
         inputs: dict[str, Any] = {"pi": None, "w": None, "k": self.coefficients.values_for(z)}
         given = self.priors if priors is None else checks.class_vector(priors, "priors", positive=True)
         if self._formula.uses_priors:

@@ -44,7 +44,8 @@ class TargetPath:
 
     def __init__(self, formula: Formula, t: Tensor, inputs: dict[str, Any]) -> None:
         self.formula, self.t = formula, t
-        self.inputs, self.at_target = inputs, of_target(inputs, t)
+        self.inputs = inputs
+        self.at_target = inputs if inputs["pi"] is None else of_target(inputs, t)
         self.curve = row_curve(formula)
 
     def composed(self, z: Tensor) -> Tensor:
@@ -56,6 +57,8 @@ class TargetPath:
         if z.shape[1] == 1 or z.numel() == 0:
             empty = torch.zeros_like(self.t, dtype=z.dtype)
             return self.composed(z.detach()), (torch.full_like(z, -math.inf), empty, empty)
+        if z.numel() > SMALL:
+            z.gather(1, self.t)  # refuses an index before the work is done
         sides = self._one_sided if self.curve.one_sided else self._two_sided
         buffer, u, second, pull = sides(z)
         arguments = u, second, None, float(z.shape[1]), self.at_target["pi"], self.at_target["w"], ()

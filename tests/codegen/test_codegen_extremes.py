@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import symloss as sl
-from symloss.codegen import compile_loss, lambdify
+from symloss.codegen import compile_loss, kernels, lambdify, target_path
 from symloss.codegen.compiled import formula_of
 from symloss.expr import Loss
 
@@ -31,6 +31,14 @@ FORMULAS = {
 }  # fmt: skip
 CASES = [(path, text) for path, texts in FORMULAS.items() for text in texts]
 LEVELS = (-1e4, 0.0, 1e4)
+
+
+@pytest.fixture(params=["small", "large"], autouse=True)
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test twice: as a small batch, and on the paths of large ones."""
+    if request.param == "large":
+        for module in (target_path, kernels):
+            monkeypatch.setattr(module, "SMALL", 0)
 
 
 def _exact(loss: Loss, z: list[float], target: int) -> tuple[float, list[float]]:

@@ -15,10 +15,18 @@ from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
 import symloss as sl
-from symloss.codegen import compile_loss
+from symloss.codegen import compile_loss, kernels, target_path
 from symloss.errors import CompileError
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
+
+
+@pytest.fixture(params=["small", "large"], autouse=True)
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test twice: as a small batch, and on the paths of large ones."""
+    if request.param == "large":
+        for module in (target_path, kernels):
+            monkeypatch.setattr(module, "SMALL", 0)
 
 
 def _logits(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:

@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 from torch.autograd.gradcheck import gradcheck, gradgradcheck
 
 import symloss as sl
-from symloss.codegen import compile_loss, plan
+from symloss.codegen import compile_loss, kernels, plan, target_path
 
 PATHS = {
     "kernel": "-y*log(p)",
@@ -21,6 +21,14 @@ PATHS = {
     "dense": "(y - p)**2*exp(p) - y*log(p)",
     "dense, two-sided": "-y*log(p) - (1 - y)*log(1 - p)*p",
 }
+
+
+@pytest.fixture(params=["small", "large"], autouse=True)
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test twice: as a small batch, and on the paths of large ones."""
+    if request.param == "large":
+        for module in (target_path, kernels):
+            monkeypatch.setattr(module, "SMALL", 0)
 
 
 @pytest.fixture(params=PATHS)
