@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test check format clean
 
 demo: .venv/.stamp
-	$(BIN)/symloss discover diabetes --out runs/demo --demo
+	$(BIN)/symloss discover diabetes --demo
 
 test: .venv/.stamp-test
 	$(BIN)/python -m pytest -n 2 -q

@@ -145,7 +145,7 @@ def front_json(front: Sequence[FrontRow]) -> str:
         {
             "row": row.row, "picked": row.picked, "complexity": row.complexity, "validation": row.validation,
             "score": row.score, "scale": row.scale, "evaluation": row.evaluation, "formula": str(row.loss),
-            "kind": row.loss.kind, "latex": row.loss.latex(), "scores": dict(row.scores),
+            "kind": row.loss.kind, "latex": row.loss.latex(), "scores": dict(sorted(row.scores.items())),
             "fresh": [_finite(value) for value in row.fresh],
         }
         for row in front

@@ -13,6 +13,7 @@ import numpy as np
 from symloss.errors import SymlossError
 from symloss.expr import Loss, parse
 from symloss.runs import RunStore, derive
+from symloss.search.engine import task_signs
 from symloss.search.prepare import check_same, register_all
 from symloss.search.reading import read_result
 from symloss.search.records import front_csv, front_json
@@ -103,8 +104,9 @@ def _row(row: FrontRow, tasks: Sequence[Task], seed: int) -> Iterator[Check]:
             again = _metric(tasks[0], loss, derive(seed, "fresh", replicate))
             yield _number(where, f"validation, fresh seed {replicate + 1}", printed, again, TOLERANCE)
         return
-    for each, (name, printed) in zip(tasks, row.scores.items(), strict=True):
-        yield _number(where, f"validation on {name}", printed, _metric(each, loss, training), TOLERANCE)
+    for each, name in zip(tasks, task_signs(tasks), strict=True):
+        again = _metric(each, loss, training)
+        yield _number(where, f"validation on {name}", row.scores[name], again, TOLERANCE)
 
 
 def _metric(task: Task, loss: Loss, seed: int) -> float:

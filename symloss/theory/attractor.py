@@ -65,10 +65,10 @@ def flow_from_start(curve: Curve, classes: int) -> _Path | str:
     left, right = spans[here[0]], spans[here[-1]]
     if len(here) == 2 and left.sign == -1 and right.sign == 1:
         return _Path(Flow.RESTS, Point.at(start))
-    if len(here) == 2 and left.sign == right.sign and left.sign and left.right in borders:
-        if curve.is_continuous_at(borders.index(left.right)):
-            step = -left.sign
-            return _follow(curve, spans, here[1] if step > 0 else here[0], step, borders)
+    same = len(here) == 2 and left.sign == right.sign and left.right in borders
+    if same and left.sign and curve.is_continuous_at(borders.index(left.right)):
+        step = -left.sign
+        return _follow(curve, spans, here[1] if step > 0 else here[0], step, borders)
     return "T' vanishes or jumps at the null epoch, which is not a minimum of T"
 
 
@@ -218,5 +218,6 @@ def label_smoothing(profile: Profile, found: Finding) -> Finding:
 def exact_value(profile: Profile) -> Expr:
     """The closed form of an established attractor."""
     path = flow_from_start(profile.spread, profile.classes)
-    assert not isinstance(path, str) and path.end.exact is not None
+    assert not isinstance(path, str)
+    assert path.end.exact is not None
     return path.end.exact

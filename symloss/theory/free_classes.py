@@ -43,9 +43,9 @@ def for_every_number(loss: Loss, found: dict[str, Finding]) -> dict[str, Finding
             if found[key].verdict == "proved":
                 shown[key] = proved(f"{found[key].reason}; free of C", found[key].value, found[key].numeric)
     name = found["known_as"].value.partition("(")[0]
-    if found["known_as"].verdict == "proved" and not depends and name in names("classification"):
-        if C not in entry(name, "classification").loss.expr.free_symbols:
-            shown["known_as"] = found["known_as"]
+    known = found["known_as"].verdict == "proved" and name in names("classification")
+    if known and not depends and C not in entry(name, "classification").loss.expr.free_symbols:
+        shown["known_as"] = found["known_as"]
     if depends:
         shown["known_as"] = _known_with_classes(loss, found["known_as"], shown["known_as"])
     return shown

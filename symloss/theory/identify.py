@@ -19,7 +19,7 @@ from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign, shorter
 from symloss.theory.interval import FloatArray
-from symloss.theory.pieces import Resolver, pieces_of
+from symloss.theory.pieces import Piece, Resolver, pieces_of
 from symloss.theory.profile import Profile
 from symloss.theory.residual import R, Residual
 from symloss.theory.signature import family, gap, signature
@@ -218,8 +218,7 @@ def _proof(loss: Loss, fit: _Fit, classes: int) -> Finding | None:
         return None
     lines = []
     for i in (0, 1):
-        curve = Curve.of_pieces(P, pieces, lambda e, i=i: shorter(e[i] - factor * e[i + 2]))
-        line = curve.affine
+        line = _difference(pieces, i, factor).affine
         if not isinstance(line, tuple):
             return None
         lines.append(line)
@@ -230,6 +229,11 @@ def _proof(loss: Loss, fit: _Fit, classes: int) -> Finding | None:
     if number_sign(slope - other_slope) != 0:
         return None
     return _named(fit, factor, shorter(slope + at_target + (classes - 1) * at_other))
+
+
+def _difference(pieces: tuple[Piece, ...], i: int, factor: Expr) -> Curve:
+    """Ours less `factor` times theirs, of `M1` (`i` 0) or `M0` (1)."""
+    return Curve.of_pieces(P, pieces, lambda exprs: shorter(exprs[i] - factor * exprs[i + 2]))
 
 
 def _residual_proof(loss: Loss, other: Loss, fit: _Fit) -> Finding | None:

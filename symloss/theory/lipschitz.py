@@ -7,6 +7,7 @@ with `psi = p (1-p) M'(p)`, because `p_i p_j <= p_i (1 - p_i)`.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -111,7 +112,7 @@ def _relaxed(profile: Profile, cells: int = 400) -> float:
     high = boxes[0].hi.max() + rest * boxes[1].hi.max()
     worst = 0.0
     edges = np.linspace(low, high, 200)
-    for g_lo, g_hi in zip(edges[:-1], edges[1:], strict=True):
+    for g_lo, g_hi in itertools.pairwise(edges):
         products = np.array([g_lo * lo, g_lo * hi, g_hi * lo, g_hi * hi])
         squares = []
         for box in boxes:

@@ -69,9 +69,9 @@ def _translation_invariant(residual: Residual) -> Finding:
     if residual.witness is None:
         return unknown("M(y, y - r) is not free of y by algebra, and no two values differ on a grid")
     (y1, p1), (y2, p2) = residual.witness
-    values = [value_at(residual.loss, y, p) for y, p in residual.witness]
+    values = [float(value_at(residual.loss, y, p) or 0) for y, p in residual.witness]
     return refuted(
-        f"M({y1}, {p1}) = {float(values[0]):.6g} but M({y2}, {p2}) = {float(values[1]):.6g}, with equal residuals",
+        f"M({y1}, {p1}) = {values[0]:.6g} but M({y2}, {p2}) = {values[1]:.6g}, with equal residuals",
         {"points": [[float(y1), float(p1)], [float(y2), float(p2)]]},
     )  # fmt: skip
 

@@ -104,7 +104,12 @@ class Residual:
                 ratio = slope.subs(R, r) / scale
                 if canonicalise(slope - ratio * at_zero, "regression") != 0:
                     return None
-                return Curve.build(lambda resolver, ratio=ratio: resolver.smooth(ratio, {}), Y, -oo, oo)
+                return _of_target(ratio)
             except SymlossError:
                 return None
         return None
+
+
+def _of_target(ratio: Expr) -> Curve:
+    """A formula of the target as a curve."""
+    return Curve.build(lambda resolver: resolver.smooth(ratio, {}), Y, -oo, oo)

@@ -21,9 +21,9 @@ from symloss.zoo import entry
 __all__ = ["distance", "family", "gap", "signature"]
 
 # Irrational steps keep the points off kinks at round numbers.
-_UNIT = (np.arange(1, 30) * 0.6180339887) % 1.0 * 0.97 + 0.0153
-_SIZES = 10.0 ** np.arange(-2.0, 2.3, 0.2718281)
-_LINE = np.concatenate([-_SIZES[::-1], _SIZES])
+_UNIT: FloatArray = (np.arange(1, 30) * 0.6180339887) % 1.0 * 0.97 + 0.0153
+_SIZES: FloatArray = np.power(10.0, np.arange(-2.0, 2.3, 0.2718281))
+_LINE: FloatArray = np.concatenate([-_SIZES[::-1], _SIZES])
 
 _Gradient = Callable[..., FloatArray]
 
@@ -95,7 +95,7 @@ def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, .
         return np.broadcast_to(result, p.shape).astype(np.float64)
 
     if kind == "regression":
-        y = np.concatenate([np.zeros_like(_LINE), np.full_like(_LINE, 1.37)])
+        y = np.concatenate([np.zeros(_LINE.size), np.full(_LINE.size, 1.37)])
         return at(y, y - np.concatenate([_LINE, _LINE]))
     one, zero = at(1.0, _UNIT), at(0.0, _UNIT)
     if kind == "multilabel":

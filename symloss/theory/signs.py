@@ -324,10 +324,10 @@ def _assembled(f: Expr, x: Symbol, cell: Cell, found: _Found) -> tuple[Span, ...
     events.sort(key=lambda e: (e[0], e[1]))
     spans: list[Span] = []
     left, sign = cell.left, events[0][2]
-    for start, _, s, root in events[1:]:
-        if root is None and s == sign:
+    for start, _, s, found_root in events[1:]:
+        if found_root is None and s == sign:
             continue
-        border = root or Point(start, start)
+        border = found_root or Point(start, start)
         spans.append(Span(left, border, sign))
         left, sign = border, s
     spans.append(Span(left, cell.right, sign))

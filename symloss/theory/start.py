@@ -23,9 +23,9 @@ def slope_at(curve: Curve, point: Expr) -> Expr | None:
             here = {curve.variable: point}
             (_, a), (_, b) = curve.parts[i], curve.parts[i + 1]
             slopes = a.diff(curve.variable).xreplace(here), b.diff(curve.variable).xreplace(here)
-            if all(s.is_finite for s in slopes) and number_sign(slopes[0] - slopes[1]) == 0:
-                if curve.is_continuous_at(i):
-                    return slopes[0]
+            equal = all(s.is_finite for s in slopes) and number_sign(slopes[0] - slopes[1]) == 0
+            if equal and curve.is_continuous_at(i):
+                return slopes[0]
     return None
 
 
