@@ -21,8 +21,8 @@ from symloss.zoo import entry
 __all__ = ["distance", "family", "gap", "signature"]
 
 # Irrational steps keep the points off kinks at round numbers.
-_UNIT: FloatArray = (np.arange(1, 30) * 0.6180339887) % 1.0 * 0.97 + 0.0153
-_SIZES: FloatArray = np.power(10.0, np.arange(-2.0, 2.3, 0.2718281))
+_UNIT: FloatArray = np.asarray((np.arange(1, 30) * 0.6180339887) % 1.0 * 0.97 + 0.0153, dtype=np.float64)
+_SIZES: FloatArray = np.asarray(10.0 ** np.arange(-2.0, 2.3, 0.2718281), dtype=np.float64)
 _LINE: FloatArray = np.concatenate([-_SIZES[::-1], _SIZES])
 
 _Gradient = Callable[..., FloatArray]
