@@ -6,18 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
+import torch
 import torch.nn.functional as F
 from sympy import Expr, expand
 from torch import Tensor
 
 from symloss.codegen import nodes
 from symloss.codegen.compiled import Formula
+from symloss.codegen.fused import composes
 from symloss.codegen.linear_path import linear_coefficients
 from symloss.codegen.rewrite import LOG_P, LOG_Q, TARGET
 from symloss.codegen.target_path import SMALL
 from symloss.expr import P, Y
 
 __all__ = ["Kernel", "recognise"]
+
+
+LARGE = 1 << 20
+"""Beyond so many logits the target path, with one exponential of each, is faster than `F.cross_entropy`."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,9 @@ class Kernel:
 
 
 def _cross_entropy(z: Tensor, t: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    large = z.numel() > LARGE and z.dtype in (torch.float32, torch.float64) and z.dim() == 2
+    if large and weight is None and not t.is_floating_point() and not composes(z):
+        raise ValueError("the target path is faster")
     return F.cross_entropy(z, t, weight, ignore_index=ignore, reduction=reduction)
 
 

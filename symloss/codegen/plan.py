@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from symloss.codegen.compiled import Formula, formula_of
 from symloss.codegen.curves import Curve, entry_curve, regression_curve
 from symloss.codegen.dense_path import dense_curves
-from symloss.codegen.kernels import recognise
+from symloss.codegen.kernels import LARGE, recognise
 from symloss.codegen.module import hard_path
 from symloss.codegen.target_path import row_curve
 from symloss.expr import Loss
@@ -50,7 +50,8 @@ def plan(loss: Loss) -> Plan:
     kernel = recognise(formula)
     if kernel is not None and not kernel.small_only:
         scale = "" if kernel.scale == 1 else f"{kernel.scale:g} * "
-        return Plan("kernel", f"the formula is {scale}{kernel.name}", {})
+        beyond = f"; the target path beyond {LARGE} logits" if loss.kind == "classification" else ""
+        return Plan("kernel", f"the formula is {scale}{kernel.name}{beyond}", {})
     if loss.kind == "regression":
         curve = regression_curve(formula)
         reason = "a regression loss is a sum over entries" + _care(curve)

@@ -39,6 +39,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if request.param == "large":
         for module in (target_path, kernels):
             monkeypatch.setattr(module, "SMALL", 0)
+        monkeypatch.setattr(kernels, "LARGE", 0)
 
 
 def _exact(loss: Loss, z: list[float], target: int) -> tuple[float, list[float]]:

@@ -27,6 +27,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if request.param == "large":
         for module in (target_path, kernels):
             monkeypatch.setattr(module, "SMALL", 0)
+        monkeypatch.setattr(kernels, "LARGE", 0)
 
 
 def _logits(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:

@@ -29,6 +29,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if request.param == "large":
         for module in (target_path, kernels):
             monkeypatch.setattr(module, "SMALL", 0)
+        monkeypatch.setattr(kernels, "LARGE", 0)
 
 
 @pytest.fixture(params=PATHS)
