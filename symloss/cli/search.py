@@ -158,6 +158,15 @@ def discover(
         int, _option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
     ] = 1,
     executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
+    ray_address: Annotated[
+        str | None,
+        _option(
+            "A running Ray cluster, HOST:PORT or auto; without one, this machine.", _MACHINE, metavar="A"
+        ),
+    ] = None,
+    ray_gpus: Annotated[
+        float, _option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
+    ] = 0.0,
     device: Annotated[Device, _option("What computes.", _MACHINE)] = Device.auto,
     as_json: Json = False,
 ) -> None:
@@ -188,7 +197,7 @@ def discover(
             out=out or _free_folder(tasks, method, seed),
             time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
             max_evaluations=max_evaluations, workers=workers,
-            executor=_place(executor, workers), device=device, keep_scale=keep_scale,
+            executor=_place(executor, workers, ray_address, ray_gpus), device=device, keep_scale=keep_scale,
             require=tuple(split_top_level(require or "")), seed_losses=tuple(seeds),
             extra_symbols=tuple(split_top_level(symbols or "")), on_generation=on_generation,
         )  # fmt: skip
@@ -206,6 +215,15 @@ def resume(
         int, _option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
     ] = 1,
     executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
+    ray_address: Annotated[
+        str | None,
+        _option(
+            "A running Ray cluster, HOST:PORT or auto; without one, this machine.", _MACHINE, metavar="A"
+        ),
+    ] = None,
+    ray_gpus: Annotated[
+        float, _option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped, killed or interrupted; the end is that of a run never stopped.
@@ -225,7 +243,7 @@ def resume(
         tasks = [rebuild(description) for description in before.task.get("tasks", [before.task])]
 
     def start(on_generation: Callable[..., None]) -> Result:
-        place = _place(executor, workers)
+        place = _place(executor, workers, ray_address, ray_gpus)
         return go_on(run, tasks, workers=workers, executor=place, on_generation=on_generation)
 
     _search(tasks, start, as_json)
@@ -267,8 +285,10 @@ def _compared(result: Result) -> bool:
     )
 
 
-def _place(executor: Executor, workers: int) -> str:
-    """Several workers are processes unless something else was asked for."""
+def _place(executor: Executor, workers: int, address: str | None, gpus: float) -> str:
+    """What `runs.executor` calls it; several workers are processes unless something else was asked for."""
+    if executor is Executor.ray or address or gpus:
+        return f"ray:{address or ''}?gpus={gpus}"
     return Executor.process if workers > 1 and executor is Executor.serial else executor
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,8 +68,9 @@ def discover(
         time_limit: seconds; the run ends after the generation in which they pass.
         max_evaluations: candidates considered in all.
         metric: what to improve, unless it is the task's own.
-        workers: how many at once.
-        executor: `"serial"`, `"process"` or `"ray"`.
+        workers: how many at once; a running Ray cluster decides that itself.
+        executor: `"serial"`, `"process"`, `"ray"`, or `"ray:ADDRESS?gpus=SHARE"` for a running cluster and a
+            share of a GPU for each piece of work.
         device: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
         keep_scale: search the scale of a loss too, a learning rate in disguise.
         require: findings of the certificate that no loss of the front may have refuted.
@@ -106,8 +108,11 @@ def discover(
         "notes": remarks(tasks, chosen),
     }
     Requirements(chosen.require, tasks[0].classes, Memory({})).check(tasks[0].base_loss())
-    store = Memory(config) if out is None else RunStore.create(out, config)
-    return _run(store, tasks, workers, executor, on_generation, time_limit)
+
+    def make() -> Memory | RunStore:
+        return Memory(config) if out is None else RunStore.create(out, config)
+
+    return _run(make, tasks, workers, executor, on_generation, time_limit)
 
 
 def resume(
@@ -137,7 +142,7 @@ def resume(
             return read_result(reading)
         register_all(reading.config)
         tasks = check_same(reading.config, task, device, executor)
-    return _run(RunStore.open(path, write=True), tasks, workers, executor, on_generation, None)
+    return _run(partial(RunStore.open, path, write=True), tasks, workers, executor, on_generation, None)
 
 
 def open_run(path: str | Path) -> Result:
@@ -151,21 +156,21 @@ def open_run(path: str | Path) -> Result:
 
 
 def _run(
-    store: Memory | RunStore,
+    opened: Callable[[], Memory | RunStore],
     tasks: Sequence[Task],
     workers: int,
     executor: str,
     on_generation: Watcher | None,
     time_limit: float | None,
 ) -> Result:
-    with store:
+    # The place first: where there is none, no folder is made.
+    with place_to_work(executor, workers) as place, opened() as store:
         config = store.config
         settings = SearchSettings.from_dict(config["settings"])
-        with place_to_work(executor, workers) as place:
-            given = given_losses(settings, tasks[0].kind)
-            engine = Engine(tasks, settings, int(config["seed"]), store, place, given)
-            try:
-                engine.run(on_generation, time_limit)
-            except KeyboardInterrupt:
-                store.status = "interrupted"
+        given = given_losses(settings, tasks[0].kind)
+        engine = Engine(tasks, settings, int(config["seed"]), store, place, given)
+        try:
+            engine.run(on_generation, time_limit)
+        except KeyboardInterrupt:
+            store.status = "interrupted"
         return read_result(store)
