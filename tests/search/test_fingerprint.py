@@ -7,6 +7,8 @@ import pytest
 import symloss as sl
 from symloss.expr import Program
 from symloss.search.fingerprint import fingerprint
+from symloss.search.gp import Rates, initial_program
+from symloss.search.grammar import Grammar
 from symloss.search.seeding import weighted_from
 
 ONE_CLASS = [
@@ -65,3 +67,27 @@ def test_degenerate_trees_have_keys_too() -> None:
     assert fingerprint(Program(("mul", "y", "1")), "regression", None) == "flat"
     broken = Program(("div", "y", "sub", "p", "p"))
     assert fingerprint(broken, "regression", None).startswith("not finite")
+
+
+def _rewritten(program: Program, at: int = 0) -> tuple[str, ...]:
+    """The same function by other operations: swapped operands, `a - b = -(b - a)`, `a**2 = a*a`."""
+    token, parts = program.tokens[at], [_rewritten(program, child) for child in program.children(at)]
+    if token == "sub":
+        return ("mul", "-1", "sub", *parts[1], *parts[0])
+    if token == "square":
+        return ("mul", *parts[0], *parts[0])
+    if token in {"add", "mul", "min", "max"}:
+        parts.reverse()
+    return (token, *(each for part in parts for each in part))
+
+
+@pytest.mark.parametrize(("kind", "classes"), [("classification", 10), ("regression", None)])
+def test_random_trees_keep_their_key_under_algebra(kind: str, classes: int | None) -> None:
+    grammar, keys = Grammar(), set()
+    for seed in range(300):
+        program = initial_program(grammar, Rates(), seed)
+        key = fingerprint(program, kind, classes)
+        if not key.startswith("not finite"):
+            assert fingerprint(Program(_rewritten(program)), kind, classes) == key
+            keys.add(key)
+    assert len(keys) > 60
