@@ -242,8 +242,8 @@ def _entries(
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Predictions, targets of their shape, and the values of `C`, `pi`, `w` as they broadcast."""
     extra = dict(context or {})
-    if "w" in extra and outputs.dim() > 1:
-        extra["w"] = torch.as_tensor(extra["w"]).unsqueeze(-1)
+    weights = torch.as_tensor(extra.get("w", 1.0))
+    extra["w"] = weights.unsqueeze(-1) if weights.dim() and outputs.dim() > 1 else weights
     if kind == "regression":
         return outputs, targets.to(outputs.dtype), extra
     extra.setdefault("C", float(outputs.shape[-1]))
@@ -273,7 +273,7 @@ def program_loss(
         outputs: logits `[N, C]` or `[N, K]`, or predictions `[N]`.
         targets: class indices `[N]` or probabilities, 0/1 labels, or numbers.
         coefs: one coefficient an edge.
-        context: values of `pi` `[C]` and `w` `[N]` where the tree speaks of them.
+        context: values of `pi` `[C]` and `w` `[N]` where the tree speaks of them; `w` is 1 unless given.
     """
     p, y, extra = _entries(kind, outputs, targets, context)
     entries = interpret(program, y, p, coefs, extra).expand_as(p)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from symloss.codegen.interpret import output_gradient, program_loss
-from symloss.expr import Program
+from symloss.expr import Loss, Program
 from symloss.meta.dense import Dense, Weights, dense_layers, weights_of
 from symloss.meta.tune import task_context
 from symloss.tasks import Task, TrainingSettings
@@ -62,7 +62,8 @@ def _train(
     settings: TrainingSettings,
 ) -> Weights:
     """SGD as torch has it: decay into the gradient, momentum, Nesterov's look-ahead."""
-    kind, context = task.kind, task_context(task)
+    kind = task.kind
+    places = task.batches(seed, settings.steps, settings.batch_size)
     dense = Dense(scalar=kind == "regression")
     flat = [part for layer in weights for part in layer]
     speeds: list[Tensor] | None = None
@@ -70,6 +71,7 @@ def _train(
     for step, (inputs, targets) in enumerate(task.minibatches(seed, settings.steps, settings.batch_size)):
         rate *= 0.1 ** settings.milestones.count(step)
         activations = dense.forward(weights, inputs)
+        context = task_context(task, places[step])
         slopes = [
             output_gradient(program, kind, outputs, targets, phi, context)
             for program, phi, outputs in zip(programs, coefs, activations.outputs, strict=True)
@@ -94,6 +96,10 @@ def _train(
 def _fit_alone(
     program: Program, coefs: Tensor, task: Task, seed: int, settings: TrainingSettings
 ) -> nn.Module:
+    if "w" in program.tokens and task.train.w is not None:
+        # The task knows the weight of each row that a formula asks for.
+        return task.fit(Loss.from_program(program, task.kind, coefs.tolist()), seed=seed, settings=settings)
+
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return program_loss(program, task.kind, outputs, targets, coefs, task_context(task))
 

@@ -55,9 +55,12 @@ def initial_coefficients(program: Program, seed: int, spread: float = SPREAD) ->
     return 1 + spread * torch.randn(program.size - 1, generator=generator)
 
 
-def task_context(task: Task) -> dict[str, Tensor]:
-    """What `pi` stands for on this task."""
-    return {} if task.priors is None else {"pi": task.priors}
+def task_context(task: Task, rows: Tensor | None = None) -> dict[str, Tensor]:
+    """What `pi` stands for on this task, and `w` on these rows of its training part."""
+    context = {} if task.priors is None else {"pi": task.priors}
+    if rows is not None and task.train.w is not None:
+        context["w"] = task.train.w[rows]
+    return context
 
 
 def tune(
@@ -91,13 +94,13 @@ def tune(
     mean, square = torch.zeros_like(phi), torch.zeros_like(phi)
     reasons = ["" if size else "no coefficient to tune" for size in sizes]
     method = "none"
-    for step, (origin, train, val) in enumerate(_meta_batches(task, seed, steps), start=1):
+    for step, (origin, train, val, context) in enumerate(_meta_batches(task, seed, steps), start=1):
         alive = [i for i, reason in enumerate(reasons) if not reason]
         if not alive:
             break
         model = task.build_model(origin)
         coefs = [phi[i, : sizes[i]] for i in alive]
-        found, method = _hypergradients([programs[i] for i in alive], coefs, model, task, train, val)
+        found, method = _hypergradients([programs[i] for i in alive], coefs, model, task, train, val, context)
         gradient = torch.zeros_like(phi)
         for i, row in zip(alive, found, strict=True):
             if bool(torch.isfinite(row).all()):
@@ -114,12 +117,14 @@ def tune(
     ]
 
 
-def _meta_batches(task: Task, seed: int, steps: int) -> Iterator[tuple[int, Batch, Batch]]:
-    """For each meta-step the seed of its start, a training batch and a validation batch."""
-    train = task.minibatches(derive(seed, "tuning", "train"), steps)
+def _meta_batches(task: Task, seed: int, steps: int) -> Iterator[tuple[int, Batch, Batch, dict[str, Tensor]]]:
+    """For each meta-step the seed of its start, a training and a validation batch, and the former's context."""
+    order = derive(seed, "tuning", "train")
+    train, places = task.minibatches(order, steps), task.batches(order, steps)
     rows = task.batches(derive(seed, "tuning", "val"), steps, split="val")
     for step, batch in enumerate(train):
-        yield derive(seed, "tuning", "start", step), batch, (task.val.X[rows[step]], task.val.y[rows[step]])
+        val = task.val.X[rows[step]], task.val.y[rows[step]]
+        yield derive(seed, "tuning", "start", step), batch, val, task_context(task, places[step])
 
 
 def _hypergradients(
@@ -129,16 +134,17 @@ def _hypergradients(
     task: Task,
     train: Batch,
     val: Batch,
+    context: dict[str, Tensor],
 ) -> tuple[list[Tensor], str]:
     layers = dense_layers(model)
     if layers is not None:
-        return _shared_forward(programs, coefs, weights_of(layers), task, train, val), "batched"
+        return _shared_forward(programs, coefs, weights_of(layers), task, train, val, context), "batched"
     model.train()
     found, method = [], ""
     for program, phi in zip(programs, coefs, strict=True):
 
         def loss(c: Tensor, outputs: Tensor, targets: Tensor, program: Program = program) -> Tensor:
-            return program_loss(program, task.kind, outputs, targets, c, task_context(task))
+            return program_loss(program, task.kind, outputs, targets, c, context)
 
         result = one_step_hypergradient(model, loss, phi, train, val, task.meta_loss, task.settings)
         found.append(result.gradient)
@@ -153,9 +159,10 @@ def _shared_forward(
     task: Task,
     train: Batch,
     val: Batch,
+    context: dict[str, Tensor],
 ) -> list[Tensor]:
     """The hypergradients of all candidates in few passes: they share the start, so the first forward pass."""
-    kind, context = task.kind, task_context(task)
+    kind = task.kind
     dense = Dense(scalar=kind == "regression")
     step = task.settings.learning_rate * inner_factor(task.settings)
     decay = 1 - step * task.settings.weight_decay

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from symloss.codegen.interpret import program_loss
-from symloss.expr import Program
+from symloss.expr import Loss, Program
 from symloss.meta import fit_population, initial_coefficients, one_step_hypergradient, tune
 from symloss.meta.dense import dense_layers, weights_of
 from symloss.meta.tune import _shared_forward
@@ -36,7 +36,7 @@ def test_shared_forward_is_the_exact_hypergradient(task: Task) -> None:
     coefs = [torch.linspace(0.7, 1.2, p.size - 1, dtype=torch.float64) for p in programs]
     layers = dense_layers(model)
     assert layers is not None
-    found = _shared_forward(programs, coefs, weights_of(layers), task, train, val)
+    found = _shared_forward(programs, coefs, weights_of(layers), task, train, val, {})
     for program, phi, gradient in zip(programs, coefs, found, strict=True):
 
         def loss(c: Tensor, outputs: Tensor, targets: Tensor, program: Program = program) -> Tensor:
@@ -133,3 +133,22 @@ def test_dense_layers_knows_what_it_does_not_know() -> None:
     assert dense_layers(nn.Sequential(nn.Linear(3, 3, bias=False))) is None
     assert dense_layers(nn.Sequential(nn.Linear(3, 3), nn.LeakyReLU(), nn.Linear(3, 1))) is None
     assert len(dense_layers(nn.Sequential(nn.Flatten(), nn.Linear(3, 3))) or []) == 1
+
+
+def test_instance_weights_reach_tuning_and_training() -> None:
+    """A row of weight 0 teaches nothing; a tree that speaks of w sees the rows' own weights."""
+    weighted = Program(("mul", "w", "square", "sub", "y", "p"))
+    plain = load_task("diabetes").with_model("mlp-2x8").with_settings(steps=6)
+    halves = torch.where(torch.arange(len(plain.train)) % 2 == 0, 0.0, 2.0)
+    task = replace(plain, train=replace(plain.train, w=halves))
+    assert not torch.equal(
+        tune([weighted], task, seed=0, steps=2)[0].coefficients,
+        tune([weighted], plain, seed=0, steps=2)[0].coefficients,
+    )
+    ones = torch.ones(weighted.size - 1)
+    (batched,) = fit_population([weighted], [ones], task, seed=1)
+    alone = task.fit(Loss.from_program(weighted, "regression"), seed=1)
+    (unweighted,) = fit_population([weighted], [ones], plain, seed=1)
+    for a, b, c in zip(batched.parameters(), alone.parameters(), unweighted.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+        assert not torch.equal(a, c)
