@@ -11,10 +11,12 @@ import fcntl
 import json
 import math
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -58,17 +60,12 @@ class RunStore:
         with _explained(path, "cannot be written"):
             path.mkdir(parents=True, exist_ok=True)
             lock = _lock(path)
-            # Under another name until it is whole: a kill in between leaves no half-made run.
-            draft = path / f"{DATABASE}.new"
-            draft.unlink(missing_ok=True)
-            connection = sqlite3.connect(draft)
-            connection.executescript(_TABLES)
-            rows = [("schema", str(SCHEMA)), ("config", _dump(config)), ("status", _dump("running"))]
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
-            connection.commit()
-            connection.close()
-            draft.replace(path / DATABASE)
-            return cls(path, _connected(path, write=True), lock)
+            try:
+                _fill(path, config)
+                return cls(path, _connected(path, write=True), lock)
+            except BaseException:
+                lock.close()
+                raise
 
     @classmethod
     def open(cls, path: str | Path, write: bool = False) -> RunStore:
@@ -87,7 +84,9 @@ class RunStore:
                 lock = _lock(path)
             try:
                 store = cls(path, _connected(path, write), lock)
-                schema = int(store._meta("schema"))
+                schema = store._loaded(store._meta("schema"))
+                if not isinstance(schema, int):
+                    raise RunError(f"{path} is damaged: {DATABASE} has no schema version")
                 if schema > SCHEMA:
                     newer = f"schema {schema}, this one reads {SCHEMA}"
                     raise RunError(f"{path} was made by a newer symloss ({newer}): upgrade symloss")
@@ -115,7 +114,9 @@ class RunStore:
     @property
     def config(self) -> dict[str, Any]:
         """What the run was made with."""
-        config: dict[str, Any] = self._loaded(self._meta("config"))
+        config = self._loaded(self._meta("config"))
+        if not isinstance(config, dict):
+            raise RunError(f"{self.path} is damaged: {DATABASE} does not say what the run was made with")
         return config
 
     @property
@@ -177,10 +178,10 @@ class RunStore:
             raise RunError(f"{self.path} is damaged: {DATABASE} has no {key}")
         return str(row[0])
 
-    def _loaded(self, payload: str) -> Any:
+    def _loaded(self, payload: object) -> Any:
         try:
-            return json.loads(payload, object_hook=_revived)
-        except (json.JSONDecodeError, RecursionError) as error:
+            return json.loads(str(payload), object_hook=_revived)
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.path} is damaged: {DATABASE} holds no JSON ({error})") from None
 
     @contextmanager
@@ -200,8 +201,24 @@ def list_runs(root: str | Path) -> list[Path]:
     root = Path(root)
     if not root.is_dir():
         raise RunError(f"no folder {str(root)!r}: 'symloss discover' makes runs/, or name another")
-    databases = [folder / DATABASE for folder in root.iterdir() if (folder / DATABASE).is_file()]
-    return [database.parent for database in sorted(databases, key=lambda d: (-d.stat().st_mtime, d))]
+    found = []
+    with _explained(root, "cannot be read"):
+        for folder in root.iterdir():
+            with suppress(OSError):  # no run, or one that is another user's
+                found.append((-(folder / DATABASE).stat().st_mtime, folder))
+    return [folder for _, folder in sorted(found)]
+
+
+def _fill(path: Path, config: Mapping[str, Any]) -> None:
+    # Under another name until it is whole: a kill in between leaves no half-made run.
+    draft = path / f"{DATABASE}.new"
+    draft.unlink(missing_ok=True)
+    with closing(sqlite3.connect(draft)) as connection:
+        connection.executescript(_TABLES)
+        rows = [("schema", str(SCHEMA)), ("config", _dump(config)), ("status", _dump("running"))]
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+        connection.commit()
+    draft.replace(path / DATABASE)
 
 
 def _lock(path: Path) -> IO[str]:
@@ -222,10 +239,29 @@ def _connected(path: Path, write: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         return connection
-    # Reading a WAL database needs its side files; on a folder that cannot be written, and that therefore
-    # nobody writes, SQLite may take the file as it is.
-    mode = "mode=ro" if os.access(path, os.W_OK) else "mode=ro&immutable=1"
+    # Reading a WAL database needs side files, which cannot be made in a folder that cannot be written. Nobody
+    # writes there: SQLite may take the file as it is - together with what a killed writer left in the log.
+    mode = "mode=ro"
+    if not os.access(path, os.W_OK):
+        if _size(path / f"{DATABASE}-wal"):
+            return _copied(path)
+        mode = "mode=ro&immutable=1"
     return sqlite3.connect(f"{database.resolve().as_uri()}?{mode}", uri=True, timeout=10)
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """The database and its log, read into memory by way of a folder that can be written."""
+    connection = sqlite3.connect(":memory:")
+    with TemporaryDirectory() as folder:
+        for name in (DATABASE, f"{DATABASE}-wal"):
+            shutil.copyfile(path / name, Path(folder) / name)
+        with closing(sqlite3.connect(Path(folder) / DATABASE)) as copy:
+            copy.backup(connection)
+    return connection
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 @contextmanager

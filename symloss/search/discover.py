@@ -138,8 +138,9 @@ def resume(
         TaskError: when the task is needed, or is not that of the run.
     """
     with RunStore.open(path) as reading:
-        if reading.status in ("finished", "max evaluations"):
-            return read_result(reading)
+        result = read_result(reading)
+        if result.status in ("finished", "max evaluations"):
+            return result
         register_all(reading.config)
         tasks = check_same(reading.config, task, device, executor)
     return _run(partial(RunStore.open, path, write=True), tasks, workers, executor, on_generation, None)

@@ -98,13 +98,26 @@ def test_damaged_and_newer_runs(tmp_path: Path) -> None:
 def test_a_stranger_s_payload_is_data(tmp_path: Path) -> None:
     RunStore.create(tmp_path, {}).close()
     with sqlite3.connect(tmp_path / "run.sqlite") as connection:
-        for key, payload in (("1", "__import__('os').system('touch pwned')"), ("2", "[" * 100_000)):
+        payloads = ("__import__('os').system('touch pwned')", "[" * 100_000, "9" * 5000, b"\xff", "")
+        for key, payload in enumerate(payloads):
             connection.execute("INSERT INTO records VALUES ('e', ?, ?)", (key, payload))
     connection.close()
     with RunStore.open(tmp_path) as store:
-        for key in ("1", "2"):
+        for key in map(str, range(len(payloads))):
             with pytest.raises(RunError, match="holds no JSON"):
                 store.get("e", key)
+
+
+@pytest.mark.parametrize(
+    ("key", "payload"), [("schema", "[]"), ("schema", "one"), ("config", "[1]"), ("config", "null")]
+)
+def test_what_is_not_said_is_damage(tmp_path: Path, key: str, payload: str) -> None:
+    RunStore.create(tmp_path, {}).close()
+    with sqlite3.connect(tmp_path / "run.sqlite") as connection:
+        connection.execute("UPDATE meta SET payload = ? WHERE key = ?", (payload, key))
+    connection.close()
+    with pytest.raises(RunError, match="is damaged"), RunStore.open(tmp_path) as store:
+        store.config  # noqa: B018
 
 
 def test_text_files_are_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +196,45 @@ def test_a_write_that_fails_is_said_and_the_rest_kept(tmp_path: Path) -> None:
     assert "cannot be written" in told["error"]
     with RunStore.open(tmp_path, write=True) as store:
         assert len(store.all("e")) == told["kept"] > 0
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """A run whose writer died: what it put last stands in the log alone."""
+    with RunStore.create(tmp_path / "run", {}) as store:
+        for i in range(20):
+            store.put("e", i, i)
+        shutil.copytree(tmp_path / "run", tmp_path / "killed")
+    assert (tmp_path / "killed" / "run.sqlite-wal").stat().st_size > 10_000
+    (tmp_path / "killed" / "run.sqlite-shm").unlink()
+    return tmp_path / "killed"
+
+
+def test_a_torn_log_costs_what_was_being_written(killed: Path) -> None:
+    log = killed / "run.sqlite-wal"
+    whole = log.read_bytes()
+    kept = []
+    for share in (1.0, 0.9, 0.5, 0.1, 0.0):
+        log.write_bytes(whole[: int(share * len(whole))] + b"\x07" * 100)
+        (killed / "run.sqlite-shm").unlink(missing_ok=True)
+        with RunStore.open(killed) as store:
+            found = [payload for _, payload in store.all("e")]
+        assert found == list(range(len(found)))
+        kept.append(len(found))
+    assert kept[0] == 20
+    assert kept == sorted(kept, reverse=True)
+    with RunStore.open(killed, write=True) as store:
+        store.put("e", 0, "goes on")
+
+
+def test_the_log_of_a_killed_run_is_read_where_nothing_can_be_written(
+    killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    before = sorted(path.name for path in killed.iterdir())
+    with RunStore.open(killed) as store:
+        assert len(store.all("e")) == 20
+    assert sorted(path.name for path in killed.iterdir()) == before
 
 
 def test_read_only_folder(tmp_path: Path) -> None:
