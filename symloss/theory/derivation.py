@@ -12,9 +12,11 @@ from sympy import (
     Expr,
     Integer,
     Rational,
+    Symbol,
     cancel,
     expand,
     expand_log,
+    factor,
     latex,
     logcombine,
     together,
@@ -22,9 +24,9 @@ from sympy import (
 from sympy.core.relational import Relational
 
 from symloss.errors import DomainError
-from symloss.expr import Loss
+from symloss.expr import C, Loss
 
-__all__ = ["Derivation", "Step", "identity", "sampled"]
+__all__ = ["Derivation", "Step", "equation", "identity", "positive", "probabilities", "sampled"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Derivation:
         """A complete LaTeX document."""
         parts = [
             r"\documentclass{article}",
+            r"\usepackage[T1]{fontenc}",
             r"\usepackage{amsmath}",
             r"\usepackage[margin=25mm]{geometry}",
             r"\begin{document}",
@@ -131,7 +134,7 @@ class Derivation:
 
 
 def identity(left: Expr, right: Expr) -> str:
-    """The words of a proof that two expressions in positive symbols are equal.
+    """The words of a proof that two expressions are equal if all symbols and arguments of log are positive.
 
     Raises:
         DomainError: when the difference does not cancel: the step is wrong.
@@ -152,6 +155,22 @@ def identity(left: Expr, right: Expr) -> str:
     raise DomainError(f"the step does not hold: {left} is not {right}")
 
 
+def positive(expr: Expr) -> str:
+    """The words of a proof that an expression is above 0 for C >= 2, by the signs of its factors and terms.
+
+    Raises:
+        DomainError: when the signs do not decide it.
+
+    >>> positive(1 - 1 / C)
+    '1 - 1/C > 0 by the signs of its terms, with C = n + 1, n >= 1'
+    """
+    more = Symbol("n", positive=True, integer=True)
+    rewritten = factor(expr.subs(C, more + 1))
+    if rewritten.is_positive:
+        return f"{expr} > 0 by the signs of its terms" + (", with C = n + 1, n >= 1" if expr.has(C) else "")
+    raise DomainError(f"the step does not hold: {expr} is not shown to be positive")
+
+
 def sampled(difference: Callable[[int, int], Expr], classes: tuple[int, ...] = (2, 3, 5, 10)) -> str:
     """The words of a numerical check, for what has as many variables as there are classes.
 
@@ -165,6 +184,10 @@ def sampled(difference: Callable[[int, int], Expr], classes: tuple[int, ...] = (
     for count in classes:
         for point in range(points):
             value = difference(count, point).evalf(60)
+            if not value.is_finite:
+                raise DomainError(
+                    f"a side of the step is not finite at C = {count}: the loss is undefined there"
+                )
             if abs(value) > Rational(1, 10**50):
                 raise DomainError(f"the step does not hold: the sides differ by {value} at C = {count}")
     where = ", ".join(map(str, classes))

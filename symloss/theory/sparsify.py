@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from sympy import Expr, IndexedBase, Integer, Sum, Symbol, nan, oo, zoo
+from dataclasses import dataclass
+
+from sympy import Basic, Expr, IndexedBase, Integer, Sum, Symbol, nan, oo, zoo
 
 from symloss.errors import DomainError, SymlossError
 from symloss.expr import C, Loss, P, Y, canonicalise
-from symloss.theory.analyze import analyze
+from symloss.theory.attractor import attractor
+from symloss.theory.certificate import Finding, unknown
 from symloss.theory.convexity import is_convex
 from symloss.theory.derivation import Derivation, Step, equation, probabilities, sampled
-from symloss.theory.pieces import Undecided, Undefined
 from symloss.theory.profile import Profile
 from symloss.theory.theorems import THEOREMS
 
@@ -33,7 +35,7 @@ def derive(what: str | Loss) -> Derivation:
     """
     if isinstance(what, Loss):
         return sparsify(what)
-    if what not in THEOREMS:
+    if not isinstance(what, str) or what not in THEOREMS:
         raise DomainError(f"no theorem is named {what!r}: expected one of {', '.join(THEOREMS)}, or a loss")
     return THEOREMS[what]()
 
@@ -60,6 +62,7 @@ def sparsify(loss: Loss) -> Derivation:
     rest = (1 - P) / (C - 1)
     sparse_entry = _shorter(m1 + (C - 1) * m0.subs(P, rest))
     result = Loss(Y * sparse_entry, "classification", _kept(loss, sparse_entry))
+    shape = _shape(loss)
     others = Sum(m0.subs(P, IndexedBase("p", positive=True)[j]), (j, 1, C - 1))
     at_target = m1.subs(P, p_t)
     mean = m0.subs(P, (1 - p_t) / (C - 1))
@@ -77,9 +80,9 @@ def sparsify(loss: Loss) -> Derivation:
             at_target + (C - 1) * mean,
             "each non-target is replaced by their mean, (1 - p_t)/(C - 1)",
             _even_check(loss, result),
-            exact=m0.diff(P) == 0,
+            exact=shape.convex and shape.concave,
         ),
-        _bound(loss, others - (C - 1) * mean),
+        _bound(shape, others - (C - 1) * mean),
         _attractors(loss, result),
     ]
     return Derivation(
@@ -130,43 +133,70 @@ def _even_check(loss: Loss, result: Loss) -> str:
     return f"on the even spread, where the step is exact: {sampled(difference)}"
 
 
-def _bound(loss: Loss, remainder: Expr) -> Step:
+@dataclass(frozen=True)
+class _Shape:
+    """What is proved of M0 on (0, 1); affine is both convex and concave."""
+
+    convex: bool
+    concave: bool
+    check: str
+
+
+def _shape(loss: Loss) -> _Shape:
+    """Sound: a shape that cannot be decided is neither."""
+    where = f" at C = {_CLASSES}" if loss.expr.has(C) else ""
     try:
         curve = Profile.of(loss, _CLASSES).pick(lambda m1, m0: m0)
         negated = Profile.of(loss, _CLASSES).pick(lambda m1, m0: -m0)
         convex, concave = is_convex(curve) is True, is_convex(negated) is True
-    except (Undecided, Undefined, SymlossError) as error:
-        convex = concave = False
-        check = f"undecided: {error}"
-    else:
-        check = f"convexity of M0 on (0, 1) at C = {_CLASSES}, by the sign of its second derivative: "
-        check += "both" if convex and concave else "convex" if convex else "concave" if concave else "neither"
+    except SymlossError as error:
+        return _Shape(False, False, f"undecided: {error}")
+    found = {(True, True): "affine", (True, False): "convex", (False, True): "concave"}
+    words = found.get((convex, concave), "not proved convex or concave")
+    return _Shape(convex, concave, f"M0 on (0, 1){where}, by the sign of its second derivative: {words}")
+
+
+def _bound(shape: _Shape, remainder: Expr) -> Step:
     zero, name = Integer(0), Symbol("remainder", real=True)
-    if convex and concave:
-        return Step("bound", equation(name, remainder), equation(name, zero),
-                    "M0 is affine: nothing is dropped, the loss is sparse as it stands", check)  # fmt: skip
-    verdict = "lower" if convex else "upper" if concave else ""
-    words = (
-        f"M0 is {'convex' if convex else 'concave'}, so by Jensen's inequality the sparse form is "
-        f"{'a lower' if convex else 'an upper'} bound of the loss, met on the even spread"
-        if verdict
-        else "M0 is not proved convex or concave, so the sparse form is not known to bound the loss"
-    )
-    side = name >= 0 if convex else name <= 0 if concave else equation(name, name)
-    return Step("bound", equation(name, remainder), side, words, check)
+    jensen = "by Jensen's inequality the sparse form is {} bound of the loss, met on the even spread"
+    after: Basic
+    if shape.convex and shape.concave:
+        after, words = (
+            equation(name, zero),
+            "M0 is affine: nothing is dropped, the loss is sparse as it stands",
+        )
+    elif shape.convex:
+        after, words = name >= zero, f"M0 is convex, so {jensen.format('a lower')}"
+    elif shape.concave:
+        after, words = name <= zero, f"M0 is concave, so {jensen.format('an upper')}"
+    else:
+        after = equation(Symbol("sign(remainder)"), Symbol("unknown"))
+        words = "M0 is not proved convex or concave, so the sparse form is not known to bound the loss"
+    return Step("bound", equation(name, remainder), after, words, shape.check)
 
 
 def _attractors(loss: Loss, result: Loss) -> Step:
-    before, after = (analyze(each, classes=_CLASSES).findings["attractor"] for each in (loss, result))
-    values = [
-        Symbol(f.value) if f.verdict == "proved" and f.value else Symbol("unknown") for f in (before, after)
-    ]
+    before, after = (_attractor(each) for each in (loss, result))
     return Step(
         "attractors before and after",
-        equation(Symbol("p*(loss)"), values[0]),
-        equation(Symbol("p*(sparse)"), values[1]),
+        equation(Symbol("p*(loss)"), _value(before)),
+        equation(Symbol("p*(sparse)"), _value(after)),
         "both are the minimum of one function T(p_t) wherever the even spread is where training leads; what "
         "the sparse form lacks is the pull towards that spread",
         f"certificates at C = {_CLASSES}: {before.verdict} ({before.reason}); "
         f"{after.verdict} ({after.reason})",
     )
+
+
+def _attractor(loss: Loss) -> Finding:
+    try:
+        return attractor(Profile.of(loss, _CLASSES))
+    except SymlossError as error:
+        return unknown(str(error))
+
+
+def _value(finding: Finding) -> Symbol:
+    """An attractor as it is printed: its formula, else its number."""
+    if finding.verdict != "proved":
+        return Symbol("unknown")
+    return Symbol(finding.value or f"{finding.numeric:.10g}")
