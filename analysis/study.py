@@ -98,16 +98,13 @@ class Study:
 
     def finish(self, answers: Mapping[str, Any], figure: Figure) -> dict[str, Any]:
         """Writes `NAME.png` and `NAME.json`, prints the answers, and returns what the JSON holds."""
-        data = {
-            "command": self.command,
-            "settings": self.settings,
-            "answers": answers,
-            "cells": self.cells,
-        }
+        data = {"command": self.command, "settings": self.settings, "answers": answers}
         figure.savefig(self.out / f"{self.name}.png", dpi=130)
         temporary = self.out / f"{self.name}.json.new"
-        temporary.write_text(json.dumps(data, indent=1) + "\n")
+        # A line for each cell: 1,000 cells stay readable, and a change shows as the cells that changed.
+        cells = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in self.cells.items())
+        temporary.write_text(json.dumps(data, indent=1)[:-2] + f',\n "cells": {{\n{cells}\n }}\n}}\n')
         os.replace(temporary, self.out / f"{self.name}.json")
         self._partial.unlink(missing_ok=True)
         print(json.dumps(answers, indent=1))
-        return data
+        return {**data, "cells": self.cells}
