@@ -90,6 +90,10 @@ class Engine:
         self.store.status = status
         return status
 
+    def candidate(self, number: int) -> Candidate | None:
+        """What is known of a candidate beyond its record, if the search has come to it."""
+        return self._candidates.get(number)
+
     def _elapsed(self) -> float:
         return time.perf_counter() - self._start
 

@@ -17,7 +17,7 @@ from symloss.search.race import Race
 from symloss.search.scale import null_scale
 from symloss.search.settings import SearchSettings
 from symloss.search.weighted import Weighted
-from symloss.search.work import Piece, chunks, do
+from symloss.search.work import Piece, chunks, do, fits
 from symloss.tasks import Task
 
 __all__ = ["Stages"]
@@ -187,6 +187,9 @@ class Stages:
             piece = Piece(what, self.tasks, graphs, seed, options or {}, registered_primitives())
             pieces.append((chunk, piece))
         known = {piece.key: self.store.get("work", piece.key) for _, piece in pieces}
+        for _, piece in pieces:
+            if not fits(piece, known[piece.key]):
+                known[piece.key] = None
         missing = list({piece.key: piece for _, piece in pieces if known[piece.key] is None}.values())
 
         def remember(i: int, answer: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Whether a front is true: every printed number worked out again from formula, data and seeds."""
+"""Whether a front is true: every printed number worked out again from formula, coefficients and seeds."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from symloss.errors import SymlossError
-from symloss.expr import Loss, parse
+from symloss.expr import parse
 from symloss.runs import RunStore, derive
 from symloss.search.engine import task_signs
 from symloss.search.prepare import check_same, register_all
 from symloss.search.reading import read_result
 from symloss.search.records import front_csv, front_json
+from symloss.search.replay import Replay
 from symloss.search.result import FrontRow, Result
 from symloss.tasks import Task
 
 __all__ = ["TOLERANCE", "Check", "verify"]
 
-TOLERANCE = 0.02
-"""Relative difference up to which a metric holds: the formula is compiled anew, so its float32 rounding
-differs from the search's, and training amplifies that."""
+TOLERANCE = 0.005
+"""Relative difference up to which a metric holds. On the machine of the run there is none; another machine, or
+another version of torch, rounds otherwise, and training amplifies that."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ class Check:
 def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple[Check, ...]:
     """Works out every printed number of a run's front again, and compares its files with its record.
 
-    Each formula is parsed from its text, compiled, and a fresh model trained with it under the run's seeds on
-    the run's data: no number of the record enters but to be compared. Test data is not touched.
+    The search is told again from its settings, seed and recorded answers, which must lead to the recorded
+    candidates and formulas; then each formula of the front is trained again on the run's data, from the run's
+    seeds and in the run's own arithmetic, and measured. Test data is not touched.
 
     Args:
         path: the run's folder; it is only read.
@@ -64,16 +65,26 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
     """
     with RunStore.open(path) as store:
         config, result = store.config, read_result(store)
-    register_all(config)
-    tasks = check_same(config, task, "cpu", "serial")
-    checks = list(_files(Path(path), result))
-    scores = [row.score for row in result.front]
+        register_all(config)
+        tasks = check_same(config, task, "cpu", "serial")
+        # A time limit ended the run after a generation; everything else that ends one is in the settings.
+        last = len(result.generations) if result.status == "time limit" else None
+        replay = Replay(store, config, last, tasks)
+    checks = [*_files(Path(path), result), _candidates(result, replay)]
     for row, score in zip(result.front, _scores(result.front, tasks), strict=True):
-        checks += _row(row, tasks, result.seed)
-        printed = scores[row.row - 1]
-        if score is not None and printed is not None:
-            checks.append(_number(f"row {row.row}", "score", printed, score, 1e-6))
+        checks += _row(row, tasks, result.seed, replay)
+        if score is not None and row.score is not None:
+            checks.append(_number(f"row {row.row}", "score", row.score, score, 1e-6))
     return tuple(checks)
+
+
+def _candidates(result: Result, replay: Replay) -> Check:
+    """Whether the recorded candidates are those that the settings, the seed and the answers lead to."""
+    told = {entry.number: (entry.tokens, entry.outcome) for entry in replay.engine.evaluations}
+    same = sum(told.get(entry.number) == (entry.tokens, entry.outcome) for entry in result.evaluations)
+    total = len(result.evaluations)
+    note = "" if same == total else "the others are not what this version of symloss proposes"
+    return Check("run", "candidates", f"{total}", f"{same}", same == total, note)
 
 
 def _files(path: Path, result: Result) -> Iterator[Check]:
@@ -88,29 +99,31 @@ def _files(path: Path, result: Result) -> Iterator[Check]:
         yield Check(name, "content", f"{len(found)} bytes", f"{len(expected)} bytes", same, note)
 
 
-def _row(row: FrontRow, tasks: Sequence[Task], seed: int) -> Iterator[Check]:
-    where = f"row {row.row}"
-    try:
-        loss = parse(str(row.loss), kind=row.loss.kind)
-    except SymlossError as error:
-        yield Check(where, "formula", str(row.loss), "", False, str(error))
+def _row(row: FrontRow, tasks: Sequence[Task], seed: int, replay: Replay) -> Iterator[Check]:
+    where, formula = f"row {row.row}", replay.formula(row.evaluation)
+    if not formula:
+        yield Check(where, "formula", str(row.loss), "", False, "the search does not arrive at it")
         return
-    yield Check(where, "formula", str(row.loss), str(loss), loss == row.loss, "parsed from its text")
-    yield _number(where, "complexity", row.complexity, loss.complexity, 0.0)
-    training = derive(seed, "training", 0)
+    loss = parse(formula, kind=row.loss.kind)
+    yield Check(where, "formula", str(row.loss), str(loss), loss == row.loss)
+    yield _number(where, "complexity", row.complexity, row.complexity - row.loss.complexity + loss.complexity)
+    values = replay.trained(row.evaluation, derive(seed, "training", 0))
     if len(tasks) == 1:
-        yield _number(where, "validation", row.validation, _metric(tasks[0], loss, training), TOLERANCE)
+        yield _metric(where, "validation", row.validation, values, 0)
         for replicate, printed in enumerate(row.fresh):
-            again = _metric(tasks[0], loss, derive(seed, "fresh", replicate))
-            yield _number(where, f"validation, fresh seed {replicate + 1}", printed, again, TOLERANCE)
+            again = replay.trained(row.evaluation, derive(seed, "fresh", replicate))
+            yield _metric(where, f"validation, fresh seed {replicate + 1}", printed, again, 0)
         return
-    for each, name in zip(tasks, task_signs(tasks), strict=True):
-        again = _metric(each, loss, training)
-        yield _number(where, f"validation on {name}", row.scores[name], again, TOLERANCE)
+    for i, name in enumerate(task_signs(tasks)):
+        yield _metric(where, f"validation on {name}", row.scores.get(name, math.nan), values, i)
 
 
-def _metric(task: Task, loss: Loss, seed: int) -> float:
-    return float(task.score(loss, seed=seed)[task.metric])
+def _metric(where: str, what: str, printed: float, values: Sequence[float | None] | None, i: int) -> Check:
+    """Compares with the metric on the `i`-th task."""
+    if values is None:
+        return Check(where, what, f"{printed:.6g}", "", False, "the search does not train it")
+    value = values[i]
+    return _number(where, what, printed, math.inf if value is None else value, TOLERANCE)
 
 
 def _scores(front: Sequence[FrontRow], tasks: Sequence[Task]) -> list[float | None]:
@@ -126,7 +139,7 @@ def _scores(front: Sequence[FrontRow], tasks: Sequence[Task]) -> list[float | No
     return scores[: len(front)]
 
 
-def _number(where: str, what: str, printed: float, found: float, tolerance: float) -> Check:
+def _number(where: str, what: str, printed: float, found: float, tolerance: float = 0.0) -> Check:
     holds = bool(np.isclose(found, printed, rtol=tolerance, atol=0, equal_nan=True))
     share = abs(found - printed) / abs(printed) if printed and math.isfinite(found) else math.nan
     note = "" if not share or math.isnan(share) else f"relative difference {share:.1e}"

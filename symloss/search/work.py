@@ -23,7 +23,7 @@ from symloss.search.protocol import gain, norms_key
 from symloss.search.weighted import Weighted
 from symloss.tasks import Task, TrainingSettings
 
-__all__ = ["Piece", "chunks", "do"]
+__all__ = ["Piece", "chunks", "do", "fits"]
 
 _DIVERGED = "training diverged: its metric is not finite"
 Graph = tuple[tuple[str, ...], tuple[float, ...]]
@@ -124,6 +124,33 @@ def _protocol(piece: Piece) -> list[dict[str, Any]]:
 
 
 _WORK = {"tune": _tune, "train": _train, "protocol": _protocol}
+
+
+def fits(piece: Piece, answer: Any) -> bool:
+    """Whether an answer from a record has the form that `do` gives it."""
+    if not isinstance(answer, list) or len(answer) != len(piece.graphs):
+        return False
+    lengths = [len(edges) if piece.what == "tune" else len(piece.tasks) for _, edges in piece.graphs]
+    return all(
+        isinstance(each, dict) and _is_number(each.get("seconds")) and _is_form(piece.what, each, length)
+        for each, length in zip(answer, lengths, strict=True)
+    )
+
+
+def _is_form(what: str, answer: Mapping[str, Any], length: int) -> bool:
+    if what == "protocol":
+        return _is_number(answer.get("gain")) and isinstance(answer.get("norms"), str)
+    numbers = answer.get("edges" if what == "tune" else "values")
+    return (
+        isinstance(answer.get("reason"), str)
+        and isinstance(numbers, list)
+        and len(numbers) == length
+        and all(_is_number(value) or (value is None and what == "train") for value in numbers)
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

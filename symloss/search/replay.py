@@ -1,0 +1,125 @@
+"""A run told again from its record: what was proposed and asked, without any of the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from symloss.runs import RunStore
+from symloss.search.engine import Engine
+from symloss.search.prepare import given_losses
+from symloss.search.settings import SearchSettings
+from symloss.search.weighted import Weighted
+from symloss.search.work import Piece, do, fits
+from symloss.tasks import Task
+
+__all__ = ["Replay"]
+
+
+class Replay:
+    """The search that a record claims to be of, and its work to do again.
+
+    A search is a function of its settings, its seed and the answers of its workers. With the recorded answers
+    it is told again to the point that the record reaches; whatever it wants to know beyond ends it.
+
+    Args:
+        store: the run, to read.
+        config: what it was made with.
+        generations: to stop after; None for all.
+        tasks: of the run.
+    """
+
+    def __init__(
+        self, store: RunStore, config: Mapping[str, Any], generations: int | None, tasks: Sequence[Task]
+    ) -> None:
+        settings = SearchSettings.from_dict(config["settings"])
+        if generations is not None:
+            settings = replace(settings, generations=generations)
+        self.tasks = tuple(tasks)
+        self._place = _FromRecord(store, self.tasks)
+        self._again: dict[str, list[dict[str, Any]]] = {}
+        given = given_losses(settings, self.tasks[0].kind)
+        seed = int(config["seed"])
+        self.engine = Engine(self.tasks, settings, seed, _ReadOnly(store), self._place, given)
+        with suppress(_Unknown):
+            self.engine.run()
+
+    def formula(self, number: int) -> str:
+        """The formula of a candidate as the search arrives at it; `""` without one."""
+        candidate = self.engine.candidate(number)
+        return candidate.formula if candidate else ""
+
+    def trained(self, number: int, seed: int) -> list[float | None] | None:
+        """The metric of a candidate on each task, trained now as the run trained it; None if it did not.
+
+        A candidate that shares another's score is that other one here. The whole piece of work is done again,
+        as arithmetic in batches of another size rounds otherwise.
+        """
+        candidate = self.engine.candidate(number)
+        while candidate is not None:
+            answer = self._answer(candidate.weighted, seed)
+            if answer is not None:
+                return list(answer["values"])
+            candidate = None if candidate.source is None else self.engine.candidate(candidate.source)
+        return None
+
+    def _answer(self, loss: Weighted, seed: int) -> dict[str, Any] | None:
+        program, edges = loss.graph()
+        graph = program.tokens, edges
+        for piece in self._place.pieces:
+            if piece.what == "train" and not piece.options and piece.seed == seed and graph in piece.graphs:
+                if piece.key not in self._again:
+                    self._again[piece.key] = do(replace(piece, tasks=self.tasks))
+                return self._again[piece.key][piece.graphs.index(graph)]
+        return None
+
+
+class _Unknown(Exception):
+    """The record ends here."""
+
+
+class _FromRecord:
+    """An executor that knows the answers."""
+
+    workers = 1
+
+    def __init__(self, store: RunStore, tasks: tuple[Task, ...]) -> None:
+        self._store, self._tasks = store, tasks
+        self.pieces: list[Piece] = []
+
+    def map_ordered(
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        on_done: Callable[[int, Any], object] | None = None,
+    ) -> Iterator[Any]:
+        for piece in items:
+            answer = self._store.get("work", piece.key)
+            if not fits(replace(piece, tasks=self._tasks), answer):
+                raise _Unknown
+            self.pieces.append(piece)
+            yield answer
+
+
+class _ReadOnly:
+    """The run's store without its work, so that all of that is asked for, and without writing."""
+
+    status = "running"
+
+    def __init__(self, store: RunStore) -> None:
+        self._store = store
+
+    def put(self, kind: str, key: int | str, payload: Any) -> None:
+        """Nothing is written."""
+
+    def put_many(self, kind: str, items: Iterable[tuple[int | str, Any]]) -> None:
+        """Nothing is written."""
+
+    def get(self, kind: str, key: int | str) -> Any:
+        """See `Store`."""
+        return None if kind == "work" else self._store.get(kind, key)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Nothing is written."""
