@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.S)
+    blocks: list[tuple[str, str]] = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.S)
+    return [text for name, text in blocks if name == language]
 
 
 @pytest.mark.slow

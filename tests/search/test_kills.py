@@ -28,16 +28,15 @@ def test_a_killed_run_ends_as_one_never_killed(
     with RunStore.open(whole) as store:
         pieces = len(store.all("work"))
     draw = random.Random(moment)
-    # In the first, second or last third of the run, at any point of a piece.
-    wanted, extra = (
-        draw.randrange(moment * pieces // 3, (moment + 1) * pieces // 3 - 2),
-        draw.uniform(0, 0.05),
-    )
+    # In the first, second or third quarter of the run, at any point of a piece: late enough to have something to
+    # lose, and early enough that even a quick machine has not ended by then.
+    wanted = draw.randrange(moment * pieces // 4, (moment + 1) * pieces // 4)
+    extra = draw.uniform(0, 0.02)
 
     def wait() -> None:
         with RunStore.open(tmp_path / "run") as store:
             while len(store.all("work")) < wanted:
-                time.sleep(0.02)
+                time.sleep(0.005)
         time.sleep(extra)
 
     kill = kill_and_resume(tmp_path / "run", wait, (whole / "front.csv").read_bytes(), workers)
