@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -14,10 +16,10 @@ from symloss.search.weighted import Weighted
 from symloss.tasks import Task
 from symloss.tasks.objectives import ordinary
 
-__all__ = ["null_scale"]
+__all__ = ["NullScale", "null_scale"]
 
 
-def null_scale(tasks: Sequence[Task], loss: Weighted, seed: int) -> float:
+class NullScale:
     """How much steeper a loss is than the ordinary one where training starts.
 
     The root mean square of the gradient with respect to the outputs (logits, predictions), at the outputs of
@@ -26,26 +28,51 @@ def null_scale(tasks: Sequence[Task], loss: Weighted, seed: int) -> float:
 
     Args:
         tasks: with gradients; others count as 1.
-        loss: the weighted tree.
         seed: that of the training, so that this is the batch that the training begins with.
     """
-    logs = [
-        math.log(ratio) if 0 < (ratio := _ratio(task, loss, seed)) < math.inf else math.nan for task in tasks
-    ]
-    return math.exp(sum(logs) / len(logs))
+
+    def __init__(self, tasks: Sequence[Task], seed: int) -> None:
+        self.tasks, self.seed = tuple(tasks), seed
+
+    def __call__(self, loss: Weighted) -> float:
+        """The scale of one loss."""
+        ratios = [start.ratio(loss) if start else 1.0 for start in self._starts]
+        logs = [math.log(ratio) if 0 < ratio < math.inf else math.nan for ratio in ratios]
+        return math.exp(sum(logs) / len(logs))
+
+    @cached_property
+    def _starts(self) -> list[_Start | None]:
+        # The model is made once: the same for every loss.
+        return [_Start.of(task, self.seed) if task.has_gradients else None for task in self.tasks]
 
 
-def _ratio(task: Task, loss: Weighted, seed: int) -> float:
-    if not task.has_gradients:
-        return 1.0
-    inputs, targets = next(iter(task.minibatches(seed, 1)))
-    with torch.no_grad():
-        outputs = task.build_model(seed)(inputs)
-    program, edges = loss.graph()
-    coefficients = torch.tensor(edges, dtype=outputs.dtype, device=outputs.device)
-    context = task_context(task)
-    slope = _gradient(outputs, lambda z: program_loss(program, task.kind, z, targets, coefficients, context))
-    return slope / _gradient(outputs, lambda z: ordinary(task.kind, z, targets))
+def null_scale(tasks: Sequence[Task], loss: Weighted, seed: int) -> float:
+    """`NullScale` of a single loss."""
+    return NullScale(tasks, seed)(loss)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The first batch of a training, and how steep the ordinary loss is there."""
+
+    task: Task
+    outputs: Tensor
+    targets: Tensor
+    ordinary: float
+
+    @classmethod
+    def of(cls, task: Task, seed: int) -> _Start:
+        inputs, targets = next(iter(task.minibatches(seed, 1)))
+        with torch.no_grad():
+            outputs = task.build_model(seed)(inputs)
+        return cls(task, outputs, targets, _gradient(outputs, lambda z: ordinary(task.kind, z, targets)))
+
+    def ratio(self, loss: Weighted) -> float:
+        program, edges = loss.graph()
+        coefficients = torch.tensor(edges, dtype=self.outputs.dtype, device=self.outputs.device)
+        rest = self.targets, coefficients, task_context(self.task)
+        slope = _gradient(self.outputs, lambda z: program_loss(program, self.task.kind, z, *rest))
+        return slope / self.ordinary
 
 
 def _gradient(outputs: Tensor, function: Callable[[Tensor], Tensor]) -> float:

@@ -14,7 +14,7 @@ from symloss.search.candidate import Candidate, Screen
 from symloss.search.infix import symbols
 from symloss.search.memory import Store
 from symloss.search.race import Race
-from symloss.search.scale import null_scale
+from symloss.search.scale import NullScale
 from symloss.search.settings import SearchSettings
 from symloss.search.weighted import Weighted
 from symloss.search.work import Piece, chunks, do, fits
@@ -44,7 +44,7 @@ class Stages:
         self._first: dict[str, tuple[int, int]] = {}
         self._screen = Screen(
             settings, self.tasks[0].kind, tuple(dict.fromkeys(task.classes for task in self.tasks)),
-            lambda loss: null_scale(self.tasks, loss, derive(seed, "training", 0)),
+            NullScale(self.tasks, derive(seed, "training", 0)),
         )  # fmt: skip
 
     def evaluate(self, candidates: Sequence[Candidate]) -> None:
