@@ -47,6 +47,7 @@ class RayCluster:
             except (ConnectionError, RuntimeError, ValueError) as error:
                 reason = str(error).strip().split("\n")[0]
                 raise RunError(f"no Ray cluster at {address or 'this machine'}: {reason}") from None
+        self._put: tuple[bytes, Any] = (b"", None)
         self._options = {"num_cpus": 1, "num_gpus": gpus, "max_retries": RETRIES}
 
     def __enter__(self) -> Self:
@@ -66,8 +67,7 @@ class RayCluster:
     ) -> Iterator[R]:
         """See `Executor`. What a killed node was doing is done again elsewhere."""
         work = self._ray.remote(**self._options)(_alone)
-        # Put once, fetched once by each node: a function may carry the data of a task.
-        shared = self._ray.put((pickle.dumps(function), list(sys.path)))
+        shared = self._shared(pickle.dumps(function))
         references = {work.remote(shared, pickle.dumps(item)): i for i, item in enumerate(items)}
         pending, answers, turn = list(references), dict[int, R](), 0
         try:
@@ -83,6 +83,12 @@ class RayCluster:
         finally:
             for reference in pending:
                 self._ray.cancel(reference)
+
+    def _shared(self, function: bytes) -> Any:
+        # Put once, fetched once by each node, for all calls: a function may carry the data of a task.
+        if function != self._put[0]:
+            self._put = (function, self._ray.put((function, list(sys.path))))
+        return self._put[1]
 
     def _answer(self, reference: Any) -> Any:
         try:
