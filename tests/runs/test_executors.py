@@ -104,8 +104,9 @@ import os, sys, time
 from symloss.runs import executor
 if __name__ == "__main__":
     with executor("process", 2) as place:
-        print(*set(place.map_ordered(os.getenv, ["PATH"] * 4)) and place._pool._processes, flush=True)
+        list(place.map_ordered(os.getenv, ["PATH"] * 4))
         try:
+            print(*place._pool._processes, flush=True)
             list(place.map_ordered(time.sleep, [60.0] * 4))
         except KeyboardInterrupt:
             print("interrupted", flush=True)
