@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,14 @@ from matplotlib.figure import Figure
 
 __all__ = ["FIGURES", "Study"]
 
-FIGURES = Path(__file__).parent.parent / "figures"
+ROOT = Path(__file__).parent.parent
+FIGURES = ROOT / "figures"
+
+
+def code() -> str:
+    """Digest of the package and the studies as they are now: cells of other code are not taken over."""
+    sources = sorted([*ROOT.glob("symloss/**/*.py"), *ROOT.glob("analysis/*.py")])
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 @dataclass
@@ -23,7 +31,7 @@ class Study:
     """A study while it runs.
 
     Finished cells are appended to `NAME.partial.jsonl` beside the figure as they finish, and not computed
-    again by a run with the same settings; `finish` moves them to `NAME.json`.
+    again by a run of the same code with the same settings; `finish` moves them to `NAME.json`.
 
     Attributes:
         name: stem of the script, the figure and the data.
@@ -56,7 +64,7 @@ class Study:
         parser.add_argument("--out", type=Path, default=FIGURES, help="where figure and data go")
         options = parser.parse_args(arguments)
         torch.set_num_threads(1)
-        study = cls(name, settings(options.quick), options.out, options.quick)
+        study = cls(name, {**settings(options.quick), "code": code()}, options.out, options.quick)
         study.out.mkdir(parents=True, exist_ok=True)
         study._read()
         return study

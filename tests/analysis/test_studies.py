@@ -86,8 +86,8 @@ def test_learning_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert answers["exponent"]["lsr"] == 0
 
 
-def test_a_stopped_study_goes_on(tmp_path: Path) -> None:
-    study = Study("x", {"steps": 1}, tmp_path, quick=True)
+def test_a_stopped_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study.start("x", None, ["--quick", "--out", str(tmp_path)], lambda quick: {"steps": 1})
     study.cell("a", lambda: 1)
     with (tmp_path / "x.partial.jsonl").open("a") as file:
         file.write('{"key": "b", "sett')
@@ -96,3 +96,6 @@ def test_a_stopped_study_goes_on(tmp_path: Path) -> None:
     assert again.cell("a", lambda: pytest.fail("computed twice")) == 1
     other = Study.start("x", None, ["--out", str(tmp_path)], lambda quick: {"steps": 2})
     assert other.cells == {}, "cells of other settings are not taken over"
+    monkeypatch.setattr("analysis.study.code", lambda: "other")
+    changed = Study.start("x", None, ["--quick", "--out", str(tmp_path)], lambda quick: {"steps": 1})
+    assert changed.cells == {}, "nor are cells of other code"
