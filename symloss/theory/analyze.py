@@ -8,6 +8,7 @@ from symloss.errors import DomainError
 from symloss.expr import Loss
 from symloss.theory.attractor import attractor, label_smoothing
 from symloss.theory.bounds import bounded
+from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
 from symloss.theory.calibration import classification_calibrated
 from symloss.theory.certificate import Certificate, Finding, unknown
 from symloss.theory.convexity import convex_in_p
@@ -73,11 +74,13 @@ def analyze(loss: Loss, classes: int | None = None) -> Certificate:
 
 
 def _classification(loss: Loss, classes: int) -> dict[str, Finding]:
+    budget = Budget()
     try:
-        profile = Profile.of(loss, classes)
-    except (Undecided, Undefined) as error:
-        return dict.fromkeys(CLASSIFICATION_KEYS, unknown(str(error)))
-    found = {key: find(profile) for key, find in _CLASSIFICATION.items()}
-    found["label_smoothing"] = label_smoothing(profile, found["attractor"])
-    found["known_as"] = known_as(loss, classes)
+        with budget.limit():
+            profile = Profile.of(loss, classes)
+    except (Undecided, Undefined, OutOfTime) as error:
+        return dict.fromkeys(CLASSIFICATION_KEYS, unknown(str(error) or TOO_LONG))
+    found = {key: budget.settle(find, profile) for key, find in _CLASSIFICATION.items()}
+    found["label_smoothing"] = budget.settle(label_smoothing, profile, found["attractor"])
+    found["known_as"] = budget.settle(known_as, loss, classes)
     return {key: found[key] for key in CLASSIFICATION_KEYS}

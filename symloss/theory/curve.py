@@ -62,7 +62,7 @@ class Curve:
         Raises:
             Undefined, Undecided: see `pieces_of`.
         """
-        pieces, _ = pieces_of(lambda r: (make(r),), variable, Point.at(left), Point.at(right))
+        pieces, _ = pieces_of(lambda r: (r.without_abs(make(r)),), variable, Point.at(left), Point.at(right))
         return Curve.of_pieces(variable, pieces, lambda exprs: exprs[0])
 
     @staticmethod
@@ -72,7 +72,7 @@ class Curve:
         """One curve out of pieces that hold several formulas; neighbours with one formula are joined."""
         parts: list[tuple[Cell, Expr]] = []
         for piece in pieces:
-            expr, cell = pick(piece.exprs), piece.cell
+            expr, cell = _smooth(pick(piece.exprs), variable, piece.cell), piece.cell
             if parts and parts[-1][1] == expr and _regular(expr, variable, cell.left):
                 before = parts.pop()[0]
                 cell = Cell(before.left, cell.right, before.zeros_left, cell.zeros_right)
@@ -80,8 +80,9 @@ class Curve:
         return Curve(variable, tuple(parts))
 
     def map(self, change: Callable[[Expr], Expr]) -> Curve:
-        """The curve of another formula of the same pieces."""
-        return Curve(self.variable, tuple((cell, change(expr)) for cell, expr in self.parts))
+        """The curve of another formula of the same pieces, smooth where they are."""
+        parts = [(cell, _smooth(change(expr), self.variable, cell)) for cell, expr in self.parts]
+        return Curve(self.variable, tuple(parts))
 
     @cached_property
     def derivative(self) -> Curve:
@@ -251,6 +252,10 @@ class Curve:
         if point.exact is not None:
             exact = shorter(expr.xreplace({self.variable: point.exact}))
         return Extreme(Limit(float(value.lo), float(value.hi), exact), point, True)
+
+
+def _smooth(expr: Expr, variable: Symbol, cell: Cell) -> Expr:
+    return Resolver(variable, cell, {}).without_abs(expr)
 
 
 def _regular(expr: Expr, variable: Symbol, point: Point) -> bool:

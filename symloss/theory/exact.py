@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from sympy import (
+    Abs,
     Add,
     Expr,
     Integer,
@@ -18,8 +19,11 @@ from sympy import (
     expand,
     factor,
     log,
+    nan,
+    oo,
     sqrt,
     together,
+    zoo,
 )
 from sympy.polys.polyerrors import PolynomialError
 
@@ -42,9 +46,11 @@ def tidy(expr: Expr) -> Expr:
     if not expr.args or expr.count_ops() > MAX_OPERATIONS // 3 or not _tame(expr):
         return expr
     try:
-        return factor(together(expr))
+        found = factor(together(expr))
     except (PolynomialError, NotImplementedError, ZeroDivisionError):
         return expr
+    # The root of a square that factoring uncovers is an absolute value: no longer smooth.
+    return expr if found.has(Abs) else found
 
 
 def shorter(expr: Expr) -> Expr:
@@ -52,6 +58,7 @@ def shorter(expr: Expr) -> Expr:
     candidates = [expr, tidy(expr)]
     if expr.count_ops() <= MAX_OPERATIONS // 3 and _tame(expr):
         candidates.append(expand(expr))
+    candidates = [candidate for candidate in candidates if not candidate.has(Abs)] or [expr]
     return min(candidates, key=lambda e: (e.count_ops(), e.sort_key()))
 
 
@@ -117,6 +124,8 @@ def number_sign(number: Expr) -> int | None:
     """The sign of a constant; None where it is neither enclosed away from zero nor proved to be zero."""
     if isinstance(number, Rational):
         return (number.p > 0) - (number.p < 0)
+    if number.has(nan, oo, -oo, zoo):
+        return None
     box = enclose_number(number)
     if box.sign != 0:
         return int(box.sign)

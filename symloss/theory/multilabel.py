@@ -8,6 +8,7 @@ import numpy as np
 from sympy import Rational
 
 from symloss.expr import Loss, P
+from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.convexity import convex_in_p
 from symloss.theory.curve import Curve
@@ -25,18 +26,20 @@ MULTILABEL_KEYS = (
 
 def multilabel(loss: Loss) -> dict[str, Finding]:
     """Every finding about a multilabel loss."""
+    budget = Budget()
     try:
-        profile = Profile.of(loss, 2)
-    except (Undecided, Undefined) as error:
-        return dict.fromkeys(MULTILABEL_KEYS, unknown(str(error)))
-    on, off = profile.pick(lambda m1, m0: m1), profile.pick(lambda m1, m0: m0)
+        with budget.limit():
+            profile = Profile.of(loss, 2)
+            on, off = profile.m1, profile.m0
+    except (Undecided, Undefined, OutOfTime) as error:
+        return dict.fromkeys(MULTILABEL_KEYS, unknown(str(error) or TOO_LONG))
     return {
-        "trainable_at_start": _trainable(on, off),
-        "proper": _proper(profile, on),
-        "convex_in_p": convex_in_p(profile),
-        "bounded_below": _bounded(on, off, -1),
-        "bounded_above": _bounded(on, off, 1),
-        "known_as": known_as(loss, 2),
+        "trainable_at_start": budget.settle(_trainable, on, off),
+        "proper": budget.settle(_proper, profile, on),
+        "convex_in_p": budget.settle(convex_in_p, profile),
+        "bounded_below": budget.settle(_bounded, on, off, -1),
+        "bounded_above": budget.settle(_bounded, on, off, 1),
+        "known_as": budget.settle(known_as, loss, 2),
     }
 
 

@@ -25,7 +25,7 @@ class Undecided(SymlossError):
     """A sign that the formula's meaning hangs on could not be settled."""
 
 
-class _Cut(Exception):
+class _Cut(SymlossError):
     """The cell must be divided: a formula changes sign inside it."""
 
     def __init__(self, formula: Expr, points: list[Point], signs: list[int]) -> None:
@@ -94,7 +94,7 @@ class Resolver:
         if not direction:
             return plain(GUARD)
         self.guarded.add(argument)
-        return plain(direction * argument)
+        return self.without_abs(plain(direction * argument))
 
     def _logarithm(self, argument: Expr) -> Expr:
         if self.sign_of(argument) <= 0:
@@ -105,11 +105,15 @@ class Resolver:
         if exponent.is_Integer:
             if exponent < 0 and self.sign_of(base) == 0:
                 raise Undefined(f"a division by zero {self._where()}")
-            return base**exponent
+            return self.without_abs(base**exponent)
         direction = self.sign_of(base)
         if direction < 0 or (direction == 0 and not exponent.is_positive):
             raise Undefined(f"({base})**({exponent}) is not real {self._where()}")
-        return S.Zero if direction == 0 else base**exponent
+        return S.Zero if direction == 0 else self.without_abs(base**exponent)
+
+    def without_abs(self, expr: Expr) -> Expr:
+        """`expr` without the absolute values that SymPy takes out of roots of squares."""
+        return self.smooth(expr, {}) if expr.has(Abs) else expr
 
     def _where(self) -> str:
         low, high = self.cell.left.middle, self.cell.right.middle

@@ -13,6 +13,7 @@ import numpy as np
 from sympy import Expr, Rational
 
 from symloss.expr import Loss, P
+from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.convexity import is_convex
 from symloss.theory.curve import Curve
@@ -32,11 +33,13 @@ _GRID = [Rational(n, 8) for n in (-40, -17, -9, -4, -1, 0, 1, 3, 8, 15, 41)]
 
 def regression(loss: Loss) -> dict[str, Finding]:
     """Every finding about a regression loss."""
+    budget = Budget()
     try:
-        residual = Residual.of(loss)
-        residual.curve  # noqa: B018 - raises where the loss has no value
-    except (Undecided, Undefined) as error:
-        return dict.fromkeys(REGRESSION_KEYS, unknown(str(error)))
+        with budget.limit():
+            residual = Residual.of(loss)
+            residual.curve  # noqa: B018 - raises where the loss has no value
+    except (Undecided, Undefined, OutOfTime) as error:
+        return dict.fromkeys(REGRESSION_KEYS, unknown(str(error) or TOO_LONG))
     finders: dict[str, Callable[[Residual], Finding]] = {
         "translation_invariant": _translation_invariant,
         "minimum_at_target": _minimum_at_target,
@@ -47,8 +50,8 @@ def regression(loss: Loss) -> dict[str, Finding]:
         "bounded_above": _bounded_above,
         "converges_to": _converges_to,
     }
-    found = {key: find(residual) for key, find in finders.items()}
-    found["known_as"] = known_as(loss, 2)
+    found = {key: budget.settle(find, residual) for key, find in finders.items()}
+    found["known_as"] = budget.settle(known_as, loss, 2)
     return found
 
 

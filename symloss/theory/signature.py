@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from sympy import Expr, Symbol, lambdify
+from sympy import DiracDelta, Expr, Heaviside, Integer, Symbol, lambdify, sign
 
 from symloss.errors import DomainError
 from symloss.expr import C, Loss, P, Y, elementary
@@ -76,6 +76,10 @@ def distance(loss: Loss, other: Loss, classes: int = 10) -> float:
 def _gradient(expr: Expr, coefficients: tuple[str, ...]) -> _Gradient:
     symbols = [Symbol(name, real=True) for name in coefficients]
     slope = elementary(expr).diff(P)
+    # A jump has no part in the gradient that training sees; SymPy would print a step as cases, and simplify them.
+    slope = slope.replace(DiracDelta, lambda *_: Integer(0)).replace(
+        Heaviside, lambda x, *_: (1 + sign(x)) / 2
+    )
     # Own formulas and parsed trees only: every name that reaches the printer is on the parser's whitelist.
     plain = {s: Symbol(f"v{i}", real=True) for i, s in enumerate(symbols)}
     function: _Gradient = lambdify([Y, P, C, *plain.values()], slope.xreplace(plain), modules="numpy")
