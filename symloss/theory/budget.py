@@ -14,7 +14,7 @@ from sympy.polys.polyerrors import PolynomialError
 from symloss.errors import SymlossError
 from symloss.theory.certificate import Finding, unknown
 
-__all__ = ["EACH", "WHOLE", "Budget", "TOO_LONG", "OutOfTime", "time_limit"]
+__all__ = ["EACH", "TOO_LONG", "WHOLE", "Budget", "OutOfTime", "time_limit"]
 
 EACH, WHOLE = 8.0, 25.0
 """Seconds of wall time that one finding may take, and the whole certificate."""
