@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -37,13 +38,14 @@ def fit_population(
         settings: those of the task unless given.
     """
     chosen = settings or task.settings
-    layers = dense_layers(task.build_model(seed))
+    start = task.build_model(seed)
+    layers = dense_layers(start)
     if layers is None or not programs:
         return [_fit_alone(*pair, task, seed, chosen) for pair in zip(programs, coefs, strict=True)]
     count = len(programs)
     weights = [(w.repeat(count, 1, 1), b.repeat(count, 1)) for w, b in weights_of(layers)]
     trained = _train(programs, coefs, weights, task, seed, chosen)
-    models = [task.build_model(seed) for _ in programs]
+    models = [copy.deepcopy(start) for _ in programs]
     with torch.no_grad():
         for i, model in enumerate(models):
             for layer, (matrix, bias) in zip(dense_layers(model) or [], trained, strict=True):

@@ -64,16 +64,21 @@ def task_context(task: Task, rows: Tensor | None = None) -> dict[str, Tensor]:
 
 
 def tune(
-    programs: Sequence[Program], task: Task, *, seed: int, steps: int = 250, eta: float = 1e-3
+    programs: Sequence[Program],
+    task: Task | Sequence[Task],
+    *,
+    seed: int,
+    steps: int = 250,
+    eta: float = 1e-3,
 ) -> list[Tuned]:
     """The coefficients of each tree after `steps` meta-steps.
 
     A candidate whose meta-gradient stops being finite is left with the reason, and the others go on
-    undisturbed.
+    undisturbed. Of several tasks the meta-gradients are averaged: one set of coefficients for all.
 
     Args:
         programs: the trees; what is found for one does not depend on the others.
-        task: model, data, inner optimiser and meta-objective.
+        task: model, data, inner optimiser and meta-objective; one or several.
         seed: of starts and batches, the same for all candidates.
         steps: meta-steps.
         eta: Adam's rate.
@@ -83,26 +88,32 @@ def tune(
     >>> found.coefficients.shape, found.method
     (torch.Size([3]), 'batched')
     """
+    tasks = [task] if isinstance(task, Task) else list(task)
     starts = [initial_coefficients(program, seed) for program in programs]
-    if not task.has_gradients:
+    if not all(each.has_gradients for each in tasks):
         reason = "the trainer is a black box: no gradient through training"
         return [Tuned(torch.ones_like(start), reason, "none") for start in starts]
     sizes = [len(start) for start in starts]
-    phi = torch.ones(len(programs), max(sizes, default=0), device=task.device)
+    phi = torch.ones(len(programs), max(sizes, default=0), device=tasks[0].device)
     for i, start in enumerate(starts):
         phi[i, : sizes[i]] = start
     mean, square = torch.zeros_like(phi), torch.zeros_like(phi)
     reasons = ["" if size else "no coefficient to tune" for size in sizes]
     method = "none"
-    for step, (origin, train, val, context) in enumerate(_meta_batches(task, seed, steps), start=1):
+    batches = zip(*(_meta_batches(each, seed, steps) for each in tasks), strict=True)
+    for step, drawn in enumerate(batches, start=1):
         alive = [i for i, reason in enumerate(reasons) if not reason]
         if not alive:
             break
-        model = task.build_model(origin)
         coefs = [phi[i, : sizes[i]] for i in alive]
-        found, method = _hypergradients([programs[i] for i in alive], coefs, model, task, train, val, context)
+        rows = []
+        for each, (origin, *batch) in zip(tasks, drawn, strict=True):
+            model = each.build_model(origin)
+            found, method = _hypergradients([programs[i] for i in alive], coefs, model, each, *batch)
+            rows.append(found)
         gradient = torch.zeros_like(phi)
-        for i, row in zip(alive, found, strict=True):
+        for i, per_task in zip(alive, zip(*rows, strict=True), strict=True):
+            row = torch.stack(per_task).mean(0)
             if bool(torch.isfinite(row).all()):
                 gradient[i, : sizes[i]] = row
             else:

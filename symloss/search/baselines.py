@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from scipy.stats import ttest_rel
-from torch import nn
 
 from symloss.errors import SymlossError
 from symloss.expr import Loss
 from symloss.runs import RunStore, derive
 from symloss.search.records import baseline_record
 from symloss.search.result import Baseline, Result
+from symloss.search.schedules import TRIALS, fitness, tuned_settings
 from symloss.tasks import Task, TrainingSettings
 from symloss.zoo import named, names
 
-__all__ = ["baselines", "tuned_settings"]
-
-RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
-"""Learning rates that are tried for the ordinary loss, as multiples of the task's."""
-STOPS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Numbers of steps that are tried for it, as shares of the task's."""
-TRIALS = 3
-"""Training seeds over which validation chooses; the final ones are others."""
+__all__ = ["TRIALS", "baselines", "tuned_settings"]
 
 
 def baselines(
@@ -33,10 +26,12 @@ def baselines(
 ) -> tuple[Baseline, ...]:
     """The picked loss of a run beside three rows trained on the same data with the same budget.
 
-    These are: the ordinary loss as it is; the ordinary loss with its learning rate and number of steps chosen
-    on validation data; and the loss of the zoo that does best on validation data. Then, once, all four are
-    trained on fresh seeds and measured on test data; `p_value` is that of a two-sided paired t test over the
-    seeds, against the tuned row. The rows are remembered in the run's folder.
+    These are: the ordinary loss as it is; the ordinary loss tuned; and the loss of the zoo that does best on
+    validation data, tuned. Tuned means that the learning rate and the number of steps are chosen on validation
+    data, from one grid over the same seeds for every row, the discovered loss included: else a loss could win
+    by being a better learning rate. Then, once, all four are trained on fresh seeds and measured on test
+    data; `p_value` is that of a two-sided paired t test over the seeds, against the ordinary loss tuned. The
+    rows are remembered in the run's folder.
 
     Args:
         task: of the run; of several tasks, each has its rows, named `task: row`.
@@ -71,62 +66,24 @@ class _Contender:
 def _contenders(task: Task, discovered: Loss, trials: Sequence[int]) -> list[_Contender]:
     base = task.base_loss()
     name = next(each for each in names(task.kind) if named(each, task.kind) == base)
-    zoo = _best_of_zoo(task, trials)
+    settings = tuned_settings(task, base, trials)
+    zoo = _best_of_zoo(task, settings, trials)
+    best = named(zoo, task.kind)
     return [
         _Contender(f"{name} as is", base, task.settings),
-        _Contender(f"{name} tuned", base, tuned_settings(task, base, trials)),
-        _Contender(f"best zoo: {zoo}", named(zoo, task.kind), task.settings),
-        _Contender("discovered", discovered, task.settings),
+        _Contender(f"{name} tuned", base, settings),
+        _Contender(f"best zoo: {zoo}", best, tuned_settings(task, best, trials)),
+        _Contender("discovered", discovered, tuned_settings(task, discovered, trials)),
     ]
 
 
-def tuned_settings(task: Task, loss: Loss, trials: Sequence[int]) -> TrainingSettings:
-    """The learning rate and number of steps of the best mean validation fitness."""
-    total = task.settings.steps
-    stops = sorted({max(1, round(share * total)) for share in STOPS})
-    best, chosen = math.inf, task.settings
-    # The rate of somebody else's trainer is not ours to change; its budget is.
-    for rate in RATES if task.has_gradients else (1.0,):
-        settings = replace(task.settings, learning_rate=task.settings.learning_rate * rate)
-        curves = [_curve(task, loss, settings, stops, seed) for seed in trials]
-        for stop, values in zip(stops, zip(*curves, strict=True), strict=True):
-            mean = statistics.fmean(values)
-            if mean < best:
-                best, chosen = mean, replace(settings, steps=stop)
-    return chosen
-
-
-def _curve(
-    task: Task, loss: Loss, settings: TrainingSettings, stops: Sequence[int], seed: int
-) -> list[float]:
-    """The validation fitness after each number of steps; infinite from where training diverges."""
-    if not task.has_gradients:
-        return [
-            _fitness(task, task.score(loss, seed=seed, settings=replace(settings, steps=stop))[task.metric])
-            for stop in stops
-        ]
-    found: dict[int, float] = {}
-
-    def look(step: int, model: nn.Module) -> None:
-        if step in stops:
-            found[step] = _fitness(task, task.evaluate(model)[task.metric])
-
-    task.fit(loss, seed=seed, settings=replace(settings, steps=stops[-1]), on_step=look)
-    return [found.get(stop, math.inf) for stop in stops]
-
-
-def _fitness(task: Task, value: float) -> float:
-    fitness = task.measure.fitness(value)
-    return fitness if math.isfinite(fitness) else math.inf
-
-
-def _best_of_zoo(task: Task, trials: Iterable[int]) -> str:
-    """The name of the zoo's loss, at its default coefficients, of the best mean validation fitness."""
-    seeds = list(trials)
+def _best_of_zoo(task: Task, settings: TrainingSettings, seeds: Sequence[int]) -> str:
+    """The name of the zoo's loss of the best mean validation fitness, as the ordinary loss is trained."""
 
     def mean(name: str) -> float:
+        loss = named(name, task.kind)
         try:
-            values = [_fitness(task, task.score(named(name, task.kind), seed=s)[task.metric]) for s in seeds]
+            values = [fitness(task, task.score(loss, seed=s, settings=settings)[task.metric]) for s in seeds]
         except SymlossError:
             return math.inf  # not defined on these targets
         return statistics.fmean(values)

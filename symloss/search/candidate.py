@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symloss.expr import Program
@@ -48,7 +48,7 @@ class Candidate:
     scale: float = 1.0
     values: Sequence[float] = ()
     seconds: float = 0.0
-    rungs: dict[str, float] = field(default_factory=dict)
+    rungs: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
 
     def stop(self, outcome: str, reason: str) -> None:
         """Ends the way of this candidate."""
@@ -84,8 +84,12 @@ class Candidate:
             fitness=None if value is None else next(iter(signs.values())) * value,
             seconds=self.seconds, scale=self.scale, scores=scores, formula=self.formula,
             complexity=symbols(self.formula) + round(surcharge) if self.formula else None,
-            rungs=dict(self.rungs),
+            rungs={share: _by_task(signs, values) for share, values in self.rungs.items() if None not in values},
         )  # fmt: skip
+
+
+def _by_task(names: Iterable[str], values: Sequence[float | None]) -> dict[str, float]:
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
 
 @dataclass(frozen=True)
@@ -123,28 +127,26 @@ class Screen:
         exact = self.settings.keep_scale or candidate.fixed
         return "/".join(fingerprint(program, self.kind, n, edges, exact=exact) for n in self.classes)
 
-    def finish(self, candidate: Candidate) -> None:
-        """After tuning: numbers merged, looked at again, scale taken out, rounded, written as a formula."""
+    def finish(self, candidate: Candidate, when: str = "after tuning: ") -> None:
+        """Numbers merged, looked at again, scale taken out, rounded, written as a formula: ready to train."""
         loss = candidate.weighted
         if not loss.finite:
-            candidate.stop("failed", "tuning diverged: coefficients that are not finite")
+            candidate.stop("failed", f"{when}coefficients that are not finite")
             return
         candidate.weighted = loss.merged()
-        self.orient(candidate, "after tuning: ")
+        self.orient(candidate, when)
         if not candidate.on_its_way:
             return
         if not self.settings.keep_scale and not candidate.fixed:
             scale = self.null_scale(candidate.weighted)
             if not (math.isfinite(scale) and scale > 0):
-                candidate.stop(
-                    "rejected", f"after tuning: gradient scale {scale:.3g} at the start of training"
-                )
+                candidate.stop("rejected", f"{when}gradient scale {scale:.3g} at the start of training")
                 return
             candidate.scale = float(f"{scale:.4g}")
             candidate.weighted = candidate.weighted.scaled(1 / candidate.scale)
         candidate.weighted = candidate.weighted.merged().rounded(self.settings.digits)
         formula = candidate.weighted.formula
         if len(formula) > MAX_LENGTH or not candidate.weighted.moderate:
-            candidate.stop("rejected", "after tuning: numbers too large or too small, or too long to print")
+            candidate.stop("rejected", f"{when}numbers too large or too small, or too long to print")
             return
         candidate.formula = formula

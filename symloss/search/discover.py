@@ -13,7 +13,15 @@ from symloss.runs import RunStore
 from symloss.runs import executor as place_to_work
 from symloss.search.engine import Engine
 from symloss.search.memory import Memory
-from symloss.search.prepare import check_same, describe_all, given_losses, prepare, register_all, remarks
+from symloss.search.prepare import (
+    check_same,
+    check_symbols,
+    describe_all,
+    given_losses,
+    prepare,
+    register_all,
+    remarks,
+)  # fmt: skip
 from symloss.search.reading import read_result
 from symloss.search.require import Requirements
 from symloss.search.result import Generation, Result
@@ -53,9 +61,11 @@ def discover(
 ) -> Result:
     """Searches for a closed-form loss.
 
-    Trees over `y` and `p` evolve; a gate rejects what cannot learn; coefficients are tuned by hypergradients;
-    a fresh model is trained with each loss, and its metric on validation data against the complexity of the
-    formula makes the front. Test data are not touched. The same arguments give the same front, bit for bit on
+    Trees over `y` and `p` evolve; a gate rejects what cannot learn, a race what learns poorly; coefficients are
+    tuned by hypergradients; a fresh model is trained with each loss, and its metric on validation data, over
+    several seeds at the end, against the complexity of the formula makes the front. The training is at the
+    learning rate and for the steps that suit the ordinary loss, unless `tune_training` is False. Test data are
+    not touched. The same arguments give the same front, bit for bit on
     one machine, whatever `workers` and `executor` are; only a time limit may end it elsewhere.
 
     Args:
@@ -99,7 +109,9 @@ def discover(
     if isinstance(seed, bool) or seed < 0:
         raise RunError(f"seed {seed}: expected a whole number of at least 0")
     tasks = prepare(task, chosen, metric, device, executor)
-    given_losses(chosen, tasks[0].kind)  # one that cannot be read is an error before the folder is made
+    # What cannot be searched is an error before the folder is made.
+    check_symbols(chosen, tasks)
+    given_losses(chosen, tasks)
     config = {
         "seed": seed,
         "settings": chosen.to_dict(),
@@ -168,7 +180,7 @@ def _run(
     with place_to_work(executor, workers) as place, opened() as store:
         config = store.config
         settings = SearchSettings.from_dict(config["settings"])
-        given = given_losses(settings, tasks[0].kind)
+        given = given_losses(settings, tasks)
         engine = Engine(tasks, settings, int(config["seed"]), store, place, given)
         try:
             engine.run(on_generation, time_limit)

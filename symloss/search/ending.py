@@ -7,13 +7,36 @@ from collections.abc import Mapping, Sequence
 
 from symloss.runs import derive, generator
 from symloss.search.candidate import Candidate
+from symloss.search.front import non_dominated
 from symloss.search.race import rank_correlations
 from symloss.search.ranks import mean_ranks
 from symloss.search.result import Evaluation
 from symloss.search.stages import Stages
 from symloss.search.tidy import tidied
 
-__all__ = ["audit", "fresh_fitnesses", "tidied_candidates"]
+__all__ = ["audit", "finalists", "fresh_fitnesses", "tidied_candidates"]
+
+
+def finalists(evaluations: Sequence[Evaluation], count: int) -> list[int]:
+    """The numbers of the losses that are worth a second look: front after front, until there are `count`.
+
+    One training seed flatters whoever it suits, and many were tried on it: the best over several seeds is
+    often behind the front that one seed shows.
+    """
+    left = {
+        entry.number: (entry.fitness, float(entry.complexity), entry.number)
+        for entry in evaluations
+        if entry.fitness is not None and entry.complexity is not None
+    }
+    chosen: list[int] = []
+    while left and len(chosen) < count:
+        front = non_dominated(left.values())
+        if not front:
+            break
+        chosen += front
+        taken = {left[number][:2] for number in front}
+        left = {number: point for number, point in left.items() if point[:2] not in taken}
+    return chosen
 
 
 def tidied_candidates(rows: Sequence[Candidate], start: int, generation: int) -> list[Candidate]:
@@ -37,7 +60,7 @@ def fresh_fitnesses(
     """
     fresh: dict[int, list[float]] = {row.number: [] for row in rows}
     for replicate in range(stages.settings.fresh_seeds if len(rows) > 1 else 0):
-        answers = stages.ask("train", rows, derive(stages.seed, "fresh", replicate))
+        answers = stages.workers.ask("train", rows, derive(stages.seed, "fresh", replicate))
         fitnesses = [_fitnesses(answer["values"], signs) for _, answer in answers]
         ranked = mean_ranks(fitnesses) if len(signs) > 1 else [row[0] for row in fitnesses]
         for row, fitness in zip(rows, ranked, strict=True):

@@ -9,15 +9,17 @@ from dataclasses import replace
 from symloss.runs import Executor
 from symloss.search.breeding import Breeder
 from symloss.search.candidate import Candidate
-from symloss.search.ending import audit, fresh_fitnesses, tidied_candidates
+from symloss.search.ending import audit, finalists, fresh_fitnesses, tidied_candidates
 from symloss.search.memory import Store
 from symloss.search.ranks import with_fitness
 from symloss.search.records import evaluation_record, front_csv, front_json, front_of
 from symloss.search.require import Requirements
 from symloss.search.result import Evaluation, FrontRow, Generation
 from symloss.search.settings import SearchSettings
+from symloss.search.settle import settle
 from symloss.search.stages import Stages
 from symloss.search.weighted import Weighted
+from symloss.search.workers import Workers
 from symloss.tasks import Task
 
 __all__ = ["Engine", "task_signs"]
@@ -54,7 +56,8 @@ class Engine:
     ) -> None:
         self.tasks, self.settings, self.seed, self.store = tuple(tasks), settings, seed, store
         self.signs = task_signs(self.tasks)
-        self.stages = Stages(self.tasks, settings, seed, store, place)
+        self.workers = Workers(self.tasks, store, place, settings.chunk)
+        self.stages = Stages(settings, seed, self.workers)
         self.requirements = Requirements(settings.require, self.tasks[0].classes, store)
         self.breeder = Breeder(settings, seed, given, self.stages.worth_it)
         self.evaluations: list[Evaluation] = []
@@ -65,9 +68,12 @@ class Engine:
         self._start = time.perf_counter()
 
     def run(self, watcher: Watcher | None = None, time_limit: float | None = None) -> str:
-        """Every generation, then the front on fresh seeds; the status in which the run ends."""
+        """Every generation, then the finalists on fresh seeds; the status in which the run ends."""
         status = "finished"
         self.store.put("front", "fresh", {})
+        self._show_front({})
+        if self.settings.tune_training:
+            self.tasks = self.workers.tasks = settle(self.workers, self.seed)
         for generation in range(self.settings.generations):
             self._generation(generation, self._slots())
             if watcher is not None:
@@ -82,13 +88,24 @@ class Engine:
                 status = "time limit"
                 break
         self._tidy()
-        notes = audit(self.stages, self.evaluations, self.signs)
+        notes = [*self._settled(), *audit(self.stages, self.evaluations, self.signs)]
         self.store.put("front", "notes", notes)
         self._show_front(self._fresh())
         self.store.put("front", "count", len(self.evaluations))
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status
         return status
+
+    def _settled(self) -> list[str]:
+        """At which learning rates and steps the search has trained, where it chose them."""
+        if not self.settings.tune_training:
+            return []
+        return [
+            f"{name}: trained at learning rate {task.settings.learning_rate:g} for {task.settings.steps} "
+            "steps, at which the ordinary loss does best on validation data"
+            for name, task in zip(self.signs, self.tasks, strict=True)
+            if task.has_gradients
+        ]
 
     def candidate(self, number: int) -> Candidate | None:
         """What is known of a candidate beyond its record, if the search has come to it."""
@@ -140,19 +157,20 @@ class Engine:
             surcharge = self.breeder.grammar.surcharge(candidate.weighted.program)
             self.evaluations.append(candidate.evaluation(self.tasks[0].kind, self.signs, surcharge))
         self.evaluations = with_fitness(self.evaluations, self.signs)
-        self._enforce()
+        self._enforce(lambda: [row.evaluation for row in self._front({})])
         kind = self.tasks[0].kind
         records = [(entry.number, evaluation_record(entry, kind)) for entry in self.evaluations[start:]]
         self.store.put_many("evaluation", records)
         self._show_front({})
 
-    def _enforce(self) -> None:
-        """Rejects what would stand on the front against a requirement, until nothing does."""
+    def _enforce(self, shown: Callable[[], Sequence[int]]) -> None:
+        """Rejects what would be shown against a requirement, until nothing is."""
         if not self.settings.require:
             return
         places = {entry.number: place for place, entry in enumerate(self.evaluations)}
         while True:
-            reasons = {row.evaluation: self.requirements.refuted(row.loss) for row in self._front({})}
+            losses = {number: self.evaluations[places[number]].loss for number in shown()}
+            reasons = {number: self.requirements.refuted(loss) for number, loss in losses.items() if loss}
             if not any(reasons.values()):
                 return
             for number, reason in reasons.items():
@@ -181,8 +199,13 @@ class Engine:
             self._record(candidates)
 
     def _fresh(self) -> dict[int, list[float]]:
-        """Fitnesses of the front's losses on fresh training seeds, by evaluation."""
-        rows = [self._candidates[row.evaluation] for row in self.front]
+        """Fitnesses of the finalists on fresh training seeds, by evaluation."""
+
+        def chosen() -> list[int]:
+            return finalists(self.evaluations, self.settings.finalists)
+
+        self._enforce(chosen)
+        rows = [self._candidates[number] for number in (chosen() if self.settings.fresh_seeds else ())]
         fresh = fresh_fitnesses(self.stages, rows, self.signs)
         self.store.put("front", "fresh", {str(number): values for number, values in fresh.items()})
         return fresh

@@ -49,6 +49,7 @@ class Rates:
     Attributes:
         crossover: share of one-point crossovers.
         mutation: share of uniform subtree mutations.
+        hoist: share of mutations that put one argument of a node in its place: towards simpler trees.
         elitism: share of the best kept as they are.
         tournament: contestants for each parent.
         initial_depth: of ramped half-and-half trees, in edges.
@@ -58,6 +59,7 @@ class Rates:
 
     crossover: float = 0.70
     mutation: float = 0.25
+    hoist: float = 0.0
     elitism: float = 0.05
     tournament: int = 4
     initial_depth: tuple[int, int] = (2, 4)
@@ -120,7 +122,7 @@ def offspring(
     seed: int,
     wanted: Callable[[Program], bool] = _anything,
 ) -> Program:
-    """One child: a crossover or a mutation of parents won by tournament.
+    """One child: a crossover, a mutation or a simplification of parents won by tournament.
 
     A child that is too tall, or nested against the limits, is replaced by its parent. Of at most
     `rates.attempts` draws the first that is wanted, or the last.
@@ -130,8 +132,11 @@ def offspring(
         for _ in range(max(rates.attempts, 1)):
             first = _tournament(parents, rates.tournament)
             child = Individual(first)
-            if random.random() * (rates.crossover + rates.mutation) < rates.crossover:
+            draw = random.random() * (rates.crossover + rates.mutation + rates.hoist)
+            if draw < rates.crossover:
                 child, _ = gp.cxOnePoint(child, Individual(_tournament(parents, rates.tournament)))
+            elif draw >= rates.crossover + rates.mutation:
+                (child,) = gp.mutShrink(child)
             else:
                 (child,) = gp.mutUniform(
                     child,

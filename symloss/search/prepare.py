@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from symloss.errors import RunError, TaskError
+from symloss.errors import RunError, SymlossError, TaskError
 from symloss.expr import parse, register_primitive
 from symloss.search.engine import task_signs
 from symloss.search.seeding import weighted_from
@@ -19,7 +19,15 @@ from symloss.tasks import Task, rebuild
 if TYPE_CHECKING:
     from symloss.tasks import Metric
 
-__all__ = ["check_same", "describe_all", "given_losses", "prepare", "register_all", "remarks"]
+__all__ = [
+    "check_same",
+    "check_symbols",
+    "describe_all",
+    "given_losses",
+    "prepare",
+    "register_all",
+    "remarks",
+]
 
 
 def prepare(
@@ -126,14 +134,28 @@ def register_all(config: Mapping[str, Any]) -> None:
         raise RunError(f"the operators of the run cannot be read: {error}") from None
 
 
-def given_losses(settings: SearchSettings, kind: str) -> list[Weighted]:
+def given_losses(settings: SearchSettings, tasks: Sequence[Task]) -> list[Weighted]:
     """The losses that the first generation begins with, as trees.
 
     Raises:
         ParseError: for one that is no formula.
         DomainError: for one that no tree says.
     """
-    return [weighted_from(parse(formula, kind=kind)) for formula in settings.seed_losses]
+    kind = tasks[0].kind
+    ordinary = [tasks[0].base_loss()] if settings.ordinary else []
+    return [weighted_from(loss) for loss in (*ordinary, *(parse(f, kind=kind) for f in settings.seed_losses))]
+
+
+def check_symbols(settings: SearchSettings, tasks: Sequence[Task]) -> None:
+    """Looks whether trees can be drawn, and whether the tasks know the symbols in them.
+
+    Raises:
+        SymlossError: for an unknown operator or symbol, or one that says nothing on a task.
+    """
+    for name in settings.grammar.extra_symbols:
+        for task in tasks:
+            if (name == "pi" and task.priors is None) or (name == "C" and task.classes is None):
+                raise SymlossError(f"the symbol {name!r} has no value on {task.name}, a {task.kind} task")
 
 
 def remarks(tasks: Sequence[Task], settings: SearchSettings) -> list[str]:
@@ -144,8 +166,6 @@ def remarks(tasks: Sequence[Task], settings: SearchSettings) -> list[str]:
         said.append(
             f"{', '.join(black)}: trained by a function, so coefficients are not tuned and scale stays"
         )
-    if settings.tunes and len(tasks) > 1 and not black:
-        said.append(f"coefficients are tuned on {tasks[0].name}, the first task")
     if len(tasks) > 1:
         said.append("validation is the mean rank over the tasks, among all losses trained in this run")
     return said

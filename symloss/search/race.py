@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 
 from scipy.stats import spearmanr
@@ -18,17 +19,18 @@ class Race:
 
     Args:
         keep: share of the field that goes on, in (0, 1].
+        simple: whether an arrival that no simpler one equals goes on too.
     """
 
-    def __init__(self, keep: float) -> None:
-        self.keep = keep
+    def __init__(self, keep: float, simple: bool = True) -> None:
+        self.keep, self.simple = keep, simple
         self._field: list[tuple[float, ...]] = []
 
     def survivors(self, arrivals: Sequence[tuple[Sequence[float], int]]) -> list[bool]:
         """Whether each of a generation's candidates goes on.
 
-        It does when it is among the best `keep` of all so far, or when no simpler arrival is as good: a
-        front needs its simple end too. One that diverged never does.
+        It does when it is among the best `keep` of all so far, or, where the simple count, when no simpler
+        arrival is as good: a front needs its simple end too. One that diverged never does.
 
         Args:
             arrivals: `(fitness of each task at the rung, complexity)`.
@@ -42,7 +44,7 @@ class Race:
         limit = sorted(ranks)[max(1, math.ceil(self.keep * len(ranks))) - 1]
         kept = []
         for rank, (fitness, complexity) in zip(ranks[start:], arrivals, strict=True):
-            beaten = any(
+            beaten = not self.simple or any(
                 other <= rank and (other, size) != (rank, complexity) and size <= complexity
                 for other, (_, size) in zip(ranks[start:], arrivals, strict=True)
             )
@@ -54,13 +56,19 @@ class Race:
 def rank_correlations(evaluations: Sequence[Evaluation]) -> Mapping[str, tuple[float, int]]:
     """Spearman's correlation of each rung's metric with the metric after the whole training, and the count.
 
-    Over the losses that were trained to the end, so those that a race dropped are missing; of several tasks
-    the first counts.
+    Over the losses that were trained to the end: those that a race dropped are missing, so the correlation
+    over a run of which all went on (`keep=1`) is the one to trust. Of several tasks, the mean.
     """
     found = {}
     full = [entry for entry in evaluations if entry.outcome == "trained" and entry.rungs and entry.scores]
     for rung in dict.fromkeys(name for entry in full for name in entry.rungs):
-        pairs = [(e.rungs[rung], next(iter(e.scores.values()))) for e in full if rung in e.rungs]
-        if len(pairs) > 2 and all(len(set(column)) > 1 for column in zip(*pairs, strict=True)):
-            found[rung] = float(spearmanr(*zip(*pairs, strict=True)).statistic), len(pairs)
+        at_rung = [entry for entry in full if rung in entry.rungs]
+        rhos = []
+        for task in at_rung[0].scores:
+            early = [entry.rungs[rung][task] for entry in at_rung]
+            late = [entry.scores[task] for entry in at_rung]
+            if len(at_rung) > 2 and len(set(early)) > 1 and len(set(late)) > 1:
+                rhos.append(float(spearmanr(early, late).statistic))
+        if rhos:
+            found[rung] = statistics.fmean(rhos), len(at_rung)
     return found

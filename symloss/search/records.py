@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ def evaluation_record(entry: Evaluation, kind: str) -> dict[str, Any]:
         "outcome": entry.outcome, "reason": entry.reason, "kind": kind, "formula": entry.formula,
         "validation": entry.validation, "fitness": entry.fitness, "seconds": entry.seconds,
         "scale": entry.scale, "scores": dict(entry.scores), "complexity": entry.complexity,
-        "rungs": dict(entry.rungs),
+        "rungs": {share: dict(values) for share, values in entry.rungs.items()},
     }  # fmt: skip
 
 
@@ -50,7 +51,10 @@ def evaluation_from(number: int, data: Mapping[str, Any]) -> Evaluation:
             seconds=float(data["seconds"]), scale=float(data["scale"]), formula=formula,
             scores={str(task): float(value) for task, value in data["scores"].items()},
             complexity=None if complexity is None else int(complexity),
-            rungs={str(share): float(value) for share, value in data["rungs"].items()},
+            rungs={
+                str(share): {str(task): float(value) for task, value in values.items()}
+                for share, values in data["rungs"].items()
+            },
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, SymlossError) as error:
         raise RunError(f"evaluation {number} of the run cannot be read: {error}") from None
@@ -92,12 +96,14 @@ def front_of(
     """The front that a list of candidates leaves.
 
     Which losses it may hold is decided by the complexity of the formulas as the search writes them; those are
-    then read by SymPy, and what counts is the complexity of the formula that a user sees.
+    then read by SymPy, and what counts is the complexity of the formula that a user sees. Once there are
+    finalists, it holds no other losses, and what counts is their mean over the fresh seeds: the best of many
+    single trainings is mostly the luckiest.
 
     Args:
         evaluations: every candidate, in order.
         classes: of the task.
-        fresh: fitnesses on fresh seeds, by evaluation.
+        fresh: the finalists' fitnesses on fresh seeds, by evaluation.
         sign: -1 where the metric is maximised: a fitness is minus the metric.
     """
     scored = {
@@ -105,22 +111,31 @@ def front_of(
         for entry in evaluations
         if None not in (entry.complexity, entry.fitness, entry.validation)
     }
-    points = [(e.fitness or 0.0, float(e.complexity or 0), e.number) for e in scored.values()]
+    fresh = fresh or {}
+    means = {number: statistics.fmean(values) for number, values in fresh.items() if values}
+    if not any(map(math.isfinite, means.values())):
+        means = {number: entry.fitness or 0.0 for number, entry in scored.items()}
+    points = [
+        (mean, float(scored[number].complexity or 0), number)
+        for number, mean in means.items()
+        if number in scored
+    ]
     rows = [
-        _row(scored[number], classes, (fresh or {}).get(number, ()), sign) for number in non_dominated(points)
+        _row(scored[number], classes, means[number], fresh.get(number, ()), sign)
+        for number in non_dominated(points)
     ]
     return build_front(sorted(rows, key=lambda row: row.evaluation), fresh, positive=sign > 0)
 
 
-def _row(entry: Evaluation, classes: int | None, fresh: Sequence[float], sign: float) -> FrontRow:
+def _row(
+    entry: Evaluation, classes: int | None, fitness: float, fresh: Sequence[float], sign: float
+) -> FrontRow:
     loss = entry.loss
     assert loss is not None
-    assert entry.validation is not None
-    assert entry.fitness is not None
     surcharge = (entry.complexity or 0) - symbols(entry.formula)
     return FrontRow(
-        row=0, loss=loss, complexity=loss.complexity + surcharge, validation=entry.validation,
-        fitness=entry.fitness, score=None, picked=False, evaluation=entry.number, scale=entry.scale,
+        row=0, loss=loss, complexity=loss.complexity + surcharge, validation=sign * fitness,
+        fitness=fitness, score=None, picked=False, evaluation=entry.number, scale=entry.scale,
         classes=classes, scores=entry.scores, fresh=tuple(sign * value for value in fresh),
     )  # fmt: skip
 

@@ -40,16 +40,23 @@ class Replay:
         self.tasks = tuple(tasks)
         self._place = _FromRecord(store, self.tasks)
         self._again: dict[str, list[dict[str, Any]]] = {}
-        given = given_losses(settings, self.tasks[0].kind)
+        given = given_losses(settings, self.tasks)
         seed = int(config["seed"])
         self.engine = Engine(self.tasks, settings, seed, _ReadOnly(store), self._place, given)
         with suppress(_Unknown):
             self.engine.run()
+        self.tasks = self.engine.tasks  # as the search has settled how they are trained
 
     def formula(self, number: int) -> str:
         """The formula of a candidate as the search arrives at it; `""` without one."""
         candidate = self.engine.candidate(number)
         return candidate.formula if candidate else ""
+
+    def surcharge(self, number: int) -> int:
+        """What the operators of a candidate cost beyond 1 each."""
+        candidate = self.engine.candidate(number)
+        grammar = self.engine.breeder.grammar
+        return round(grammar.surcharge(candidate.weighted.program)) if candidate else 0
 
     def trained(self, number: int, seed: int) -> list[float | None] | None:
         """The metric of a candidate on each task, trained now as the run trained it; None if it did not.

@@ -38,7 +38,8 @@ class Evaluation:
         scores: per task, when several are searched at once.
         formula: the loss as the search writes it; `""` without one.
         complexity: the number of symbols in that text, operators at their cost.
-        rungs: the metric (of the first task) after a share of the training, by that share.
+        rungs: the metric after a share of the training, with the coefficients as proposed, by that share and
+            task.
     """
 
     number: int
@@ -55,7 +56,7 @@ class Evaluation:
     scores: Mapping[str, float] = field(default_factory=dict)
     formula: str = ""
     complexity: int | None = None
-    rungs: Mapping[str, float] = field(default_factory=dict)
+    rungs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def with_fitness(self, value: float | None) -> Evaluation:
         """The same with another fitness, which is also what is shown as validation."""
@@ -98,8 +99,8 @@ class FrontRow:
         row: from 1, as in `front.csv`.
         loss: the formula exactly as it was trained.
         complexity: the number of symbols in its simplified print.
-        validation: the metric as users read it.
-        fitness: what the search minimised.
+        validation: the metric as users read it: its mean over the fresh seeds, where there are any.
+        fitness: the same, as the search minimises it.
         score: fitness gained per added symbol over the row before, in natural-log units where both are
             positive, else plain difference; None in the first row.
         picked: the row that the selection rule takes.

@@ -33,14 +33,19 @@ class SearchSettings:
             everything of the search but what it learns from.
         tuning_steps: meta-steps of the coefficients; 0 leaves them at 1.
         tuning_rate: Adam's step size for them.
+        tune_training: whether the search trains at the learning rate and for the steps at which the ordinary
+            loss does best on validation data, so that no loss is found for being a better learning rate.
+        ordinary: whether the first generation begins with the ordinary loss, so that no front does without.
         keep_scale: whether the scale of a loss, a learning rate in disguise, is searched too.
         gate: whether candidates that cannot learn are rejected before any training.
         protocol: whether the published rejection protocol is run too.
         equivalence: whether the published gradient equivalence shares fitnesses.
         classes: whether losses of one dynamics class share one training.
-        rungs: shares of the training after which the worst are dropped; none to train everything fully.
+        rungs: shares of the training after which the worst are dropped, before their coefficients are tuned;
+            none to tune and train everything.
         keep: share that survives a rung.
-        fresh_seeds: training seeds on which the front is evaluated again at the end.
+        fresh_seeds: training seeds on which the finalists are evaluated again at the end.
+        finalists: how many, at least: the front, then what would be the front without it, and so on.
         tidy: whether the front's losses are tried with fewer and rounder numbers at the end.
         sample: trees that the gate turned away which are trained all the same, to count its errors.
         chunk: candidates that are tuned or trained in one pass; whatever the number of workers.
@@ -61,11 +66,13 @@ class SearchSettings:
     max_height: int = 10
     nesting: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
-    rates: Rates = field(default_factory=lambda: Rates(attempts=20))
+    rates: Rates = field(default_factory=lambda: Rates(crossover=0.5, hoist=0.2, attempts=20))
     objectives: int = 2
     shuffled: bool = False
     tuning_steps: int = 50
     tuning_rate: float = 3e-3
+    tune_training: bool = True
+    ordinary: bool = True
     keep_scale: bool = False
     gate: bool = True
     protocol: bool = False
@@ -73,7 +80,8 @@ class SearchSettings:
     classes: bool = True
     rungs: tuple[float, ...] = (0.2,)
     keep: float = 0.5
-    fresh_seeds: int = 5
+    fresh_seeds: int = 8
+    finalists: int = 16
     tidy: bool = True
     sample: int = 8
     chunk: int = 8
@@ -92,6 +100,7 @@ class SearchSettings:
             "generations": 1,
             "tuning_steps": 0,
             "fresh_seeds": 0,
+            "finalists": 1,
             "sample": 0,
             "chunk": 1,
         }
@@ -140,12 +149,14 @@ class SearchSettings:
 PRESETS: dict[str, SearchSettings] = {
     "quick": SearchSettings(),
     "paper": SearchSettings(
-        preset="paper", generations=50, rates=Rates(), objectives=1, tuning_steps=250, tuning_rate=1e-3,
-        keep_scale=True, protocol=True, equivalence=True, classes=False, fresh_seeds=0, rungs=(), tidy=False,
-        sample=0, model="mlp-2x1000",
+        preset="paper", generations=50, rates=Rates(attempts=20), objectives=1, tuning_steps=250,
+        tuning_rate=1e-3, tune_training=False, ordinary=False, keep_scale=True, protocol=True,
+        equivalence=True, rungs=(0.05,), keep=0.15, fresh_seeds=0, tidy=False, sample=0, model="mlp-2x1000",
     ),
 }  # fmt: skip
-"""`quick` for people; `paper` as published (arXiv 2403.00865), with real elitism and the gate in front."""
+"""`quick` for people; `paper` with the published operators, rates, filters, tuning and fitness (arXiv
+2403.00865), real elitism, and our economy in front of them: a tree that the gate turns away is drawn again,
+losses of one class are trained once, and a race comes before the tuning."""
 
 
 def preset(name: str, **changes: Any) -> SearchSettings:

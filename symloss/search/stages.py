@@ -1,24 +1,21 @@
-"""The way of a generation: gate, share, tune, gate again, scale, share, train."""
+"""The way of a generation: gate, share, race, tune, gate again, scale, share, train."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
-from symloss.expr import Program, registered_primitives
-from symloss.runs import Executor, derive
+from symloss.expr import Program
+from symloss.runs import derive
 from symloss.search.candidate import Candidate, Screen
 from symloss.search.infix import symbols
-from symloss.search.memory import Store
+from symloss.search.protocol import norms_key
 from symloss.search.race import Race
 from symloss.search.scale import NullScale
 from symloss.search.settings import SearchSettings
 from symloss.search.weighted import Weighted
-from symloss.search.work import Piece, chunks, do, fits
-from symloss.tasks import Task
+from symloss.search.workers import Workers
 
 __all__ = ["Stages"]
 
@@ -27,19 +24,16 @@ PROPOSED, TUNED = "as proposed", "as tuned"
 
 
 class Stages:
-    """Evaluates candidates; a pure function of tasks, settings, seed and what it has evaluated before.
+    """Evaluates candidates; a pure function of settings, seed, the workers' tasks and what came before.
 
-    An answer of a worker that the store holds already is taken from there. So a run that goes on is the same
-    run, told again.
+    The workers remember their answers, so a run that goes on is the same run, told again.
     """
 
-    def __init__(
-        self, tasks: Sequence[Task], settings: SearchSettings, seed: int, store: Store, place: Executor
-    ) -> None:
-        self.tasks, self.settings, self.seed = tuple(tasks), settings, seed
-        self.store, self.place = store, place
+    def __init__(self, settings: SearchSettings, seed: int, workers: Workers) -> None:
+        self.settings, self.seed, self.workers = settings, seed, workers
+        self.tasks = workers.tasks
         self.tunes = settings.tunes and all(task.has_gradients for task in self.tasks)
-        self._races = {rung: Race(settings.keep) for rung in settings.rungs}
+        self._races = {rung: Race(settings.keep, settings.objectives == 2) for rung in settings.rungs}
         self.turned_away: list[Program] = []
         self._first: dict[str, tuple[int, int]] = {}
         self._screen = Screen(
@@ -54,7 +48,9 @@ class Stages:
                 self._screen.orient(candidate)
             if candidate.on_its_way and not candidate.fixed:
                 self._share(candidate, PROPOSED)
-        self._filter(candidates, PROPOSED)
+        for rung, race in self._races.items():
+            self._race(rung, race, [c for c in candidates if c.on_its_way and not c.fixed])
+        self._filter([c for c in candidates if c.on_its_way])
         if self.tunes:
             self._tune([c for c in candidates if c.on_its_way and not c.fixed])
         self.finish(candidates)
@@ -66,13 +62,13 @@ class Stages:
                 self._screen.finish(candidate)
             if candidate.on_its_way:
                 self._share(candidate, TUNED)
-        self._filter(candidates, TUNED)
-        for rung, race in self._races.items():
-            self._race(rung, race, [c for c in candidates if c.on_its_way])
+            if candidate.on_its_way and self.settings.equivalence and self.tasks[0].has_gradients:
+                norms = norms_key(self.tasks[0], candidate.weighted, derive(self.seed, "protocol"))
+                self._share_under(candidate, f"norms {norms}")
         self._train([c for c in candidates if c.on_its_way])
 
     def _train(self, candidates: Sequence[Candidate]) -> None:
-        for candidate, answer in self.ask("train", candidates, derive(self.seed, "training", 0)):
+        for candidate, answer in self.workers.ask("train", candidates, derive(self.seed, "training", 0)):
             candidate.seconds += answer["seconds"]
             if None in answer["values"]:
                 candidate.stop("failed", answer["reason"])
@@ -80,34 +76,42 @@ class Stages:
                 candidate.values = tuple(answer["values"])
                 candidate.stop("trained", "")
 
-    def _filter(self, candidates: Sequence[Candidate], stage: str) -> None:
-        """The published filters, where they are asked for and the task can answer."""
-        if not (self.settings.protocol or self.settings.equivalence) or not self.tasks[0].has_gradients:
+    def _filter(self, candidates: Sequence[Candidate]) -> None:
+        """The published rejection protocol, where it is asked for and the task can answer: before tuning."""
+        if not self.settings.protocol or not self.tasks[0].has_gradients:
             return
-        running = [c for c in candidates if c.on_its_way]
-        for candidate, answer in self.ask("protocol", running, derive(self.seed, "protocol")):
+        for candidate, answer in self.workers.ask("protocol", candidates, derive(self.seed, "protocol")):
             candidate.seconds += answer["seconds"]
-            if self.settings.protocol and not answer["gain"] > 0:
-                when = "after tuning: " if stage == TUNED else ""
-                candidate.stop("rejected", f"{when}predictions do not improve when they descend the loss")
-            elif self.settings.equivalence and stage == TUNED:
-                self._share_under(candidate, f"norms {answer['norms']}")
+            if not answer["gain"] > 0:
+                candidate.stop("rejected", "predictions do not improve when they descend the loss")
 
     def _race(self, rung: float, race: Race, candidates: Sequence[Candidate]) -> None:
+        """Drops the worst after a share of the training, with the coefficients that they were proposed with.
+
+        Ahead of the tuning, since that costs as much as a training.
+        """
+        probes = [replace(candidate, rungs={}) for candidate in candidates]
+        for candidate, probe in zip(candidates, probes, strict=True):
+            self._screen.finish(probe, "before tuning: ")
+            if not probe.on_its_way:
+                candidate.stop(probe.outcome, probe.reason)
+        runners = {probe.number: probe for probe in probes if probe.on_its_way}
         arrivals = []
-        options = {"share": rung}
-        for candidate, answer in self.ask("train", candidates, derive(self.seed, "training", 0), options):
+        field = [candidate for candidate in candidates if candidate.on_its_way]
+        answers = self.workers.ask(
+            "train", list(runners.values()), derive(self.seed, "training", 0), {"share": rung}
+        )
+        for candidate, (probe, answer) in zip(field, answers, strict=True):
             candidate.seconds += answer["seconds"]
-            if answer["values"][0] is not None:
-                candidate.rungs[f"{rung:g}"] = answer["values"][0]
+            candidate.rungs[f"{rung:g}"] = tuple(answer["values"])
             fitness = [
                 math.inf if value is None else task.measure.fitness(value)
                 for task, value in zip(self.tasks, answer["values"], strict=True)
             ]
-            arrivals.append((fitness, symbols(candidate.formula)))
+            arrivals.append((fitness, symbols(probe.formula)))
         if not arrivals:
             return
-        for candidate, (fitness, _), kept in zip(candidates, arrivals, race.survivors(arrivals), strict=True):
+        for candidate, (fitness, _), kept in zip(field, arrivals, race.survivors(arrivals), strict=True):
             if not all(map(math.isfinite, fitness)):
                 candidate.stop("failed", f"diverged in the first {rung:.0%} of the training")
             elif not kept:
@@ -136,7 +140,7 @@ class Stages:
 
     def _tune(self, candidates: Sequence[Candidate]) -> None:
         options = {"steps": self.settings.tuning_steps, "eta": self.settings.tuning_rate}
-        for candidate, answer in self.ask("tune", candidates, derive(self.seed, "tuning"), options):
+        for candidate, answer in self.workers.ask("tune", candidates, derive(self.seed, "tuning"), options):
             candidate.seconds += answer["seconds"]
             program, _ = candidate.weighted.graph()
             candidate.weighted = Weighted(program, tuple(answer["edges"]))
@@ -176,34 +180,3 @@ class Stages:
         candidate.stop("reused", f"trains as candidate {known[0]} does")
         if stage == PROPOSED or size >= known[1]:
             candidate.formula = ""
-
-    def ask(
-        self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any] | None = None
-    ) -> Iterator[tuple[Candidate, dict[str, Any]]]:
-        """The workers' answers, each remembered before it is given; one already known is not asked for."""
-        pieces = []
-        for chunk in chunks(candidates, self.settings.chunk):
-            graphs = tuple((p.tokens, e) for p, e in (c.weighted.graph() for c in chunk))
-            piece = Piece(what, self.tasks, graphs, seed, options or {}, registered_primitives())
-            pieces.append((chunk, piece))
-        known = {piece.key: self.store.get("work", piece.key) for _, piece in pieces}
-        for _, piece in pieces:
-            if not fits(piece, known[piece.key]):
-                known[piece.key] = None
-        missing = list({piece.key: piece for _, piece in pieces if known[piece.key] is None}.values())
-
-        def remember(i: int, answer: list[dict[str, Any]]) -> None:
-            # As soon as it arrives, whoever's turn it is: a kill costs only what is not finished.
-            self.store.put("work", missing[i].key, answer)
-
-        # The tasks, with their data, travel with the function: an executor may ship that once.
-        light = [replace(piece, tasks=()) for piece in missing]
-        answers = self.place.map_ordered(partial(_with_tasks, do, self.tasks), light, remember)
-        for chunk, piece in pieces:
-            if known[piece.key] is None:
-                known[piece.key] = next(answers)
-            yield from zip(chunk, known[piece.key], strict=True)
-
-
-def _with_tasks(do: Callable[[Piece], Any], tasks: tuple[Task, ...], piece: Piece) -> Any:
-    return do(replace(piece, tasks=tasks))

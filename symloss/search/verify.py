@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -79,9 +80,11 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
 
 
 def _candidates(result: Result, replay: Replay) -> Check:
-    """Whether the recorded candidates are those that the settings, the seed and the answers lead to."""
-    told = {entry.number: (entry.tokens, entry.outcome) for entry in replay.engine.evaluations}
-    same = sum(told.get(entry.number) == (entry.tokens, entry.outcome) for entry in result.evaluations)
+    """Whether the recorded candidates and their scores are those that settings, seed and answers lead to."""
+    told = {entry.number: (entry.tokens, entry.outcome, entry.fitness) for entry in replay.engine.evaluations}
+    same = sum(
+        told.get(entry.number) == (entry.tokens, entry.outcome, entry.fitness) for entry in result.evaluations
+    )
     total = len(result.evaluations)
     note = "" if same == total else "the others are not what this version of symloss proposes"
     return Check("run", "candidates", f"{total}", f"{same}", same == total, note)
@@ -106,13 +109,18 @@ def _row(row: FrontRow, tasks: Sequence[Task], seed: int, replay: Replay) -> Ite
         return
     loss = parse(formula, kind=row.loss.kind)
     yield Check(where, "formula", str(row.loss), str(loss), loss == row.loss)
-    yield _number(where, "complexity", row.complexity, row.complexity - row.loss.complexity + loss.complexity)
-    values = replay.trained(row.evaluation, derive(seed, "training", 0))
-    if len(tasks) == 1:
-        yield _metric(where, "validation", row.validation, values, 0)
+    yield _number(where, "complexity", row.complexity, loss.complexity + replay.surcharge(row.evaluation))
+    if len(tasks) == 1 and row.fresh:
+        found = []
         for replicate, printed in enumerate(row.fresh):
             again = replay.trained(row.evaluation, derive(seed, "fresh", replicate))
             yield _metric(where, f"validation, fresh seed {replicate + 1}", printed, again, 0)
+            found.append(math.nan if again is None or again[0] is None else again[0])
+        yield _number(where, "validation", row.validation, statistics.fmean(found), TOLERANCE)
+        return
+    values = replay.trained(row.evaluation, derive(seed, "training", 0))
+    if len(tasks) == 1:
+        yield _metric(where, "validation", row.validation, values, 0)
         return
     for i, name in enumerate(task_signs(tasks)):
         yield _metric(where, f"validation on {name}", row.scores.get(name, math.nan), values, i)

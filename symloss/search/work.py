@@ -19,14 +19,16 @@ import torch
 from symloss.errors import SymlossError
 from symloss.expr import Program, register_primitive
 from symloss.meta import fit_population, tune
-from symloss.search.protocol import gain, norms_key
+from symloss.search.protocol import gain
+from symloss.search.schedules import curve, stops
 from symloss.search.weighted import Weighted
 from symloss.tasks import Task, TrainingSettings
 
-__all__ = ["Piece", "chunks", "do", "fits"]
+__all__ = ["Answer", "Graph", "Piece", "chunks", "do", "fits"]
 
 _DIVERGED = "training diverged: its metric is not finite"
 Graph = tuple[tuple[str, ...], tuple[float, ...]]
+Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Piece:
     """What a worker is given.
 
     Attributes:
-        what: `"tune"`, `"train"` or `"protocol"`.
+        what: `"curve"`, `"tune"`, `"train"` or `"protocol"`.
         tasks: the tasks of the search.
         graphs: tokens and edges of each candidate.
         seed: of initialisation and batch order, the same for all candidates.
@@ -56,12 +58,12 @@ class Piece:
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def do(piece: Piece) -> list[dict[str, Any]]:
+def do(piece: Piece) -> list[Answer]:
     """One JSON-ready answer for each candidate of the piece, in its order.
 
     Each holds `seconds`, its share of the time, and: `edges` of a tuned candidate; `values`, the metric per
-    task, of a trained one, None where it diverged, with a `reason`; `gain` and `norms` of one that is
-    filtered as published.
+    task, of a trained one, None where it diverged, with a `reason`, or of a `"curve"` the fitness after each
+    number of steps; `gain` of one that is filtered as published.
     """
     for name, (arguments, formula) in piece.operators.items():
         register_primitive(name, arguments, formula)
@@ -76,13 +78,22 @@ def do(piece: Piece) -> list[dict[str, Any]]:
     return [{**answer, "seconds": seconds} for answer in answers]
 
 
-def _tune(piece: Piece) -> list[dict[str, Any]]:
+def _tune(piece: Piece) -> list[Answer]:
     programs = [Program(tokens) for tokens, _ in piece.graphs]
-    found = tune(programs, piece.tasks[0], seed=piece.seed, **piece.options)
+    found = tune(programs, piece.tasks, seed=piece.seed, **piece.options)
     return [{"edges": tuned.coefficients.tolist(), "reason": tuned.reason} for tuned in found]
 
 
-def _train(piece: Piece) -> list[dict[str, Any]]:
+def _curve(piece: Piece) -> list[Answer]:
+    task, rate = piece.tasks[piece.options["task"]], piece.options["rate"]
+    answers = []
+    for tokens, edges in piece.graphs:
+        values = curve(task, Weighted(Program(tokens), edges).to_loss(task.kind), piece.seed, rate)
+        answers.append({"values": [v if math.isfinite(v) else None for v in values], "reason": ""})
+    return answers
+
+
+def _train(piece: Piece) -> list[Answer]:
     losses = [Weighted(Program(tokens), edges) for tokens, edges in piece.graphs]
     share = float(piece.options.get("share", 1.0))
     columns = [_scores(task, losses, piece.seed, share) for task in piece.tasks]
@@ -114,38 +125,42 @@ def _black_box(task: Task, loss: Weighted, seed: int, settings: TrainingSettings
     return value, "" if math.isfinite(value) else _DIVERGED
 
 
-def _protocol(piece: Piece) -> list[dict[str, Any]]:
-    """Of the first task, which is the one that coefficients are tuned on."""
+def _protocol(piece: Piece) -> list[Answer]:
+    """Of the first task: the published filters know one."""
     task = piece.tasks[0]
     losses = [Weighted(Program(tokens), edges) for tokens, edges in piece.graphs]
-    return [
-        {"gain": gain(task, loss, piece.seed), "norms": norms_key(task, loss, piece.seed)} for loss in losses
-    ]
+    return [{"gain": gain(task, loss, piece.seed)} for loss in losses]
 
 
-_WORK = {"tune": _tune, "train": _train, "protocol": _protocol}
+_WORK = {"curve": _curve, "tune": _tune, "train": _train, "protocol": _protocol}
 
 
 def fits(piece: Piece, answer: Any) -> bool:
     """Whether an answer from a record has the form that `do` gives it."""
     if not isinstance(answer, list) or len(answer) != len(piece.graphs):
         return False
-    lengths = [len(edges) if piece.what == "tune" else len(piece.tasks) for _, edges in piece.graphs]
+    lengths = [_length(piece, edges) for _, edges in piece.graphs]
     return all(
         isinstance(each, dict) and _is_number(each.get("seconds")) and _is_form(piece.what, each, length)
         for each, length in zip(answer, lengths, strict=True)
     )
 
 
+def _length(piece: Piece, edges: Sequence[float]) -> int:
+    if piece.what == "curve":
+        return len(stops(piece.tasks[piece.options["task"]]))
+    return len(edges) if piece.what == "tune" else len(piece.tasks)
+
+
 def _is_form(what: str, answer: Mapping[str, Any], length: int) -> bool:
     if what == "protocol":
-        return _is_number(answer.get("gain")) and isinstance(answer.get("norms"), str)
+        return _is_number(answer.get("gain"))
     numbers = answer.get("edges" if what == "tune" else "values")
     return (
         isinstance(answer.get("reason"), str)
         and isinstance(numbers, list)
         and len(numbers) == length
-        and all(_is_number(value) or (value is None and what == "train") for value in numbers)
+        and all(_is_number(value) or (value is None and what != "tune") for value in numbers)
     )
 
 
@@ -154,9 +169,15 @@ def _is_number(value: Any) -> bool:
 
 
 def chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """The items in runs of `size`, the last one shorter.
+    """The items in runs of nearly equal length, at most `size`, their number a multiple of 4 if possible.
 
+    So two or four workers end together, whatever is left of a generation, and nothing depends on how many
+    there are.
+
+    >>> [len(run) for run in chunks(range(25), 8)]
+    [7, 6, 6, 6]
     >>> chunks([1, 2, 3], 2)
-    [[1, 2], [3]]
+    [[1], [2], [3]]
     """
-    return [items[i : i + size] for i in range(0, len(items), size)]
+    count = min(len(items), -(-len(items) // (4 * size)) * 4)
+    return [items[len(items) * i // count : len(items) * (i + 1) // count] for i in range(count)]

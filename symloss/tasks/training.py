@@ -21,9 +21,19 @@ _ROWS_AT_ONCE = 4096
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """torch's global generators seeded inside and as before outside."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed % 2**63)
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed % 2**63)
+            yield
+        return
+    # Without an accelerator `manual_seed` costs more than a small model: it notes, with a traceback, what to
+    # do should there be one later.
+    state = torch.random.get_rng_state()
+    torch.default_generator.manual_seed(seed % 2**63)
+    try:
         yield
+    finally:
+        torch.random.set_rng_state(state)
 
 
 def batch_order(count: int, seed: int, steps: int, batch_size: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from symloss import search
 from symloss.errors import RunError, SymlossError, TaskError
 from symloss.expr import parse
-from symloss.search import stages
+from symloss.search import workers
 from symloss.search.work import do
 from symloss.tasks import Task, load_task
 
@@ -54,7 +54,8 @@ def test_the_printed_formula_is_what_was_trained(task: Task) -> None:
     """Compiled from its text and trained from the run's seed, a row scores as the front says."""
     from symloss.runs import derive
 
-    result = search.discover(task, seed=3, **SMALL)
+    result = search.discover(task, seed=3, tune_training=False, **{**SMALL, "fresh_seeds": 0})
+    assert result.front
     for row in result.front:
         loss = parse(str(row.loss), kind="regression")
         again = task.score(loss, seed=derive(3, "training", 0))[task.metric]
@@ -116,7 +117,7 @@ def whole(task: Task, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
     path = tmp_path_factory.mktemp("runs") / "whole"
     with pytest.MonkeyPatch.context() as patch:
         counter = Counting()
-        patch.setattr(stages, "do", counter)
+        patch.setattr(workers, "do", counter)
         result = search.discover(task, out=path, **{**SMALL, "tidy": True, "sample": 2})
     return path, result, counter.done
 
@@ -131,12 +132,12 @@ def test_interrupted_and_resumed_is_never_interrupted(
 ) -> None:
     path, expected, pieces = whole
     first = Counting(round(share * pieces))
-    monkeypatch.setattr(stages, "do", first)
+    monkeypatch.setattr(workers, "do", first)
     stopped = search.discover(task, out=tmp_path / "run", **{**SMALL, "tidy": True, "sample": 2})
     assert stopped.status == "interrupted"
     assert (tmp_path / "run/front.csv").exists()
     second = Counting()
-    monkeypatch.setattr(stages, "do", second)
+    monkeypatch.setattr(workers, "do", second)
     resumed = search.resume(tmp_path / "run", task)
     assert resumed.status == "finished"
     for name in ("front.csv", "front.json"):
@@ -210,7 +211,7 @@ def test_classification(name: str) -> None:
 
 def test_what_explodes_is_an_outcome() -> None:
     task = load_task("diabetes", model="linear").with_settings(steps=30, learning_rate=1e6)
-    result = search.discover(task, "gplfl", **SMALL)
+    result = search.discover(task, "gplfl", tune_training=False, **SMALL)
     failed = [entry for entry in result.evaluations if entry.outcome == "failed"]
     assert failed
     assert all("diverged" in entry.reason and entry.fitness is None for entry in failed)

@@ -37,7 +37,6 @@ def test_one_loss_for_several_tasks(wine: Task, tmp_path: Path) -> None:
     assert [entry.fitness for entry in trained] == ranks
     assert result.task["metric"] == "mean rank"
     assert all(set(row.scores) == {"wine", "breast-cancer"} for row in result.front)
-    assert any("tuned on wine" in note for note in result.notes)
     assert search.open_run(tmp_path / "run") == result
     assert search.resume(tmp_path / "run") == result
 
@@ -59,12 +58,29 @@ def test_a_requirement_must_be_a_finding(wine: Task) -> None:
 
 
 def test_seeds_are_trained_as_they_are_and_bred_from(wine: Task) -> None:
-    seeds = [named("ce"), named("ace", phi1=1.3)]
+    seeds = [named("brier"), named("ace", phi1=1.3)]
     result = search.discover(wine, seed_losses=seeds, **SMALL)
-    first, second = result.evaluations[:2]
-    assert first.loss == seeds[0]
-    assert second.loss == seeds[1]
-    assert {first.outcome, second.outcome} == {"trained"}
+    # The ordinary loss comes first, so that no front does without it.
+    assert [entry.loss for entry in result.evaluations[:3]] == [wine.base_loss(), *seeds]
+    assert {entry.outcome for entry in result.evaluations[:3]} == {"trained"}
+    alone = search.discover(wine, seed_losses=seeds, ordinary=False, **SMALL)
+    assert [entry.loss for entry in alone.evaluations[:2]] == seeds
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name", "message"),
+    [
+        ("q", "wine", "unknown symbol 'q': expected one of C, pi, w"),
+        ("pi", "diabetes", "the symbol 'pi' has no value on diabetes, a regression task"),
+        ("C", "diabetes", "the symbol 'C' has no value on diabetes"),
+    ],
+)
+def test_a_symbol_without_a_value_leaves_no_folder(
+    tmp_path: Path, symbol: str, name: str, message: str
+) -> None:
+    with pytest.raises(SymlossError, match=message):
+        search.discover(load_task(name), extra_symbols=[symbol], out=tmp_path / "run", **SMALL)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression", "multilabel"])

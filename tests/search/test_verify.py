@@ -41,7 +41,7 @@ def test_a_true_front_holds(run: Path) -> None:
 def test_a_touched_file_is_found_out(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
     text = (copy / "front.csv").read_text()
-    (copy / "front.csv").write_text(text.replace("0.", "0.9", 1))
+    (copy / "front.csv").write_text(text.replace(",0,", ",1,", 1).replace(",", ";", 1))
     (copy / "front.json").unlink()
     bad = [check for check in sl.verify(copy) if not check.holds]
     assert [check.where for check in bad] == ["front.csv", "front.json"]
@@ -61,7 +61,18 @@ def test_a_touched_record_is_found_out(run: Path, tmp_path: Path) -> None:
                 (json.dumps(data), key),
             )
     connection.close()
+    assert any(check.what == "candidates" and not check.holds for check in sl.verify(copy))
+
+
+def test_touched_fresh_values_are_found_out(run: Path, tmp_path: Path) -> None:
+    copy = _edited(
+        run, tmp_path / "copy", "front", lambda data: _luckier(data) if isinstance(data, dict) else data
+    )
     assert any(check.what == "validation" and not check.holds for check in sl.verify(copy))
+
+
+def _luckier(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: [value - 0.05 for value in values] for key, values in data.items()}
 
 
 def _edited(run: Path, copy: Path, kind: str, change: Callable[[Any], Any]) -> Path:

@@ -1,0 +1,72 @@
+"""Work sent out in pieces, and every answer remembered: what a run pays for, it pays for once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from symloss.expr import registered_primitives
+from symloss.runs import Executor
+from symloss.search.candidate import Candidate
+from symloss.search.memory import Store
+from symloss.search.work import Answer, Graph, Piece, chunks, do, fits
+from symloss.tasks import Task
+
+__all__ = ["Workers"]
+
+
+class Workers:
+    """Whoever tunes and trains.
+
+    Attributes:
+        tasks: of the search, with the training settings that it has chosen.
+
+    Args:
+        tasks: see above.
+        store: the memory of the run.
+        place: where the work is done.
+        chunk: candidates in one piece, at most.
+    """
+
+    def __init__(self, tasks: Sequence[Task], store: Store, place: Executor, chunk: int) -> None:
+        self.tasks, self.store, self.place, self.chunk = tuple(tasks), store, place, chunk
+
+    def ask(
+        self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any] | None = None
+    ) -> Iterator[tuple[Candidate, Answer]]:
+        """The answers, one for each candidate."""
+        runs = chunks(candidates, self.chunk)
+        pieces = [self.piece(what, run, seed, options or {}) for run in runs]
+        for run, answer in zip(runs, self.answers(pieces), strict=True):
+            yield from zip(run, answer, strict=True)
+
+    def piece(self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any]) -> Piece:
+        """A piece of work on some candidates."""
+        graphs: tuple[Graph, ...] = tuple((p.tokens, e) for p, e in (c.weighted.graph() for c in candidates))
+        return Piece(what, self.tasks, graphs, seed, options, registered_primitives())
+
+    def answers(self, pieces: Sequence[Piece]) -> Iterator[list[Answer]]:
+        """The answers to some pieces, each remembered before it is given; one already known is not asked for."""
+        known = {piece.key: self.store.get("work", piece.key) for piece in pieces}
+        for piece in pieces:
+            if not fits(piece, known[piece.key]):
+                known[piece.key] = None
+        missing = list({piece.key: piece for piece in pieces if known[piece.key] is None}.values())
+
+        def remember(i: int, answer: list[Answer]) -> None:
+            # As soon as it arrives, whoever's turn it is: a kill costs only what is not finished.
+            self.store.put("work", missing[i].key, answer)
+
+        # The tasks, with their data, travel with the function: an executor may ship that once.
+        light = [replace(piece, tasks=()) for piece in missing]
+        found = self.place.map_ordered(partial(_with_tasks, do, self.tasks), light, remember)
+        for piece in pieces:
+            if known[piece.key] is None:
+                known[piece.key] = next(found)
+            yield known[piece.key]
+
+
+def _with_tasks(do: Callable[[Piece], Any], tasks: tuple[Task, ...], piece: Piece) -> Any:
+    return do(replace(piece, tasks=tasks))
