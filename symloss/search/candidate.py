@@ -29,6 +29,7 @@ class Candidate:
         program: as proposed.
         weighted: the loss as it stands: unit edges, then tuned, scaled and rounded.
         fixed: a loss that was given with its coefficients, which stay.
+        untuned: the loss before its coefficients were tuned, if they were.
         outcome: empty as long as it is on its way.
         source: the number of the candidate whose score it shares.
         remark: where it comes from, if not from breeding.
@@ -40,6 +41,7 @@ class Candidate:
     program: Program
     weighted: Weighted
     fixed: bool = False
+    untuned: Weighted | None = None
     outcome: str = ""
     reason: str = ""
     source: int | None = None
@@ -54,6 +56,12 @@ class Candidate:
         """Ends the way of this candidate."""
         self.outcome = outcome
         self.reason = "; ".join(part for part in (self.remark, reason) if part)
+
+    def undo_tuning(self) -> None:
+        """Goes back to the coefficients as proposed, where those that tuning led to stopped it."""
+        if self.untuned is not None:
+            self.remark, self.outcome, self.reason = f"tuning undone: {self.reason}", "", ""
+            self.weighted, self.untuned = self.untuned, None
 
     @property
     def on_its_way(self) -> bool:

@@ -132,17 +132,18 @@ def offspring(
         for _ in range(max(rates.attempts, 1)):
             first = _tournament(parents, rates.tournament)
             child = Individual(first)
-            draw = random.random() * (rates.crossover + rates.mutation + rates.hoist)
-            if draw < rates.crossover:
+            ways = (rates.crossover, rates.mutation, rates.hoist)
+            (way,) = random.choices(("crossover", "mutation", "hoist"), ways)
+            if way == "crossover":
                 child, _ = gp.cxOnePoint(child, Individual(_tournament(parents, rates.tournament)))
-            elif draw >= rates.crossover + rates.mutation:
-                (child,) = gp.mutShrink(child)
-            else:
+            elif way == "mutation":
                 (child,) = gp.mutUniform(
                     child,
                     lambda pset, type_: gp.genFull(pset, low, high, type_),
                     grammar.primitives,
                 )
+            else:
+                (child,) = gp.mutShrink(child)
             program = _repair(grammar, child).program
             if not grammar.allows(program):
                 program = first.program

@@ -149,9 +149,9 @@ class SearchSettings:
 PRESETS: dict[str, SearchSettings] = {
     "quick": SearchSettings(),
     "paper": SearchSettings(
-        preset="paper", generations=50, rates=Rates(attempts=20), objectives=1, tuning_steps=250,
+        preset="paper", generations=50, rates=Rates(attempts=100), objectives=1, tuning_steps=250,
         tuning_rate=1e-3, tune_training=False, ordinary=False, keep_scale=True, protocol=True,
-        equivalence=True, rungs=(0.05,), keep=0.15, fresh_seeds=0, tidy=False, sample=0, model="mlp-2x1000",
+        equivalence=True, rungs=(0.05,), keep=0.1, fresh_seeds=0, tidy=False, sample=0, model="mlp-2x1000",
     ),
 }  # fmt: skip
 """`quick` for people; `paper` with the published operators, rates, filters, tuning and fitness (arXiv

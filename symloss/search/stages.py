@@ -60,6 +60,9 @@ class Stages:
         for candidate in candidates:
             if candidate.on_its_way:
                 self._screen.finish(candidate)
+                if not candidate.on_its_way and candidate.untuned is not None:
+                    candidate.undo_tuning()
+                    self._screen.finish(candidate, "")
             if candidate.on_its_way:
                 self._share(candidate, TUNED)
             if candidate.on_its_way and self.settings.equivalence and self.tasks[0].has_gradients:
@@ -142,6 +145,7 @@ class Stages:
         options = {"steps": self.settings.tuning_steps, "eta": self.settings.tuning_rate}
         for candidate, answer in self.workers.ask("tune", candidates, derive(self.seed, "tuning"), options):
             candidate.seconds += answer["seconds"]
+            candidate.untuned = candidate.weighted
             program, _ = candidate.weighted.graph()
             candidate.weighted = Weighted(program, tuple(answer["edges"]))
 

@@ -175,7 +175,7 @@ def chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
     there are.
 
     >>> [len(run) for run in chunks(range(25), 8)]
-    [7, 6, 6, 6]
+    [6, 6, 6, 7]
     >>> chunks([1, 2, 3], 2)
     [[1], [2], [3]]
     """
