@@ -11,6 +11,7 @@ to first order their differences shrink at the rate
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -20,14 +21,20 @@ from sympy import Expr, Integer, Rational
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.convexity import is_convex
-from symloss.theory.curve import Curve, Extreme
-from symloss.theory.enclose import enclose_number
+from symloss.theory.curve import Curve, Extreme, Limit
+from symloss.theory.enclose import enclose_number, enclose_sharply
 from symloss.theory.exact import shorter
+from symloss.theory.interval import Interval
 from symloss.theory.pieces import Undecided, Undefined
 from symloss.theory.profile import Profile
 from symloss.theory.signs import Point, Span
 
 __all__ = ["Flow", "attractor", "flow_from_start", "label_smoothing"]
+
+_MAX_GROWTH = 20
+"""An asymmetry of the other classes that grows more than this is not small."""
+_ABYSS = Limit(-math.inf, -math.inf)
+_ENTRIES = (0.5, 0.6, 0.75, 0.9, 0.95, 0.99, 0.999)
 
 
 class Flow(Enum):
@@ -80,6 +87,8 @@ def _follow(curve: Curve, spans: list[Span], i: int, step: int, borders: list[Po
             return _Path(Flow(step), end)
         if end in borders:
             smooth = curve.is_continuous_at(borders.index(end))
+            if curve.limit(borders.index(end), 1) == curve.limit(borders.index(end) + 1, -1) == _ABYSS:
+                return _Path(Flow(step), end)
             if not smooth:
                 return f"T is not proved continuous at p = {end.middle:.6g}"
         if spans[j].sign is None:
@@ -116,32 +125,51 @@ def attractor(profile: Profile) -> Finding:
     if unique is None:
         return unknown("two minima of T cannot be told apart")
     same = path.end.lo <= lowest.where.hi and lowest.where.lo <= path.end.hi
-    convex = _others_convex(profile)
-    if not same or not unique:
-        if not convex:
-            return unknown(
-                "M0 is not convex and the flow from the null epoch does not reach the minimum of T"
-            )
-        if not unique:
-            return unknown("T has several minima")
-        return refuted(
-            f"T is least at p = {lowest.where.middle:.6g}, but the flow from p = 1/{profile.classes} stops at"
-            f" p = {path.end.middle:.6g}, where T' changes sign",
-            {"minimiser": lowest.where.middle, "stops_at": path.end.middle},
+    how, problem = _spread_evenly(profile, path)
+    if problem:
+        return unknown(problem)
+    if same and unique:
+        location = "the closed root" if path.end.exact is not None else "an interval Newton root"
+        reason = (
+            f"p* is {location} of T', its only minimum, and T falls from p = 1/{profile.classes} to it; {how}"
         )
-    if profile.classes > 2 and not convex:
-        problem = _asymmetry(profile, path)
-        if problem:
-            return unknown(problem)
-    how = "M0 is convex" if convex else "M0 pulls the other classes together along the way"
-    if profile.classes == 2:
-        how = "with two classes there is nothing to spread"
-    location = "the closed root" if path.end.exact is not None else "an interval Newton root"
-    reason = (
-        f"p* is {location} of T', its only minimum, and T falls from p = 1/{profile.classes} to it; {how}"
+        value = path.end.exact
+        return proved(reason + profile.guard_note, "" if value is None else shorter(value), path.end.middle)
+    flat = next(
+        (s for s in _spans(curve) if s.sign == 0 and s.left.lo <= lowest.where.hi <= s.right.hi), None
     )
-    value = path.end.exact
-    return proved(reason + profile.guard_note, "" if value is None else shorter(value), path.end.middle)
+    if flat is not None:
+        low, high = flat.left.middle, flat.right.middle
+        return refuted(
+            f"T is constant from p = {low:.6g} to p = {high:.6g}: no one confidence is the best",
+            {"T": lowest.value.middle, "from": low, "to": high},
+        )
+    if not unique:
+        return unknown("T has several minima")
+    return refuted(
+        f"T is least at p = {lowest.where.middle:.6g}, but the flow from p = 1/{profile.classes} stops at"
+        f" p = {path.end.middle:.6g}, where T' changes sign",
+        {"minimiser": lowest.where.middle, "stops_at": path.end.middle},
+    )
+
+
+def _spread_evenly(profile: Profile, path: _Path) -> tuple[str, str]:
+    """Why the other classes stay together as far as it matters, and what speaks against it, or `""`."""
+    if profile.classes == 2:
+        return "with two classes there is nothing to spread", ""
+    if is_convex(profile.m0) is True:
+        return "M0 is convex", ""
+    problem = _asymmetry(profile, path)
+    if not problem:
+        return "M0 pulls the other classes together along the way", ""
+    if path.end.lo == path.end.hi == 1.0:
+        entry = _entry_of_certainty(profile)
+        if entry is not None and _growth(profile, entry) <= _MAX_GROWTH:
+            return (
+                f"M0 is not convex, but a small asymmetry of the other classes grows at most {_MAX_GROWTH}-fold"
+                f" until p_t = {entry:g}, from where p_t rises whatever their spread (M0' > M1' there)"
+            ), ""
+    return "", problem
 
 
 def _is_unique(curve: Curve, lowest: Extreme) -> bool | None:
@@ -160,28 +188,11 @@ def _is_unique(curve: Curve, lowest: Extreme) -> bool | None:
     return True
 
 
-def _others_convex(profile: Profile) -> bool:
-    """Whether `M0` is convex on (0, 1), so that an even spread is the least at every `p_t`."""
-    if profile.classes == 2:
-        return True
-    return is_convex(profile.m0) is True
-
-
 def _asymmetry(profile: Profile, path: _Path) -> str:
     """Why the other classes might drift apart on the way, or `""` when that is excluded."""
-    rest = Integer(profile.classes - 1)
-    x = (1 - P) / rest
-
-    def rate(m1: Expr, m0: Expr, at_x: Expr) -> Expr:
-        pull = at_x.diff(P) * (-rest)  # M0'(x), from dx/dp = -1/(C-1)
-        mean = P * m1.diff(P) + (1 - P) * pull
-        return shorter(x * (pull - mean) + x**2 * at_x.diff(P, 2) * rest**2)
-
     low, high = sorted([1 / profile.classes, path.end.middle])
     try:
-        curve = Curve.build(
-            lambda r: rate(profile.target(r, P), Integer(0), profile.other(r, x)), P, Integer(0), Integer(1)
-        )
+        curve = _along(profile, _shrinking)
     except (Undecided, Undefined) as error:
         return str(error)
     for span in curve.pattern:
@@ -192,12 +203,87 @@ def _asymmetry(profile: Profile, path: _Path) -> str:
             return "M0 is not convex, and the other classes may drift apart on the way to p*"
     if not path.end.is_finite or path.end.lo <= 0 or path.end.hi >= 1:
         return ""
-    bend = profile.m0.derivative.derivative.at(np.array([(1 - path.end.middle) / float(rest)]))
+    x = (1 - path.end.middle) / (profile.classes - 1)
+    bend = profile.m0.derivative.derivative.at(np.array([x]))
     return "" if bend.lo[0] > 0 else "the even spread is not proved to be a minimum at p*"
+
+
+def _along(profile: Profile, make: Callable[[Expr, Expr, Expr], Expr]) -> Curve:
+    """A curve in `p` made of `M1(p)`, `M0(x)` and `x = (1-p)/(C-1)`."""
+    x = (1 - P) / Integer(profile.classes - 1)
+    return profile.on(lambda r: make(profile.target(r, P), profile.other(r, x), x))
+
+
+def _shrinking(m1: Expr, even: Expr, x: Expr) -> Expr:
+    """`s(x)`, from `M0(x)` as a function of `p`."""
+    rest = -1 / x.diff(P)
+    pull = -rest * even.diff(P)  # M0'(x)
+    mean = P * m1.diff(P) + (1 - P) * pull
+    return shorter(x * (pull - mean) + x**2 * even.diff(P, 2) * rest**2)
+
+
+def _entry_of_certainty(profile: Profile) -> float | None:
+    """A `p0` beyond which the flow raises `p_t` to 1 whatever the spread of the rest, or None.
+
+    With `w = 1 - p_t`, `q_j = p_j/w` over the others and `Q = sum_j q_j**2`,
+
+        dp_t/dt = p_t w**2 (sum_j (p_t (1+Q) - Q + q_j) q_j M0'(p_j) - p_t (1+Q) M1'(p_t)),
+
+    where the weights of `M0'` are positive for `p_t > 1/2` and add up to that of `M1'`: it is positive where
+    `M0' > c > M1'` for some `c`, `M0'` on (0, w) and `M1'` on (p0, 1).
+    """
+    if not (profile.m1.is_continuous and profile.m0.is_continuous):
+        return None
+    target, other = profile.m1.derivative, profile.m0.derivative
+    for p0 in _ENTRIES:
+        high, low = np.linspace(p0, 1, 64)[1:-1], np.linspace(0, 1 - p0, 64)[1:-1]
+        top, bottom = float(np.max(target.at(high).hi)), float(np.min(other.at(low).lo))
+        if not top < bottom or not np.isfinite([top, bottom]).all():
+            continue
+        between = Rational(repr(round((top + bottom) / 2, 6)))
+        signs = {
+            *_signs_between(target.map(lambda e, c=between: c - e), p0, 1.0),  # type: ignore[misc]
+            *_signs_between(other.map(lambda e, c=between: e - c), 0.0, 1 - p0),  # type: ignore[misc]
+        }
+        if signs <= {1}:
+            return p0
+    return None
+
+
+def _signs_between(curve: Curve, low: float, high: float) -> set[int | None]:
+    return {span.sign for span in curve.pattern if span.right.hi > low and span.left.lo < high}
+
+
+def _growth(profile: Profile, end: float, cells: int = 400) -> float:
+    """How often over a small asymmetry of the others' logits grows from the null epoch to `p = end`, at most.
+
+    By `d log(asymmetry)/dp = -s / (p**2 (1-p)**2 C/(C-1) (-T'))`, summed over boxes.
+    """
+    share = Rational(profile.classes, profile.classes - 1)
+
+    def rate(m1: Expr, even: Expr, x: Expr) -> Expr:
+        slope = m1.diff(P) + (profile.classes - 1) * even.diff(P)
+        return _shrinking(m1, even, x) / (P**2 * (1 - P) ** 2 * share * slope)
+
+    total = 0.0
+    for cell, expr in _along(profile, rate).parts:
+        low, high = max(cell.left.lo, 1 / profile.classes), min(cell.right.hi, end)
+        if low < high:
+            borders = np.linspace(low, high, cells + 1)
+            value, _ = enclose_sharply(expr, P, Interval(borders[:-1], borders[1:]))
+            total += float(np.sum(np.maximum(value.hi, 0.0) * np.diff(borders)))
+    return math.exp(total) if total < 100 else math.inf
 
 
 def label_smoothing(profile: Profile, found: Finding) -> Finding:
     """`xi = (1 - p*) C/(C-1)`, the strength of the label smoothing that has the same attractor."""
+    if found.verdict == "refuted" and found.witness.get("to") == 1.0:
+        return refuted(
+            "T is as low at p = 1 as anywhere: no confidence below it is preferred",
+            found.witness,
+            Integer(0),
+            0.0,
+        )
     if found.verdict != "proved" or found.numeric is None:
         return unknown("the attractor is not established")
     classes = profile.classes

@@ -6,7 +6,9 @@ Exchange argument: let `q_i > q_j`. Swapping `p_i` and `p_j` changes the risk by
     D(x) > D(y)   for all   x < y <= 1 - x,                                                  (1)
 
 no minimiser has `p_i < p_j`; a tie at `x` is no minimum where `M1`, `M0` are smooth and `D'(x) < 0`. (1) holds
-exactly when `D` falls on (0, 1/2] and `S(x) = D(x) - D(1-x) > 0` on (0, 1/2).
+exactly when `D` falls on (0, 1/2] and `S(x) = D(x) - D(1-x) > 0` on (0, 1/2). As the class on top has at least
+`1/C`, (1) is needed for `y >= 1/C` only: `D` may begin to fall at some `c <= 1/C`, if it is nowhere before as low as
+from `1/C` on.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import numpy as np
 from sympy import Rational
 
 from symloss.expr import P
+from symloss.theory.bottomless import bottomless
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve
 from symloss.theory.misrank import misranked
@@ -47,12 +50,15 @@ def classification_calibrated(profile: Profile) -> Finding:
         return _indifferent(profile)
     if falling <= {0, 1} and mirror.signs <= {0, -1}:
         return _reversed(profile)
-    problem = _obstacle(profile, falling, mirror)
+    problem = _obstacle(profile, mirror)
     if not problem:
         return proved(
             "exchange argument: D = M1 - M0 falls on (0, 1/2] and D(x) > D(1-x), so swapping two probabilities"
             f" into the posterior's order lowers the risk, and a tie is no minimum{profile.guard_note}"
         )
+    finding = bottomless(profile) or _tied(profile)
+    if finding is not None:
+        return finding
     found = misranked(profile)
     if found is not None:
         posterior, prediction, gain = found
@@ -63,6 +69,40 @@ def classification_calibrated(profile: Profile) -> Finding:
             {"posterior": posterior, "prediction": prediction, "gain": gain},
         )
     return unknown(problem)
+
+
+def _tied(profile: Profile) -> Finding | None:
+    """The refutation by a loss of the target alone whose least value two classes can have at once."""
+    if not isinstance(profile.m0.affine, tuple):
+        return None
+    where = _least_below_half(profile)
+    if where is None:
+        return None
+    first, second = where
+    if profile.classes == 2 and first + second < 1:
+        return None
+    rest = [(1 - first - second) / max(profile.classes - 2, 1)] * (profile.classes - 2)
+    return refuted(
+        f"M1 - M0 is least at p = {first:.6g} and p = {second:.6g}, and M0 is affine: under the posterior"
+        " (0.6, 0.4, 0, ...) no prediction is better than these two for the first two classes",
+        {"posterior": [0.6, 0.4] + [0.0] * len(rest), "tie": [first, second, *rest]},
+    )
+
+
+def _least_below_half(profile: Profile) -> tuple[float, float] | None:
+    """Two probabilities, the second not smaller, that sum to at most 1 and at which `M1 - M0` is least."""
+    curve = profile.difference
+    signs = [span.sign for span in curve.derivative.pattern]
+    if -1 in signs and signs == sorted(signs, key=lambda s: s == 0) and set(signs) == {-1, 0}:
+        flat = next(span for span in curve.derivative.pattern if span.sign == 0)
+        if curve.is_continuous and flat.left.hi < 0.5:
+            first = (flat.left.hi + 0.5) / 2
+            return first, 1 - first
+    lowest = curve.extreme(-1)
+    if lowest is None or not (lowest.inside and lowest.value.is_finite):
+        return None
+    where = lowest.where
+    return (where.middle, where.middle) if where.lo > 0 and where.hi < 0.5 else None
 
 
 def _signs_up_to_half(slope: Curve) -> set[int | None]:
@@ -89,9 +129,10 @@ def _reversed(profile: Profile) -> Finding:
     )
 
 
-def _obstacle(profile: Profile, falling: set[int | None], mirror: Curve) -> str:
+def _obstacle(profile: Profile, mirror: Curve) -> str:
     """What keeps the exchange argument from applying, or `""`."""
-    if profile.classes > 2 and not falling <= {-1}:
+    start = _falls_from(profile) if profile.classes > 2 else 0.0
+    if start is None:
         return "M1 - M0 does not fall on (0, 1/2]"
     if not mirror.signs <= {1}:
         return "M1(x) - M0(x) is not above M1(1-x) - M0(1-x) on (0, 1/2)"
@@ -101,7 +142,7 @@ def _obstacle(profile: Profile, falling: set[int | None], mirror: Curve) -> str:
             return f"{name} is not bounded below, so the risk need not have a minimum"
         if not curve.is_continuous:
             return f"{name} is not proved continuous"
-        if not _kinks_give_way(curve):
+        if not _kinks_give_way(curve, start):
             return f"{name} has a kink on (0, 1/2] that can hold two classes in a tie"
     if profile.classes == 2:
         half = profile.difference.derivative.at(np.array([0.5]))
@@ -110,10 +151,30 @@ def _obstacle(profile: Profile, falling: set[int | None], mirror: Curve) -> str:
     return ""
 
 
-def _kinks_give_way(curve: Curve) -> bool:
-    """Whether at every kink up to 1/2 the slope falls or stays: a tie there can be left at a gain."""
+def _falls_from(profile: Profile) -> float | None:
+    """Where `M1 - M0` begins to fall up to 1/2; None where it does not from `1/C` on, or was lower before."""
+    curve = profile.difference
+    spans = [span for span in curve.derivative.pattern if span.left.lo < 0.5]
+    start = next((i for i in range(len(spans)) if {s.sign for s in spans[i:]} == {-1}), None)
+    if start is None:
+        return None
+    if not start:
+        return 0.0
+    begin = spans[start].left.hi
+    if begin > 1 / profile.classes or curve.places is None:
+        return None
+    floor = min(place.value.lo for place in curve.places if place.where.lo <= begin)
+    if not math.isfinite(floor):
+        return None
+    above = curve.map(lambda e: Rational(floor) - e)
+    after = {s.sign for s in above.pattern if s.right.hi > 1 / profile.classes}
+    return begin if after <= {1} else None
+
+
+def _kinks_give_way(curve: Curve, start: float) -> bool:
+    """Whether at every kink from `start` to 1/2 the slope falls or stays: a tie there can be left at a gain."""
     for i, (cell, _) in enumerate(curve.parts[:-1]):
-        if cell.right.lo > 0.5:
+        if cell.right.lo > 0.5 or cell.right.hi < start:
             continue
         before, after = curve.derivative.limit(i, 1), curve.derivative.limit(i + 1, -1)
         if before is None or after is None:

@@ -26,6 +26,11 @@ __all__ = ["lipschitz_in_logits"]
 def lipschitz_in_logits(profile: Profile) -> Finding:
     """Whether the 2-norm of the gradient in the logits is bounded, and by what."""
     try:
+        curves = {"T": profile.spread} if profile.classes == 2 else {"M1": profile.m1, "M0": profile.m0}
+        for name, curve in curves.items():
+            broken = _break(name, curve)
+            if broken is not None:
+                return broken
         if profile.classes == 2:
             return _one_slope(profile.spread)
         if isinstance(profile.m0.affine, tuple):
@@ -33,6 +38,25 @@ def lipschitz_in_logits(profile: Profile) -> Finding:
         return _general(profile)
     except (Undecided, Undefined) as error:
         return unknown(str(error))
+
+
+def _break(name: str, curve: Curve) -> Finding | None:
+    """The refutation by a jump, or by a point inside at which the loss diverges."""
+    for left, right, point in curve.steps():
+        if left is None or right is None:
+            continue
+        where, limits = point.middle, (left.middle, right.middle)
+        if not (left.is_finite and right.is_finite):
+            what = "diverges"
+        elif left.hi < right.lo or right.hi < left.lo:
+            what = "jumps"
+        else:
+            continue
+        return refuted(
+            f"{name} {what} at p = {where:.6g}: no slope bounds it",
+            {"p": where, "function": name, "left": limits[0], "right": limits[1]},
+        )
+    return None
 
 
 def _largest(curve: Curve) -> Extreme | None:

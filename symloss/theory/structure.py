@@ -35,7 +35,7 @@ def target_only(profile: Profile) -> Finding:
 
 def _uneven(curve: Curve, classes: int) -> tuple[float, float, float, float] | None:
     """`(a, b, d, change)` with `M0(a-d) + M0(b+d)` apart from `M0(a) + M0(b)`, `a + b < 1`."""
-    grid = np.concatenate([np.linspace(0.013, 0.931, 40), 10.0 ** -np.arange(2.1, 8, 0.7)])
+    grid = np.concatenate([np.linspace(0.013, 0.931, 40), 10.0 ** -np.arange(2.1, 6.4, 0.7)])
     a, b, share = (v.ravel() for v in np.meshgrid(grid, grid, np.array([0.9, 0.5, 0.11, 0.013])))
     step = a * share
     keep = (a + b < 0.97) & (a - step > 0) & (np.abs(a - step - b) > 1e-12)
