@@ -1,18 +1,22 @@
-"""What the search costs and what it finds: economy, recovery, controls, sensitivity.
+"""What a search costs, what it finds, and what it would have found without what it is made of.
 
-Every job is one search; finished jobs are kept in the JSON file and not run again.
+One cell is one search, or a few that belong together. Cells that are finished are not computed again by the
+same code. Those of 'alone' measure wall-clock time: they come first, one after the other.
 
-    python -m analysis.search_economy                # figures/search_economy.json and .png
-    python -m analysis.search_economy --only speed   # one study; 'speed' wants the machine for itself
-    python -m analysis.search_economy --quick        # every study, one seed, tiny
+    python -m analysis.search_economy --workers 2           # figures/search_economy.json and .png
+    python -m analysis.search_economy --only alone          # one study; see STUDIES
+    python -m analysis.search_economy --quick               # every study, one seed, tiny
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
+import re
+import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,23 +24,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from scipy.stats import wilcoxon
 from torch import Tensor
 
 import symloss as sl
+from analysis import economy_answers
+from analysis.study import Study
+from symloss.meta import fit_population
 from symloss.runs import derive, executor
 from symloss.search import fingerprint
+from symloss.search.race import rank_correlations
+from symloss.search.scale import null_scale
 from symloss.search.seeding import weighted_from
 from symloss.search.weighted import Weighted
 from symloss.tasks import Task
 
-Results = dict[str, dict[str, Any]]
-ROOT = Path(__file__).parent.parent
 NAME = "search_economy"
+STUDIES = ("alone", "economy", "controls", "recovery", "sensitivity", "audit")
 SEEDS = 10
-TINY: dict[str, Any] = {"population": 4, "generations": 2, "tuning_steps": 2, "fresh_seeds": 0, "sample": 0}
+TINY: dict[str, Any] = {"population": 4, "generations": 2, "tuning_steps": 2, "fresh_seeds": 2, "sample": 2}
 PLANTS = {
     "regression": ("mse", "mae", "log-cosh"),
     "classification": ("ce", "brier", "focal", "gce", "sparse-lsr"),
@@ -46,21 +51,29 @@ ARMS: dict[str, dict[str, Any]] = {
     "random": {"method": "random"},
     "shuffled": {"shuffled": True},
 }
-PLAIN: dict[str, Any] = {"gate": False, "rungs": (), "classes": False}
+NOISY: dict[str, dict[str, Any]] = {"digits": {"label_noise": 0.4}, "diabetes": {"outliers": 0.1}}
+PLAIN: dict[str, Any] = {"gate": False, "rungs": (), "classes": False, "max_evaluations": None}
+# The distance to a training that has ended says nothing of one that is on its way, so nothing is raced; what
+# is planted is not given; and coefficients are not tuned, towards the task, away from what is planted.
+RECOVER: dict[str, Any] = {
+    "method": "gplfl", "generations": 16, "rungs": (), "ordinary": False, "tune_training": False,
+    "fresh_seeds": 0, "sample": 0, "tidy": False,
+}  # fmt: skip
 VARIED: dict[str, dict[str, Any]] = {
     "as it is": {},
     "population 12": {"population": 12, "generations": 20},
     "population 50": {"population": 50, "generations": 5},
     "height 5": {"max_height": 5},
     "no tuning": {"method": "gplfl"},
-    "250 meta-steps": {"tuning_steps": 250},
+    "250 meta-steps": {"tuning_steps": 250, "tuning_rate": 1e-3},
     "scale kept": {"keep_scale": True},
+    "training not tuned": {"tune_training": False},
 }
 
 
 @dataclass(frozen=True)
 class Job:
-    """One search.
+    """One cell.
 
     Attributes:
         study: which question it belongs to.
@@ -68,7 +81,6 @@ class Job:
         task: by name.
         seed: of the run.
         options: of `discover`, besides.
-        modifiers: of `load_task`.
         plant: the zoo's loss to be recovered.
         quick: whether to make it tiny.
     """
@@ -78,7 +90,6 @@ class Job:
     task: str
     seed: int
     options: dict[str, Any] = field(default_factory=dict)
-    modifiers: dict[str, Any] = field(default_factory=dict)
     plant: str = ""
     quick: bool = False
 
@@ -87,29 +98,43 @@ class Job:
         """What its result is kept under."""
         return f"{self.study}/{self.arm}/{self.task}/{self.seed}"
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The options of `discover`."""
+        return {**self.options, **(TINY if self.quick else {})}
+
 
 def jobs(quick: bool) -> Iterator[Job]:
-    """Every search of every study."""
+    """Every cell of every study."""
     seeds = range(1 if quick else SEEDS)
-    paper = {"preset": "paper", "max_evaluations": 50}
-    yield Job("speed", "paper, 50 candidates", "diabetes", 0, paper, quick=quick)
-    yield Job("speed", "quick, 1250 candidates", "diabetes", 0, {"generations": 50}, quick=quick)
+    two = {"workers": 2, "executor": "process"}
+    paper = {"preset": "paper", "max_evaluations": 50, **({"model": "mlp-1x8"} if quick else {})}
+    yield Job("alone", "paper, 50 candidates", "diabetes", 0, paper, quick=quick)
+    yield Job("alone", "paper, 50 candidates, 2 workers", "diabetes", 0, {**paper, **two}, quick=quick)
+    yield Job("alone", "1250 candidates", "diabetes", 0, {"generations": 50}, quick=quick)
+    yield Job("alone", "1250 candidates, 2 workers", "diabetes", 0, {"generations": 50, **two}, quick=quick)
+    for seed in range(1 if quick else 3):
+        yield Job("alone", "quick preset", "diabetes", seed, quick=quick)
+        yield Job("alone", "quick preset, 2 workers", "diabetes", seed, two, quick=quick)
     for seed in seeds:
-        for arm, options in (("as it is", {}), ("without gate, race, classes", PLAIN)):
-            yield Job("economy", arm, "diabetes", seed, options, quick=quick)
-    for name, modifiers in (("digits", {"label_noise": 0.4}), ("diabetes", {"outliers": 0.1})):
+        yield Job("economy", "", "diabetes", seed, quick=quick)
+    for name in NOISY:
         for seed in seeds:
             for arm, options in ARMS.items():
-                yield Job("controls", arm, name, seed, options, modifiers, quick=quick)
+                yield Job("controls", arm, name, seed, options, quick=quick)
     for kind, plants in PLANTS.items():
+        name = "diabetes" if kind == "regression" else "wine"
         for plant in plants:
             for seed in seeds:
-                search = {"method": "gplfl", "generations": 16, "fresh_seeds": 0, "sample": 0, "tidy": False}
-                name = "diabetes" if kind == "regression" else "wine"
-                yield Job("recovery", plant, name, seed, search, plant=plant, quick=quick)
-    for seed in range(1 if quick else 3):
+                yield Job("recovery", plant, name, seed, RECOVER, plant=plant, quick=quick)
+    for seed in range(1 if quick else 5):
         for arm, options in VARIED.items():
             yield Job("sensitivity", arm, "diabetes", seed, options, quick=quick)
+    for seed in range(1 if quick else 2):
+        for name in NOISY:
+            # Everything is trained to the end, so that rungs can be compared with all of the training.
+            options = {"keep": 1.0, "sample": 100, "method": "random"}
+            yield Job("audit", "", name, seed, options, quick=quick)
 
 
 class Distance:
@@ -126,158 +151,158 @@ class Distance:
         return float((ours.double() - theirs.double()).square().mean())
 
 
-def plant(task: Task, loss: sl.Loss, seed: int) -> Task:
-    """The task whose metric is the distance to what training with `loss` gives, its scale taken out."""
-    from symloss.search.scale import null_scale
-
-    training = derive(seed, "training", 0)
+def trained(task: Task, loss: sl.Loss, seed: int) -> Tensor:
+    """What a model predicts once the search has trained it with the loss, scale taken out and rounded."""
+    start = derive(seed, "training", 0)
     tree = weighted_from(loss)
-    whole = Weighted(*tree.scaled(1 / null_scale([task], tree, training)).graph())
-    model = task.fit(whole.to_loss(task.kind), seed=training)
+    scale = float(f"{null_scale([task], tree, start):.4g}")
+    program, edges = tree.scaled(1 / scale).merged().rounded().graph()
+    (model,) = fit_population([program], [torch.tensor(edges)], task, seed=start)
     with torch.no_grad():
-        planted = model(task.val.X)
-    return task.with_metric(Distance(planted, task.kind == "classification"))
+        return torch.as_tensor(model(task.val.X))
+
+
+def load(job: Job) -> Task:
+    """The task of a cell."""
+    if job.study in ("controls", "audit"):
+        task = sl.load_task(job.task, **NOISY[job.task])
+    else:
+        task = sl.load_task(job.task)
+    if job.plant:
+        task = task.with_settings(steps=100)
+    return task.with_model("linear").with_settings(steps=10) if job.quick else task
 
 
 def run(job: Job) -> dict[str, Any]:
-    """The search, in numbers."""
+    """A cell in numbers."""
     torch.set_num_threads(1)
-    task = sl.load_task(job.task, **job.modifiers)
-    if job.quick:
-        task = task.with_model("linear").with_settings(steps=10)
-    options = {**job.options, **(TINY if job.quick else {})}
-    loss = sl.named(job.plant, task.kind) if job.plant else None
-    if loss is not None:
-        task = plant(task, loss, job.seed)
-    start = time.perf_counter()
-    result = sl.discover(task, seed=job.seed, **options)
-    seconds = time.perf_counter() - start
-    front = result.front
-    found: dict[str, Any] = {
-        "seconds": seconds,
-        "considered": sum(entry.generation < len(result.generations) for entry in result.evaluations),
-        "trained": sum(entry.outcome == "trained" for entry in result.evaluations),
-        "validation": min(front, key=lambda row: row.fitness).validation if front else None,
-        "picked": str(result.best) if front else "",
-        "fresh": list(result.picked.fresh) if front else [],
-        "notes": list(result.notes),
-    }
-    if loss is not None:
-        wanted = _key(weighted_from(loss), task)
-        found["recovered"] = any(_key(weighted_from(row.loss), task) == wanted for row in front)
+    return {"economy": economy, "recovery": recovery, "audit": audit}.get(job.study, plain)(job)
+
+
+def plain(job: Job) -> dict[str, Any]:
+    """One search, and the test metric of what it picks, trained as the search trained it."""
+    return search(load(job), job.seed, job.limits)
+
+
+def economy(job: Job) -> dict[str, Any]:
+    """A search, and the same without gate, race and classes on as many trees: as many as the gate has seen."""
+    task, limits = load(job), job.limits
+    found = {"as it is": search(task, job.seed, limits)}
+    trees = found["as it is"]["considered"] + found["as it is"]["turned away"]
+    generations = -(-trees // limits.get("population", 25))
+    options = {**limits, **PLAIN, "generations": generations, "max_evaluations": trees, "sample": 0}
+    found["without"] = search(task, job.seed, options)
     return found
 
 
-def _key(loss: Weighted, task: Task) -> str:
+def recovery(job: Job) -> dict[str, Any]:
+    """Whether the front holds the planted loss or a member of its class."""
+    task = load(job)
+    loss = sl.named(job.plant, task.kind)
+    planted = trained(task, loss, job.seed)
+    metric = Distance(planted, task.kind == "classification")
+    wanted = key(weighted_from(loss), task)
+    result = sl.discover(task.with_metric(metric), seed=job.seed, **job.limits)
+    hits = [
+        entry.number
+        for entry in result.evaluations
+        if entry.outcome == "trained" and entry.loss and key(weighted_from(entry.loss), task) == wanted
+    ]
+    best = min(result.front, key=lambda row: row.fitness) if result.front else None
+    return {
+        "recovered": any(key(weighted_from(row.loss), task) == wanted for row in result.front),
+        "first": min(hits, default=None), "considered": len(result.evaluations),
+        "nearest": str(best.loss) if best else "", "distance": best.validation if best else None,
+        "distance of the ordinary loss": metric(trained(task, task.base_loss(), job.seed), task.val.y),
+    }  # fmt: skip
+
+
+def audit(job: Job) -> dict[str, Any]:
+    """How well a rung ranks losses that were all trained to the end, and how many the gate rejected wrongly."""
+    result = sl.discover(load(job), seed=job.seed, **job.limits)
+    rates = [(int(good), int(tried)) for note in result.notes for tried, good in _AUDIT.findall(note)]
+    rungs = rank_correlations(result.evaluations)
+    return {
+        "rungs": {share: {"correlation": rho, "losses": count} for share, (rho, count) in rungs.items()},
+        "false rejections": sum(good for good, _ in rates), "tried": sum(tried for _, tried in rates),
+    }  # fmt: skip
+
+
+_AUDIT = re.compile(r"of (\d+) trained all the same, (\d+) did better")
+_SETTLED = re.compile(r"trained at learning rate (\S+) for (\d+) steps")
+_AWAY = re.compile(r"gate: (\d+) trees turned away")
+
+
+def search(task: Task, seed: int, options: dict[str, Any]) -> dict[str, Any]:
+    """One search: what it cost in processor and in wall-clock seconds, and what it found."""
+    load_before, cpu, wall = os.getloadavg()[0], processor(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        result = sl.discover(task, seed=seed, out=Path(folder) / "run", **options)
+        front = (Path(folder) / "run" / "front.csv").read_text()
+    wall, cpu = time.perf_counter() - wall, processor() - cpu
+    best = min(result.front, key=lambda row: row.fitness, default=None)
+    clock = [generation.seconds for generation in result.generations]
+    return {
+        "wall": wall, "cpu": cpu, "load before": load_before, "load after": os.getloadavg()[0],
+        "wall of all generations but the first": clock[-1] - clock[0],
+        "considered": sum(entry.generation < len(result.generations) for entry in result.evaluations),
+        "trained": sum(entry.outcome == "trained" for entry in result.evaluations),
+        "turned away": sum(int(count) for note in result.notes for count in _AWAY.findall(note)),
+        "validation": best.validation if best else None,
+        "test": test(task, result) if best else None,
+        "picked": str(result.best) if best else "", "front": front,
+    }  # fmt: skip
+
+
+def test(task: Task, result: sl.search.Result) -> float:
+    """The mean test metric of the picked loss over three fresh seeds, trained as the search trained."""
+    seeds = [derive(result.seed, "test", i) for i in range(3)]
+    for note in result.notes:
+        for rate, steps in _SETTLED.findall(note):
+            task = task.with_settings(learning_rate=float(rate), steps=int(steps))
+    values = [task.score(result.best, seed=s, split="test")[task.metric] for s in seeds]
+    return statistics.fmean(values)
+
+
+def processor() -> float:
+    """Processor seconds of this process and of those it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def key(loss: Weighted, task: Task) -> str:
+    """The dynamics class of a loss on a task."""
     program, edges = loss.graph()
     return fingerprint(program, task.kind, task.classes, edges)
 
 
-def main(arguments: Sequence[str] | None = None) -> Results:
+def settings(quick: bool) -> dict[str, Any]:
+    """What every cell depends on."""
+    return {"cells": {job.key: job.limits for job in jobs(quick)}, "quick": quick}
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """The studies, as far as they are not done, and their picture."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one seed, tiny searches")
-    parser.add_argument("--only", help="one study: speed, economy, controls, recovery or sensitivity")
-    parser.add_argument("--hours", type=float, default=2.0, help="no job is begun after so many hours")
-    parser.add_argument("--workers", type=int, default=1, help="searches at once")
-    parser.add_argument("--out", type=Path, default=ROOT / "figures", help="folder of the files")
-    chosen = parser.parse_args(arguments)
-    path = chosen.out / f"{NAME}.json"
-    results: Results = json.loads(path.read_text()) if path.exists() else {}
-    left = [job for job in jobs(chosen.quick) if job.key not in results and chosen.only in (None, job.study)]
-    start = time.perf_counter()
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--only", choices=STUDIES)
+    parser.add_argument("--workers", type=int, default=1)
+    chosen, rest = parser.parse_known_args(arguments)
+    study = Study.start(NAME, __doc__, rest, settings)
+    left = [
+        job for job in jobs(study.quick) if job.key not in study.cells and chosen.only in (None, job.study)
+    ]
+    for job in left:
+        if job.study == "alone":
+            study.cell(job.key, run, job)
+    beside = [job for job in left if job.study != "alone"]
+
+    def keep(i: int, found: dict[str, Any]) -> None:
+        study.cell(beside[i].key, lambda: found)
+
     with executor("process" if chosen.workers > 1 else "serial", chosen.workers) as place:
-        for i in range(0, len(left), chosen.workers):
-            if time.perf_counter() - start > 3600 * chosen.hours:
-                print(f"{len(left) - i} jobs are left: run this again")
-                break
-            batch = left[i : i + chosen.workers]
-            for job, found in zip(batch, place.map_ordered(run, batch), strict=True):
-                results[job.key] = found
-                print(f"{job.key}: {found['validation']} in {found['seconds']:.0f} s", flush=True)
-            _write(path, json.dumps(results, indent=1, sort_keys=True) + "\n")
-    draw(results, chosen.out / f"{NAME}.png")
-    return results
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_suffix(".new")
-    draft.write_text(text)
-    draft.replace(path)
-
-
-def arms(results: Results, study: str, task: str | None = None) -> dict[str, list[dict[str, Any]]]:
-    """The results of a study, by arm, in order of the seeds."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for key in sorted(results, key=lambda key: int(key.rsplit("/", 1)[1])):
-        name, arm, on, _ = key.split("/")
-        if name == study and task in (None, on):
-            found.setdefault(arm, []).append(results[key])
-    return found
-
-
-def draw(results: Results, path: Path) -> None:
-    """Four panels: what economy costs, what is recovered, what the controls do, what the settings matter."""
-    figure = Figure(figsize=(11, 8), layout="constrained")
-    panels = figure.subplots(2, 2)
-    _economy(panels[0][0], results)
-    _recovery(panels[0][1], results)
-    _controls(panels[1][0], results)
-    _sensitivity(panels[1][1], results)
-    figure.savefig(path, dpi=130)
-
-
-def _economy(ax: Axes, results: Results) -> None:
-    for arm, found in arms(results, "economy").items():
-        seen = [each for each in found if each["validation"] is not None]
-        ax.plot([e["seconds"] for e in seen], [e["validation"] for e in seen], "o", label=arm)
-    ax.set(xlabel="seconds", ylabel="best validation mse", title="economy: diabetes")
-    if ax.has_data():
-        ax.legend(frameon=False)
-
-
-def _recovery(ax: Axes, results: Results) -> None:
-    found = arms(results, "recovery")
-    rates = [100 * statistics.fmean(e["recovered"] for e in each) for each in found.values()]
-    ax.barh(list(found), rates)
-    ax.set(xlabel="% of seeds", xlim=(0, 100), title="recovery of a planted loss in 400 candidates")
-
-
-def _controls(ax: Axes, results: Results) -> None:
-    labels, columns = [], []
-    for task in ("digits", "diabetes"):
-        found = {arm: _values(each) for arm, each in arms(results, "controls", task).items()}
-        if not all(found.values()) or not found:
-            continue
-        # One axis for an accuracy and an error: each relative to the median of the search itself.
-        middle = statistics.median(found.get("evomal", next(iter(found.values()))))
-        for arm, values in found.items():
-            columns.append([value / middle for value in values])
-            labels.append(f"{task}\n{arm}{_chance(found, arm)}")
-    if columns:
-        ax.boxplot(columns)
-        ax.set_xticks(range(1, len(labels) + 1), labels, fontsize=7)
-    ax.set(ylabel="best validation, relative to evomal", title="controls at equal evaluations")
-
-
-def _sensitivity(ax: Axes, results: Results) -> None:
-    found = {arm: _values(each) for arm, each in arms(results, "sensitivity").items()}
-    for place, values in enumerate(found.values()):
-        ax.plot(values, [place] * len(values), "o")
-    ax.set_yticks(range(len(found)), list(found))
-    ax.set(xlabel="best validation mse", title="sensitivity: diabetes")
-
-
-def _values(found: Sequence[dict[str, Any]]) -> list[float]:
-    return [each["validation"] for each in found if each["validation"] is not None]
-
-
-def _chance(found: dict[str, list[float]], arm: str) -> str:
-    """The p of a paired Wilcoxon test against the search itself, where there are seeds enough."""
-    ours, theirs = found.get("evomal", []), found[arm]
-    if arm == "evomal" or len(ours) != len(theirs) or len(ours) < 6 or ours == theirs:
-        return ""
-    return f"\np = {wilcoxon(ours, theirs).pvalue:.3f}"
+        for _ in place.map_ordered(run, beside, keep):
+            pass
+    return study.finish(economy_answers.answers(study.cells), economy_answers.draw(study.cells))
 
 
 if __name__ == "__main__":

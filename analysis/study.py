@@ -64,7 +64,9 @@ class Study:
         parser.add_argument("--out", type=Path, default=FIGURES, help="where figure and data go")
         options = parser.parse_args(arguments)
         torch.set_num_threads(1)
-        study = cls(name, {**settings(options.quick), "code": code()}, options.out, options.quick)
+        # Through JSON, so that settings compare equal to those read back.
+        chosen = json.loads(json.dumps({**settings(options.quick), "code": code()}))
+        study = cls(name, chosen, options.out, options.quick)
         study.out.mkdir(parents=True, exist_ok=True)
         study._read()
         return study

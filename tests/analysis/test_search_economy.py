@@ -7,31 +7,44 @@ from pathlib import Path
 
 import pytest
 
-from analysis import search_economy
+import symloss as sl
+from analysis import economy_answers, search_economy
 
 
 @pytest.mark.slow
 def test_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    results = search_economy.main(["--quick", "--out", str(tmp_path)])
-    assert {key.split("/")[0] for key in results} == {
-        "speed", "economy", "controls", "recovery", "sensitivity",
-    }  # fmt: skip
-    assert all(found["seconds"] > 0 for found in results.values())
-    assert all("recovered" in found for key, found in results.items() if key.startswith("recovery"))
-    assert json.loads((tmp_path / "search_economy.json").read_text()) == results
+    data = search_economy.main(["--quick", "--out", str(tmp_path), "--workers", "2"])
+    assert set(data["answers"]) == set(search_economy.STUDIES)
+    assert set(data["cells"]) == {job.key for job in search_economy.jobs(quick=True)}
+    assert data["answers"]["alone"]["same front at 1 and 2 workers"] == [True]
+    assert json.loads((tmp_path / "search_economy.json").read_text()) == json.loads(json.dumps(data))
     assert (tmp_path / "search_economy.png").stat().st_size > 10_000
+    assert not list(tmp_path.glob("*.partial.jsonl"))
     monkeypatch.setattr(search_economy, "run", lambda job: pytest.fail(f"{job.key} was run again"))
-    assert search_economy.main(["--quick", "--out", str(tmp_path)]) == results
+    assert search_economy.main(["--quick", "--out", str(tmp_path)])["answers"] == data["answers"]
 
 
 def test_a_planted_loss_is_at_distance_zero_from_itself() -> None:
-    import symloss as sl
-    from symloss.runs import derive
-
     task = sl.load_task("wine", model="linear").with_settings(steps=20)
-    planted = search_economy.plant(task, sl.named("ce"), seed=0)
-    model = task.fit(sl.named("ce"), seed=derive(0, "training", 0))
-    other = task.fit(sl.named("mae"), seed=derive(0, "training", 0))
-    metric = planted.metric
-    assert planted.evaluate(model)[metric] == pytest.approx(0, abs=1e-8)
-    assert planted.evaluate(other)[metric] > 1e-6
+    planted = search_economy.trained(task, sl.named("ce"), seed=0)
+    distance = search_economy.Distance(planted, classes=True)
+    assert distance(search_economy.trained(task, sl.parse("-3*y*log(p)"), seed=0), task.val.y) == 0
+    assert distance(search_economy.trained(task, sl.named("mae"), seed=0), task.val.y) > 1e-6
+
+
+def test_paired_differences() -> None:
+    found = economy_answers.paired([0.4, 0.5, 0.6, 0.5, 0.4, 0.3], [0.6, 0.8, 0.9, 0.7, 0.5, 0.7])
+    assert found["median"] == pytest.approx(-0.25)
+    low, high = found["interval"]
+    assert low < -0.25 < high < 0
+    assert found["p"] == pytest.approx(2 / 2**6), "all six signs alike"
+    assert economy_answers.paired([0.4, 0.5], [0.4, 0.5])["p"] == 1.0
+
+
+def test_full_study_keeps_to_what_was_announced() -> None:
+    jobs = list(search_economy.jobs(quick=False))
+    assert len({job.key for job in jobs}) == len(jobs)
+    for job in jobs:
+        if job.study == "recovery":
+            assert sl.search.PRESETS["quick"].population * job.options["generations"] == 400
+    assert {job.seed for job in jobs if job.study in ("recovery", "economy", "controls")} == set(range(10))

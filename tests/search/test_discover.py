@@ -94,9 +94,9 @@ def test_one_seed_one_front(task: Task, tmp_path: Path) -> None:
 def test_workers_do_not_change_a_byte(task: Task, tmp_path: Path) -> None:
     options = {**SMALL, "generations": 2}
     search.discover(task, out=tmp_path / "one", **options)
-    for workers in (2, 4):
-        search.discover(task, out=tmp_path / f"{workers}", workers=workers, executor="process", **options)
-        assert (tmp_path / "one/front.csv").read_bytes() == (tmp_path / f"{workers}/front.csv").read_bytes()
+    for count in (2, 4):
+        search.discover(task, out=tmp_path / f"{count}", workers=count, executor="process", **options)
+        assert (tmp_path / "one/front.csv").read_bytes() == (tmp_path / f"{count}/front.csv").read_bytes()
 
 
 class Counting:
