@@ -9,17 +9,27 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from sympy import Add, Expr, Mul, Pow, Rational, Symbol, cos, cosh, exp, log, sin, sinh, tanh
+from sympy import Add, Expr, Function, Mul, Pow, Rational, Symbol, cos, cosh, exp, log, sin, sinh, tanh
 
 from symloss.errors import DomainError
 from symloss.expr import sigmoid, softplus
 from symloss.theory.interval import Interval
 
-__all__ = ["enclose", "enclose_number", "enclose_sharply"]
+__all__ = ["enclose", "enclose_number", "enclose_sharply", "log_cosh"]
 
 _ZERO, _ONE = Interval.of(0), Interval.of(1)
 Pair = tuple[Interval, Interval | None]
 """A value and its derivative; None is a derivative that vanishes identically."""
+
+
+class log_cosh(Function):  # noqa: N801 - lower case like SymPy's own
+    """`log(cosh(x))` as one function: it grows no faster than `|x|`, while `cosh` alone overflows."""
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return tanh(self.args[0])
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return log(cosh(self.args[0]))._eval_evalf(prec)
 
 
 def enclose(expr: Expr, variable: Symbol, box: Interval) -> tuple[Interval, Interval]:
@@ -138,6 +148,7 @@ _RULES = {
     cos: lambda x: (x.cos(), -x.sin()),
     sinh: lambda x: (x.sinh(), x.cosh()),
     cosh: lambda x: (x.cosh(), x.sinh()),
+    log_cosh: lambda x: (x.log_cosh(), x.tanh()),
     sigmoid: lambda x: (x.sigmoid(), x.sigmoid() * (_ONE - x.sigmoid())),
     softplus: lambda x: (x.softplus(), x.sigmoid()),
 }

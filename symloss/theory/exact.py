@@ -18,6 +18,7 @@ from sympy import (
     exp,
     expand,
     factor,
+    factor_terms,
     log,
     nan,
     oo,
@@ -39,12 +40,14 @@ MAX_OPERATIONS = 600
 
 @lru_cache(maxsize=4096)
 def tidy(expr: Expr) -> Expr:
-    """An equal formula in factored form over one denominator, where that is cheap; else `expr`.
+    """An equal formula in factored form over one denominator, where that is cheap; else common factors drawn out.
 
     Holds wherever `expr` is defined.
     """
-    if not expr.args or expr.count_ops() > MAX_OPERATIONS // 3 or not _tame(expr):
+    if not expr.args or expr.count_ops() > MAX_OPERATIONS // 3:
         return expr
+    if not _tame(expr):
+        return factor_terms(expr) if isinstance(expr, Add) else expr
     try:
         found = factor(together(expr))
     except (PolynomialError, NotImplementedError, ZeroDivisionError):

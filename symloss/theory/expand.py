@@ -10,7 +10,7 @@ import numpy as np
 from sympy import Add, Expr, Mul, Pow, Rational, Symbol, cos, cosh, exp, log, sin, sinh, tanh
 
 from symloss.expr import sigmoid, softplus
-from symloss.theory.enclose import enclose_number
+from symloss.theory.enclose import enclose_number, log_cosh
 from symloss.theory.interval import Interval
 from symloss.theory.tail import Num, Tail, TailError, bounds_of, magnitude, multiply, num_add
 
@@ -328,6 +328,20 @@ def _halves(f: Tail, sign: int) -> Tail:
     return (rising + falling.scaled(Fraction(sign))).scaled(Fraction(1, 2))
 
 
+def _log_cosh(f: Tail) -> Tail:
+    if not _split(f)[0]:
+        return _log(_halves(f, 1))
+    sign = f.sign()
+    if not sign:
+        raise TailError("diverges with unknown sign")
+    # log(cosh f) = |f| + log(1 + exp(-2 |f|)) - log 2
+    size = f.scaled(Fraction(sign))
+    one = Tail.constant(_ONE, f.eps)
+    with np.errstate(all="ignore"):
+        less = Tail.constant(multiply(_num(Interval.of(2).log()), Fraction(-1)), f.eps)
+    return size + less + _log(one + _exp(size.scaled(Fraction(-2))))
+
+
 _RULES: dict[object, Callable[[Tail], Tail]] = {
     exp: _exp,
     log: _log,
@@ -336,6 +350,7 @@ _RULES: dict[object, Callable[[Tail], Tail]] = {
     cos: _near(lambda x: _circular(x, 1)),
     sinh: lambda f: _halves(f, -1),
     cosh: lambda f: _halves(f, 1),
+    log_cosh: _log_cosh,
     sigmoid: _sigmoid,
     softplus: _softplus,
 }

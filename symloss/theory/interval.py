@@ -134,6 +134,14 @@ class Interval:
         lo = np.where((self.lo <= 0) & (self.hi >= 0), 1.0, np.minimum(a, b))
         return Interval._slack(lo, np.maximum(a, b))
 
+    def log_cosh(self) -> Interval:
+        """`log(cosh x) = |x| + log(1 + exp(-2 |x|)) - log 2`, which does not overflow."""
+        a, b = (np.abs(x) + np.log1p(np.exp(-2 * np.abs(x))) - np.log(2) for x in (self.lo, self.hi))
+        lo = np.where((self.lo <= 0) & (self.hi >= 0), 0.0, np.minimum(a, b))
+        box = Interval._slack(lo, np.maximum(a, b))
+        # The difference cancels near 0.
+        return Interval(np.maximum(box.lo - 1e-15, 0.0), box.hi + 1e-15)
+
     def cos(self) -> Interval:
         a, b = np.cos(self.lo), np.cos(self.hi)
         period = 2 * np.pi

@@ -1,13 +1,14 @@
 """Findings about regression losses: of the residual where they depend on it alone, at a target otherwise.
 
-Of a loss that is not translation-invariant, what fails at the target `y = 0` is refuted, and what holds there is
-proved where the loss is `h(y) f(r) + k(y)` with `h > 0`.
+Of a loss that is not translation-invariant, what fails at one of a few targets is refuted, and what holds at the
+target 0 is proved where the loss is `h(y) f(r) + k(y)` with `h > 0`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from sympy import Expr, Rational
@@ -28,6 +29,7 @@ REGRESSION_KEYS = (
     "translation_invariant", "minimum_at_target", "convex", "influence", "bounded_influence", "redescending",
     "bounded_above", "converges_to", "known_as",
 )  # fmt: skip
+_TARGETS = [Rational(n, 2) for n in (0, 2, -2, 1, -5)]
 _GRID = [Rational(n, 8) for n in (-40, -17, -9, -4, -1, 0, 1, 3, 8, 15, 41)]
 
 
@@ -43,16 +45,31 @@ def regression(loss: Loss) -> dict[str, Finding]:
     finders: dict[str, Callable[[Residual], Finding]] = {
         "translation_invariant": _translation_invariant,
         "minimum_at_target": _minimum_at_target,
-        "convex": _convex,
+        "convex": partial(_at_targets, _convex),
         "influence": _influence,
-        "bounded_influence": _bounded_influence,
-        "redescending": _redescending,
-        "bounded_above": _bounded_above,
+        "bounded_influence": partial(_at_targets, _bounded_influence),
+        "redescending": partial(_at_targets, _redescending),
+        "bounded_above": partial(_at_targets, _bounded_above),
         "converges_to": _converges_to,
     }
     found = {key: budget.settle(find, residual) for key, find in finders.items()}
     found["known_as"] = budget.settle(known_as, loss, 2)
     return found
+
+
+def _at_targets(find: Callable[[Residual], Finding], residual: Residual) -> Finding:
+    """What is found at the target 0, or a refutation at another."""
+    first = find(residual)
+    if residual.invariant or first.verdict != "unknown":
+        return first
+    for target in _TARGETS[1:]:
+        try:
+            finding = find(residual.at(target))
+        except (Undecided, Undefined):  # the loss has no value there
+            continue
+        if finding.verdict == "refuted":
+            return finding
+    return first
 
 
 def _for_every_target(residual: Residual, finding: Finding) -> Finding:
@@ -115,8 +132,9 @@ def _convex(residual: Residual) -> Finding:
     found = is_convex(residual.curve)
     if isinstance(found, tuple):
         a, b = found
-        reason = f"at y = 0 the chord from p = {-a:.6g} to p = {-b:.6g} runs below M at its middle"
-        return refuted(reason, {"y": 0.0, "p": [-a, -b]})
+        y = float(residual.target)
+        reason = f"at y = {y:g} the chord from p = {y - a:.6g} to p = {y - b:.6g} runs below M at its middle"
+        return refuted(reason, {"y": y, "p": [y - a, y - b]})
     if found is None:
         return unknown("the sign of the second derivative is open")
     reason = "the second derivative is nowhere negative, and no kink points down, on every piece"
@@ -149,7 +167,10 @@ def _bounded_influence(residual: Residual) -> Finding:
         if all(math.isinf(v.lo) == math.isinf(v.hi) for v in values):
             escape = next(end for end in ends if end is not None and math.isinf(end.value.lo))
             where = f"r -> {_bound(escape.where.middle)}"
-            return refuted(f"psi grows without bound as {where}, at y = 0", {"r": escape.where.middle})
+            return refuted(
+                f"psi grows without bound as {where}, at y = {float(residual.target):g}",
+                {"r": escape.where.middle, "y": float(residual.target)},
+            )
         return unknown("the influence is not enclosed")
     largest = max(values, key=lambda v: max(abs(v.lo), abs(v.hi)))
     size = max(abs(largest.lo), abs(largest.hi))
@@ -165,8 +186,9 @@ def _redescending(residual: Residual) -> Finding:
         return unknown("the limit of the influence at infinity is not settled")
     for tail, where in zip(tails, ("-oo", "oo"), strict=True):
         if tail is not None and (tail.lo > 0 or tail.hi < 0):
-            reason = f"psi tends to {_bound(tail.middle)} as r -> {where}, at y = 0"
-            return refuted(reason, {"r": where, "limit": tail.middle})
+            y = float(residual.target)
+            reason = f"psi tends to {_bound(tail.middle)} as r -> {where}, at y = {y:g}"
+            return refuted(reason, {"r": where, "limit": tail.middle, "y": y})
     if all(tail is not None and tail.lo == tail.hi == 0 for tail in tails):
         return _for_every_target(residual, proved("psi tends to 0 as r -> oo and as r -> -oo"))
     return unknown("the limit of the influence at infinity is not settled")
@@ -179,7 +201,9 @@ def _bounded_above(residual: Residual) -> Finding:
     if math.isinf(top.value.hi):
         if math.isinf(top.value.lo) and top.value.lo > 0:
             where = _bound(top.where.middle)
-            return refuted(f"M grows without bound as r -> {where}, at y = 0", {"r": top.where.middle})
+            y = float(residual.target)
+            reason = f"M grows without bound as r -> {where}, at y = {y:g}"
+            return refuted(reason, {"r": top.where.middle, "y": y})
         return unknown("the supremum is not enclosed")
     value = "" if top.value.exact is None else top.value.exact
     finding = proved("the supremum over all pieces, their ends and stationary points", value, top.value.hi)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Integer, Rational, Symbol, lambdify, oo
+from sympy import Expr, Integer, Rational, Symbol, cosh, lambdify, log, oo
 
 from symloss.errors import SymlossError
 from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary
 from symloss.theory.curve import Curve
+from symloss.theory.enclose import log_cosh
 from symloss.theory.interval import FloatArray
 from symloss.theory.pieces import Undecided
 
@@ -36,12 +37,14 @@ class Residual:
         formula: `M(y, y - r)`, free of `y` where the loss is translation-invariant.
         invariant: whether it is; None where that is not settled.
         witness: two points of one residual at which the values differ, of a loss that is not.
+        target: the `y` of `curve` and `influence`; of no matter where the loss is invariant.
     """
 
     loss: Loss
     formula: Expr
     invariant: bool | None
     witness: tuple[tuple[Expr, Expr], tuple[Expr, Expr]] | None
+    target: Expr = Integer(0)
 
     @staticmethod
     def of(loss: Loss) -> Residual:
@@ -76,14 +79,19 @@ class Residual:
             values = np.broadcast_to(np.asarray(function(y, y - line)), y.shape)
         return np.where(np.isfinite(values), values, np.nan).astype(np.float64)
 
+    def at(self, target: Expr) -> Residual:
+        """The same loss, looked at with another target."""
+        return replace(self, target=target)
+
     @cached_property
     def curve(self) -> Curve:
-        """`f(r)` of a translation-invariant loss, else `M(0, -r)`: the loss at the target 0.
+        """`f(r)` of a translation-invariant loss, else `M(y, y - r)` at the target.
 
         Raises:
             Undefined, Undecided: see `Curve.build`.
         """
-        expr = self.formula.subs(Y, 0)
+        expr = self.formula.subs(Y, self.target)
+        expr = expr.replace(lambda node: node.func == log and node.args[0].func == cosh, _as_log_cosh)
         return Curve.build(lambda resolver: resolver.smooth(expr, {}), R, -oo, oo)
 
     @cached_property
@@ -108,6 +116,10 @@ class Residual:
             except SymlossError:
                 return None
         return None
+
+
+def _as_log_cosh(node: Expr) -> Expr:
+    return log_cosh(node.args[0].args[0])
 
 
 def _of_target(ratio: Expr) -> Curve:

@@ -11,7 +11,7 @@ import numpy as np
 from sympy import Expr, Mul, Pow, Rational, Symbol, cosh, exp, log, sinh, tanh
 
 from symloss.expr import sigmoid, softplus
-from symloss.theory.enclose import enclose, enclose_number, enclose_sharply
+from symloss.theory.enclose import enclose, enclose_number, enclose_sharply, log_cosh
 from symloss.theory.exact import closed_root, is_zero, number_sign, tidy
 from symloss.theory.expand import expand_at
 from symloss.theory.interval import FloatArray, Interval
@@ -149,15 +149,33 @@ def _factor_pattern(factor: Expr, variable: Symbol, cell: Cell) -> tuple[Span, .
         return (Span(cell.left, cell.right, 1),)
     if isinstance(factor, log):
         return sign_pattern(factor.args[0] - 1, variable, cell)
+    if isinstance(factor, log_cosh):
+        return sign_pattern(factor.args[0] ** 2, variable, cell)
     if isinstance(factor, tanh | sinh):
         return sign_pattern(factor.args[0], variable, cell)
     if isinstance(factor, Mul):
         return sign_pattern(factor, variable, cell)
+    sign = _of_squashed(factor)
+    if sign:
+        return (Span(cell.left, cell.right, sign),)
     low, high = cell.inner
     zero = is_zero(factor, variable, low, high)
     if zero is not False and zero is not None:
         return (Span(cell.left, cell.right, 0),)
     return _bisect(factor, variable, cell)
+
+
+def _of_squashed(factor: Expr) -> int:
+    """The sign of `a + b tanh(u)` or `a + b sigmoid(u)` where the open range of the function settles it, else 0.
+
+    Tails do not: `1 - tanh(u)` vanishes at infinity faster than every power.
+    """
+    a, rest = factor.as_coeff_Add()
+    b, squashed = rest.as_coeff_Mul()
+    if not isinstance(squashed, tanh | sigmoid):
+        return 0
+    ends = (a - b if isinstance(squashed, tanh) else a, a + b)
+    return 1 if min(ends) >= 0 else -1 if max(ends) <= 0 else 0
 
 
 def _combined(a: tuple[Span, ...], b: tuple[Span, ...]) -> tuple[Span, ...]:

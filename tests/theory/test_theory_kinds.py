@@ -57,18 +57,11 @@ def test_regression_against_grids(loss: sl.Loss) -> None:
         assert max(float(far[0]), values.max()) > values[:, middle].max()
 
 
-# Where cosh and exp meet infinity no expansion is known yet.
-OPEN = {
-    "log-cosh": {"convex", "bounded_influence", "redescending", "bounded_above"},
-    "welsch": {"bounded_influence"},
-}
-
-
 @pytest.mark.parametrize("name", sl.names("regression"))
 def test_the_zoo_is_decided(name: str) -> None:
     findings = analyze(sl.named(name, "regression")).findings
     open_ = {key for key, f in findings.items() if f.verdict == "unknown" and key != "converges_to"}
-    assert open_ <= OPEN.get(name, set())
+    assert not open_
     assert findings["known_as"].value.startswith(name)
 
 
