@@ -12,10 +12,52 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Activations", "Dense", "Weights", "dense_layers"]
+__all__ = ["Activations", "Dense", "Weights", "dense_layers", "moved", "weights_of"]
 
+
+@dataclass(frozen=True)
+class Outer:
+    """The matrices `left.mT @ right + scale * matrix`, never formed.
+
+    The gradient of a layer in a batch has rank B at most, and so has what one step changes: for a wide layer the
+    factors cost less than the matrix that they stand for.
+
+    Attributes:
+        left: `[n, B, out]`.
+        right: `[(n,) B, in]`.
+        matrix: `[out, in]`, or None.
+        scale: its factor.
+    """
+
+    left: Tensor
+    right: Tensor
+    matrix: Tensor | None = None
+    scale: float = 0.0
+
+    def forth(self, h: Tensor) -> Tensor:
+        """`h @ M.mT` for inputs `h` of the layer."""
+        found = torch.matmul(torch.matmul(h, self.right.mT), self.left)
+        return found if self.matrix is None else found.add(torch.matmul(h, self.matrix.mT), alpha=self.scale)
+
+    def back(self, d: Tensor) -> Tensor:
+        """`d @ M` for gradients `d` in the layer's outputs."""
+        found = torch.matmul(torch.matmul(d, self.left.mT), self.right)
+        return found if self.matrix is None else found.add(torch.matmul(d, self.matrix), alpha=self.scale)
+
+
+Matrix = Tensor | Outer
 Weights = list[tuple[Tensor, Tensor]]
 """For each layer its matrix `[(n,) out, in]` and bias `[(n,) out]`; n models, or one that all share."""
+Steps = list[tuple[Matrix, Tensor]]
+"""Weights, or directions in their space, of which wide matrices may be kept as factors."""
+
+
+def _forth(h: Tensor, matrix: Matrix) -> Tensor:
+    return torch.matmul(h, matrix.mT) if isinstance(matrix, Tensor) else matrix.forth(h)
+
+
+def _back(d: Tensor, matrix: Matrix) -> Tensor:
+    return torch.matmul(d, matrix) if isinstance(matrix, Tensor) else matrix.back(d)
 
 
 @dataclass(frozen=True)
@@ -49,7 +91,7 @@ class Dense:
     def __init__(self, scalar: bool) -> None:
         self.scalar = scalar
 
-    def forward(self, weights: Weights, inputs: Tensor) -> Activations:
+    def forward(self, weights: Weights | Steps, inputs: Tensor) -> Activations:
         """The outputs, and what `backward` and `tangent` need."""
         h = inputs.flatten(1)
         left = []
@@ -57,27 +99,55 @@ class Dense:
             if i:
                 h = h.relu()
             left.append(h)
-            h = torch.matmul(h, matrix.mT) + (bias.unsqueeze(-2) if bias.dim() > 1 else bias)
+            h = _forth(h, matrix) + (bias.unsqueeze(-2) if bias.dim() > 1 else bias)
         return Activations(left, h.squeeze(-1) if self.scalar else h)
 
     def backward(self, weights: Weights, activations: Activations, gradient: Tensor) -> Weights:
         """From the gradient in the outputs of n models, `[n, B, (k)]`, that in their weights."""
+        return [
+            (torch.matmul(d.mT, h), d.sum(-2))
+            for d, h in zip(self._deltas(weights, activations, gradient), activations.inputs, strict=True)
+        ]
+
+    def directions(self, weights: Weights | Steps, activations: Activations, gradient: Tensor) -> Steps:
+        """As `backward`, with factors where they cost less."""
+        found: Steps = []
+        for d, h in zip(self._deltas(weights, activations, gradient), activations.inputs, strict=True):
+            rows, out, into = d.shape[-2], d.shape[-1], h.shape[-1]
+            cheap = rows * (out + into) < out * into
+            found.append((Outer(d, h) if cheap else torch.matmul(d.mT, h), d.sum(-2)))
+        return found
+
+    def _deltas(self, weights: Weights | Steps, activations: Activations, gradient: Tensor) -> list[Tensor]:
+        """The gradients in the outputs of every layer, before its ReLU."""
         d = gradient.unsqueeze(-1) if self.scalar else gradient
-        found: Weights = []
-        for (matrix, _), h in zip(reversed(weights), reversed(activations.inputs), strict=True):
-            found.append((torch.matmul(d.mT, h), d.sum(-2)))
-            if len(found) < len(weights):
-                d = torch.matmul(d, matrix) * (h > 0)
+        found = [d]
+        for (matrix, _), h in zip(weights[:0:-1], activations.inputs[:0:-1], strict=True):
+            d = _back(d, matrix) * (h > 0)
+            found.append(d)
         return found[::-1]
 
-    def tangent(self, weights: Weights, activations: Activations, directions: Weights) -> Tensor:
+    def tangent(self, weights: Weights, activations: Activations, directions: Weights | Steps) -> Tensor:
         """How the outputs change as the weights move along n directions, `[n, B, (k)]`: forward mode."""
         t: Tensor | None = None
         for (matrix, _), (turn, shift), h in zip(weights, directions, activations.inputs, strict=True):
-            moved = torch.matmul(h, turn.mT) + shift.unsqueeze(-2)
+            moved = _forth(h, turn) + shift.unsqueeze(-2)
             t = moved if t is None else moved + torch.matmul(t * (h > 0), matrix.mT)
         assert t is not None
         return t.squeeze(-1) if self.scalar else t
+
+
+def moved(weights: Weights, directions: Steps, step: float, decay: float) -> Steps:
+    """`decay * W + step * direction`, layer by layer."""
+    found: Steps = []
+    for (matrix, bias), (turn, shift) in zip(weights, directions, strict=True):
+        new: Matrix = (
+            torch.add(decay * matrix, turn, alpha=step)
+            if isinstance(turn, Tensor)
+            else Outer(step * turn.left, turn.right, matrix, decay)
+        )
+        found.append((new, torch.add(decay * bias, shift, alpha=step)))
+    return found
 
 
 def weights_of(layers: Sequence[nn.Linear]) -> Weights:

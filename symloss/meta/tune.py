@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from symloss.codegen.interpret import coefficient_gradient, output_gradient, program_loss
 from symloss.expr import Program
-from symloss.meta.dense import Dense, Weights, dense_layers, weights_of
+from symloss.meta.dense import Dense, Weights, dense_layers, moved, weights_of
 from symloss.meta.hypergradient import inner_factor, one_step_hypergradient
 from symloss.runs import derive
 from symloss.tasks import Task
@@ -184,17 +184,14 @@ def _shared_forward(
             output_gradient(program, kind, outputs, train[1], phi, context)
             for program, phi in zip(programs, coefs, strict=True)
         ]
-        gradients = dense.backward(weights, first, torch.stack(slopes))
-        moved = [
-            (torch.add(decay * matrix, g, alpha=-step), torch.add(decay * bias, h, alpha=-step))
-            for (matrix, bias), (g, h) in zip(weights, gradients, strict=True)
-        ]
-        second = dense.forward(moved, val[0])
+        gradients = dense.directions(weights, first, torch.stack(slopes))
+        after = moved(weights, gradients, -step, decay)
+        second = dense.forward(after, val[0])
     leaf = second.outputs.detach().requires_grad_()
     measured = torch.stack([task.meta_loss(row, val[1]) for row in leaf]).sum()
     (rise,) = torch.autograd.grad(measured, leaf)
     with torch.no_grad():
-        directions = dense.backward(moved, second, rise)
+        directions = dense.directions(after, second, rise)
         turned = dense.tangent(weights, first, directions)
     return [
         -step * coefficient_gradient(program, kind, outputs, train[1], pdot, phi, context)

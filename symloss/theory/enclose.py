@@ -22,7 +22,7 @@ Pair = tuple[Interval, Interval | None]
 """A value and its derivative; None is a derivative that vanishes identically."""
 
 
-class log_cosh(Function):  # noqa: N801 - lower case like SymPy's own
+class log_cosh(Function):
     """`log(cosh(x))` as one function: it grows no faster than `|x|`, while `cosh` alone overflows."""
 
     def fdiff(self, argindex: int = 1) -> Expr:

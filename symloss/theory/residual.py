@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Integer, Rational, Symbol, cosh, lambdify, log, oo
+from sympy import Expr, Integer, Rational, S, Symbol, cosh, lambdify, log, oo
 
 from symloss.errors import SymlossError
 from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary
@@ -44,7 +44,7 @@ class Residual:
     formula: Expr
     invariant: bool | None
     witness: tuple[tuple[Expr, Expr], tuple[Expr, Expr]] | None
-    target: Expr = Integer(0)
+    target: Expr = S.Zero
 
     @staticmethod
     def of(loss: Loss) -> Residual:
