@@ -30,7 +30,8 @@ __all__ = ["known_as"]
 
 _CLOSE = 1e-6
 """Signatures nearer than this are worth an attempt at a proof."""
-_STARTS = 9
+_EXACT = 1e-10
+"""Below this, signatures of equal losses differ by rounding."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,14 @@ def _fitted(found: Entry, classes: int, target: FloatArray, literals: list[float
     if best > 2:
         return None
     if best < 1e-4:
-        values = _simplest(at, target, default, values, free, bounds)
-        values = np.array([_snapped(v, literals) for v in values])
-        best = gap(target, at(values))
+        # Fewer coefficients may do, but only as exactly: a fit that comes close with large ones is none.
+        attempts = [
+            np.array([_snapped(v, literals) for v in found])
+            for found in (default, _simplest(at, target, default, values, free, bounds), values)
+        ]
+        best, values = min(
+            ((gap(target, at(found)), found) for found in attempts), key=lambda pair: max(pair[0], _EXACT)
+        )
     exact = {coefficients[i]: Rational(repr(float(values[i]))) for i in free}
     return _Fit(found, exact, best)
 
