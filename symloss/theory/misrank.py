@@ -2,10 +2,14 @@
 
 The risk is a sum of one function per class under `sum p = 1`, so its minimum on a grid of cells is a shortest
 path: min-plus convolutions of lower bounds on the cells give a lower bound over every prediction with the
-first class on top, and one prediction with another class on top gives an upper bound.
+first class on top, and one prediction with another class on top gives an upper bound. That the first class is
+above the second is quickly asked for, and on a fine grid; that it is above all, on a coarser one, only where the
+former does not decide.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,6 +20,7 @@ from symloss.theory.proper import risk
 __all__ = ["grid_minimiser", "misranked"]
 
 _COARSE, _FINE = 150, 1500
+_COARSE_TOP, _FINE_TOP = 60, 250
 _Found = tuple[list[float], list[float], float]
 
 
@@ -38,6 +43,24 @@ def misranked(profile: Profile) -> _Found | None:
         value = risk(profile, posterior, prediction)
         floor = fine.floor_right(posterior)
         gain = floor - float(value.hi)
+        if gain > 1e-9 and np.isfinite(gain):
+            return [float(v) for v in posterior], [float(v) for v in prediction], gain
+    return _misranked_at_the_top(profile) if profile.classes > 2 else None
+
+
+def _misranked_at_the_top(profile: Profile) -> _Found | None:
+    coarse, fine = _Risk.of(profile, _COARSE_TOP), _Risk.of(profile, _FINE_TOP)
+    if coarse is None or fine is None:
+        return None
+    promising: list[tuple[float, FloatArray, FloatArray]] = []
+    for posterior in _posteriors(profile.classes):
+        wrong, prediction = coarse.best_wrong(posterior)
+        gain = coarse.best_on_top(posterior) - wrong
+        if np.isfinite(wrong) and gain > 0:
+            promising.append((gain, posterior, prediction))
+    promising.sort(key=lambda item: -item[0])
+    for _, posterior, prediction in promising[:2]:
+        gain = fine.floor_on_top(posterior) - float(risk(profile, posterior, prediction).hi)
         if gain > 1e-9 and np.isfinite(gain):
             return [float(v) for v in posterior], [float(v) for v in prediction], gain
     return None
@@ -151,17 +174,7 @@ class _Risk:
         A prediction in cells `k_i` has `n - C <= sum k_i <= n`, and `k_1 >= k_2`.
         """
         n, classes = self.n, len(posterior)
-        with np.errstate(all="ignore"):
-            first, second, rest = (
-                q * self.low[0] + (1 - q) * self.low[1] for q in (posterior[0], posterior[1], posterior[-1])
-            )
-        slack = (
-            1e-12
-            * classes
-            * float(
-                1 + np.abs(np.concatenate([first, rest])[np.isfinite(np.concatenate([first, rest]))]).max()
-            )
-        )
+        first, second, rest, slack = self._floors(posterior)
         total, _ = _copies(rest, classes - 2)
         k = np.arange(n)
         best = np.inf
@@ -175,6 +188,54 @@ class _Risk:
             value = np.where(allowed, first[:, None] + second[None, :] + tail, np.inf)
             best = min(best, float(value.min()))
         return best - slack
+
+    def _floors(self, posterior: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+        """Lower bounds of the terms of the first, second and last class on the cells, and what rounding may add."""
+        with np.errstate(all="ignore"):
+            first, second, rest = (
+                q * self.low[0] + (1 - q) * self.low[1] for q in (posterior[0], posterior[1], posterior[-1])
+            )
+        terms = np.concatenate([first, second, rest])
+        largest = float(np.abs(terms[np.isfinite(terms)]).max(initial=0.0))
+        return first, second, rest, 1e-12 * len(posterior) * (1 + largest)
+
+    def best_on_top(self, posterior: FloatArray) -> float:
+        """The least risk on the grid with the first class at least as high as every other."""
+        first, second, rest = self._terms(posterior)
+        return _least_on_top(first, second, rest, len(posterior), self.n, [self.n])
+
+    def floor_on_top(self, posterior: FloatArray) -> float:
+        """A lower bound of the risk of every prediction with the first class at least as high as every other."""
+        n, classes = self.n, len(posterior)
+        first, second, rest, slack = self._floors(posterior)
+        return _least_on_top(first, second, rest, classes, n, range(n - classes, n + 1)) - slack
+
+
+def _least_on_top(
+    first: FloatArray, second: FloatArray, rest: FloatArray, classes: int, n: int, sums: Sequence[int]
+) -> float:
+    """The least sum over indices whose sum is one of `sums`, the first of them no smaller than any other."""
+    best = np.inf
+    for top in range(n // classes, len(first)):
+        below = np.arange(len(first)) <= top
+        others = _power(np.where(below, rest, np.inf), classes - 2)
+        others, _ = _convolved(others, np.where(below, second, np.inf))
+        left = [total - top for total in sums if 0 <= total - top < len(others)]
+        best = min(best, float(first[top] + others[left].min(initial=np.inf)))
+    return best
+
+
+def _power(f: FloatArray, count: int) -> FloatArray:
+    """The least sum of `count` values of `f` for each sum of indices, by doubling."""
+    total = np.full(len(f), np.inf)
+    total[0] = 0.0
+    while count:
+        if count % 2:
+            total, _ = _convolved(total, f)
+        count //= 2
+        if count:
+            f, _ = _convolved(f, f)
+    return total
 
 
 def _copies(f: FloatArray, count: int) -> tuple[FloatArray, list[FloatArray]]:
