@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import least_squares
-from sympy import Expr, Integer, Rational, oo
+from sympy import Expr, Integer, Poly, Rational, expand, oo, solve
 
 from symloss.errors import SymlossError
-from symloss.expr import Loss, P
+from symloss.expr import C, Loss, P, Y
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign, shorter
@@ -65,11 +65,11 @@ def known_as(loss: Loss, classes: int) -> Finding:
         if fit.apart < _CLOSE:
             try:
                 found = _proof(loss, fit, classes)
+                if found is None and loss.kind != "regression":
+                    solved = _solved(loss, fit, classes)
+                    found = _proof(loss, solved, classes) if solved is not None else None
             except SymlossError as error:
-                found = None
-                fits.append(fit)
-                problem = str(error)
-                return unknown(f"agrees with {fit.label} on a grid, which is not proved: {problem}")
+                return unknown(f"agrees with {fit.label} on a grid, which is not proved: {error}")
             if found is not None:
                 return found
             return unknown(f"agrees with {fit.label} to {fit.apart:.1g} on a grid, which is not proved")
@@ -235,6 +235,45 @@ def _proof(loss: Loss, fit: _Fit, classes: int) -> Finding | None:
     if number_sign(slope - other_slope) != 0:
         return None
     return _named(fit, factor, shorter(slope + at_target + (classes - 1) * at_other))
+
+
+def _solved(loss: Loss, fit: _Fit, classes: int) -> _Fit | None:
+    """The coefficients in which the zoo loss is linear, from equating the powers of `p`, the others zero.
+
+    Up to a factor and a constant a loss is `(M1 - M0)'` and `M0''`. None unless these are polynomials, on one
+    smooth piece, that some coefficients make equal.
+    """
+    family = fit.entry.loss.expr.xreplace({C: Integer(classes)})
+    symbols = [s for s in family.free_symbols if s.name in fit.values]
+    linear = [s for s in symbols if family.diff(s, 2) == 0]
+    fixed = {s: Integer(0) for s in symbols if s not in linear}
+    bounds = fit.entry.bounds
+    if not linear or any(
+        not low <= 0 <= high for low, high in (bounds[s.name] for s in fixed if s.name in bounds)
+    ):
+        return None
+    fixed |= {
+        s: Rational(repr(value))
+        for s in family.free_symbols
+        if s not in symbols and (value := fit.entry.defaults.get(s.name)) is not None
+    }
+    theirs = family.xreplace(fixed)
+    ours = Profile.of(loss, classes)
+    pieces, _ = pieces_of(
+        lambda r: (ours.target(r, P), ours.other(r, P)), P, Point.at(Integer(0)), Point.at(Integer(1))
+    )
+    if len(pieces) > 1:
+        return None
+    present, absent = (pieces[0].exprs[1 - y] - theirs.subs(Y, y) for y in (1, 0))
+    powers: list[Expr] = []
+    for expr in (expand((present - absent).diff(P)), expand(absent.diff(P, 2))):
+        if not expr.is_polynomial(P):
+            return None
+        powers += [power for power in Poly(expr, P).coeffs() if power != 0]
+    for solution in solve(powers, linear, dict=True):
+        values = {s.name: solution.get(s, Integer(0)).subs(dict.fromkeys(linear, 0)) for s in linear}
+        return _Fit(fit.entry, {**dict.fromkeys(fit.values, Integer(0)), **values}, fit.apart)
+    return None
 
 
 def _difference(pieces: tuple[Piece, ...], i: int, factor: Expr) -> Curve:

@@ -70,6 +70,26 @@ def test_the_zoo_is_decided(name: str, kind: str) -> None:
     assert known.value.startswith("poly1(epsilon=40)" if name == "sce" else name)
 
 
+@pytest.mark.parametrize(
+    "text", ["0.38*(0.47*p - 0.31*y)**2", "sqrt(2)*(1 - p)**2*y + p**3/7", "-(0.13*p*y + 0.5)**2"]
+)
+def test_coefficients_are_solved_for_exactly(text: str) -> None:
+    """A polynomial is Taylor's loss with coefficients that no fit in floats hits."""
+    loss = sl.parse(text)
+    known = analyze(loss, classes=10).findings["known_as"]
+    assert known.verdict == "proved"
+    values = {k: float(v) for k, v in (pair.split("=") for pair in known.value[10:-1].split(", "))}
+    other = sl.named("taylorglo", **values)
+    p = np.linspace(0.01, 0.99, 50)
+
+    def slopes(each: sl.Loss) -> np.ndarray:
+        m1, m0 = (sl.Loss(each.at_classes(10), each.kind).lambdify("numpy")(y, p) for y in (1.0, 0.0))
+        return np.concatenate([np.gradient(m1 - m0, p), np.gradient(np.gradient(m0 + 0 * p, p), p)])
+
+    ours, theirs = slopes(loss), slopes(other)
+    np.testing.assert_allclose(theirs, ours * (theirs[5] / ours[5]), rtol=1e-6, atol=1e-7)
+
+
 STATISTICS = [
     ("5*(y - p)**2", "mean"),
     ("abs(y - p)/3", "median"),
