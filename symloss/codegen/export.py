@@ -13,6 +13,7 @@ from symloss.codegen.compiled import Formula, formula_of
 from symloss.codegen.curves import Curve, entry_curve, regression_curve
 from symloss.codegen.dense_path import dense_curves
 from symloss.codegen.dialects import HELPERS
+from symloss.codegen.kernels import Kernel, recognise
 from symloss.codegen.module import hard_path
 from symloss.codegen.target_path import row_curve
 from symloss.expr import Loss
@@ -64,12 +65,16 @@ class _Export:
         self.helpers: list[str] = []
 
     def text(self) -> str:
-        kind = self.loss.kind
+        kind, kernel = self.loss.kind, recognise(self.formula)
+        if kernel is not None and kind != "classification":
+            return self.of_kernel(kernel)
         composed = self.filled(templates.COMPOSED[kind])
         fused = self.fused()
-        module = templates.MODULES[kind].replace("@FUSABLE@", "logits.shape[1] > 1" if fused else "False")
-        if not fused:
-            module = module.replace("FusedLoss.apply(logits, t, pi, w)", "None")
+        module = templates.MODULES[kind].replace(
+            "@FUSED@", templates.FUSED_CALL if fused else templates.UNFUSED_CALL
+        )
+        torchs = templates.CROSS_ENTROPY if kernel is not None and not kernel.small_only else ""
+        module = module.replace("@KERNEL@", torchs and torchs.replace("@SCALE@", _factor(kernel)))
         priors = (
             "\n\n    `priors` [C] is the class prior pi of the formula." if self.formula.uses_priors else ""
         )
@@ -82,6 +87,17 @@ class _Export:
         helpers = [HELPERS["torch"][name] for name in self.helpers]
         parts = [self.head(), *helpers, _LIKE, *pairs, *self.functions.values(), composed, fused, module]
         return "\n\n".join(part for part in parts if part)
+
+    def of_kernel(self, kernel: Kernel) -> str:
+        """The file of a loss that torch has."""
+        outputs = "logits" if self.loss.kind == "multilabel" else "predictions"
+        module = templates.KERNEL_MODULE.replace("@OUTPUTS@", outputs).replace("@KERNEL@", kernel.name)
+        head = (
+            self.head()
+            .replace("import math\n\n", "")
+            .replace("from torch import Tensor, nn", "from torch import nn")
+        )
+        return "\n\n".join([head.replace("import torch\n", ""), module.replace("@SCALE@", _factor(kernel))])
 
     def head(self) -> str:
         what = {
@@ -158,6 +174,10 @@ class _Export:
             arguments = ["C"]
         self.functions[name] = f"def {name}({', '.join(arguments)}):\n    {_TITLES[name]}\n{body}"
         return f"{name}({', '.join(arguments)})"
+
+
+def _factor(kernel: Kernel | None) -> str:
+    return "" if kernel is None or kernel.scale == 1.0 else f"{kernel.scale!r} * "
 
 
 _TITLES = {

@@ -185,11 +185,20 @@ class SymbolicLoss(nn.Module):
         rows, classes = z.shape
         if t.shape[0] != rows or z.dtype not in _FULL or 0 <= self.ignore_index < classes:
             return None
+        if self._some_ignored(t):
+            return None
         try:
             path = _HARD_PATHS[self._hard_path](self._formula, t.unsqueeze(1), _NOTHING)
             return run(path, self._reduction(rows), z)
         except (RuntimeError, IndexError):  # `gather` refuses an index
             return None
+
+    def _some_ignored(self, t: Tensor) -> bool:
+        """Whether instances do not count, asked where a refused index would be the end of the process.
+
+        On the CPU `gather` raises; a kernel of an accelerator asserts, and nothing runs there afterwards.
+        """
+        return t.device.type != "cpu" and bool((t == self.ignore_index).any())
 
     def _classification(self, z: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
         indices = checks.check_class_shapes(z, targets)
@@ -207,7 +216,7 @@ class SymbolicLoss(nn.Module):
 
     def _hard(self, z: Tensor, t: Tensor, weight: Tensor | None, inputs: dict[str, Any]) -> Tensor:
         rows = weight is not None and self._formula.composed.other_is_zero
-        if not (composes(z) or 0 <= self.ignore_index < z.shape[1]):
+        if not (composes(z) or 0 <= self.ignore_index < z.shape[1] or self._some_ignored(t)):
             # Valid indices are the rule: `gather` checks them on the way, and only its refusal costs a look.
             try:
                 path = self._path(z, None, t, None if rows else weight, inputs)

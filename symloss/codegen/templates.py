@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["COMPOSED", "FUSED", "MODULES"]
+__all__ = [
+    "COMPOSED", "CROSS_ENTROPY", "FUSED", "FUSED_CALL", "KERNEL_MODULE", "MODULES", "UNFUSED_CALL",
+]  # fmt: skip
 
 _CLASS_COMPOSED = '''def composed_losses(z, t, soft, weight, pi, w):
     """Every instance's loss by operations that autograd knows, for soft labels and higher derivatives."""
@@ -38,16 +40,31 @@ COMPOSED = {
 }
 
 _CLASS_DOUBLE = """        if torch.is_grad_enabled():  # a derivative of the derivative is wanted
-            losses = composed_losses(z, t, None, None, pi, w)
-            return (*torch.autograd.grad(losses, z, g, create_graph=True), None, None, None)
+            loss = reduced(composed_losses(z, t, None, None, pi, w), reduction)
+            return (*torch.autograd.grad(loss, z, g, create_graph=True), None, None, None, None)
+        g = shared(g, t, reduction)
 """
+
+_CLASS_REDUCTION = '''def reduced(losses, reduction):
+    """The losses of the instances, or their mean or sum."""
+    return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
+
+
+def shared(g, t, reduction):
+    """From the gradient by what `reduced` gives, that by the loss of each instance."""
+    if reduction == "none":
+        return g.unsqueeze(1)
+    return g / t.numel() if reduction == "mean" else g
+
+
+'''
 
 _ONE_SIDED = '''class FusedLoss(torch.autograd.Function):
     """One pass: with s = dL/d(log p_t), dL/dz_j = -s p_j, and s (1 - p_t) for the target."""
 
     @staticmethod
-    def forward(ctx, z, t, pi, w):
-        ctx.constants = t, pi, w
+    def forward(ctx, z, t, pi, w, reduction):
+        ctx.constants = t, pi, w, reduction
         C = z.shape[1]
         P = torch.softmax(z, 1)
         p = P.gather(1, t)
@@ -55,41 +72,43 @@ _ONE_SIDED = '''class FusedLoss(torch.autograd.Function):
         u = torch.log(p) if p.amin() > 1e-30 else torch.log_softmax(z, 1).gather(1, t)@PI_AT_T@
         value, slope = @ROW_AND_SLOPE@
         ctx.save_for_backward(z, P, p, like(slope, u))
-        return like(value, u).squeeze(1)
+        return reduced(like(value, u).squeeze(1), reduction)
 
     @staticmethod
     def backward(ctx, g):
-        (z, P, p, slope), (t, pi, w) = ctx.saved_tensors, ctx.constants
-@DOUBLE@        s = slope * g.unsqueeze(1)
-        return (P * -s).scatter_(1, t, s * (1 - p)), None, None, None
+        (z, P, p, slope), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
+@DOUBLE@        s = slope * g
+        return (P * -s).scatter_(1, t, s * (1 - p)), None, None, None, None
 '''
 
 _TWO_SIDED = '''class FusedLoss(torch.autograd.Function):
     """One pass: with d = z_t - logsumexp(others), s = dL/dd: dL/dz_t = s, dL/dz_j = -s softmax(others)_j."""
 
     @staticmethod
-    def forward(ctx, z, t, pi, w):
-        ctx.constants = t, pi, w
+    def forward(ctx, z, t, pi, w, reduction):
+        ctx.constants = t, pi, w, reduction
         C = z.shape[1]
         others = z.scatter(1, t, -math.inf)
-        u, v = sigmoid_pair(z.gather(1, t) - torch.logsumexp(others, 1, keepdim=True))@PI_AT_T@
+        top, others = others.amax(1, keepdim=True), torch.softmax(others, 1)
+        # Their log-sum-exp by way of the largest of them.
+        u, v = sigmoid_pair(z.gather(1, t) - top + torch.log(others.amax(1, keepdim=True)))@PI_AT_T@
         value, slope = @ROW_AND_SLOPE@
-        ctx.save_for_backward(z, torch.softmax(others, 1), like(slope, u))
-        return like(value, u).squeeze(1)
+        ctx.save_for_backward(z, others, like(slope, u))
+        return reduced(like(value, u).squeeze(1), reduction)
 
     @staticmethod
     def backward(ctx, g):
-        (z, others, slope), (t, pi, w) = ctx.saved_tensors, ctx.constants
-@DOUBLE@        s = slope * g.unsqueeze(1)
-        return (others * -s).scatter_(1, t, s), None, None, None
+        (z, others, slope), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
+@DOUBLE@        s = slope * g
+        return (others * -s).scatter_(1, t, s), None, None, None, None
 '''
 
 _DENSE = '''class FusedLoss(torch.autograd.Function):
     """One sweep: with h_j = dM/d(log p_j), dL/dz_j = h_j - p_j sum_i h_i."""
 
     @staticmethod
-    def forward(ctx, z, t, pi, w):
-        ctx.constants = t, pi, w
+    def forward(ctx, z, t, pi, w, reduction):
+        ctx.constants = t, pi, w, reduction
         C = z.shape[1]
         u = torch.log_softmax(z, 1)
         P = p = torch.exp(u)
@@ -98,33 +117,36 @@ _DENSE = '''class FusedLoss(torch.autograd.Function):
         hit, hit_slope = (like(x, u) for x in @TARGET_AND_SLOPE@)
         value, slope = value.scatter(1, t, hit), slope.scatter(1, t, hit_slope)
         ctx.save_for_backward(z, torch.addcmul(slope, P, slope.sum(1, keepdim=True), value=-1))
-        return value.sum(1)
+        return reduced(value.sum(1), reduction)
 
     @staticmethod
     def backward(ctx, g):
-        (z, gradient), (t, pi, w) = ctx.saved_tensors, ctx.constants
-@DOUBLE@        return gradient * g.unsqueeze(1), None, None, None
+        (z, gradient), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
+@DOUBLE@        return gradient * g, None, None, None, None
 '''
 
 _LINEAR = '''class FusedLoss(torch.autograd.Function):
     """L = a log p_t + b (sum of the others' log p); dL/dz_j = b - (a + (C - 1) b) p_j, a - b more at t."""
 
     @staticmethod
-    def forward(ctx, z, t, pi, w):
-        ctx.constants = t, pi, w
+    def forward(ctx, z, t, pi, w, reduction):
+        ctx.constants = t, pi, w, reduction
         a, b = coefficients(float(z.shape[1]))
-        target, norm = z.gather(1, t), torch.logsumexp(z, 1, keepdim=True)
-        ctx.save_for_backward(z, norm)
+        target, p = z.gather(1, t), torch.softmax(z, 1)
+        at_target = p.gather(1, t)
+        # Where p_t has underflown its logarithm comes from the logits.
+        enough = at_target.amin() > 1e-30
+        norm = target - torch.log(at_target) if enough else torch.logsumexp(z, 1, keepdim=True)
+        ctx.save_for_backward(z, p)
         losses = (a - b) * (target - norm) + b * z.shape[1] * (z.mean(1, keepdim=True) - norm)
-        return losses.squeeze(1)
+        return reduced(losses.squeeze(1), reduction)
 
     @staticmethod
     def backward(ctx, g):
-        (z, norm), (t, pi, w) = ctx.saved_tensors, ctx.constants
+        (z, p), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
 @DOUBLE@        a, b = coefficients(float(z.shape[1]))
-        g = g.unsqueeze(1)
-        gradient = torch.exp(z - norm).mul_(-(a + (z.shape[1] - 1) * b) * g).add_(b * g)
-        return gradient.scatter_add_(1, t, ((a - b) * g).expand_as(t)), None, None, None
+        gradient = (p * (-(a + (z.shape[1] - 1) * b) * g)).add_(b * g)
+        return gradient.scatter_add_(1, t, ((a - b) * g).expand_as(t)), None, None, None, None
 '''
 
 _ENTRY = '''class FusedLoss(torch.autograd.Function):
@@ -156,10 +178,10 @@ _REGRESSION_INPUTS = """        p = z
         value, slope = (like(x, p) for x in @SOFT_AND_SLOPE@)"""
 
 FUSED = {
-    "one-sided": _ONE_SIDED.replace("@DOUBLE@", _CLASS_DOUBLE),
-    "two-sided": _TWO_SIDED.replace("@DOUBLE@", _CLASS_DOUBLE),
-    "dense": _DENSE.replace("@DOUBLE@", _CLASS_DOUBLE),
-    "linear": _LINEAR.replace("@DOUBLE@", _CLASS_DOUBLE),
+    "one-sided": _CLASS_REDUCTION + _ONE_SIDED.replace("@DOUBLE@", _CLASS_DOUBLE),
+    "two-sided": _CLASS_REDUCTION + _TWO_SIDED.replace("@DOUBLE@", _CLASS_DOUBLE),
+    "dense": _CLASS_REDUCTION + _DENSE.replace("@DOUBLE@", _CLASS_DOUBLE),
+    "linear": _CLASS_REDUCTION + _LINEAR.replace("@DOUBLE@", _CLASS_DOUBLE),
     "multilabel": _ENTRY.replace("@INPUTS@", _MULTILABEL_INPUTS),
     "regression": _ENTRY.replace("@INPUTS@", _REGRESSION_INPUTS),
 }
@@ -178,7 +200,7 @@ _CLASS_MODULE = '''class SymbolicLoss(nn.Module):
         self.register_buffer("priors", None if priors is None else torch.as_tensor(priors))
 
     def forward(self, logits, target, w=1.0):
-        shape = -1, *[1] * (logits.dim() - 2)
+@KERNEL@        shape = -1, *[1] * (logits.dim() - 2)
         weight = None if self.weight is None else self.weight.to(logits).view(shape)
         pi = None if self.priors is None else self.priors.to(logits).view(shape)
         w = w.unsqueeze(1) if torch.is_tensor(w) and w.dim() else w
@@ -186,12 +208,7 @@ _CLASS_MODULE = '''class SymbolicLoss(nn.Module):
             losses, count = composed_losses(logits, None, target, weight, pi, w), target[:, 0].numel()
         else:
             kept = target != self.ignore_index
-            t = torch.where(kept, target, 0).unsqueeze(1)
-            if weight is None and @FUSABLE@:
-                losses = FusedLoss.apply(logits, t, pi, w)
-            else:
-                losses = composed_losses(logits, t, None, weight, pi, w)
-            losses = torch.where(kept, losses, 0.0)
+@FUSED@            losses = torch.where(kept, losses, 0.0)
             weights = kept if weight is None else torch.where(kept, weight.flatten()[t.squeeze(1)], 0.0)
             count = weights.sum()
         if self.reduction == "none":
@@ -217,6 +234,40 @@ _ENTRY_MODULE = '''class SymbolicLoss(nn.Module):
             return losses
         return losses.mean() if self.reduction == "mean" else losses.sum()
 '''
+
+UNFUSED_CALL = """            t = torch.where(kept, target, 0).unsqueeze(1)
+            losses = composed_losses(logits, t, None, weight, pi, w)
+"""
+FUSED_CALL = """            fused = weight is None and logits.shape[1] > 1
+            if fused and kept.all():
+                return FusedLoss.apply(logits, target.unsqueeze(1), pi, w, self.reduction)
+            t = torch.where(kept, target, 0).unsqueeze(1)
+            if fused:
+                losses = FusedLoss.apply(logits, t, pi, w, "none")
+            else:
+                losses = composed_losses(logits, t, None, weight, pi, w)
+"""
+
+CROSS_ENTROPY = """        if logits.numel() <= 1 << 20:  # beyond, the one exponential of `FusedLoss` is faster
+            weight = None if self.weight is None else self.weight.to(logits)
+            return @SCALE@F.cross_entropy(
+                logits, target, weight, ignore_index=self.ignore_index, reduction=self.reduction
+            )
+"""
+
+KERNEL_MODULE = '''class SymbolicLoss(nn.Module):
+    """The loss of @OUTPUTS@ and targets of the same shape."""
+
+    def __init__(self, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, outputs, target):
+        if target.shape != outputs.shape:
+            raise ValueError(f"expected targets of shape {tuple(outputs.shape)}, got {tuple(target.shape)}")
+        return @SCALE@@KERNEL@(outputs, target.to(outputs.dtype), reduction=self.reduction)
+'''
+"""Of a multilabel or regression loss that torch has."""
 
 MODULES = {
     "classification": _CLASS_MODULE,

@@ -90,7 +90,11 @@ def sparsify(loss: Loss) -> Derivation:
         "The loss on the even spread of the non-targets, as a function of the target's probability alone.",
         tuple(steps),
         result,
-        {"p_t": "the target's probability", "p[j]": "those of the C - 1 others"},
+        {
+            "p_t": "the target's probability",
+            "p[j]": "those of the C - 1 others",
+            **{name: f"{value:g} here" for name, value in loss.coefficients.items()},
+        },
     )
 
 
