@@ -11,7 +11,19 @@ from sympy import Expr, Integer, Poly, Pow, Symbol, exp
 
 from symloss.codegen.emit import Printed, build, print_function
 from symloss.codegen.limits import at, at_zero
-from symloss.codegen.rewrite import ENTRY, LOG_P, LOG_Q, P_, PRIOR, Q_, TARGET, WEIGHT, in_logs, plain
+from symloss.codegen.rewrite import (
+    ENTRY,
+    LOG_P,
+    LOG_Q,
+    P_,
+    PRIOR,
+    Q_,
+    RESIDUAL,
+    TARGET,
+    WEIGHT,
+    in_logs,
+    plain,
+)
 from symloss.errors import CompileError
 from symloss.expr import PI, C, P, W, Y
 
@@ -111,6 +123,12 @@ class Formula:
         return plain(self.entry) if self.kind == "regression" else in_logs(self.entry)
 
     @cached_property
+    def of_residual(self) -> Expr | None:
+        """`M` of a regression loss as a function of the residual `p - y`, where it is one."""
+        found = self.general.xreplace({P: Y + RESIDUAL})
+        return None if found.has(Y) else found
+
+    @cached_property
     def singular_at_zero(self) -> bool:
         """Whether `M(y, p)` cannot simply be evaluated at `y = 0`."""
         general = self.general
@@ -174,8 +192,11 @@ class Formula:
         """
         coefficients = {Symbol(c, real=True): f"k[{i}]" for i, c in enumerate(self.coefficients)}
         if self.kind == "regression":
-            names = {P: "p", Y: "y", W: "w"} | coefficients
-            return print_function(name, results, REGRESSION_ARGUMENTS, names, language=language)
+            names = {P: "p", Y: "y", W: "w", RESIDUAL: "r"} | coefficients
+            prelude = {RESIDUAL: "r = p - y"}
+            return print_function(
+                name, results, REGRESSION_ARGUMENTS, names, language=language, prelude=prelude
+            )
         names = {P_: "p", Q_: "q", LOG_P: "u", LOG_Q: "v", TARGET: "y", C: "C", PRIOR: "pi", WEIGHT: "w"}
         if one_sided:
             del names[LOG_Q]

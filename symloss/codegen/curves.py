@@ -15,7 +15,18 @@ from torch import Tensor
 from symloss.codegen.compiled import Formula
 from symloss.codegen.emit import Printed
 from symloss.codegen.logits import sigmoid_pair
-from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, PRIOR, Q_, TARGET, WEIGHT, log_slope, logit_slope
+from symloss.codegen.rewrite import (
+    LOG_P,
+    LOG_Q,
+    P_,
+    PRIOR,
+    Q_,
+    RESIDUAL,
+    TARGET,
+    WEIGHT,
+    log_slope,
+    logit_slope,
+)
 from symloss.codegen.signed_log import SignedLog, evaluate
 from symloss.expr import C, P, W, Y
 
@@ -86,7 +97,10 @@ def entry_curve(formula: Formula, value: Expr, one_sided: bool = False) -> Curve
 
 
 def regression_curve(formula: Formula) -> Curve:
-    """The curve of a regression formula."""
+    """The curve of a regression formula: of the residual where it is one, so that the two share it."""
+    residual = formula.of_residual
+    if residual is not None:
+        return Curve(formula, residual, residual.diff(RESIDUAL))
     return Curve(formula, formula.general, formula.general.diff(P))
 
 
@@ -142,7 +156,7 @@ def signed_inputs(
 
 def signed_regression(p: Tensor, y: Tensor, w: Tensor | None) -> dict[Symbol, SignedLog]:
     """The symbols of a regression formula on signed logarithms."""
-    inputs = {P: SignedLog.of(p), Y: SignedLog.of(y)}
+    inputs = {P: SignedLog.of(p), Y: SignedLog.of(y), RESIDUAL: SignedLog.of(p.double() - y.double())}
     if w is not None:
         inputs[W] = SignedLog.of(w.expand_as(p))
     return inputs

@@ -52,6 +52,10 @@ HELPERS: dict[str, dict[str, str]] = {
     near = torch.log(-torch.expm1(torch.where(small, u, -1.0)))
     return torch.where(small, near, torch.log1p(-torch.exp(torch.where(small, -1.0, u))))
 ''',
+        "log_cosh": '''def log_cosh(x):
+    """log(cosh(x)) without overflow."""
+    return x + torch.nn.functional.softplus(-2 * x) - 0.6931471805599453
+''',
         "softplus": '''def softplus(x):
     """log(1 + exp(x)), exact at both ends."""
     return torch.clamp(x, min=0) + torch.log1p(torch.exp(-torch.abs(x)))
@@ -60,12 +64,14 @@ HELPERS: dict[str, dict[str, str]] = {
     "numpy": {
         "plog": "def plog(x):\n    return np.log(np.maximum(np.abs(x), 1e-7))\n",
         "psqrt": "def psqrt(x):\n    return np.sqrt(np.maximum(np.abs(x), 1e-7))\n",
+        "log_cosh": "def log_cosh(x):\n    return np.logaddexp(x, np.negative(x)) - np.log(2)\n",
         "softplus": "def softplus(x):\n    return np.logaddexp(0, x)\n",
         "sigmoid": "def sigmoid(x):\n    return np.exp(-np.logaddexp(0, np.negative(x)))\n",
     },
     "math": {
         "plog": "def plog(x):\n    return math.log(max(abs(x), 1e-7))\n",
         "psqrt": "def psqrt(x):\n    return math.sqrt(max(abs(x), 1e-7))\n",
+        "log_cosh": "def log_cosh(x):\n    return abs(x) + math.log1p(math.exp(-2 * abs(x))) - math.log(2)\n",
         "softplus": "def softplus(x):\n    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))\n",
         "sigmoid": "def sigmoid(x):\n    return math.exp(min(x, 0.0)) / (1 + math.exp(-abs(x)))\n",
         "sign": "def sign(x):\n    return float((x > 0) - (x < 0))\n",
@@ -73,6 +79,7 @@ HELPERS: dict[str, dict[str, str]] = {
     "mpmath": {
         "plog": "def plog(x):\n    return mpmath.log(max(abs(x), mpmath.mpf(10) ** -7))\n",
         "psqrt": "def psqrt(x):\n    return mpmath.sqrt(max(abs(x), mpmath.mpf(10) ** -7))\n",
+        "log_cosh": "def log_cosh(x):\n    return mpmath.log(mpmath.cosh(x))\n",
         "softplus": "def softplus(x):\n    return mpmath.log1p(mpmath.exp(x))\n",
         "sigmoid": "def sigmoid(x):\n    return 1 / (1 + mpmath.exp(-x))\n",
     },

@@ -49,6 +49,7 @@ _CALLS: dict[type, str] = {
     cosh: "cosh",
     nodes.expm1: "expm1",
     nodes.log1p: "log1p",
+    nodes.log_cosh: "log_cosh",
     nodes.absolute: "abs",
     nodes.signum: "sign",
     nodes.step: "step",

@@ -15,9 +15,6 @@ from symloss.codegen.logits import sigmoid_pair
 
 __all__ = ["MultilabelPath", "RegressionPath", "multilabel_curves", "regression_only"]
 
-BLOCK = 1 << 16
-"""Entries in a block: a quarter of a megabyte of float32."""
-
 
 @lru_cache(maxsize=512)
 def regression_only(formula: Formula) -> Curve:
@@ -50,7 +47,8 @@ class RegressionPath:
 
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
-        return _in_blocks(self._entries, z, self.y, self.inputs["w"], gradient)
+        value, *slopes = self._entries(z, self.y, self.inputs["w"], gradient)
+        return value, tuple(slopes)
 
     def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
@@ -125,23 +123,3 @@ def _replaced(x: Tensor, where: Tensor, values: Tensor) -> Tensor:
     copy = x.clone()
     copy[where] = values.to(x.dtype)
     return copy
-
-
-def _in_blocks(
-    function: Any, p: Tensor, y: Tensor, w: Tensor | None, gradient: bool
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """`function` on slices that fit the cache; the temporaries of a long formula never reach memory."""
-    if p.numel() <= 2 * BLOCK or not p.is_contiguous() or not y.is_contiguous():
-        value, *slopes = function(p, y, w, gradient)
-        return value, tuple(slopes)
-    results = [torch.empty_like(p) for _ in range(2 if gradient else 1)]
-    flat = [x.view(-1) for x in results]
-    ps, ys = p.view(-1), y.view(-1)
-    ws = w.reshape(-1) if w is not None and w.dim() else None
-    for start in range(0, p.numel(), BLOCK):
-        block = slice(start, start + BLOCK)
-        for x, part in zip(
-            flat, function(ps[block], ys[block], w if ws is None else ws[block], gradient), strict=True
-        ):
-            x[block] = part
-    return results[0], tuple(results[1:])

@@ -92,6 +92,7 @@ class _Export:
         """The file of a loss that torch has."""
         outputs = "logits" if self.loss.kind == "multilabel" else "predictions"
         module = templates.KERNEL_MODULE.replace("@OUTPUTS@", outputs).replace("@KERNEL@", kernel.name)
+        module = module.replace("@OPTIONS@", kernel.options)
         head = (
             self.head()
             .replace("import math\n\n", "")

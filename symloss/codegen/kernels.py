@@ -8,14 +8,14 @@ from functools import lru_cache, partial
 
 import torch
 import torch.nn.functional as F
-from sympy import Expr, expand
+from sympy import Expr, Symbol, expand
 from torch import Tensor
 
 from symloss.codegen import nodes
 from symloss.codegen.compiled import Formula
 from symloss.codegen.fused import composes
 from symloss.codegen.linear_path import linear_coefficients
-from symloss.codegen.rewrite import LOG_P, LOG_Q, TARGET
+from symloss.codegen.rewrite import LOG_P, LOG_Q, RESIDUAL, TARGET
 from symloss.codegen.target_path import SMALL
 from symloss.expr import P, Y
 
@@ -34,12 +34,14 @@ class Kernel:
         name: what torch calls it.
         scale: the factor.
         small_only: taken for small batches, where one operation less counts for most.
+        options: further arguments of torch's function, as they are written.
     """
 
     name: str
     scale: float
     small_only: bool
     function: Callable[[Tensor, Tensor, Tensor | None, str, int], Tensor]
+    options: str = ""
 
     def __call__(
         self, outputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: str, ignore_index: int
@@ -69,6 +71,11 @@ def _mse(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: in
 def _l1(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
     _same_shape(p, y)
     return F.l1_loss(p, y, reduction=reduction)
+
+
+def _huber(delta: float, p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    _same_shape(p, y)
+    return F.huber_loss(p, y, reduction=reduction, delta=delta)
 
 
 def _smoothed(
@@ -103,7 +110,7 @@ def recognise(formula: Formula) -> Kernel | None:
         if isinstance(inner, nodes.absolute):
             difference = _scaled("F.l1_loss", inner.args[0], Y - P, _l1)
             return difference and Kernel("F.l1_loss", float(factor) * abs(difference.scale), False, _l1)
-        return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse)
+        return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse) or _recognised_huber(formula)
     if formula.kind == "multilabel":
         name = "F.binary_cross_entropy_with_logits"
         return _scaled(name, general, -TARGET * LOG_P - (1 - TARGET) * LOG_Q, _bce)
@@ -111,6 +118,29 @@ def recognise(formula: Formula) -> Kernel | None:
     if found is None and formula.linear is not None and formula.other != 0:
         return Kernel("F.cross_entropy, label_smoothing", 1.0, True, partial(_smoothed, formula))
     return found
+
+
+def _recognised_huber(formula: Formula) -> Kernel | None:
+    """`c m (|r| - m/2)` with `m = min(delta, |r|)`."""
+    residual = formula.of_residual
+    least = residual.atoms(nodes.minimum) if residual is not None else set()
+    if residual is None or len(least) != 1 or residual.free_symbols != {RESIDUAL}:
+        return None
+    (m,) = least
+    sizes = {nodes.absolute(RESIDUAL), nodes.absolute(-RESIDUAL)} & set(m.args)
+    delta = next((x for x in m.args if x.is_number and x.is_positive), None)
+    if delta is None or not sizes:
+        return None
+    size, inner = Symbol("size"), Symbol("inner")
+    expr = residual.xreplace({m: inner}).xreplace(dict.fromkeys(sizes, size))
+    if expr.has(RESIDUAL):
+        return None
+    factor = expand(expr).coeff(size * inner)
+    if not factor.is_number or factor == 0 or expand(expr - factor * inner * (size - inner / 2)) != 0:
+        return None
+    return Kernel(
+        "F.huber_loss", float(factor), False, partial(_huber, float(delta)), f", delta={float(delta)}"
+    )
 
 
 def _scaled(

@@ -52,12 +52,13 @@ class LinearPath:
         p = torch.softmax(z, 1)
         at_target = p.gather(1, self.t)
         if z.numel() == 0 or at_target.amin().item() >= _TINY[z.dtype]:
-            log_norm = target - torch.log(at_target)
+            u = torch.log(at_target)
         else:
-            log_norm = torch.logsumexp(z, 1, keepdim=True)
-        # `mean z - logsumexp(z)` first: the two nearly cancel where the logits are large and equal.
-        rest = z.mean(1, keepdim=True) - log_norm
-        losses = (a - b) * (target - log_norm) + (b * z.shape[1]) * rest
+            u = target - torch.logsumexp(z, 1, keepdim=True)
+        # The mean of log p, as `mean z - z_t + u`: the first two nearly cancel where logits are large and equal.
+        rest = z.mean(1, keepdim=True) - target
+        every = b * z.shape[1]
+        losses = torch.add((a - b + every) * u, rest, alpha=every)
         return losses.squeeze(1), (p,) if gradient else ()
 
     def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
-from sympy import Abs, Expr, Function, Integer, Max, Min, exp, sign
+from sympy import Abs, Expr, Function, Integer, Max, Min, exp, sign, tanh
 
 from symloss.expr import plog, psqrt, sigmoid, softplus
 
 __all__ = [
-    "COMPILED", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p", "logistic", "maximum", "minimum",
-    "plogarithm", "psquareroot", "signum", "softened", "step",
+    "COMPILED", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p", "log_cosh", "logistic",
+    "maximum", "minimum", "plogarithm", "psquareroot", "signum", "softened", "step",
 ]  # fmt: skip
 
 
@@ -41,6 +41,15 @@ class log1p(_Real):
 
     def fdiff(self, argindex: int = 1) -> Expr:
         return 1 / (1 + self.args[0])
+
+
+class log_cosh(_Real):
+    """`log(cosh(x))`, where `cosh(x)` may be beyond every float."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return tanh(self.args[0])
 
 
 class absolute(_Real):

@@ -7,10 +7,10 @@ exactly: `p`, `q = 1 - p`, `u = log p` and `v = log q`. A formula is rewritten i
 
 from __future__ import annotations
 
-from sympy import Abs, Add, Expr, Integer, Mul, Poly, Pow, Symbol, exp, log, sign
+from sympy import Abs, Add, Expr, Integer, Mul, Poly, Pow, Symbol, cosh, exp, log, sign
 from sympy.polys.polyerrors import PolynomialError
 
-from symloss.codegen.nodes import COMPILED, absolute, expm1, fenced, log1p, signum
+from symloss.codegen.nodes import COMPILED, absolute, expm1, fenced, log1p, log_cosh, signum
 from symloss.expr import PI, P, W, Y, plog
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "PRIOR",
     "P_",
     "Q_",
+    "RESIDUAL",
     "TARGET",
     "WEIGHT",
     "in_logs",
@@ -34,6 +35,8 @@ LOG_Q = Symbol("v", nonpositive=True)
 TARGET = Symbol("y", nonnegative=True)
 PRIOR = Symbol("pi", positive=True)
 WEIGHT = Symbol("w", nonnegative=True)
+RESIDUAL = Symbol("r", real=True)
+"""`p - y` of a regression loss that depends on no more."""
 ENTRY: dict[Expr, Expr] = {P: P_, Y: TARGET, PI: PRIOR, W: WEIGHT}
 """What is known of the entries of a classification or multilabel loss."""
 
@@ -123,6 +126,8 @@ class _Rewriting:
         known, rest = _split(x) if self.logs else (Integer(0), x)
         if rest == 1:
             return known
+        if isinstance(rest, cosh):
+            return known + log_cosh(rest.args[0])
         constant, others = rest.as_coeff_Add()
         return known + (log1p(others) if constant == 1 and others != 0 else log(rest))
 

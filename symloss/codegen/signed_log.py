@@ -150,6 +150,9 @@ def _function(func: type, x: SignedLog) -> SignedLog:
     if func is nodes.softened:
         value = x.value  # softplus(x) is exp(x) far below 0, where exp(x) itself may round to 0
         return SignedLog.exp_of(value).where(value < _SMALL, _through(torch.nn.functional.softplus, x))
+    if func is nodes.log_cosh:
+        size = torch.exp(x.log)
+        return SignedLog.of(size + torch.log1p(torch.exp(-2 * size)) - math.log(2))
     if func is cosh:
         size = torch.exp(x.log)
         return SignedLog.exp_of(size + torch.log1p(torch.exp(-2 * size)) - math.log(2))

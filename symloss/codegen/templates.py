@@ -265,7 +265,7 @@ KERNEL_MODULE = '''class SymbolicLoss(nn.Module):
     def forward(self, outputs, target):
         if target.shape != outputs.shape:
             raise ValueError(f"expected targets of shape {tuple(outputs.shape)}, got {tuple(target.shape)}")
-        return @SCALE@@KERNEL@(outputs, target.to(outputs.dtype), reduction=self.reduction)
+        return @SCALE@@KERNEL@(outputs, target.to(outputs.dtype), reduction=self.reduction@OPTIONS@)
 '''
 """Of a multilabel or regression loss that torch has."""
 

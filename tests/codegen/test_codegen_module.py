@@ -128,6 +128,10 @@ REGRESSION: list[tuple[str, Callable[[Tensor, Tensor], Tensor]]] = [
     ("(y - p)**2 + 0*w", F.mse_loss),
     ("abs(p - y)*w", F.l1_loss),
     ("min(abs(y - p), 1)*(abs(y - p) - min(abs(y - p), 1)/2)", F.huber_loss),
+    (
+        "4*min(abs(y - p), 0.5)*(abs(y - p) - min(abs(y - p), 0.5)/2)",
+        lambda p, y: 4 * F.huber_loss(p, y, delta=0.5),
+    ),
     ("log(cosh(p - y))", lambda p, y: torch.log(torch.cosh(p - y)).mean()),
 ]
 
@@ -140,10 +144,15 @@ def test_regression_as_torch(formula: str, reference: Any, dtype: torch.dtype) -
     _same(lambda: ours(p, y), lambda: reference(p, y), p)
 
 
-def test_long_regression_batches_are_swept_in_blocks() -> None:
-    p, y = _logits(300_000, dtype=torch.float32), _logits(300_000, dtype=torch.float32, seed=5).detach()
-    ours = compile_loss(sl.named("huber", kind="regression"))
-    _same(lambda: ours(p, y), lambda: F.huber_loss(p, y), p)
+def test_log_cosh_neither_overflows_nor_bends_at_zero() -> None:
+    ours = compile_loss(sl.named("log-cosh", kind="regression"), "sum")
+    r = torch.tensor([0.0, 1e-3, -1e4, 1e4, 89.0], dtype=torch.float64, requires_grad=True)
+    losses = compile_loss(sl.named("log-cosh", kind="regression"), "none")(r, torch.zeros_like(r))
+    torch.testing.assert_close(losses, r.abs() + torch.log1p(torch.exp(-2 * r.abs())) - math.log(2))
+    (slope,) = torch.autograd.grad(ours(r, torch.zeros_like(r)), r, create_graph=True)
+    torch.testing.assert_close(slope, torch.tanh(r))
+    (bend,) = torch.autograd.grad(slope.sum(), r)
+    torch.testing.assert_close(bend, 1 - torch.tanh(r) ** 2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

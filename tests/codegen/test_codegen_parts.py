@@ -125,6 +125,11 @@ PLANS = {
     ("(y - p)**2", "regression"): ("kernel", "F.mse_loss"),
     ("abs(3*y - 3*p)", "regression"): ("kernel", "3 \\* F.l1_loss"),
     ("log(cosh(y - p))", "regression"): ("entries", "sum over entries"),
+    ("min(abs(y - p), 2)*(3*abs(p - y) - 1.5*min(abs(p - y), 2))", "regression"): (
+        "kernel",
+        "3 \\* F.huber_loss",
+    ),
+    ("min(abs(y - p), 2)*(3*abs(p - y) - min(abs(p - y), 2))", "regression"): ("entries", "sum over entries"),
     ("-y*log(p) - (1 - y)*log(1 - p)", "multilabel"): ("kernel", "binary_cross_entropy_with_logits"),
     ("-y*log(p)", "multilabel"): ("entries", "sum over entries"),
 }

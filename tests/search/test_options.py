@@ -41,13 +41,23 @@ def test_one_loss_for_several_tasks(wine: Task, tmp_path: Path) -> None:
     assert search.resume(tmp_path / "run") == result
 
 
-def test_no_row_of_the_front_refutes_a_requirement(wine: Task) -> None:
-    options = {**SMALL, "generations": 1, "seed_losses": [named("ce"), named("mae")]}
-    free = search.discover(wine, **options)
-    bound = search.discover(wine, require=["bounded_above"], **options)
-    assert any(row.certificate.findings["bounded_above"].verdict == "refuted" for row in free.front)
-    assert all(row.certificate.findings["bounded_above"].verdict != "refuted" for row in bound.front)
-    rejected = [entry for entry in bound.evaluations if "required bounded_above is refuted" in entry.reason]
+@pytest.mark.parametrize(
+    ("name", "wanted", "seeds"),
+    [
+        ("wine", "bounded_above", ("ce", "mae")),
+        ("diabetes", "bounded_influence", ("mse", "cauchy")),
+        ("digits-attributes", "bounded_above", ("bce", "focal-bce")),
+    ],
+)
+def test_no_row_of_the_front_refutes_a_requirement(name: str, wanted: str, seeds: tuple[str, str]) -> None:
+    task = load_task(name, model="linear").with_settings(steps=20)
+    given = [named(seed, task.kind) for seed in seeds]
+    options = {**SMALL, "generations": 1, "seed_losses": given}
+    free = search.discover(task, **options)
+    bound = search.discover(task, require=[wanted], **options)
+    assert any(row.certificate.findings[wanted].verdict == "refuted" for row in free.front)
+    assert all(row.certificate.findings[wanted].verdict != "refuted" for row in bound.front)
+    rejected = [entry for entry in bound.evaluations if f"required {wanted} is refuted" in entry.reason]
     assert rejected
     assert all(entry.outcome == "rejected" and entry.fitness is None for entry in rejected)
 
