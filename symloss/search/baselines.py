@@ -7,8 +7,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from scipy.stats import ttest_rel
-
 from symloss.errors import SymlossError
 from symloss.expr import Loss
 from symloss.runs import RunStore, derive
@@ -127,4 +125,6 @@ def _paired(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
     differences = [a - b for a, b in zip(ours, theirs, strict=True)]
     if max(differences) == min(differences):
         return 1.0 if differences[0] == 0 else 0.0
+    from scipy.stats import ttest_rel  # most of a second to import, which no worker needs
+
     return float(ttest_rel(ours, theirs).pvalue)

@@ -6,8 +6,6 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from scipy.stats import spearmanr
-
 from symloss.search.ranks import mean_ranks
 from symloss.search.result import Evaluation
 
@@ -59,6 +57,8 @@ def rank_correlations(evaluations: Sequence[Evaluation]) -> Mapping[str, tuple[f
     Over the losses that were trained to the end: those that a race dropped are missing, so the correlation
     over a run of which all went on (`keep=1`) is the one to trust. Of several tasks, the mean.
     """
+    from scipy.stats import spearmanr  # most of a second to import, which no worker needs
+
     found = {}
     full = [entry for entry in evaluations if entry.outcome == "trained" and entry.rungs and entry.scores]
     for rung in dict.fromkeys(name for entry in full for name in entry.rungs):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from symloss.search.result import Evaluation
 
@@ -20,6 +19,8 @@ def mean_ranks(fitnesses: Sequence[Sequence[float]]) -> list[float]:
     """
     if not fitnesses:
         return []
+    from scipy.stats import rankdata  # most of a second to import, which no worker needs
+
     ranks = rankdata(np.asarray(fitnesses, dtype=float), axis=0)
     return [float(mean) for mean in ranks.mean(axis=1)]
 
