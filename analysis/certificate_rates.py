@@ -99,7 +99,9 @@ def draw(found: Mapping[str, Mapping[str, Any]]) -> Figure:
             xlim=(0, 100),
             title=f"{kind}: {each['decided']:.1%} of findings decided, {each['trees']} trees",
         )
-    figure.axes[0].legend(loc="lower left", framealpha=0.9)
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
+    )
     return figure
 
 

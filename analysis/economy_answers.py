@@ -168,9 +168,9 @@ def _draw_economy(ax: Axes, cells: Cells) -> None:
                 [run[arm]["cpu"] for run in runs], [run[arm]["validation"] for run in runs], "o", label=label
             )
         ax.legend(frameon=False)
-        ax.set_xscale("log")
     ax.set(
         xlabel="processor seconds",
+        xlim=(0, None),
         ylabel="best validation mse",
         title="Economy: diabetes, trees alike in number",
     )
@@ -192,7 +192,7 @@ def _draw_controls(ax: Axes, cells: Cells) -> None:
     for task in ("digits", "diabetes"):
         runs = arms(cells, "controls", task)
         middle = [run["validation"] for run in runs.get("evomal", []) if run["validation"] is not None]
-        for arm, each in runs.items():
+        for arm, each in sorted(runs.items()):
             values = [run["validation"] for run in each if run["validation"] is not None]
             if values and middle:
                 # One axis for an accuracy and an error: each relative to the median of the search itself.

@@ -1,13 +1,14 @@
 """Findings about regression losses: of the residual where they depend on it alone, at a target otherwise.
 
 Of a loss that is not translation-invariant, what fails at one of a few targets is refuted, and what holds at the
-target 0 is proved where the loss is `h(y) f(r) + k(y)` with `h > 0`.
+target 0 is proved where the loss is one curve `f` of `c y - p`, moved and scaled: see `Family`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign, shorter
 from symloss.theory.identify import known_as
 from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.residual import R, Residual, value_at
+from symloss.theory.residual import Family, R, Residual, value_at
 
 __all__ = ["REGRESSION_KEYS", "regression"]
 
@@ -72,15 +73,26 @@ def _at_targets(find: Callable[[Residual], Finding], residual: Residual) -> Find
     return first
 
 
-def _for_every_target(residual: Residual, finding: Finding) -> Finding:
-    """What was found at the target 0, for all targets."""
+def _for_every_target(residual: Residual, finding: Finding, follows: Callable[[Family], bool]) -> Finding:
+    """What was found at the target 0, for all targets, where the loss is of a family of which that follows."""
     if finding.verdict != "proved" or residual.invariant:
         return finding
-    weight = residual.weight
-    if weight is not None and weight.signs == {1}:
-        reason = f"{finding.reason} at the target 0, and the loss is h(y) f(r) + k(y) with h > 0"
-        return proved(reason, finding.value)
+    family = residual.family
+    if family is not None and follows(family):
+        return replace(finding, reason=f"{finding.reason} at the target 0, and {family}")
     return unknown(f"holds at the target 0 ({finding.reason}); not settled for the other targets")
+
+
+def _has_its_shape(family: Family) -> bool:
+    return True
+
+
+def _has_its_values(family: Family) -> bool:
+    return family.same
+
+
+def _turns_at_the_target(family: Family) -> bool:
+    return family.lean == 1
 
 
 def _translation_invariant(residual: Residual) -> Finding:
@@ -112,7 +124,7 @@ def _minimum_at_target(residual: Residual) -> Finding:
     if residual.curve.is_continuous is not True:
         return unknown("a jump or a singular point is not excluded")
     reason = "M does not rise towards the target on either side: signs of its derivative in r on every piece"
-    return _for_every_target(residual, proved(reason))
+    return _for_every_target(residual, proved(reason), _turns_at_the_target)
 
 
 def _lower_than_target(residual: Residual) -> Finding | None:
@@ -138,7 +150,7 @@ def _convex(residual: Residual) -> Finding:
     if found is None:
         return unknown("the sign of the second derivative is open")
     reason = "the second derivative is nowhere negative, and no kink points down, on every piece"
-    return _for_every_target(residual, proved(reason))
+    return _for_every_target(residual, proved(reason), _has_its_shape)
 
 
 def _influence(residual: Residual) -> Finding:
@@ -175,8 +187,11 @@ def _bounded_influence(residual: Residual) -> Finding:
     largest = max(values, key=lambda v: max(abs(v.lo), abs(v.hi)))
     size = max(abs(largest.lo), abs(largest.hi))
     value = "" if largest.exact is None else abs(largest.exact)
-    finding = proved("the largest |psi| over all pieces, their ends and stationary points", value, size)
-    return _for_every_target(residual, finding)
+    reason = "the largest |psi| over all pieces, their ends and stationary points"
+    family = None if residual.invariant else residual.family
+    if family is not None and not family.same and math.isfinite(family.most):
+        return proved(f"{reason} at the target 0, times the largest h; {family}", "", size * family.most)
+    return _for_every_target(residual, proved(reason, value, size), _has_its_values)
 
 
 def _redescending(residual: Residual) -> Finding:
@@ -190,7 +205,9 @@ def _redescending(residual: Residual) -> Finding:
             reason = f"psi tends to {_bound(tail.middle)} as r -> {where}, at y = {y:g}"
             return refuted(reason, {"r": where, "limit": tail.middle, "y": y})
     if all(tail is not None and tail.lo == tail.hi == 0 for tail in tails):
-        return _for_every_target(residual, proved("psi tends to 0 as r -> oo and as r -> -oo"))
+        return _for_every_target(
+            residual, proved("psi tends to 0 as r -> oo and as r -> -oo"), _has_its_shape
+        )
     return unknown("the limit of the influence at infinity is not settled")
 
 
@@ -207,7 +224,7 @@ def _bounded_above(residual: Residual) -> Finding:
         return unknown("the supremum is not enclosed")
     value = "" if top.value.exact is None else top.value.exact
     finding = proved("the supremum over all pieces, their ends and stationary points", value, top.value.hi)
-    return _for_every_target(residual, finding)
+    return _for_every_target(residual, finding, _has_its_values)
 
 
 def _converges_to(residual: Residual) -> Finding:

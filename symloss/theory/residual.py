@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Integer, Rational, S, Symbol, cosh, lambdify, log, oo
+from sympy import Expr, Integer, Poly, Rational, S, Symbol, cosh, lambdify, log, oo, preorder_traversal
 
 from symloss.errors import SymlossError
 from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary
@@ -16,9 +17,10 @@ from symloss.theory.enclose import log_cosh
 from symloss.theory.interval import FloatArray
 from symloss.theory.pieces import Undecided
 
-__all__ = ["R", "Residual", "value_at"]
+__all__ = ["Family", "R", "Residual", "value_at"]
 
 R = Symbol("r", real=True)
+_MOST_LEANS = 4
 _POINTS = [Rational(n, 4) for n in (-13, -6, -2, 0, 1, 3, 9)]
 
 
@@ -100,28 +102,86 @@ class Residual:
         return self.curve.derivative
 
     @cached_property
-    def weight(self) -> Curve | None:
-        """`h(y) > 0` of a loss `h(y) f(r) + k(y)` with `f(r) = M(0, -r)`, as a curve of `y`; None if it is not one."""
-        slope = self.formula.diff(R)
-        at_zero = slope.subs(Y, 0)
-        for r in (Rational(1, 2), Rational(-1, 2), Rational(2)):
+    def family(self) -> Family | None:
+        """How the curves at the other targets follow from the one at 0; None if no way is found."""
+        leans = [S.One, S.Zero, *_leans(self.loss.value_expr)]
+        found = [(lean, self._along(lean)) for lean in leans]
+        for lean, along in found:
+            if Y not in along.free_symbols:
+                return Family(lean, None, True)
+        for lean, along in found:
             try:
-                scale = at_zero.subs(R, r)
-                if not scale.is_finite or scale == 0:
-                    continue
-                ratio = slope.subs(R, r) / scale
-                if canonicalise(slope - ratio * at_zero, "regression") != 0:
-                    return None
-                return _of_target(ratio)
+                weight = _weight(along)
+                _of_target(along.subs(R, S.One))  # raises where the loss has no value at some target
             except SymlossError:
-                return None
+                continue
+            if weight is not None and weight.signs <= {0, 1}:
+                return Family(lean, weight, False)
         return None
+
+    def _along(self, lean: Expr) -> Expr:
+        """`M(y, lean y - r)`."""
+        return canonicalise(self.loss.value_expr.subs(P, lean * Y - R), "regression")
+
+
+@dataclass(frozen=True)
+class Family:
+    """A loss `M(y, c y - s) = h(y) f(s) + k(y)` with `h >= 0`: one curve, moved and scaled from target to target.
+
+    Attributes:
+        lean: `c`; 1 where `s` is the residual, 0 where it is the prediction alone.
+        weight: `h` as a curve of `y`, 1 at the target 0; None where it is 1 everywhere.
+        same: whether `k` is a constant and `h` is 1, so that the values are the same at every target.
+    """
+
+    lean: Expr
+    weight: Curve | None
+    same: bool
+
+    def __str__(self) -> str:
+        form = "f(s)" if self.same else "h(y) f(s) + k(y), h >= 0,"
+        target = {S.Zero: "", S.One: "y "}.get(self.lean, f"{float(self.lean):.6g} y ")
+        return f"the loss is {form} of s = {target}- p"
+
+    @cached_property
+    def most(self) -> float:
+        """An upper bound of `h`, infinite where none is known."""
+        if self.weight is None:
+            return 1.0
+        top = self.weight.extreme(1)
+        return math.inf if top is None else top.value.hi
+
+
+def _leans(formula: Expr) -> list[Expr]:
+    """The `c` of the forms `b (c y - p) + a` in a formula, the simplest first."""
+    found = set()
+    for node in preorder_traversal(formula):
+        if node.is_Add and {Y, P} <= node.free_symbols and node.is_polynomial(Y, P):
+            form = Poly(node, Y, P)
+            if form.total_degree() == 1:
+                found.add(-form.coeff_monomial(Y) / form.coeff_monomial(P))
+    return sorted(found - {S.One}, key=lambda c: (c.count_ops(), str(c)))[:_MOST_LEANS]
+
+
+def _weight(along: Expr) -> Curve | None:
+    """`h(y)` of a formula `h(y) f(r) + k(y)` with `h(0) = 1`; None if it is not one."""
+    slope = along.diff(R)
+    at_zero = slope.subs(Y, 0)
+    for r in (Rational(1, 2), Rational(-1, 2), Rational(2)):
+        scale = at_zero.subs(R, r)
+        if not scale.is_finite or scale == 0:
+            continue
+        ratio = slope.subs(R, r) / scale
+        if canonicalise(slope - ratio * at_zero, "regression") != 0:
+            return None
+        return _of_target(ratio)
+    return None
+
+
+def _of_target(formula: Expr) -> Curve:
+    """A formula of the target as a curve."""
+    return Curve.build(lambda resolver: resolver.smooth(formula, {}), Y, -oo, oo)
 
 
 def _as_log_cosh(node: Expr) -> Expr:
     return log_cosh(node.args[0].args[0])
-
-
-def _of_target(ratio: Expr) -> Curve:
-    """A formula of the target as a curve."""
-    return Curve.build(lambda resolver: resolver.smooth(ratio, {}), Y, -oo, oo)

@@ -18,7 +18,9 @@ REGRESSION = [
             "3*(y - p)**2 + 1", "p**2 - 2*p*y + y**2", "abs(2*p - 2*y)/7", "(y - p)**4", "(y - p)**2*(1 + y**2)",
             "abs(y - 1.1*p)", "tanh((y - p)**2)", "square(y) - y*p", "max(0, abs(y - p) - 0.5)",
             "0.3*plog(1 + square(y - p))", "aq(square(y - p), y)", "(y - p)**2 - 0.5*abs(y - p)",
-            "min(square(y - p), 1)", "sin(y - p)**2",
+            "min(square(y - p), 1)", "sin(y - p)**2", "abs(tanh(1.4*y - 2*p))", "(y - 2*p)**2", "abs(y - p) + y**2",
+            "tanh((y/2 - p)**2)*plog(1.004*y)**2", "tanh(p**2 - p)", "max(-1.1, y) + 1.1*abs(1.03*y - 0.93*p)",
+            "tanh(0.7*y - p)**2/(1 + y**2)", "(y - p)**2 + log(y + 3)", "tanh(y - p)*tanh(0.9*y - p)",
         )
     ),
 ]  # fmt: skip
@@ -46,15 +48,38 @@ def test_regression_against_grids(loss: sl.Loss) -> None:
     bends = np.diff(values, 2, axis=1)
     if here["convex"].verdict == "proved":
         assert bends.min() > -1e-9
-    slopes = np.diff(values[2]) / np.diff(GRID)
+    slopes = np.diff(values, axis=1) / np.diff(GRID)
     if here["bounded_influence"].verdict == "proved":
         bound = here["bounded_influence"].numeric
         assert bound is None or np.abs(slopes).max() <= bound * (1 + 1e-6) + 1e-9
     if here["bounded_above"].verdict == "proved" and here["bounded_above"].numeric is not None:
         assert values.max() <= here["bounded_above"].numeric + 1e-9
+    if here["redescending"].verdict == "proved":
+        y, tail = np.array([-2.5, 0.0, 3.0])[:, None], np.array([-1e6, -1e6 - 1e3, 1e6, 1e6 + 1e3])
+        ends = loss.lambdify("numpy")(y + 0 * tail, y - tail)
+        assert np.abs(np.diff(ends, axis=1)[:, ::2] / 1e3).max() < 1e-2
     far = loss.lambdify("numpy")(np.zeros(1), np.array([-600.0]))
     if here["bounded_above"].verdict == "refuted":
         assert max(float(far[0]), values.max()) > values[:, middle].max()
+
+
+@pytest.mark.parametrize(
+    ("text", "proved"),
+    [
+        ("abs(tanh(1.4*y - 2*p))", {"bounded_influence", "redescending", "bounded_above"}),
+        ("(y - 2*p)**2", {"convex"}),
+        ("abs(y - p) + y**2", {"minimum_at_target", "convex", "bounded_influence"}),
+        ("tanh((y/2 - p)**2)*plog(1.004*y)**2", {"redescending"}),
+        ("tanh((y/2 - p)**2)/(1 + y**2)", {"bounded_influence", "redescending"}),
+        ("tanh(p**2 - p)", {"bounded_influence", "redescending", "bounded_above"}),
+        ("(y - p)**2 + log(y + 1)", set()),  # no value at y = -2
+    ],
+)
+def test_one_curve_for_every_target(text: str, proved: set[str]) -> None:
+    """A curve of `c y - p`, moved and scaled from target to target, has its shape at all of them."""
+    findings = analyze(sl.parse(text, kind="regression")).findings
+    found = {key for key, finding in findings.items() if finding.verdict == "proved"}
+    assert found - {"influence", "known_as"} == proved
 
 
 ZOO = [(name, kind) for kind in ("classification", "multilabel", "regression") for name in sl.names(kind)]
