@@ -50,12 +50,13 @@ def settings(quick: bool) -> Mapping[str, Any]:
     """Sizes and rounds; `threads` are torch threads."""
     if quick:
         return {
-            "sizes": [[4, 3]], "rounds": [2, 2], "elements": 100, "threads": [1], "formulas": 2,
+            "sizes": [[4, 3]], "rounds": [2, 2], "elements": 100, "threads": [1], "formulas": 2, "backend": "eager",
             "curve_classes": [3], "curve_instances": [4], "curve_rounds": 2,
         }  # fmt: skip
     return {
         "sizes": [[128, 10], [128, 1000], [512, 32000]], "rounds": [2000, 400, 15], "elements": 1_000_000,
-        "threads": [1, 2], "formulas": 30, "curve_classes": [10, 32, 100, 320, 1000, 3200, 10000, 32000],
+        "threads": [1, 2], "formulas": 30, "backend": "inductor",
+        "curve_classes": [10, 32, 100, 320, 1000, 3200, 10000, 32000],
         "curve_instances": [16, 32, 64, 128, 256, 512, 1024], "curve_rounds": 25,
     }  # fmt: skip
 
@@ -182,13 +183,15 @@ def exported(loss: sl.Loss) -> Contender:
     return module
 
 
-def measured(name: str, shape: Sequence[int], rounds: int, threads: int) -> dict[str, Any]:
-    """One row of the table."""
+def measured(name: str, shape: Sequence[int], rounds: int, threads: int, backend: str) -> dict[str, Any]:
+    """One row of the table; `backend` is that of `torch.compile`, which is tried as well."""
     torch.set_num_threads(threads)
+    torch.compiler.reset()
     loss, (against, reference) = loss_of(name), REFERENCES[name]
     compiled = compile_loss(loss)
     contenders: dict[str, Contender] = {
         "symloss": compiled, "exported": exported(loss), "reference": reference, "again": reference,
+        "torch.compile": torch.compile(compiled, backend=backend, dynamic=False),
     }  # fmt: skip
     found = seconds(contenders, shape, rounds)
     memory = {each: peak_bytes(contenders[each], shape) for each in ("symloss", "reference")}
@@ -198,6 +201,7 @@ def measured(name: str, shape: Sequence[int], rounds: int, threads: int) -> dict
         "path": plan(loss).path, "seconds": found, "peak_bytes": memory,
         "ratio": found["symloss"] / found["reference"], "a_a": found["again"] / found["reference"],
         "exported_ratio": found["exported"] / found["reference"],
+        "torch_compile_ratio": found["torch.compile"] / found["reference"],
     }  # fmt: skip
 
 
@@ -282,6 +286,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{row['formula']:17} {'x'.join(map(str, row['shape'])):>10} {row['threads']} thread(s): "
         f"{row['seconds']['symloss'] * 1e6:9.1f} us, {row['ratio']:.2f} of {row['against']} "
         f"(to reach {row['target']:.2f}; A/A {row['a_a']:.2f}; exported {row['exported_ratio']:.2f}; "
+        f"torch.compile {row['torch_compile_ratio']:.2f}; "
         f"memory {row['peak_bytes']['symloss'] / max(row['peak_bytes']['reference'], 1):.2f})"
         for row in rows
     ]
@@ -298,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
             rounds = [chosen["rounds"][1]] if name in REGRESSION else chosen["rounds"]
             for shape, turns, target in zip(shapes, rounds, targets, strict=False):
                 key = f"{name}/{'x'.join(map(str, shape))}/{threads}"
-                row = study.cell(key, partial(measured, name, shape, turns, threads))
+                row = study.cell(key, partial(measured, name, shape, turns, threads, chosen["backend"]))
                 rows.append({**row, "target": target})
     curves: dict[str, dict[int, Any]] = {"classes (128 instances)": {}, "instances (1000 classes)": {}}
     for axis, sizes in zip(curves, (chosen["curve_classes"], chosen["curve_instances"]), strict=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from sympy import Expr, Integer, Poly, Pow, Symbol, exp
+from sympy import Expr, Integer, Poly, Pow, Symbol, exp, lambdify
 
 from symloss.codegen.emit import Printed, build, print_function
 from symloss.codegen.limits import at, at_zero
@@ -159,6 +159,13 @@ class Formula:
         if any(factor.free_symbols - {C} for factor in factors) or self.coefficients:
             return None
         return factors
+
+    @cached_property
+    def linear_coefficients(self) -> Callable[[int], tuple[float, float]]:
+        """`a` and `b` for a number of classes, where `linear`: a plain function, which `torch.compile` can trace."""
+        assert self.linear is not None
+        coefficients: Callable[[int], tuple[float, float]] = lambdify(C, self.linear, "math")
+        return coefficients
 
     @cached_property
     def row(self) -> Expr:

@@ -14,7 +14,6 @@ from torch import Tensor
 from symloss.codegen import nodes
 from symloss.codegen.compiled import Formula
 from symloss.codegen.fused import composes
-from symloss.codegen.linear_path import linear_coefficients
 from symloss.codegen.rewrite import LOG_P, LOG_Q, RESIDUAL, TARGET
 from symloss.codegen.target_path import SMALL
 from symloss.expr import P, Y
@@ -79,13 +78,18 @@ def _huber(delta: float, p: Tensor, y: Tensor, weight: Tensor | None, reduction:
 
 
 def _smoothed(
-    formula: Formula, z: Tensor, t: Tensor, weight: Tensor | None, reduction: str, ignore: int
+    coefficients: Callable[[int], tuple[float, float]],
+    z: Tensor,
+    t: Tensor,
+    weight: Tensor | None,
+    reduction: str,
+    ignore: int,
 ) -> Tensor:
     """`M1 = a log p`, `M0 = b log p` as label smoothing of strength `C b / (a + (C - 1) b)`."""
     if weight is not None or t.is_floating_point() or not 0 < z.numel() <= SMALL:
         raise ValueError("not label smoothing of a small batch")
     classes = z.shape[min(1, z.dim() - 1)]
-    a, b = linear_coefficients(formula, classes)
+    a, b = coefficients(classes)
     scale = a + (classes - 1) * b
     # A share outside [0, 1] is refused by torch.
     share = classes * b / scale if scale else -1.0
@@ -116,7 +120,9 @@ def recognise(formula: Formula) -> Kernel | None:
         return _scaled(name, general, -TARGET * LOG_P - (1 - TARGET) * LOG_Q, _bce)
     found = _scaled("F.cross_entropy", general, -TARGET * LOG_P, _cross_entropy)
     if found is None and formula.linear is not None and formula.other != 0:
-        return Kernel("F.cross_entropy, label_smoothing", 1.0, True, partial(_smoothed, formula))
+        return Kernel(
+            "F.cross_entropy, label_smoothing", 1.0, True, partial(_smoothed, formula.linear_coefficients)
+        )
     return found
 
 

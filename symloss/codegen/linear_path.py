@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import torch
-from sympy import Integer
 from torch import Tensor
 
 from symloss.codegen.compiled import Formula
 from symloss.codegen.instance import instance_losses
-from symloss.expr import C
 
-__all__ = ["LinearPath", "linear_coefficients"]
+__all__ = ["LinearPath"]
 
 _TINY = {torch.float32: 1e-30, torch.float64: 1e-290}
-
-
-@lru_cache(maxsize=512)
-def linear_coefficients(formula: Formula, classes: int) -> tuple[float, float]:
-    """`a` and `b` for a number of classes."""
-    assert formula.linear is not None
-    a, b = (float(factor.xreplace({C: Integer(classes)})) for factor in formula.linear)
-    return a, b
 
 
 class LinearPath:
@@ -47,7 +36,7 @@ class LinearPath:
 
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
-        a, b = linear_coefficients(self.formula, z.shape[1])
+        a, b = self.formula.linear_coefficients(z.shape[1])
         target = z.gather(1, self.t)  # refuses an index before the work is done
         p = torch.softmax(z, 1)
         at_target = p.gather(1, self.t)
@@ -64,7 +53,7 @@ class LinearPath:
     def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
         (p,) = state
-        a, b = linear_coefficients(self.formula, p.shape[1])
+        a, b = self.formula.linear_coefficients(p.shape[1])
         pull = -(a + (p.shape[1] - 1) * b)
         if isinstance(g, Tensor) and g.dim():
             g = g.unsqueeze(1)

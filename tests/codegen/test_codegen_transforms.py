@@ -139,7 +139,7 @@ def test_class_indices_under_vmap_are_still_checked_outside() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["kernel", "target", "dense"])
+@pytest.mark.parametrize("name", ["kernel", "linear", "target", "dense"])
 def test_torch_compile_gives_the_same(name: str) -> None:
     z, t = _batch()
     loss = compile_loss(sl.parse(PATHS[name]))
