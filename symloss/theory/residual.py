@@ -172,7 +172,8 @@ def _weight(along: Expr) -> Curve | None:
         if not scale.is_finite or scale == 0:
             continue
         ratio = slope.subs(R, r) / scale
-        if canonicalise(slope - ratio * at_zero, "regression") != 0:
+        # Of the values and not of the slopes, which say nothing of jumps.
+        if R in canonicalise(along - ratio * along.subs(Y, 0), "regression").free_symbols:
             return None
         return _of_target(ratio)
     return None

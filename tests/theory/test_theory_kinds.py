@@ -73,6 +73,7 @@ def test_regression_against_grids(loss: sl.Loss) -> None:
         ("tanh((y/2 - p)**2)/(1 + y**2)", {"bounded_influence", "redescending"}),
         ("tanh(p**2 - p)", {"bounded_influence", "redescending", "bounded_above"}),
         ("(y - p)**2 + log(y + 1)", set()),  # no value at y = -2
+        ("(y - p)**2 + y*abs(p - 7)/(p - 7)", set()),  # a jump, which slopes do not show and y = 0 hides
     ],
 )
 def test_one_curve_for_every_target(text: str, proved: set[str]) -> None:
