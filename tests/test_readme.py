@@ -29,9 +29,20 @@ def test_python_runs_as_printed() -> None:
     assert all("p" in line for line in lines)
 
 
-def test_files_and_verbs_that_it_names_exist() -> None:
-    for path in re.findall(r"\]\(([^)]+)\)", README):
-        assert (ROOT / path).exists(), path
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "analysis/README.md", "analysis/SCALING.md"]
+)
+def test_links_lead_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text()):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), flags=re.M)
+            assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, link
+
+
+def test_verbs_that_it_names_exist() -> None:
     from typer.main import get_command
 
     from symloss.cli import app

@@ -17,6 +17,7 @@ from symloss.theory.identify import known_as
 from symloss.theory.lipschitz import lipschitz_in_logits
 from symloss.theory.multilabel import multilabel
 from symloss.theory.pieces import Undecided, Undefined
+from symloss.theory.posterior import closed_map, with_map
 from symloss.theory.profile import Profile
 from symloss.theory.proper import proper
 from symloss.theory.regression import regression
@@ -68,13 +69,18 @@ def analyze(loss: Loss, classes: int | None = None) -> Certificate:
         return Certificate(loss, None, regression(loss))
     if loss.kind == "multilabel":
         return Certificate(loss, None, multilabel(loss))
-    if classes is not None:
-        return Certificate(loss, classes, _classification(loss, classes))
-    return Certificate(loss, None, for_every_number(loss, _classification(loss, SAMPLE)))
-
-
-def _classification(loss: Loss, classes: int) -> dict[str, Finding]:
     budget = Budget()
+    found = _classification(loss, SAMPLE if classes is None else classes, budget)
+    if classes is None:
+        return Certificate(loss, None, for_every_number(loss, found, budget))
+    calibrated = found["classification_calibrated"]
+    mapped = budget.settle(lambda: with_map(calibrated, closed_map(Profile.of(loss, classes))))
+    if mapped.verdict == calibrated.verdict:
+        found["classification_calibrated"] = mapped
+    return Certificate(loss, classes, found)
+
+
+def _classification(loss: Loss, classes: int, budget: Budget) -> dict[str, Finding]:
     try:
         with budget.limit():
             profile = Profile.of(loss, classes)

@@ -1,54 +1,66 @@
 """Findings that hold for every number of classes `C >= 2`.
 
 A refutation names the number of classes it was found at. What is proved at one number is claimed for all only
-with an argument that does not use it; the rest is left open, and says how to settle it.
+with an argument that does not use it: on the curves `M1`, `M0` and `D = M1 - M0` of a formula without `C` (but
+for a positive factor), or by algebra on one that speaks of `C`. The rest stays open, and says how to settle it.
 """
 
 from __future__ import annotations
 
-from sympy import Expr, Integer, Rational, Symbol, cancel, simplify, solve, together
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
-from symloss.expr import C, Loss, P, Y, canonicalise, parse
+from sympy import Expr, Integer, Rational, cancel, together
+
+from symloss.errors import DomainError
+from symloss.expr import C, Loss, P, canonicalise, parse
+from symloss.theory.budget import Budget
+from symloss.theory.calibration import classification_calibrated
 from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.convexity import is_convex
+from symloss.theory.curve import Curve, Extreme
 from symloss.theory.exact import shorter
+from symloss.theory.free_algebra import Algebra, one_sign
 from symloss.theory.pieces import Undecided, Undefined
+from symloss.theory.posterior import closed_map, with_map
 from symloss.theory.profile import Profile
 from symloss.zoo import entry, named, names
 
-__all__ = ["SAMPLE", "for_every_number"]
+__all__ = ["SAMPLE", "attractor_for_every_number", "for_every_number"]
 
 SAMPLE = 10
 """The number of classes at which refutations are found."""
-_MAX_OPERATIONS = 40
-_FREE = ("target_only", "proper", "convex_in_p")
-"""Of a formula without C these conditions speak of M1 and M0 alone (for C >= 3, and then for C = 2 too)."""
-_M, _T = Symbol("m", integer=True, nonnegative=True), Symbol("t", positive=True)
+_NEAR = 1e-9
 
 
-def for_every_number(loss: Loss, found: dict[str, Finding]) -> dict[str, Finding]:
+def for_every_number(loss: Loss, found: dict[str, Finding], budget: Budget) -> dict[str, Finding]:
     """From the findings at `SAMPLE` classes those for every number."""
-    depends = C in loss.value_expr.free_symbols
     shown = {key: _named_number(finding) for key, finding in found.items()}
-    for key in _FREE:
-        if found[key].verdict == "proved" and not depends:
-            shown[key] = proved(f"{found[key].reason}; free of C", found[key].value, found[key].numeric)
-    slopes = _start_slopes(loss)
-    shown["trainable_at_start"] = _trainable(found["trainable_at_start"], slopes)
-    shown["implicit_learning_rate"] = _rate(shown["implicit_learning_rate"], slopes)
-    shown["attractor"] = _attractor(loss, found, shown["attractor"])
+    try:
+        with budget.limit():
+            free = _Free.of(loss, found)
+    except (Undecided, Undefined, DomainError):
+        return shown
+    shown["implicit_learning_rate"] = budget.settle(free.implicit_learning_rate)
+    for key, arguments in free.arguments().items():
+        for argument in arguments if found[key].verdict == "proved" else ():
+            finding = budget.settle(argument)
+            if finding.verdict == "proved":
+                shown[key] = finding
+                break
     shown["label_smoothing"] = _smoothing(shown["attractor"], shown["label_smoothing"])
-    m0 = canonicalise(loss.value_expr.subs(Y, 0), "classification") if not depends else None
-    if m0 == 0:
-        for key in ("bounded_below", "bounded_above"):
-            if found[key].verdict == "proved":
-                shown[key] = proved(f"{found[key].reason}; free of C", found[key].value, found[key].numeric)
-    name = found["known_as"].value.partition("(")[0]
-    known = found["known_as"].verdict == "proved" and name in names("classification")
-    if known and not depends and C not in entry(name, "classification").loss.expr.free_symbols:
-        shown["known_as"] = found["known_as"]
-    if depends:
-        shown["known_as"] = _known_with_classes(loss, found["known_as"], shown["known_as"])
+    shown["bounded_below"] = budget.settle(free.with_least, shown["bounded_below"], shown["attractor"])
     return shown
+
+
+def attractor_for_every_number(loss: Loss) -> Finding:
+    """`p*` with `C` free, where `T` and `M0` are seen to be convex for every C."""
+    try:
+        return Algebra.of(loss.value_expr).attractor()
+    except ValueError as error:
+        return unknown(str(error))
 
 
 def _named_number(finding: Finding) -> Finding:
@@ -59,139 +71,245 @@ def _named_number(finding: Finding) -> Finding:
     return finding
 
 
-def _start_slopes(loss: Loss) -> tuple[Expr, Expr] | None:
-    """`(M1', M0')` as formulas that hold for all p in (0, 1/2], or None where a kink lies there."""
-    if C in loss.value_expr.free_symbols:
-        m1, m0 = (loss.value_expr.subs(Y, y) for y in (1, 0))
-        smooth = not any(node.is_Function and node.func.__name__ not in ("log", "exp") for node in
-                         loss.value_expr.atoms(*_functions(loss.value_expr)))  # fmt: skip
-        return (m1.diff(P), m0.diff(P)) if smooth else None
-    try:
-        profile = Profile.of(loss, SAMPLE)
-    except (Undecided, Undefined):
-        return None
-    piece = profile.pieces[0]
-    if piece.cell.right.lo <= 0.5:
-        return None
-    return piece.exprs[0].diff(P), piece.exprs[1].diff(P)
+@dataclass(frozen=True)
+class _Free:
+    """A loss seen with `C` free.
 
+    Attributes:
+        loss: the loss.
+        found: its findings at `SAMPLE` classes.
+        factor: a positive factor of the formula that depends on C alone.
+        profile: the curves of the formula less that factor, where they do not depend on C; else None.
+    """
 
-def _functions(expr: Expr) -> tuple[type, ...]:
-    found = {type(node) for node in _nodes(expr) if node.is_Function}
-    return tuple(found) or (Symbol,)
+    loss: Loss
+    found: dict[str, Finding]
+    factor: Expr
+    profile: Profile | None
 
+    @staticmethod
+    def of(loss: Loss, found: dict[str, Finding]) -> _Free:
+        rest, factor = loss.value_expr.as_independent(C, as_Add=False)
+        if factor.free_symbols <= {C} and one_sign(factor) == 1:
+            return _Free(loss, found, factor, Profile.of(Loss(rest, "classification", {}), SAMPLE))
+        return _Free(loss, found, Integer(1), None)
 
-def _nodes(expr: Expr) -> list[Expr]:
-    nodes, stack = [], [expr]
-    while stack:
-        node = stack.pop()
-        nodes.append(node)
-        stack.extend(node.args)
-    return nodes
+    @cached_property
+    def algebra(self) -> Algebra:
+        return Algebra.of(self.loss.value_expr)
 
+    def arguments(self) -> dict[str, list[Callable[[], Finding]]]:
+        """What may prove each finding for every C, to be tried in turn."""
+        by_curve = {
+            "target_only": self._as_found,
+            "trainable_at_start": self._trainable,
+            "attractor": self._attractor,
+            "proper": self._as_found,
+            "convex_in_p": self._as_found,
+            "classification_calibrated": self._calibrated,
+            "symmetric_noise_robust": self._symmetric,
+            "bounded_below": lambda profile, key: self._bounded(profile, -1),
+            "bounded_above": lambda profile, key: self._bounded(profile, 1),
+            "lipschitz_in_logits": self._lipschitz,
+        }  # fmt: skip
+        tried: dict[str, list[Callable[[], Finding]]] = {key: [] for key in by_curve}
+        if self.profile is not None:
+            profile = self.profile
+            for key, argue in by_curve.items():
+                tried[key].append(lambda argue=argue, key=key: argue(profile, key))  # type: ignore[misc]
+        tried["known_as"] = [self._known]
+        for key, prove in _ALGEBRA.items():
+            tried[key].append(lambda prove=prove: self._algebraic(prove))  # type: ignore[misc]
+        return tried
 
-def _trainable(found: Finding, slopes: tuple[Expr, Expr] | None) -> Finding:
-    if found.verdict != "proved" or slopes is None:
-        return _named_number(found)
-    pull = _at_start(slopes[0] - slopes[1])
-    if pull is not None and pull.is_negative:
-        return proved(f"M1' - M0' = {shorter(pull.subs(_M, C - 2))} < 0 at p = 1/C for every C >= 2")
-    return _named_number(found)
+    def _algebraic(self, prove: Callable[[Algebra], Finding]) -> Finding:
+        try:
+            return prove(self.algebra)
+        except ValueError as error:
+            return unknown(str(error))
 
+    def implicit_learning_rate(self) -> Finding:
+        """`(M0' - M1')/C` at `p = 1/C`, as a formula in C."""
+        if self.profile is None:
+            try:
+                pull, smallest = self.algebra.pull, 2
+            except ValueError as error:
+                return unknown(str(error))
+        else:
+            cell, first = self.profile.difference.parts[0]
+            pull, smallest = self.factor * first.diff(P), _first_below(cell.right.lo)
+        value = cancel(together((-pull / C).subs(P, 1 / C)))
+        since = "" if smallest == 2 else f", for every C >= {smallest}"
+        return proved(
+            f"(M0' - M1')/C at p = 1/C, by algebra{since}",
+            shorter(value),
+            float(value) if value.is_number else None,
+        )
 
-def _rate(shown: Finding, slopes: tuple[Expr, Expr] | None) -> Finding:
-    if slopes is None:
-        return shown
-    rate = _at_start(slopes[1] - slopes[0])
-    if rate is None:
-        return shown
-    value = cancel(together((rate / (_M + 2)).subs(_M, C - 2)))
-    numeric = float(value) if value.is_number else None
-    return proved("(M0' - M1')/C at p = 1/C, by algebra", shorter(value), numeric)
+    def _as_found(self, profile: Profile, key: str) -> Finding:
+        """Conditions on `M1` and `M0` alone: for C >= 3, and then for C = 2 as well."""
+        found = self.found[key]
+        return proved(f"{found.reason}; free of C", found.value, found.numeric)
 
+    def _trainable(self, profile: Profile, key: str) -> Finding:
+        slope = profile.difference.derivative
+        reach = 0.0
+        for span in slope.pattern:
+            if span.sign != -1:
+                break
+            reach = span.right.lo
+            if _may_be_unit_fraction(reach, span.right.hi):  # D' may vanish there, or have a kink
+                break
+        if not reach:
+            return unknown("M1' < M0' is not proved near p = 0")
+        smallest = _first_below(reach)
+        return proved(
+            f"M1' - M0' < 0 on (0, {reach:.6g}), by its sign, so at p = 1/C for every C >= {smallest}"
+        )
 
-def _at_start(expr: Expr) -> Expr | None:
-    """`expr` at `p = 1/C`, with `C = 2 + m`: SymPy's assumptions then know that C >= 2."""
-    if expr.count_ops() > 4 * _MAX_OPERATIONS:
-        return None
-    value = cancel(together(expr.subs(C, _M + 2).subs(P, 1 / (_M + 2))))
-    return None if value.has(Integer(0) ** -1) else value
+    def _attractor(self, profile: Profile, key: str) -> Finding:
+        """For a loss of the target alone `T` is `D` and a constant, whatever C."""
+        found, curve = self.found[key], profile.difference
+        if not isinstance(profile.m0.affine, tuple) or found.numeric is None or not curve.is_continuous:
+            return unknown("T depends on C")
+        before, after = _signs_around(curve.derivative, found.numeric)
+        if before != {-1} or not after <= {1}:
+            return unknown("M1 - M0 does not fall from 0 to p* and rise from there to 1/2")
+        return proved(
+            f"{found.reason}; the loss depends on p_t alone, falls before p* and rises after it up to 1/2, so every"
+            " C >= 2 leads there",
+            found.value,
+            found.numeric,
+        )
 
+    def _calibrated(self, profile: Profile, key: str) -> Finding:
+        falls = {span.sign for span in profile.difference.derivative.pattern if span.left.lo < 0.5}
+        if falls != {-1}:
+            return unknown("M1 - M0 does not fall on the whole of (0, 1/2]")
+        if classification_calibrated(Profile.of(profile.loss, 2)).verdict != "proved":
+            return unknown("not proved for two classes")
+        reason = f"{self.found[key].reason}; free of C, and for two classes likewise"
+        return with_map(proved(reason), closed_map(profile, C))
 
-def _attractor(loss: Loss, found: dict[str, Finding], shown: Finding) -> Finding:
-    at_sample = found["attractor"]
-    if at_sample.verdict != "proved" or at_sample.numeric is None:
-        return shown
-    target_only = found["target_only"].verdict == "proved" and C not in loss.value_expr.free_symbols
-    slopes = _start_slopes(loss)
-    if target_only and at_sample.numeric > 0.5 and slopes is not None:
-        pull = (slopes[0] - slopes[1]).subs(P, 1 / (2 + _T))
-        if cancel(together(pull)).is_negative:
+    def _symmetric(self, profile: Profile, key: str) -> Finding:
+        lines = profile.m1.affine, profile.m0.affine
+        if not (isinstance(lines[0], tuple) and isinstance(lines[1], tuple)):
+            return unknown("M1 and M0 are not affine")
+        slope, intercept = (lines[0][i] + (C - 1) * lines[1][i] for i in (0, 1))
+        value = shorter(self.factor * (slope + C * intercept))
+        return proved(
+            "M1 and M0 are affine, so M1 + (C-1) M0 summed over the classes is constant for every C",
+            value,
+        )
+
+    def _bounded(self, profile: Profile, side: int) -> Finding:
+        line = profile.m0.affine
+        if isinstance(line, tuple):
+            extreme = _finite_extreme(profile.difference, side)
+            if extreme is None:
+                return unknown("the extreme of M1 - M0 is not settled")
+            how = "M0 is affine, and M1 - M0 has its extreme"
+            return self._bound(extreme, side, line[0] + C * line[1], how)
+        if side > 0 and is_convex(profile.m0) is True:
+            edge = profile.on(lambda r: profile.target(r, P) + profile.other(r, 1 - P))
+            extreme, alone = _finite_extreme(edge, side), profile.m0.limit(0, -1)
+            if extreme is not None and alone is not None and alone.exact is not None:
+                how = "M0 is convex: the rest lies on one class"
+                return self._bound(extreme, side, (C - 2) * alone.exact, how)
+        first, second = (_finite_extreme(curve, side) for curve in (profile.m1, profile.m0))
+        if first is None or second is None:
+            return unknown("M1 or M0 alone is not bounded")
+        if first.where.lo == 1 and second.where.hi == 0 and second.value.exact is not None:
+            how = "M1 at 1 and M0 at 0 have their extremes"
+            return self._bound(first, side, (C - 1) * second.value.exact, how)
+        return proved("M1 and M0 are bounded on (0, 1); give the number of classes for the bound")
+
+    def _bound(self, extreme: Extreme, side: int, constant: Expr, how: str) -> Finding:
+        reason = f"{how}, for every C >= 2"
+        if extreme.value.exact is not None:
+            return proved(reason, shorter(self.factor * (extreme.value.exact + constant)))
+        free = self.factor == 1 and C not in constant.free_symbols
+        end = extreme.value.lo if side < 0 else extreme.value.hi
+        return proved(reason, "", end + float(constant) if free else None)
+
+    def with_least(self, shown: Finding, attractor: Finding) -> Finding:
+        """A lower bound that has no value yet, with `T(p*)` where it is one."""
+        if shown.verdict != "proved" or shown.value or shown.numeric is not None or not attractor.value:
+            return shown
+        try:
+            convex = self.algebra.bends[1] in (0, 1)
+            value = self.algebra.least(parse(attractor.value).expr) if convex else None
+        except ValueError:
+            return shown
+        return shown if value is None else proved("T(p*), the rest spread evenly: M0 is convex", value)
+
+    def _lipschitz(self, profile: Profile, key: str) -> Finding:
+        found = self.found[key]
+        if not isinstance(profile.m0.affine, tuple):
             return proved(
-                f"{at_sample.reason}; the loss depends on p_t alone and falls on (0, 1/2], so every C >= 2 "
-                "leads there",
-                at_sample.value,
-                at_sample.numeric,
+                "p (1-p) M1' and p (1-p) M0' are bounded, whatever C; give the number of classes for the constant"
             )
-    return _convex_attractor(loss) or shown
+        if self.factor == 1:
+            return proved(f"{found.reason}; free of C", found.value, found.numeric)
+        return proved(f"{found.reason}; for every C up to the factor {self.factor}")
+
+    def _known(self) -> Finding:
+        """One formula for every C: without C on either side, or by algebra."""
+        found = self.found["known_as"]
+        name, _, rest = found.value.partition("(")
+        if name not in names("classification"):
+            return unknown("a product of the search at one number of classes")
+        depends = C in self.loss.value_expr.free_symbols
+        if not depends and C not in entry(name, "classification").loss.expr.free_symbols:
+            return found
+        values = dict(part.split("=") for part in rest.rstrip(")").split(", ")) if rest else {}
+        other = named(name, "classification", **{key: float(value) for key, value in values.items()})
+        ratio = canonicalise(self.loss.value_expr / other.value_expr, "classification")
+        if self.loss == other or (ratio.is_Rational and ratio > Rational(0)):
+            return proved("one canonical form with C free", found.value)
+        return unknown("not one formula with C free")
 
 
-def _convex_attractor(loss: Loss) -> Finding | None:
-    """`p*` by algebra where `T` and `M0` are convex for every C: the stationary point, or 1 without one."""
-    if _start_slopes(loss) is None or loss.value_expr.count_ops() > _MAX_OPERATIONS:
-        return None
-    p, count = Symbol("p", positive=True), _M + 2
-    m1, m0 = (loss.value_expr.subs(Y, y).subs(C, count).subs(P, p) for y in (1, 0))
-    inside = 1 / (1 + _T)  # every p in (0, 1); then 1 - p = t/(1 + t)
-    if _sign(m0.diff(p, 2).subs(p, inside)) not in (0, 1):
-        return None
-    even = m1 + (count - 1) * m0.subs(p, (1 - p) / (count - 1))
-    slope, bend = even.diff(p), even.diff(p, 2)
-    if _sign(slope.subs(p, inside)) == -1:
-        return proved("T falls on (0, 1) for every C >= 2, and M0 is convex", Integer(1), 1.0)
-    if _sign(bend.subs(p, inside)) != 1:
-        return None
-    for root in solve(cancel(together(slope)), p):
-        inside_one = 1 in (_sign(1 - root), _sign(1 - root**2))
-        if _sign(root) == 1 and inside_one and simplify(slope.subs(p, root)) == 0:
-            value = shorter(simplify(root.subs(_M, C - 2)))
-            numeric = float(value) if value.is_number else None
-            reason = "the stationary point of T, which is strictly convex for every C >= 2; M0 is convex"
-            return proved(reason, value, numeric)
-    return None
+_ALGEBRA: dict[str, Callable[[Algebra], Finding]] = {
+    "target_only": Algebra.target_only,
+    "trainable_at_start": Algebra.trainable,
+    "attractor": Algebra.attractor,
+    "convex_in_p": Algebra.convex,
+    "classification_calibrated": Algebra.calibrated,
+    "bounded_below": Algebra.bounded_below,
+    "lipschitz_in_logits": Algebra.lipschitz,
+}
 
 
-def _sign(expr: Expr) -> int | None:
-    """By SymPy's assumptions on m >= 0 and t > 0."""
-    for form in (expr, together(expr), cancel(together(expr)), cancel(together(expr)).factor()):
-        if form.is_positive:
-            return 1
-        if form.is_negative:
-            return -1
-        if form.is_zero:
-            return 0
-    return None
+def _first_below(reach: float) -> int:
+    """The smallest `C >= 2` with `1/C < reach`."""
+    return max(2, math.floor(1 / reach) + 1)
+
+
+def _may_be_unit_fraction(low: float, high: float) -> bool:
+    return math.floor(1 / low) >= math.ceil(1 / high)
+
+
+def _finite_extreme(curve: Curve, side: int) -> Extreme | None:
+    extreme = curve.extreme(side)
+    return extreme if extreme is not None and extreme.value.is_finite else None
+
+
+def _signs_around(slope: Curve, point: float) -> tuple[set[int | None], set[int | None]]:
+    """The signs of a curve before a point, and from there to 1/2."""
+    before = {s.sign for s in slope.pattern if s.right.hi <= point + _NEAR}
+    across = {s.sign for s in slope.pattern if s.left.lo < point - _NEAR and s.right.hi > point + _NEAR}
+    after = {s.sign for s in slope.pattern if s.left.lo >= point - _NEAR and s.left.lo < 0.5}
+    return before | across, after | across
 
 
 def _smoothing(attractor: Finding, shown: Finding) -> Finding:
-    if attractor.verdict != "proved" or attractor.value == "":
+    if attractor.verdict != "proved" or (not attractor.value and attractor.numeric is None):
         return shown
-    value = parse(attractor.value).expr if attractor.value != "1" else Integer(1)
-    if value == 1:
+    if attractor.numeric == 1:
         return refuted("p* = 1 for every C >= 2", {}, "0", 0.0)
-    strength = shorter(cancel(together((1 - value) * C / (C - 1))))
-    numeric = float(strength) if strength.is_number else None
-    return proved("xi = (1 - p*) C/(C - 1)", strength, numeric)
-
-
-def _known_with_classes(loss: Loss, found: Finding, shown: Finding) -> Finding:
-    """A formula with C is a zoo loss for every C only where the two are one by algebra."""
-    if found.verdict != "proved":
-        return shown
-    name, _, rest = found.value.partition("(")
-    values = dict(part.split("=") for part in rest.rstrip(")").split(", ")) if rest else {}
-    other = named(name, "classification", **{key: float(value) for key, value in values.items()})
-    ratio = canonicalise(loss.value_expr / other.value_expr, "classification")
-    if loss == other or (ratio.is_Rational and ratio > Rational(0)):
-        return proved("one canonical form with C free", found.value)
-    return shown
+    if not attractor.value:
+        strength = shorter(cancel((1 - Rational(repr(attractor.numeric))) * C / (C - 1)))
+        return proved("xi = (1 - p*) C/(C - 1)", str(strength.evalf(15)))
+    strength = shorter(cancel(together((1 - parse(attractor.value).expr) * C / (C - 1))))
+    return proved("xi = (1 - p*) C/(C - 1)", strength, float(strength) if strength.is_number else None)

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Symbol, lambdify
+from sympy import Expr, Integer, Symbol, lambdify
 
 from symloss.errors import DomainError
 from symloss.expr import Loss, P
+from symloss.theory.certificate import Finding, proved
 from symloss.theory.exact import is_zero, number_sign, shorter
 from symloss.theory.interval import FloatArray
 from symloss.theory.misrank import grid_minimiser
 from symloss.theory.profile import Profile
 from symloss.theory.proper import proper
 
-__all__ = ["PosteriorMap", "closed_map", "posterior_map"]
+__all__ = ["PosteriorMap", "Q", "closed_map", "posterior_map", "shifted", "with_map"]
 
 Q = Symbol("q", positive=True)
 """One entry of the class posterior."""
@@ -82,12 +83,15 @@ def posterior_map(loss: Loss, classes: int = 2) -> PosteriorMap:
     return PosteriorMap(profile, closed_map(profile))
 
 
-def closed_map(profile: Profile) -> Expr | None:
+def closed_map(profile: Profile, classes: Expr | None = None) -> Expr | None:
     """`g(q)` with `p*_i = g(q_i) / sum_k g(q_k)`, or None.
 
     A strictly proper loss has `g = q`. If `M1' = c - a1 p**-k` and `M0' = c - a0 p**-k` with `k > 0` and
     `a1 > a0 >= 0`, every term of the risk is convex and stationary where `p**k` is proportional to
     `a0 + (a1 - a0) q`.
+
+    Args:
+        classes: their number where it is to stay free; else that of the profile.
     """
     if proper(profile).verdict == "proved":
         return Q
@@ -109,7 +113,19 @@ def closed_map(profile: Profile) -> Expr | None:
         return None
     if number_sign(gain) != 1 or number_sign(base) not in (0, 1):
         return None
-    entry = shorter((base + gain * Q) / gain)
     if power == 1:
-        return shorter((base + gain * Q) / (profile.classes * base + gain))
-    return entry ** (1 / power)
+        return shifted(base, gain, Integer(profile.classes) if classes is None else classes)
+    return shorter((base + gain * Q) / gain) ** (1 / power)
+
+
+def shifted(base: Expr, gain: Expr, classes: Expr) -> Expr:
+    """`a0 + (a1 - a0) q`, normalised."""
+    return shorter((base + gain * Q) / (classes * base + gain))
+
+
+def with_map(found: Finding, closed: Expr | None) -> Finding:
+    """A verdict on calibration, with the posterior map where it has a formula."""
+    if found.verdict != "proved" or closed is None:
+        return found
+    share = "" if closed == Q or closed.is_polynomial(Q) else ", divided by its sum over the classes"
+    return proved(f"{found.reason}; p*(q) = {closed}{share}", closed)

@@ -19,15 +19,15 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "does not raise the target's probability from the uniform start",
     ),
     "implicit_learning_rate": (
-        "starts as cross-entropy with its learning rate times {numeric:.4g}",
+        "starts as cross-entropy with its learning rate times {numeric}",
         "has no learning rate that compares with cross-entropy",
     ),
     "attractor": (
-        "drives the target's probability to {numeric:.4g}",
+        "drives the target's probability to {numeric}",
         "does not reach the confidence that minimises it",
     ),
     "label_smoothing": (
-        "smooths labels implicitly, with strength {numeric:.4g}",
+        "smooths labels implicitly, with strength {numeric}",
         "does not smooth labels: it drives the target's probability to 1",
     ),
     "proper": (
@@ -35,7 +35,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "is not proper: it rewards probabilities other than the true ones",
     ),
     "classification_calibrated": (
-        "has the most probable class on top at its minimum",
+        "has the most probable class on top at its minimum, where a posterior q becomes {value}",
         "can put another class than the most probable on top at its minimum",
     ),
     "symmetric_noise_robust": (
@@ -43,10 +43,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "has a sum over all labels that varies, so it is not symmetric",
     ),
     "convex_in_p": ("is convex in every probability", "is not convex in the probabilities"),
-    "bounded_below": ("never falls below {numeric:.4g}", "falls without bound"),
-    "bounded_above": ("never exceeds {numeric:.4g}", "grows without bound"),
+    "bounded_below": ("never falls below {numeric}", "falls without bound"),
+    "bounded_above": ("never exceeds {numeric}", "grows without bound"),
     "lipschitz_in_logits": (
-        "has a gradient in the logits of norm at most {numeric:.4g}",
+        "has a gradient in the logits of norm at most {numeric}",
         "has an unbounded gradient in the logits",
     ),
     "known_as": (
@@ -64,7 +64,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "convex": ("is convex in the prediction", "is not convex in the prediction"),
     "influence": ("pulls on a residual r with the influence {value}", "has no influence function"),
     "bounded_influence": (
-        "limits the pull of any one outlier to {numeric:.4g}",
+        "limits the pull of any one outlier to {numeric}",
         "lets one outlier pull without limit",
     ),
     "redescending": ("forgets outliers: their pull vanishes", "does not forget outliers"),
@@ -72,6 +72,17 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "drives a constant prediction to the {value} of the targets",
         "converges to no known statistic",
     ),
+}
+
+
+_WITHOUT_NUMBER = {
+    "classification_calibrated": "has the most probable class on top at its minimum",
+    "bounded_below": "is bounded below",
+    "bounded_above": "is bounded above",
+    "lipschitz_in_logits": "has a bounded gradient in the logits",
+    "bounded_influence": "limits the pull of any one outlier",
+    "implicit_learning_rate": "starts as cross-entropy with another learning rate",
+    "label_smoothing": "smooths labels implicitly",
 }
 
 
@@ -84,14 +95,10 @@ def sentence(key: str, certificate: Certificate) -> str:
         return _attractor(certificate)
     positive, negative = _SENTENCES[key]
     text = positive if finding.verdict == "proved" else negative
-    if "{numeric" in text and finding.numeric is None:
-        text = (
-            text.partition(" {numeric")[0]
-            .removesuffix(" at most")
-            .removesuffix(" times")
-            .removesuffix(" below")
-        )
-    return text.format(numeric=finding.numeric, value=finding.value)
+    number = finding.value if finding.numeric is None else f"{finding.numeric:.4g}"
+    if finding.verdict == "proved" and not number:
+        text = _WITHOUT_NUMBER.get(key, text)
+    return text.format(numeric=number, value=finding.value)
 
 
 def _attractor(certificate: Certificate) -> str:

@@ -9,16 +9,18 @@ from sympy import Basic, Expr, IndexedBase, Integer, Sum, Symbol, nan, oo, zoo
 from symloss.errors import DomainError, SymlossError
 from symloss.expr import C, Loss, P, Y, canonicalise
 from symloss.theory.attractor import attractor
-from symloss.theory.certificate import Finding, unknown
+from symloss.theory.budget import Budget
+from symloss.theory.certificate import Finding
 from symloss.theory.convexity import is_convex
 from symloss.theory.derivation import Derivation, Step, equation, probabilities, sampled
+from symloss.theory.free_classes import attractor_for_every_number
 from symloss.theory.profile import Profile
 from symloss.theory.theorems import THEOREMS
 
 __all__ = ["derive", "sparsify"]
 
 _CLASSES = 10
-"""For how many classes convexity and attractors are worked out where the formula speaks of C."""
+"""For how many classes convexity and attractors are worked out where no argument holds for all."""
 
 
 def derive(what: str | Loss) -> Derivation:
@@ -180,23 +182,25 @@ def _bound(shape: _Shape, remainder: Expr) -> Step:
 
 
 def _attractors(loss: Loss, result: Loss) -> Step:
-    before, after = (_attractor(each) for each in (loss, result))
+    (before, how), (after, how_after) = (_attractor(each) for each in (loss, result))
     return Step(
         "attractors before and after",
         equation(Symbol("p*(loss)"), _value(before)),
         equation(Symbol("p*(sparse)"), _value(after)),
         "both are the minimum of one function T(p_t) wherever the even spread is where training leads; what "
         "the sparse form lacks is the pull towards that spread",
-        f"certificates at C = {_CLASSES}: {before.verdict} ({before.reason}); "
+        f"certificates of the loss {how}: {before.verdict} ({before.reason}); of the sparse form {how_after}: "
         f"{after.verdict} ({after.reason})",
     )
 
 
-def _attractor(loss: Loss) -> Finding:
-    try:
-        return attractor(Profile.of(loss, _CLASSES))
-    except SymlossError as error:
-        return unknown(str(error))
+def _attractor(loss: Loss) -> tuple[Finding, str]:
+    """The attractor for every number of classes, else for one of them, and which."""
+    budget = Budget()
+    every = budget.settle(attractor_for_every_number, loss)
+    if every.verdict == "proved":
+        return every, "for every C"
+    return budget.settle(lambda: attractor(Profile.of(loss, _CLASSES))), f"at C = {_CLASSES}"
 
 
 def _value(finding: Finding) -> Symbol:
