@@ -74,9 +74,9 @@ def analyze(loss: Loss, classes: int | None = None) -> Certificate:
     if classes is None:
         return Certificate(loss, None, for_every_number(loss, found, budget))
     calibrated = found["classification_calibrated"]
-    mapped = budget.settle(lambda: with_map(calibrated, closed_map(Profile.of(loss, classes))))
-    if mapped.verdict == calibrated.verdict:
-        found["classification_calibrated"] = mapped
+    if calibrated.verdict == "proved":
+        mapped = budget.settle(lambda: with_map(calibrated, closed_map(Profile.of(loss, classes))))
+        found["classification_calibrated"] = mapped if mapped.verdict == "proved" else calibrated
     return Certificate(loss, classes, found)
 
 

@@ -106,7 +106,7 @@ class Derivation:
         parts = [
             r"\documentclass{article}",
             r"\usepackage[T1]{fontenc}",
-            r"\usepackage{amsmath}",
+            r"\usepackage{amsmath,amssymb}",
             r"\usepackage[margin=25mm]{geometry}",
             r"\begin{document}",
             rf"\section*{{{_escaped(self.name)}}}",

@@ -44,6 +44,15 @@ def test_text_and_latex(theorem: Derivation) -> None:
     assert not re.search(r"(?<!\\)[_^&#%]", outside), "a special character outside mathematics"
 
 
+def test_latex_uses_commands_of_its_packages_alone(theorem: Derivation) -> None:
+    document = theorem.to_latex()
+    assert r"\usepackage{amsmath,amssymb}" in document  # align* of the first, mathbb of the second
+    known = """documentclass usepackage begin end section paragraph item verb small left right frac sum log
+        xi phi delta gamma alpha beta epsilon mathbb mathrm text approx quad geq leq gg cdot sqrt prime partial
+        infty sin cos exp big bigl bigr operatorname"""
+    assert set(re.findall(r"\\([A-Za-z]+)", document)) <= set(known.split())
+
+
 def test_sparse_lsr_has_five_steps_one_approximation_and_ends_at_the_zoo_s() -> None:
     found = derive("sparse-lsr")
     assert [step.exact for step in found.steps[:5]] == [True, True, False, True, True]
