@@ -53,6 +53,7 @@ class Composed(NamedTuple):
         other: `M(0, p)`; not for regression.
         target: `M(1, p)`; classification only.
         row: the target-only instance loss, where there is one.
+        linear: `a` and `b` of `M1 = a log p`, `M0 = b log p` for a number of classes, where it is so.
         singular_at_zero: `M(y, p)` cannot simply be evaluated at `y = 0`.
         other_is_zero: `M(0, p)` is 0.
     """
@@ -61,6 +62,7 @@ class Composed(NamedTuple):
     other: Callable[..., Any] | None
     target: Callable[..., Any] | None
     row: Callable[..., Any] | None
+    linear: Callable[[int], tuple[float, float]] | None
     singular_at_zero: bool
     other_is_zero: bool
 
@@ -182,13 +184,14 @@ class Formula:
         """What the composed form needs, as plain functions and flags that `torch.compile` can trace."""
         general = self.function(self.general)
         if self.kind == "regression":
-            return Composed(general, None, None, None, False, False)
+            return Composed(general, None, None, None, None, False, False)
         other = self.function(self.other)
         if self.kind == "multilabel":
-            return Composed(general, other, None, None, self.singular_at_zero, False)
+            return Composed(general, other, None, None, None, self.singular_at_zero, False)
         row = None if self.affine is None else self.function(self.row)
         target = self.function(self.target)
-        return Composed(general, other, target, row, self.singular_at_zero, self.other == 0)
+        linear = None if self.linear is None else self.linear_coefficients
+        return Composed(general, other, target, row, linear, self.singular_at_zero, self.other == 0)
 
     def printed(
         self, *results: Expr, name: str = "value", language: str = "torch", one_sided: bool = False

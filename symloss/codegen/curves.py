@@ -14,6 +14,7 @@ from torch import Tensor
 
 from symloss.codegen.compiled import Formula
 from symloss.codegen.emit import Printed
+from symloss.codegen.instance import like
 from symloss.codegen.logits import sigmoid_pair
 from symloss.codegen.rewrite import (
     LOG_P,
@@ -32,6 +33,8 @@ from symloss.expr import C, P, W, Y
 
 __all__ = ["Curve", "entry_curve", "is_one_sided", "regression_curve"]
 
+_OF_ENTRIES = {P_, Q_, LOG_P, LOG_Q, P, RESIDUAL}
+"""An expression that has one of these is a tensor of the entries' shape; any other may be a constant."""
 _LOGITS = (0.0, 1e-3, 0.1, 1.0, 3.0, 10.0, 16.0, 30.0, 60.0, 88.0, 104.0, 300.0, 745.0, 1e4, 2e4)
 _ENTRIES = (0.0, 1e-30, 1e-3, 0.5, 1.0, 3.0, 100.0, 1e4, 2e4)
 
@@ -52,14 +55,20 @@ class Curve:
     one_sided: bool = False
 
     @cached_property
-    def both(self) -> Callable[..., Any]:
+    def both(self) -> Callable[..., tuple[Tensor, Tensor]]:
         """The function that returns value and slope, subexpressions shared."""
-        return self.formula.function(self.value, self.slope, one_sided=self.one_sided)
+        function = self.formula.function(self.value, self.slope, one_sided=self.one_sided)
+        if all(expr.free_symbols & _OF_ENTRIES for expr in (self.value, self.slope)):
+            return function
+        return lambda *arguments: tuple(like(x, arguments[0]) for x in function(*arguments))
 
     @cached_property
-    def alone(self) -> Callable[..., Any]:
+    def alone(self) -> Callable[..., Tensor]:
         """The function that returns the value."""
-        return self.formula.function(self.value, one_sided=self.one_sided)
+        function = self.formula.function(self.value, one_sided=self.one_sided)
+        if self.value.free_symbols & _OF_ENTRIES:
+            return function
+        return lambda *arguments: like(function(*arguments), arguments[0])
 
     @cached_property
     def uses_log(self) -> bool:
@@ -81,10 +90,7 @@ class Curve:
     def fragile(self) -> bool:
         """Whether the printed form is not always finite within logits of +-1e4: results are then checked."""
         grid = _regression_grid() if self.formula.kind == "regression" else _grid(self)
-        results = self.both(*grid)
-        return not all(
-            bool(torch.isfinite(torch.as_tensor(x)).all()) for x in results if not isinstance(x, float | int)
-        )
+        return not all(bool(torch.isfinite(x).all()) for x in self.both(*grid))
 
     def repaired(self, inputs: dict[Symbol, SignedLog]) -> tuple[SignedLog, SignedLog]:
         """Value and slope on signed logarithms."""
@@ -115,7 +121,7 @@ def is_one_sided(formula: Formula, values: Sequence[Expr]) -> bool:
                 return False
         at_one = torch.zeros(2), torch.ones(2), torch.tensor([0.3, 1.0]), 10.0, torch.full((2,), 0.1)
         ends = curve.both(*at_one, torch.ones(2), ())
-        if not all(bool(torch.isfinite(torch.as_tensor(end)).all()) for end in ends):
+        if not all(bool(torch.isfinite(end).all()) for end in ends):
             return False
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from symloss.codegen.compiled import Formula
 from symloss.codegen.curves import Curve, entry_curve, is_one_sided, signed_inputs
-from symloss.codegen.instance import instance_losses, like, of_target
+from symloss.codegen.instance import instance_losses, of_target
 from symloss.codegen.logits import all_pairs
 from symloss.codegen.signed_log import SignedLog
 
@@ -57,8 +58,7 @@ class DensePath:
 
     def composed(self, z: Tensor) -> Tensor:
         """See `fused.Path`."""
-        t = None if self.t is None else self.t.squeeze(1)
-        return instance_losses(self.formula, z, self.soft, t, self.weight, self.inputs)
+        return instance_losses(self.formula, z, self.soft, self.t, self.weight, self.inputs)
 
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
@@ -80,9 +80,9 @@ class DensePath:
                 D[block] = grad
         return torch.cat(parts), () if D is None else (D,)
 
-    def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
+    def backward(self, state: Sequence[Tensor], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
-        return state[0] * (g.unsqueeze(1) if isinstance(g, Tensor) and g.dim() else g)
+        return state[0] * g
 
     def _block(self, z: Tensor, block: slice, gradient: bool) -> tuple[Tensor, Tensor | None]:
         if self.first.one_sided:
@@ -95,11 +95,11 @@ class DensePath:
         else:
             pair = all_pairs(z)
         terms, slopes = self._entries(pair, z.shape[1], block, gradient)
-        losses = terms.sum(1)
+        losses = terms.sum(1, keepdim=True)
         grad = None if slopes is None else self._gradient(pair, slopes)
         if self.first.fragile or self.other.fragile:
-            total = losses if grad is None else losses + grad.sum(1)
-            bad = ~torch.isfinite(total)
+            total = losses if grad is None else losses + grad.sum(1, keepdim=True)
+            bad = ~torch.isfinite(total).squeeze(1)
             if bad.any():
                 self._repair(z, bad, block, losses, grad)
         return losses, grad
@@ -116,7 +116,7 @@ class DensePath:
                 masked = torch.where(zero, 1.0, y)
                 found = self._call(self.first, pair, masked, classes, block, gradient)
                 at_zero = self._call(self.other, pair, None, classes, block, gradient)
-                found = [torch.where(zero, b, a) for a, b in zip(found, at_zero, strict=True)]
+                found = tuple(torch.where(zero, b, a) for a, b in zip(found, at_zero, strict=True))
         else:
             assert self.t is not None
             t = self.t[block]
@@ -125,9 +125,9 @@ class DensePath:
             rest = self._call(self.other, pair, None, classes, block, gradient)
             # Value and slope may be one tensor, as of `4 p`, or one of the inputs.
             given = [*pair, *rest]
-            found = [_put(x, t, hit, given) for x, hit in zip(rest, hits, strict=True)]
+            found = tuple(_put(x, t, hit, given) for x, hit in zip(rest, hits, strict=True))
         if self.weight is not None:
-            found = [x * self.weight for x in found]
+            found = tuple(x * self.weight for x in found)
         return found[0], found[1] if gradient else None
 
     def _call(
@@ -139,14 +139,13 @@ class DensePath:
         block: slice,
         gradient: bool,
         t: Tensor | None = None,
-    ) -> list[Tensor]:
+    ) -> tuple[Tensor, ...]:
         w = self.inputs["w"]
         inputs = {"pi": self.inputs["pi"], "w": w if w is None or w.dim() == 0 else w[block]}
         if t is not None:
             inputs = of_target(inputs, t)
         arguments = (*pair, y, float(classes), inputs["pi"], inputs["w"], ())
-        results = curve.both(*arguments) if gradient else (curve.alone(*arguments),)
-        return [like(x, pair[0]) for x in results]
+        return curve.both(*arguments) if gradient else (curve.alone(*arguments),)
 
     def _gradient(self, pair: tuple[Tensor, Tensor], slopes: Tensor) -> Tensor:
         if self.first.one_sided:
@@ -186,7 +185,7 @@ class DensePath:
         if self.weight is not None:
             weight = SignedLog.of(self.weight.expand_as(z).movedim(1, -1)[bad])
             value, slope = value * weight, slope * weight
-        losses[bad] = value.sum(1).value.to(losses.dtype)
+        losses.squeeze(1)[bad] = value.sum(1).value.to(losses.dtype)
         if grad is None:
             return
         # By every logit: `G_i` by its own, `-G_i p_j / q_i` by the others; here `j` runs over dimension 1.

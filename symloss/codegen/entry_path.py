@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from symloss.codegen.compiled import Formula
 from symloss.codegen.curves import Curve, entry_curve, regression_curve, signed_inputs, signed_regression
-from symloss.codegen.instance import entry_losses, like, regression_losses
+from symloss.codegen.instance import entry_losses, regression_losses
 from symloss.codegen.logits import sigmoid_pair
 
 __all__ = ["MultilabelPath", "RegressionPath", "multilabel_curves", "regression_only"]
@@ -50,14 +51,13 @@ class RegressionPath:
         value, *slopes = self._entries(z, self.y, self.inputs["w"], gradient)
         return value, tuple(slopes)
 
-    def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
+    def backward(self, state: Sequence[Tensor], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
         return state[0] * g
 
     def _entries(self, p: Tensor, y: Tensor, w: Tensor | None, gradient: bool) -> list[Tensor]:
         arguments = p, y, w, ()
-        results = self.curve.both(*arguments) if gradient else (self.curve.alone(*arguments),)
-        found = [like(x, p) for x in results]
+        found = list(self.curve.both(*arguments)) if gradient else [self.curve.alone(*arguments)]
         if self.curve.fragile:
             bad = ~torch.isfinite(sum(found[1:], found[0]))
             if bad.any():
@@ -91,9 +91,9 @@ class MultilabelPath:
         context = float(classes), self.inputs["pi"], self.inputs["w"], ()
         zero = self.y == 0
         y = torch.where(zero, 1.0, self.y) if self.formula.singular_at_zero else self.y
-        found = _called(self.general, (u, v, y, *context), gradient, u)
+        found = _called(self.general, (u, v, y, *context), gradient)
         if self.formula.singular_at_zero:
-            at_zero = _called(self.other, (u, v, None, *context), gradient, u)
+            at_zero = _called(self.other, (u, v, None, *context), gradient)
             found = [torch.where(zero, b, a) for a, b in zip(found, at_zero, strict=True)]
         if self.general.fragile or self.other.fragile:
             bad = ~torch.isfinite(sum(found[1:], found[0]))
@@ -101,7 +101,7 @@ class MultilabelPath:
                 found = self._repaired(z, found, bad, zero[bad])
         return found[0], tuple(found[1:])
 
-    def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
+    def backward(self, state: Sequence[Tensor], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
         return state[0] * g
 
@@ -114,9 +114,8 @@ class MultilabelPath:
         return [_replaced(x, bad, e.value) for x, e in zip(found, exact, strict=False)]
 
 
-def _called(curve: Curve, arguments: tuple[Any, ...], gradient: bool, entries: Tensor) -> list[Tensor]:
-    results = curve.both(*arguments) if gradient else (curve.alone(*arguments),)
-    return [like(x, entries) for x in results]
+def _called(curve: Curve, arguments: tuple[Any, ...], gradient: bool) -> list[Tensor]:
+    return list(curve.both(*arguments)) if gradient else [curve.alone(*arguments)]
 
 
 def _replaced(x: Tensor, where: Tensor, values: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ class _Export:
         module = templates.MODULES[kind].replace(
             "@FUSED@", templates.FUSED_CALL if fused else templates.UNFUSED_CALL
         )
-        torchs = templates.CROSS_ENTROPY if kernel is not None and not kernel.small_only else ""
+        torchs = templates.CROSS_ENTROPY if kernel is not None else ""
         module = module.replace("@KERNEL@", torchs and torchs.replace("@SCALE@", _factor(kernel)))
         priors = (
             "\n\n    `priors` [C] is the class prior pi of the formula." if self.formula.uses_priors else ""

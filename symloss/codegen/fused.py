@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -13,12 +13,15 @@ __all__ = ["ComposedPath", "Path", "Reduction", "apply", "composes", "run"]
 
 
 class Path(Protocol):
-    """How the losses of the instances (or entries) of a batch are computed, with the gradient by hand."""
+    """How the losses of the instances (or entries) of a batch are computed, with the gradient by hand.
+
+    The losses of instances are `[N, 1, ...]`: a dimension less would cost as much as a term of the formula.
+    """
 
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The losses, and what `backward` needs."""
 
-    def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
+    def backward(self, state: Sequence[Tensor], g: Tensor | float) -> Tensor:
         """The gradient by `z`, given the gradient `g` by the losses; `state` is left as it is."""
 
     def composed(self, z: Tensor) -> Tensor:
@@ -29,31 +32,42 @@ class Reduction:
     """`sum(factor * losses) / count`, or the losses themselves.
 
     Args:
-        none: no reduction.
+        how: "mean", "sum" or "none".
+        classes: the losses are those of instances, `[N, 1, ...]`; reduced or not, the second dimension goes.
         factor: what multiplies each loss, or None for 1; where 0 a loss does not count, even if infinite.
-        count: the divisor; an integer is the number of losses, or 1.
+        count: the divisor of the mean, or None for the number of losses.
     """
 
-    def __init__(self, none: bool, factor: Tensor | None = None, count: Tensor | int = 1) -> None:
-        self.none, self.factor, self.count = none, factor, count
+    def __init__(
+        self, how: str, classes: bool, factor: Tensor | None = None, count: Tensor | None = None
+    ) -> None:
+        self.how, self.classes, self.factor, self.count = how, classes, factor, count
 
     def forward(self, losses: Tensor) -> Tensor:
         """The reduced losses."""
-        if self.factor is not None:
-            losses = torch.where(self.factor == 0, 0.0, losses * self.factor)
-        if self.none:
-            return losses
-        if self.factor is None and isinstance(self.count, int):
-            return losses.mean() if self.count == losses.numel() else losses.sum()
-        return losses.sum() / self.count
+        if self.how == "none" or self.factor is not None:
+            if self.classes:
+                losses = losses.squeeze(1)
+            if self.factor is not None:
+                losses = torch.where(self.factor == 0, 0.0, losses * self.factor)
+        if self.how == "mean":
+            return losses.mean() if self.count is None else losses.sum() / self.count
+        return losses.sum() if self.how == "sum" else losses
 
-    def backward(self, g: Tensor) -> Tensor | float:
-        """The gradient by the losses."""
-        if not self.none:
-            if self.factor is None and g.device.type == "cpu" and isinstance(self.count, int):
-                return g.item() / self.count  # a number saves a broadcast over the whole batch
-            g = g / self.count
-        return g if self.factor is None else g * self.factor
+    def backward(self, g: Tensor, size: int) -> Tensor | float:
+        """The gradient by the `size` losses: a number, or a tensor of their shape."""
+        if self.how == "mean":
+            if self.count is not None:
+                g = g / self.count
+            elif self.factor is None and g.is_cpu:
+                return g.item() / size  # a number saves a broadcast over the whole batch
+            else:
+                g = g / size
+        elif self.how == "sum" and self.factor is None and g.is_cpu:
+            return g.item()
+        if self.factor is not None:
+            g = g * self.factor
+        return g.unsqueeze(1) if self.classes and g.dim() else g
 
 
 class ComposedPath:
@@ -97,7 +111,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, path: Path, reduction: Reduction) -> Tensor:
         losses, state = path.forward(z, True)
-        ctx.path, ctx.reduction = path, reduction
+        ctx.path, ctx.reduction, ctx.size = path, reduction, losses.numel()
         ctx.save_for_backward(z, *state)
         return reduction.forward(losses)
 
@@ -105,7 +119,7 @@ class _Fused(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         z, *state = ctx.saved_tensors
         if not torch.is_grad_enabled():
-            return ctx.path.backward(tuple(state), ctx.reduction.backward(grads[0])), None, None
+            return ctx.path.backward(state, ctx.reduction.backward(grads[0], ctx.size)), None, None
         # A derivative of the derivative is wanted: the same loss, as operations that autograd knows.
         loss = ctx.reduction.forward(ctx.path.composed(z))
         (gradient,) = torch.autograd.grad(loss, z, grads[0], create_graph=True)

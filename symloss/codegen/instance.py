@@ -18,37 +18,40 @@ def instance_losses(
     formula: Formula,
     z: Tensor,
     soft: Tensor | None,
-    index: Tensor | None,
+    t: Tensor | None,
     weight: Tensor | None,
     inputs: dict[str, Any],
 ) -> Tensor:
-    """`sum_i weight_i M(y_i, p_i)` of every instance, shape `[N, ...]`.
+    """`sum_i weight_i M(y_i, p_i)` of every instance, shape `[N, 1, ...]`.
 
     Args:
         formula: a classification formula.
         z: logits `[N, C, ...]`.
         soft: class probabilities `[N, C, ...]`, or None.
-        index: class indices `[N, ...]`, or None; exactly one of the two is given.
+        t: class indices `[N, 1, ...]`, or None; exactly one of the two is given.
         weight: `[C, 1, ...]`, or None.
         inputs: the values of `pi` `[C, 1, ...]`, `w` `[N, 1, ...]` and the coefficients `k`.
     """
     parts, classes = formula.composed, z.shape[1]
-    if index is None:
+    if t is None:
         assert soft is not None
         u, v = all_pairs(z)
         terms = _soft(parts, u, v, soft, classes, inputs)
-        return (terms if weight is None else terms * weight).sum(1)
-    t = index.unsqueeze(1)
+        return (terms if weight is None else terms * weight).sum(1, keepdim=True)
+    if parts.linear is not None and weight is None:
+        logs = torch.log_softmax(z, 1)
+        a, b = parts.linear(classes)
+        return (a - b) * logs.gather(1, t) + b * logs.sum(1, keepdim=True)
     if parts.row is not None and (weight is None or parts.other_is_zero):
         u, v = target_pair(z, t)
         losses = _call(parts.row, u, v, None, classes, of_target(inputs, t))
-        return (losses if weight is None else losses * _pick(weight, t)).squeeze(1)
+        return losses if weight is None else losses * _pick(weight, t)
     # The one-hot identity without its cancellation: `M0` everywhere, then `M1` in the target's place.
     u, v = all_pairs(z)
     terms = _call(parts.other, u, v, None, classes, inputs)
     hit = _call(parts.target, u.gather(1, t), v.gather(1, t), None, classes, of_target(inputs, t))
     terms = terms.scatter(1, t, hit)
-    return (terms if weight is None else terms * weight).sum(1)
+    return (terms if weight is None else terms * weight).sum(1, keepdim=True)
 
 
 def entry_losses(formula: Formula, z: Tensor, y: Tensor, inputs: dict[str, Any]) -> Tensor:

@@ -15,7 +15,6 @@ from symloss.codegen import nodes
 from symloss.codegen.compiled import Formula
 from symloss.codegen.fused import composes
 from symloss.codegen.rewrite import LOG_P, LOG_Q, RESIDUAL, TARGET
-from symloss.codegen.target_path import SMALL
 from symloss.expr import P, Y
 
 __all__ = ["Kernel", "recognise"]
@@ -32,13 +31,11 @@ class Kernel:
     Attributes:
         name: what torch calls it.
         scale: the factor.
-        small_only: taken for small batches, where one operation less counts for most.
         options: further arguments of torch's function, as they are written.
     """
 
     name: str
     scale: float
-    small_only: bool
     function: Callable[[Tensor, Tensor, Tensor | None, str, int], Tensor]
     options: str = ""
 
@@ -77,26 +74,6 @@ def _huber(delta: float, p: Tensor, y: Tensor, weight: Tensor | None, reduction:
     return F.huber_loss(p, y, reduction=reduction, delta=delta)
 
 
-def _smoothed(
-    coefficients: Callable[[int], tuple[float, float]],
-    z: Tensor,
-    t: Tensor,
-    weight: Tensor | None,
-    reduction: str,
-    ignore: int,
-) -> Tensor:
-    """`M1 = a log p`, `M0 = b log p` as label smoothing of strength `C b / (a + (C - 1) b)`."""
-    if weight is not None or t.is_floating_point() or not 0 < z.numel() <= SMALL:
-        raise ValueError("not label smoothing of a small batch")
-    classes = z.shape[min(1, z.dim() - 1)]
-    a, b = coefficients(classes)
-    scale = a + (classes - 1) * b
-    # A share outside [0, 1] is refused by torch.
-    share = classes * b / scale if scale else -1.0
-    loss = F.cross_entropy(z, t, reduction=reduction, ignore_index=ignore, label_smoothing=share)
-    return loss if abs(scale + 1) < 1e-15 else loss * -scale
-
-
 def _same_shape(outputs: Tensor, targets: Tensor) -> None:
     # torch would broadcast, with a warning.
     if outputs.shape != targets.shape:
@@ -113,17 +90,12 @@ def recognise(formula: Formula) -> Kernel | None:
         factor, inner = general.as_coeff_Mul()
         if isinstance(inner, nodes.absolute):
             difference = _scaled("F.l1_loss", inner.args[0], Y - P, _l1)
-            return difference and Kernel("F.l1_loss", float(factor) * abs(difference.scale), False, _l1)
+            return difference and Kernel("F.l1_loss", float(factor) * abs(difference.scale), _l1)
         return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse) or _recognised_huber(formula)
     if formula.kind == "multilabel":
         name = "F.binary_cross_entropy_with_logits"
         return _scaled(name, general, -TARGET * LOG_P - (1 - TARGET) * LOG_Q, _bce)
-    found = _scaled("F.cross_entropy", general, -TARGET * LOG_P, _cross_entropy)
-    if found is None and formula.linear is not None and formula.other != 0:
-        return Kernel(
-            "F.cross_entropy, label_smoothing", 1.0, True, partial(_smoothed, formula.linear_coefficients)
-        )
-    return found
+    return _scaled("F.cross_entropy", general, -TARGET * LOG_P, _cross_entropy)
 
 
 def _recognised_huber(formula: Formula) -> Kernel | None:
@@ -144,9 +116,7 @@ def _recognised_huber(formula: Formula) -> Kernel | None:
     factor = expand(expr).coeff(size * inner)
     if not factor.is_number or factor == 0 or expand(expr - factor * inner * (size - inner / 2)) != 0:
         return None
-    return Kernel(
-        "F.huber_loss", float(factor), False, partial(_huber, float(delta)), f", delta={float(delta)}"
-    )
+    return Kernel("F.huber_loss", float(factor), partial(_huber, float(delta)), f", delta={float(delta)}")
 
 
 def _scaled(
@@ -159,4 +129,4 @@ def _scaled(
     factor = expanded.as_coefficients_dict()[rest] / number
     if factor == 0 or expand(expanded - factor * wanted) != 0 or not factor.is_number:
         return None
-    return Kernel(name, float(factor), False, function)
+    return Kernel(name, float(factor), function)

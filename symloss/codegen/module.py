@@ -130,6 +130,7 @@ class SymbolicLoss(nn.Module):
         self._bare = not (names or self._formula.uses_priors or self._formula.uses_weights)
         self._hard_path = hard_path(self._formula) if loss.kind == "classification" else ""
         self._straight = self._bare and self.weight is None and loss.kind == "classification"
+        self._path_of = _HARD_PATHS.get(self._hard_path, _HARD_PATHS["dense"])
         _ = self._formula.composed  # printed now: `torch.compile` cannot trace the algebra
 
     @property
@@ -188,8 +189,8 @@ class SymbolicLoss(nn.Module):
         if self._some_ignored(t):
             return None
         try:
-            path = _HARD_PATHS[self._hard_path](self._formula, t.unsqueeze(1), _NOTHING)
-            return run(path, self._reduction(rows), z)
+            path = self._path_of(self._formula, t.unsqueeze(1), _NOTHING)
+            return run(path, Reduction(self.reduction, True), z)
         except (RuntimeError, IndexError):  # `gather` refuses an index
             return None
 
@@ -198,7 +199,7 @@ class SymbolicLoss(nn.Module):
 
         On the CPU `gather` raises; a kernel of an accelerator asserts, and nothing runs there afterwards.
         """
-        return t.device.type != "cpu" and bool((t == self.ignore_index).any())
+        return not t.is_cpu and bool((t == self.ignore_index).any())
 
     def _classification(self, z: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
         indices = checks.check_class_shapes(z, targets)
@@ -211,7 +212,7 @@ class SymbolicLoss(nn.Module):
             losses = self._hard(z, targets.long(), weight, inputs)
         else:
             path = self._path(z, targets.to(z.dtype), None, weight, inputs)
-            losses = apply(path, self._reduction(z.numel() // z.shape[1]), z)
+            losses = apply(path, Reduction(self.reduction, True), z)
         return losses.squeeze(0) if single and self.reduction == "none" else losses
 
     def _hard(self, z: Tensor, t: Tensor, weight: Tensor | None, inputs: dict[str, Any]) -> Tensor:
@@ -221,8 +222,8 @@ class SymbolicLoss(nn.Module):
             try:
                 path = self._path(z, None, t, None if rows else weight, inputs)
                 factor = weight.flatten()[t] if weight is not None and rows else None
-                count = t.numel() if weight is None else weight.flatten()[t].sum()
-                return apply(path, self._reduction(count, factor), z)
+                count = None if weight is None else weight.flatten()[t].sum()
+                return apply(path, Reduction(self.reduction, True, factor, count), z)
             except (RuntimeError, IndexError):
                 checks.check_indices(t, z.shape[1], self.ignore_index)
         kept = t != self.ignore_index
@@ -234,7 +235,7 @@ class SymbolicLoss(nn.Module):
         if weight is not None:
             weights = weights * weight.flatten()[safe]
         factor = weights if rows else kept.to(z.dtype)
-        return apply(path, self._reduction(weights.sum(), factor), z)
+        return apply(path, Reduction(self.reduction, True, factor, weights.sum()), z)
 
     def _path(
         self, z: Tensor, soft: Tensor | None, t: Tensor | None, weight: Tensor | None, inputs: dict[str, Any]
@@ -242,7 +243,7 @@ class SymbolicLoss(nn.Module):
         """How this batch is computed; see `plan`."""
         index = None if t is None else t.unsqueeze(1)
         if self._formula.coefficients or composes(z):
-            return ComposedPath(lambda z: instance_losses(self._formula, z, soft, t, weight, inputs))
+            return ComposedPath(lambda z: instance_losses(self._formula, z, soft, index, weight, inputs))
         if index is None or weight is not None:
             return DensePath(self._formula, soft, index, weight, inputs)
         return _HARD_PATHS[self._hard_path](self._formula, index, inputs)
@@ -259,7 +260,7 @@ class SymbolicLoss(nn.Module):
                 if formula.coefficients or composes(outputs)
                 else RegressionPath(formula, targets, inputs)
             )
-            return apply(path, self._reduction(outputs.numel()), outputs)
+            return apply(path, Reduction(self.reduction, False), outputs)
         shape = (outputs.shape[0], *outputs.shape[2:]) if outputs.dim() > 1 else ()
         inputs = self._inputs(outputs, w, priors, shape)
         path = (
@@ -269,10 +270,7 @@ class SymbolicLoss(nn.Module):
         )
         weight = self._of_classes(self.weight, "weight", outputs)
         factor = None if weight is None else weight.expand_as(outputs)
-        return apply(path, self._reduction(outputs.numel(), factor), outputs)
-
-    def _reduction(self, count: Tensor | int, factor: Tensor | None = None) -> Reduction:
-        return Reduction(self.reduction == "none", factor, count if self.reduction == "mean" else 1)
+        return apply(path, Reduction(self.reduction, False, factor), outputs)
 
     def _of_classes(self, vector: Tensor | None, name: str, z: Tensor) -> Tensor | None:
         """A vector over classes, shaped to broadcast against `z`."""

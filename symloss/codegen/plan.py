@@ -48,7 +48,7 @@ def plan(loss: Loss) -> Plan:
     formula = formula_of(loss.value_expr, loss.kind)
     formula.check()
     kernel = recognise(formula)
-    if kernel is not None and not kernel.small_only:
+    if kernel is not None:
         scale = "" if kernel.scale == 1 else f"{kernel.scale:g} * "
         beyond = f"; the target path beyond {LARGE} logits" if loss.kind == "classification" else ""
         return Plan("kernel", f"the formula is {scale}{kernel.name}{beyond}", {})
@@ -71,8 +71,7 @@ def _classification(formula: Formula) -> Plan:
         assert formula.linear is not None
         a, b = formula.linear
         reason = (
-            f"both branches are multiples of log p: L = a log p_t + b (sum of the others), a = {a}, b = {b}; "
-            "small batches go to F.cross_entropy with label_smoothing"
+            f"both branches are multiples of log p: L = a log p_t + b (sum of the others), a = {a}, b = {b}"
         )
         return Plan(path, reason, {})
     if path == "target":

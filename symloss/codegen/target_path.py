@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,15 +13,15 @@ from torch import Tensor
 
 from symloss.codegen.compiled import Formula
 from symloss.codegen.curves import Curve, entry_curve, is_one_sided, signed_inputs
-from symloss.codegen.instance import instance_losses, like, of_target
+from symloss.codegen.instance import instance_losses, of_target
 from symloss.codegen.logits import target_pair
 
-__all__ = ["TargetPath", "row_curve"]
+__all__ = ["SMALL", "TINY", "TargetPath", "row_curve"]
 
 SMALL = 1 << 14
 """Up to so many logits the number of operations rules, not their size: logarithms are kept and no entry is
 looked at; beyond, one exponential of everything is saved by keeping probabilities."""
-_TINY = {torch.float32: 1e-30, torch.float64: 1e-290}
+TINY = {torch.float32: 1e-30, torch.float64: 1e-290}
 """Below this probability the logarithm comes from the logits: far above where the dtype loses digits."""
 
 
@@ -50,75 +51,70 @@ class TargetPath:
 
     def composed(self, z: Tensor) -> Tensor:
         """See `fused.Path`."""
-        return instance_losses(self.formula, z, None, self.t.squeeze(1), None, self.inputs)
+        return instance_losses(self.formula, z, None, self.t, None, self.inputs)
 
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
-        if z.shape[1] == 1 or z.numel() == 0:
+        size, classes = z.numel(), z.shape[1]
+        if classes == 1 or size == 0:
             empty = torch.zeros_like(self.t, dtype=z.dtype)
-            return self.composed(z.detach()), (torch.full_like(z, -math.inf), empty, empty)
-        if z.numel() > SMALL:
+            return self.composed(z.detach()), (torch.full_like(z, -math.inf), empty)
+        if size > SMALL:
             z.gather(1, self.t)  # refuses an index before the work is done
-        sides = self._one_sided if self.curve.one_sided else self._two_sided
-        buffer, u, second, pull = sides(z)
-        arguments = u, second, None, float(z.shape[1]), self.at_target["pi"], self.at_target["w"], ()
+        curve, inputs = self.curve, self.at_target
+        sides = self._one_sided if curve.one_sided else self._two_sided
+        buffer, u, second, pull = sides(z, size <= SMALL)
+        arguments = u, second, None, float(classes), inputs["pi"], inputs["w"], ()
         if not gradient:
-            losses = like(self.curve.alone(*arguments), u)
-            if self.curve.fragile and not math.isfinite(losses.sum().item()):
+            losses = curve.alone(*arguments)
+            if curve.fragile and not math.isfinite(losses.sum().item()):
                 losses = self._repair(z, losses, None)[0]
-            return losses.squeeze(1), ()
-        value, slope = self.curve.both(*arguments)
-        losses, slope = like(value, u), like(slope, u)
+            return losses, ()
+        losses, slope = curve.both(*arguments)
         c = slope if pull is None else slope * pull
-        if self.curve.fragile and not math.isfinite((losses + slope + c).sum().item()):
+        if curve.fragile and not math.isfinite((losses + slope + c).sum().item()):
             losses, slope, c = self._repair(z, losses, (buffer, slope, c))
-        return losses.squeeze(1), (buffer, slope, c)
+        return losses, (buffer, slope) if c is slope else (buffer, slope, c)
 
-    def backward(self, state: tuple[Tensor, ...], g: Tensor | float) -> Tensor:
+    def backward(self, state: Sequence[Tensor], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
-        buffer, slope, c = state
-        if isinstance(g, Tensor) and g.dim():
-            g = g.unsqueeze(1)
-        minus_c = c * -g
-        if buffer.numel() <= SMALL:
-            grad = torch.exp(buffer).mul_(minus_c)
-        else:
-            grad = buffer * minus_c
-        at_target = slope * g
+        buffer, slope = state[0], state[1] * g
+        minus_c = -slope if len(state) == 2 else state[2] * -g
+        small = buffer.numel() <= SMALL
+        grad = torch.exp(buffer).mul_(minus_c) if small else buffer * minus_c
         if self.curve.one_sided:
-            return grad.scatter_add_(1, self.t, at_target)
-        return grad.scatter_(1, self.t, at_target)
+            return grad.scatter_add_(1, self.t, slope)
+        return grad.scatter_(1, self.t, slope)
 
-    def _one_sided(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def _one_sided(self, z: Tensor, small: bool) -> tuple[Tensor, Tensor, Tensor, None]:
         """The buffer of `B` (small: of its logarithm), `log p_t`, `p_t`."""
-        if z.numel() <= SMALL:
+        if small:
             buffer = torch.log_softmax(z, 1)
             u = buffer.gather(1, self.t)
             return buffer, u, torch.exp(u) if self.curve.uses_probability else u, None
         buffer = torch.softmax(z, 1)
         p = buffer.gather(1, self.t)
         u = torch.log(p)
-        tiny = _TINY[z.dtype]
+        tiny = TINY[z.dtype]
         if p.amin().item() < tiny:
             self._sharpen(z, u, p < tiny)
         return buffer, u, p, None
 
-    def _two_sided(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """The buffer of `B` (small: of its logarithm), `log p_t`, `log(1 - p_t)`, `-c / slope`."""
+    def _two_sided(self, z: Tensor, small: bool) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """The buffer of `B` (small: of its logarithm), `log p_t`, `log(1 - p_t)`, `c / slope`."""
         t = self.t
-        if z.numel() <= SMALL:
+        if small:
             others = z.scatter(1, t, -math.inf)
             buffer = torch.log_softmax(others, 1)
-            top, where = others.max(1, keepdim=True)
             # The log-sum-exp of the others, by way of the largest of them: it never cancels.
-            d = z.gather(1, t) - (top - buffer.gather(1, where))
+            d = z.gather(1, t) - (others.amax(1, keepdim=True) - buffer.amax(1, keepdim=True))
             return buffer, F.logsigmoid(d), F.logsigmoid(-d), None
         buffer = torch.softmax(z, 1)
         p = buffer.gather(1, t)
         u, v = torch.log(p), torch.log1p(-p)
         pull = 1 / (1 - p)
         low, high = torch.aminmax(p)
-        tiny = _TINY[z.dtype]
+        tiny = TINY[z.dtype]
         if low.item() < tiny:
             self._sharpen(z, u, p < tiny)
         if high.item() > 0.5:

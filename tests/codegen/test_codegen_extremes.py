@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import symloss as sl
-from symloss.codegen import compile_loss, kernels, lambdify, target_path
+from symloss.codegen import compile_loss, kernels, lambdify, linear_path, target_path
 from symloss.codegen.compiled import formula_of
 from symloss.expr import Loss
 
@@ -37,7 +37,7 @@ LEVELS = (-1e4, 0.0, 1e4)
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test twice: as a small batch, and on the paths of large ones."""
     if request.param == "large":
-        for module in (target_path, kernels):
+        for module in (target_path, linear_path):
             monkeypatch.setattr(module, "SMALL", 0)
         monkeypatch.setattr(kernels, "LARGE", 0)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
 import symloss as sl
-from symloss.codegen import compile_loss, kernels, target_path
+from symloss.codegen import compile_loss, kernels, linear_path, target_path
 from symloss.errors import CompileError
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
@@ -25,7 +25,7 @@ TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test twice: as a small batch, and on the paths of large ones."""
     if request.param == "large":
-        for module in (target_path, kernels):
+        for module in (target_path, linear_path):
             monkeypatch.setattr(module, "SMALL", 0)
         monkeypatch.setattr(kernels, "LARGE", 0)
 

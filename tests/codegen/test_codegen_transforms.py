@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 from torch.autograd.gradcheck import gradcheck, gradgradcheck
 
 import symloss as sl
-from symloss.codegen import compile_loss, kernels, plan, target_path
+from symloss.codegen import compile_loss, kernels, linear_path, plan, target_path
 
 PATHS = {
     "kernel": "-y*log(p)",
@@ -27,7 +27,7 @@ PATHS = {
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test twice: as a small batch, and on the paths of large ones."""
     if request.param == "large":
-        for module in (target_path, kernels):
+        for module in (target_path, linear_path):
             monkeypatch.setattr(module, "SMALL", 0)
         monkeypatch.setattr(kernels, "LARGE", 0)
 
