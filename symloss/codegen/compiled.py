@@ -194,7 +194,12 @@ class Formula:
         return Composed(general, other, target, row, linear, self.singular_at_zero, self.other == 0)
 
     def printed(
-        self, *results: Expr, name: str = "value", language: str = "torch", one_sided: bool = False
+        self,
+        *results: Expr,
+        name: str = "value",
+        language: str = "torch",
+        one_sided: bool = False,
+        differentiable: bool = True,
     ) -> Printed:
         """The source of a function that returns `results`.
 
@@ -205,7 +210,13 @@ class Formula:
             names = {P: "p", Y: "y", W: "w", RESIDUAL: "r"} | coefficients
             prelude = {RESIDUAL: "r = p - y"}
             return print_function(
-                name, results, REGRESSION_ARGUMENTS, names, language=language, prelude=prelude
+                name,
+                results,
+                REGRESSION_ARGUMENTS,
+                names,
+                language=language,
+                prelude=prelude,
+                differentiable=differentiable,
             )
         names = {P_: "p", Q_: "q", LOG_P: "u", LOG_Q: "v", TARGET: "y", C: "C", PRIOR: "pi", WEIGHT: "w"}
         if one_sided:
@@ -218,11 +229,16 @@ class Formula:
             language=language,
             scalars=frozenset({C}),
             prelude={Q_: "q = 1 - p"} if one_sided else {Q_: "q = torch.exp(v)", P_: "p = torch.exp(u)"},
+            differentiable=differentiable,
         )
 
-    def function(self, *results: Expr, one_sided: bool = False) -> Callable[..., Any]:
+    def function(
+        self, *results: Expr, one_sided: bool = False, differentiable: bool = True
+    ) -> Callable[..., Any]:
         """The function that `printed` gives the source of, built once."""
-        key = (results, one_sided)
+        key = (results, one_sided, differentiable)
         if key not in self._built:
-            self._built[key] = build(self.printed(*results, one_sided=one_sided))
+            self._built[key] = build(
+                self.printed(*results, one_sided=one_sided, differentiable=differentiable)
+            )
         return self._built[key]

@@ -57,7 +57,7 @@ class Curve:
     @cached_property
     def both(self) -> Callable[..., tuple[Tensor, Tensor]]:
         """The function that returns value and slope, subexpressions shared."""
-        function = self.formula.function(self.value, self.slope, one_sided=self.one_sided)
+        function = self._built(self.value, self.slope)
         if all(expr.free_symbols & _OF_ENTRIES for expr in (self.value, self.slope)):
             return function
         return lambda *arguments: tuple(like(x, arguments[0]) for x in function(*arguments))
@@ -65,10 +65,13 @@ class Curve:
     @cached_property
     def alone(self) -> Callable[..., Tensor]:
         """The function that returns the value."""
-        function = self.formula.function(self.value, one_sided=self.one_sided)
+        function = self._built(self.value)
         if self.value.free_symbols & _OF_ENTRIES:
             return function
         return lambda *arguments: like(function(*arguments), arguments[0])
+
+    def _built(self, *results: Expr) -> Callable[..., Any]:
+        return self.formula.function(*results, one_sided=self.one_sided, differentiable=False)
 
     @cached_property
     def uses_log(self) -> bool:
@@ -83,8 +86,9 @@ class Curve:
     @property
     def printed(self) -> Printed:
         """The source of `both`."""
-        name = "value_and_slope"
-        return self.formula.printed(self.value, self.slope, name=name, one_sided=self.one_sided)
+        return self.formula.printed(
+            self.value, self.slope, name="value_and_slope", one_sided=self.one_sided, differentiable=False
+        )
 
     @cached_property
     def fragile(self) -> bool:

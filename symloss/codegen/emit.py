@@ -13,7 +13,9 @@ from typing import Any
 from sympy import (
     Add,
     Expr,
+    Function,
     Mul,
+    NumberSymbol,
     Pow,
     Rational,
     Symbol,
@@ -49,11 +51,13 @@ _CALLS: dict[type, str] = {
     cosh: "cosh",
     nodes.expm1: "expm1",
     nodes.log1p: "log1p",
+    nodes.quick_log1p: "quick_log1p",
     nodes.log_cosh: "log_cosh",
     nodes.absolute: "abs",
     nodes.signum: "sign",
     nodes.step: "step",
     nodes.inverse: "inverse",
+    nodes.outside: "outside",
     nodes.plogarithm: "plog",
     nodes.psquareroot: "psqrt",
     nodes.logistic: "sigmoid",
@@ -102,6 +106,7 @@ def print_function(
     scalars: frozenset[Symbol] = frozenset(),
     prelude: Mapping[Symbol, str] | None = None,
     docstring: str = "",
+    differentiable: bool = True,
 ) -> Printed:
     """A function that computes `results` from `arguments`.
 
@@ -113,8 +118,11 @@ def print_function(
         scalars: symbols that are plain numbers at run time even where the rest are tensors.
         prelude: the definitions of symbols that are not arguments, put first where they are used; a
             definition may use the symbols after it.
+        differentiable: autograd has to see through the function; if not, faster operations are used.
     """
-    printer = _Printer(DIALECTS[language], dict(names), scalars)
+    printer = _Printer(DIALECTS[language], dict(names), scalars, differentiable)
+    if language == "torch":
+        results = [_rounded(expr if differentiable else _quickened(expr, scalars)) for expr in results]
     replacements, reduced = cse(list(results), symbols=numbered_symbols("x"), order="none")
     lines = []
     for symbol, expr in replacements:
@@ -130,9 +138,29 @@ def print_function(
     return Printed(name, source, printer.used, DIALECTS[language], frozenset(printer.mentioned))
 
 
+def _rounded(expr: Expr) -> Expr:
+    """Irrational constants as numbers, so that those of a product become one."""
+    irrational = [node for node in expr.atoms(Pow, Function, NumberSymbol) if node.is_number]
+    return expr.xreplace({node: node.evalf(25) for node in irrational})
+
+
+def _quickened(expr: Expr, scalars: frozenset[Symbol]) -> Expr:
+    """`log cosh x = |x| - log(1 + tanh |x|)`: the slope, `tanh x`, is shared; and `quick_log1p` where it is one."""
+    expr = expr.replace(nodes.log_cosh, lambda x: nodes.absolute(x) - nodes.log1p(nodes.absolute(tanh(x))))
+    positive = [x for x in expr.atoms(nodes.log1p) if x.args[0].is_extended_nonnegative]
+    return expr.xreplace({x: nodes.quick_log1p(*x.args) for x in positive if x.free_symbols - scalars})
+
+
 class _Printer:
-    def __init__(self, dialect: Dialect, names: dict[Symbol, str], scalars: frozenset[Symbol]) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        names: dict[Symbol, str],
+        scalars: frozenset[Symbol],
+        differentiable: bool = True,
+    ) -> None:
         self.dialect, self.names, self.scalars = dialect, names, scalars
+        self.quick = dialect.name == "torch" and not differentiable
         self.used: list[str] = []
         self.mentioned: set[Symbol] = set()
 
@@ -271,6 +299,11 @@ class _Printer:
                 f"expected an operator of the grammar, got {type(expr).__name__}; see FUNCTIONS"
             )
         argument = self.text(expr.args[0])
+        positive = (
+            self.dialect.name == "torch" and expr.args[0].is_extended_nonnegative and not self.is_scalar(expr)
+        )
+        if positive and isinstance(expr, nodes.plogarithm | nodes.psquareroot):
+            return self.named(op[1:], f"torch.clamp({argument}, min={float(GUARD)})")
         if self.is_scalar(expr):
             if op in ("abs", "log"):
                 return f"abs({argument})" if op == "abs" else f"math.log({argument})"
@@ -282,6 +315,12 @@ class _Printer:
         op = "max" if isinstance(expr, nodes.maximum) else "min"
         if self.is_scalar(expr):
             return f"{op}({', '.join(self.text(arg) for arg in expr.args)})"
+        scalars = [arg for arg in expr.args if self.is_scalar(arg)]
+        if scalars and self.quick:
+            (tensor,) = (arg for arg in expr.args if arg not in scalars)
+            return self.named(
+                "clamp", self.text(tensor), f"{'min' if op == 'max' else 'max'}={self.text(scalars[0])}"
+            )
         arguments = [
             # A 0-dimensional tensor has `maximum`'s gradient at a tie, and does not promote the dtype.
             f"torch.tensor({self.text(arg)}, dtype=torch.float64)" if self.is_scalar(arg) else self.text(arg)

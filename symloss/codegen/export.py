@@ -163,8 +163,9 @@ class _Export:
 
     def call(self, name: str, results: Sequence[Expr]) -> str:
         """Prints a function of the arguments that it uses; the call of it."""
-        one_sided = len(results) == 2 and name != "coefficients" and self.one_sided
-        printed = self.formula.printed(*results, name=name, one_sided=one_sided)
+        is_curve = len(results) == 2 and name != "coefficients"
+        one_sided = is_curve and self.one_sided
+        printed = self.formula.printed(*results, name=name, one_sided=one_sided, differentiable=not is_curve)
         self.helpers += [helper for helper in printed.helpers if helper not in self.helpers]
         body = printed.source.split("\n", 1)[1]
         order = ("u", "v", "p", "y", "C", "pi", "w") if self.loss.kind != "regression" else ("p", "y", "w")

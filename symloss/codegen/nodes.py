@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
-from sympy import Abs, Expr, Function, Integer, Max, Min, exp, sign, tanh
+from sympy import Abs, Add, Expr, Function, Integer, Max, Min, exp, log, sign, sqrt, tanh
 
-from symloss.expr import plog, psqrt, sigmoid, softplus
+from symloss.expr import GUARD, plog, psqrt, sigmoid, softplus
 
 __all__ = [
     "COMPILED", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p", "log_cosh", "logistic",
-    "maximum", "minimum", "plogarithm", "psquareroot", "signum", "softened", "step",
+    "maximum", "minimum", "outside", "plogarithm", "psquareroot", "quick_log1p", "signum", "softened", "step",
 ]  # fmt: skip
 
 
@@ -43,6 +43,12 @@ class log1p(_Real):
         return 1 / (1 + self.args[0])
 
 
+class quick_log1p(_Real):
+    """`log1p` of what is not negative, in code that is not differentiated."""
+
+    nargs = 1
+
+
 class log_cosh(_Real):
     """`log(cosh(x))`, where `cosh(x)` may be beyond every float."""
 
@@ -57,8 +63,20 @@ class absolute(_Real):
 
     nargs = 1
 
+    def _eval_is_extended_nonnegative(self) -> bool:
+        return True
+
     def fdiff(self, argindex: int = 1) -> Expr:
         return signum(self.args[0])
+
+
+class outside(_Real):
+    """1 where `|x| > 1e-7`, else 0: `x` times its `inverse`; derivative 0."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(0)
 
 
 class signum(_Real):
@@ -162,11 +180,17 @@ class softened(_Real):
         return logistic(self.args[0])
 
 
+def _exceeds_guard(x: Expr) -> bool:
+    """Whether the guard of a protected operator of `x` never acts, as in `0.1 + p`."""
+    constant, rest = x.as_coeff_Add()
+    return bool(constant > GUARD) and all(term.is_nonnegative for term in Add.make_args(rest))
+
+
 COMPILED: dict[type, Callable[..., Expr]] = {
     Abs: absolute,
     sign: signum,
-    plog: plogarithm,
-    psqrt: psquareroot,
+    plog: lambda x: log(x) if _exceeds_guard(x) else plogarithm(x),
+    psqrt: lambda x: sqrt(x) if _exceeds_guard(x) else psquareroot(x),
     sigmoid: logistic,
     softplus: softened,
     Max: lambda *args: reduce(maximum, args),

@@ -10,7 +10,17 @@ from __future__ import annotations
 from sympy import Abs, Add, Expr, Integer, Mul, Poly, Pow, Symbol, cosh, exp, log, sign
 from sympy.polys.polyerrors import PolynomialError
 
-from symloss.codegen.nodes import COMPILED, absolute, expm1, fenced, log1p, log_cosh, signum
+from symloss.codegen.nodes import (
+    COMPILED,
+    absolute,
+    expm1,
+    fenced,
+    inverse,
+    log1p,
+    log_cosh,
+    outside,
+    signum,
+)
 from symloss.expr import PI, P, W, Y, plog
 
 __all__ = [
@@ -86,10 +96,19 @@ def log_slope(expr: Expr) -> Expr:
 def _collected(expr: Expr) -> Expr:
     """Terms that differ by a factor free of entries become one: that factor is a number at run time."""
     factors: dict[Expr, list[Expr]] = {}
-    for term in Add.make_args(expr):
+    for term in map(_met, Add.make_args(expr)):
         number, entry = term.as_independent(*_ENTRIES, as_Add=False)
         factors.setdefault(entry, []).append(number)
     return Add(*(Add(*numbers) * entry for entry, numbers in factors.items()))
+
+
+def _met(term: Expr) -> Expr:
+    """A product with each pair `x * inverse(x)` as `outside(x)`."""
+    for guarded in term.atoms(inverse):
+        x = guarded.args[0]
+        if {x, guarded} <= set(Mul.make_args(term)):
+            term = term / (x * guarded) * outside(x)
+    return term
 
 
 class _Rewriting:

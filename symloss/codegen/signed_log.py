@@ -142,6 +142,8 @@ def _function(func: type, x: SignedLog) -> SignedLog:
         return SignedLog.of(x.log.clamp(min=_GUARD))
     if func is nodes.psquareroot:
         return SignedLog.exp_of(x.log.clamp(min=_GUARD) / 2)
+    if func is nodes.outside:
+        return SignedLog.of((x.log > _GUARD).double())
     if func is nodes.inverse:
         outside = x.log > _GUARD
         return SignedLog(torch.where(outside, x.sign, 0.0), torch.where(outside, -x.log, -math.inf))
