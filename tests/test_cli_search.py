@@ -67,6 +67,21 @@ def test_the_end_of_discover_says_everything(folder):
         assert len(list(csv.DictReader(lines))) >= 1
 
 
+def test_what_trees_are_made_of_is_said_on_the_command_line(run, tmp_path):
+    out = str(tmp_path / "own")
+    options = (
+        "--operators", "add,sub,mul,square,plog", "--define", "cli_bump(x) = x/(1 + x**2)", "--cost", "plog=5",
+        "--nesting", "square(square)=0", "--nesting", "plog(plog)=0", "--max-height", "4", "--patience", "1",
+    )  # fmt: skip
+    code, printed, err = run("discover", *SMALL, *options, "--out", out, "--json")
+    assert code == 0, err
+    settings = json.loads(printed)["settings"]
+    assert settings["operators"] == ["add", "sub", "mul", "square", "plog", "cli_bump"]
+    assert settings["costs"] == {"plog": 5.0}
+    assert settings["nesting"] == {"square": {"square": 0}, "plog": {"plog": 0}}
+    assert (settings["max_height"], settings["patience"]) == (4, 1)
+
+
 def test_show_a_run(run):
     code, out, _ = run("show", "runs/a")
     assert code == 0
@@ -144,7 +159,26 @@ BAD = [
     ("discover", "diabetes", "--seed-loss", "huberr", "did you mean 'huber'"),
     ("discover", "diabetes", "--out", "runs/a", "runs/a"),
     ("discover", "diabetes", "--out", "/proc/none", "/proc/none"),
+    ("discover", "diabetes", "--time-limit", "-5", "time limit -5.0"),
+    ("discover", "diabetes", "--time-limit", "nan", "time limit nan"),
+    ("discover", "diabetes", "--device", "mps", "the device 'mps' cannot be used here"),
+    ("discover", "diabetes", "--require", ",", "nothing is named"),
+    ("discover", "diabetes", "--seed-loss", "", "nothing is named"),
+    ("discover", "diabetes", "--operators", "foo", "unknown operator 'foo'"),
+    ("discover", "diabetes", "--operators", "abs", "no operator of two arguments"),
+    ("discover", "diabetes", "--define", "swish", "expected NAME(ARGUMENTS) = FORMULA"),
+    ("discover", "diabetes", "--define", "f(x)=log(x)", "f: undefined at"),
+    ("discover", "diabetes", "--cost", "plog=-1", "expected NAME=COST"),
+    ("discover", "diabetes", "--cost", "foo=1", "unknown operator 'foo'"),
+    ("discover", "diabetes", "--nesting", "tanh=0", "expected OUTER(INNER)=N"),
+    ("discover", "diabetes", "--patience", "-1", "patience is -1"),
+    ("discover", "diabetes", "--max-height", "0", "max_height is 0"),
     ("show", "ce", "--race", "no run folder"),
+    ("show", "runs/a", "--plan", "name a row, as runs/a#1"),
+    ("show", "runs/a", "--classes", "3", "name a row, as runs/a#1"),
+    ("plot", "runs/a", "--classes", "3", "name a row, as runs/a#1"),
+    ("plot", "runs/a", "--kind", "regression", "name a row, as runs/a#1"),
+    ("resume", "quick.py", "is not a run folder"),
     ("verify", "runs/b", "runs/b"),
     ("show", "runs/a#99", "has no row 99"),
     ("show", "runs/a#x", "expected RUN#ROW"),

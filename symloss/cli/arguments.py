@@ -81,12 +81,12 @@ def read_loss(text: str, kind: str | None = None, values: Iterable[str] | None =
     try:
         return parse(text, kind=kind or "classification", coefficients=coefficients)
     except ParseError as error:
-        if _NAME.match(text) and text not in _SYMBOLS:
-            return named(text, kind)  # says which name is near
-        if "/" in text and not any(mark in text for mark in "(*+ ") and not is_run(text):
-            raise RunError(f"{text!r} is neither a run folder nor a formula: {error}") from None
         if is_run(text):
             raise RunError(f"{text} is a run; name one of its rows, as {text}#1") from None
+        if _NAME.match(text) and text not in _SYMBOLS:
+            return named(text, kind)  # says which name is near
+        if "/" in text and not any(mark in text for mark in "(*+ "):
+            raise RunError(f"{text!r} is neither a run folder nor a formula: {error}") from None
         raise
 
 

@@ -156,6 +156,9 @@ def plot(
     """
     whole = is_run(subject)
     chosen = what or (What.front if whole else What.loss)
+    if whole:
+        about_loss = {"--kind": kind, "--set": values, "--classes": classes if chosen in _OF_RUN else None}
+        _refuse(about_loss, subject)
     if chosen in _OF_RUN and not whole:
         raise DomainError(f"--what {chosen} draws a run, and {subject.strip()!r} is no run folder")
     if whole:
@@ -219,6 +222,7 @@ def show_(
     if is_run(subject):
         from symloss.search import open_run
 
+        _refuse({"--plan": plan or None, "--kind": kind, "--set": values, "--classes": classes}, subject)
         result = open_run(subject)
         if race:
             _print_race(result, as_json)
@@ -252,12 +256,22 @@ def show_(
     show(facts_table([(name, value) for name, value in shown.items() if value not in (None, {}, [], "")]))
 
 
+def _refuse(options: dict[str, Any], run: str) -> None:
+    """An option about a loss says nothing of a whole run."""
+    for name, value in options.items():
+        if value is not None:
+            raise DomainError(f"{name} is about a loss, and {run} is a run: name a row, as {run}#1")
+
+
 def _print_race(result: Result, as_json: bool) -> None:
     """The rank correlation of every rung with the whole training."""
     from symloss.report.tables import rows_table
     from symloss.search.race import rank_correlations
 
     found = rank_correlations(result.evaluations)
+    if not found and not as_json:
+        say(f"{result.path}: no rung of a race, or too few losses trained to the end to compare it with")
+        return
     if as_json:
         print_json([{"share": float(r), "correlation": rho, "losses": n} for r, (rho, n) in found.items()])
         return

@@ -14,9 +14,11 @@ from rich.console import Console
 
 from symloss.cli.arguments import Json, Kind, read_loss, split_top_level
 from symloss.cli.conclude import print_run
+from symloss.cli.grammar import read_grammar
 from symloss.cli.group import INTERRUPTED, FormulaCommand
 from symloss.cli.output import console
 from symloss.cli.problem import Problem
+from symloss.errors import DomainError
 
 if TYPE_CHECKING:
     from symloss.search import Result
@@ -61,7 +63,7 @@ _DEMO_SECONDS = 75.0
 """The demo's search ends after the generation in which this passes; the baselines take about as long."""
 
 # Groups of `discover --help`.
-_DATA, _SEARCH, _BUDGET, _MACHINE = "The data", "The search", "How much", "Where"
+_DATA, _SEARCH, _TREES, _BUDGET, _MACHINE = "The data", "The search", "The formulas", "How much", "Where"
 
 
 def _option(
@@ -137,7 +139,27 @@ def discover(
         _option("Losses to start from: formulas or zoo names; repeatable.", _SEARCH, metavar="LOSS"),
     ] = None,
     symbols: Annotated[
-        str | None, _option("More symbols: pi (class prior), w (weight).", _SEARCH, "--with", metavar="pi,w")
+        str | None, _option("More symbols: pi (class prior), w (weight).", _TREES, "--with", metavar="pi,w")
+    ] = None,
+    operators: Annotated[
+        str | None, _option("Operators to build from, as add,mul,plog.", _TREES, metavar="NAME,...")
+    ] = None,
+    define: Annotated[
+        list[str] | None,
+        _option("An operator of your own, as 'swish(x) = x*sigmoid(x)'; repeatable.", _TREES, metavar="F"),
+    ] = None,
+    cost: Annotated[
+        list[str] | None,
+        _option("Complexity of an operator, as plog=3; 1 unless said; repeatable.", _TREES, metavar="F=N"),
+    ] = None,
+    nesting: Annotated[
+        list[str] | None,
+        _option(
+            "Limit to nesting, as tanh(tanh)=0: no tanh under a tanh; repeatable.", _TREES, metavar="F(G)=N"
+        ),
+    ] = None,
+    max_height: Annotated[
+        int | None, _option("Height of a tree, in edges, at most.", _TREES, metavar="N")
     ] = None,
     demo: Annotated[
         bool, _option("A quick search that ends within three minutes.", _BUDGET, "--demo")
@@ -151,6 +173,9 @@ def discover(
         float | None, _option("Stop after the generation in which S seconds pass.", _BUDGET, metavar="S")
     ] = None,
     max_evaluations: Annotated[int | None, _option("Stop after N candidates.", _BUDGET, metavar="N")] = None,
+    patience: Annotated[
+        int | None, _option("Stop after N generations without a better loss.", _BUDGET, metavar="N")
+    ] = None,
     out: Annotated[
         Path | None, _option("Folder of the run [default: a new one in runs/].", _MACHINE, metavar="RUN")
     ] = None,
@@ -181,6 +206,7 @@ def discover(
     - `symloss discover diabetes --demo`
     - `symloss discover digits --label-noise 0.4 --seed 1 --out runs/noisy`
     - `symloss discover --data houses.csv --target price --generations 5`
+    - `symloss discover wine --define 'swish(x) = x*sigmoid(x)' --cost swish=2 --nesting 'tanh(tanh)=0'`
     """
     options = {
         "model": model, "metric": metric, "label_noise": label_noise, "imbalance": imbalance,
@@ -188,7 +214,10 @@ def discover(
     }  # fmt: skip
     problem = Problem(tuple(split_top_level(names or "")), data, target, group, weights, code, kind, options)
     tasks = problem.load()
-    seeds = [read_loss(item, tasks[0].kind) for text in seed_loss or () for item in split_top_level(text)]
+    trees = read_grammar(operators, define or (), cost or (), nesting or ())
+    seeds = [
+        read_loss(item, tasks[0].kind) for text in seed_loss or () for item in _items("--seed-loss", text)
+    ]
     from symloss.search import discover as run_search
 
     def start(on_generation: Callable[..., None]) -> Result:
@@ -196,10 +225,11 @@ def discover(
             tasks, method, seed=seed, preset=preset, population=population, generations=generations,
             out=out or _free_folder(tasks, method, seed),
             time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
-            max_evaluations=max_evaluations, workers=workers,
+            max_evaluations=max_evaluations, patience=patience, workers=workers,
             executor=_place(executor, workers, ray_address, ray_gpus), device=device, keep_scale=keep_scale,
-            require=tuple(split_top_level(require or "")), seed_losses=tuple(seeds),
-            extra_symbols=tuple(split_top_level(symbols or "")), on_generation=on_generation,
+            require=_items("--require", require), seed_losses=tuple(seeds),
+            extra_symbols=_items("--with", symbols), max_height=max_height,
+            on_generation=on_generation, **trees,
         )  # fmt: skip
 
     _search(tasks, start, as_json)
@@ -224,6 +254,7 @@ def resume(
     ray_gpus: Annotated[
         float, _option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
     ] = 0.0,
+    device: Annotated[Device, _option("What computes [default: what did before].", _MACHINE)] = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped, killed or interrupted; the end is that of a run never stopped.
@@ -244,7 +275,7 @@ def resume(
 
     def start(on_generation: Callable[..., None]) -> Result:
         place = _place(executor, workers, ray_address, ray_gpus)
-        return go_on(run, tasks, workers=workers, executor=place, on_generation=on_generation)
+        return go_on(run, tasks, workers=workers, executor=place, device=device, on_generation=on_generation)
 
     _search(tasks, start, as_json)
 
@@ -276,6 +307,14 @@ def _search(tasks: list[Task], start: Callable[[Callable[..., None]], Result], a
     print_run(result, write_run_files(result), as_json)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _items(option: str, text: str | None) -> tuple[str, ...]:
+    """The items of a list that an option was given, which must have some."""
+    items = tuple(split_top_level(text or ""))
+    if text is not None and not items:
+        raise DomainError(f"{option} {text!r}: nothing is named; leave the option out")
+    return items
 
 
 def _compared(result: Result) -> bool:

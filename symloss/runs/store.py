@@ -28,6 +28,8 @@ SCHEMA = 1
 """Version of the tables; a newer one is refused, never guessed at."""
 DATABASE = "run.sqlite"
 LOCK = "run.lock"
+_LOG_PAGES = 64
+"""Of 4 kB: a longer log is taken over into the database."""
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, payload TEXT NOT NULL);
@@ -76,7 +78,7 @@ class RunStore:
         """
         path = Path(path)
         if not (path / DATABASE).is_file():
-            what = "is not a run folder" if path.is_dir() else "does not exist"
+            what = "is not a run folder" if path.exists() else "does not exist"
             raise RunError(f"{path} {what}: 'symloss runs' lists the runs in a folder")
         lock = None
         with _explained(path, "cannot be opened"):
@@ -238,6 +240,8 @@ def _connected(path: Path, write: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(database, timeout=10)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        # A log that is cut short loses what it holds: a generation or so, not the run.
+        connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         return connection
     # Reading a WAL database needs side files, which cannot be made in a folder that cannot be written. Nobody
     # writes there: SQLite may take the file as it is - together with what a killed writer left in the log.
@@ -269,7 +273,7 @@ def _explained(path: Path, problem: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.OperationalError) and not str(error).startswith("no such"):
             raise RunError(f"{path} {problem}: {error}") from None
         raise RunError(f"{path} is damaged: {error}; nothing was changed") from None
     except OSError as error:

@@ -75,7 +75,7 @@ def discover(
         preset: `"quick"` or `"paper"`; see `PRESETS`.
         population, generations: candidates in each generation, and how many of them.
         out: folder of the run; kept in memory unless given.
-        time_limit: seconds; the run ends after the generation in which they pass.
+        time_limit: seconds, at least 0; the run ends after the generation in which they pass.
         max_evaluations: candidates considered in all.
         metric: what to improve, unless it is the task's own.
         workers: how many at once; a running Ray cluster decides that itself.
@@ -108,6 +108,8 @@ def discover(
     )  # fmt: skip
     if isinstance(seed, bool) or seed < 0:
         raise RunError(f"seed {seed}: expected a whole number of at least 0")
+    if time_limit is not None and not time_limit >= 0:
+        raise RunError(f"time limit {time_limit}: expected a number of seconds of at least 0")
     tasks = prepare(task, chosen, metric, device, executor)
     # What cannot be searched is an error before the folder is made.
     check_symbols(chosen, tasks)
@@ -116,6 +118,7 @@ def discover(
         "seed": seed,
         "settings": chosen.to_dict(),
         "task": describe_all(tasks),
+        "device": tasks[0].device.type,
         "operators": {name: list(each) for name, each in registered_primitives().items()},
         "notes": remarks(tasks, chosen),
     }
@@ -143,7 +146,8 @@ def resume(
     Args:
         path: folder of the run.
         task: again where it came from arrays or code; its data must be those of the run.
-        workers, executor, device, on_generation: see `discover`.
+        workers, executor, on_generation: see `discover`.
+        device: another than that of the run, where its own is not to be had; the end may differ in rounding.
 
     Raises:
         RunError: when there is no run, it is damaged, or another process writes it.

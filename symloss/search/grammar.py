@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,7 +36,7 @@ class Grammar:
         costs: the complexity of an operator where it is not 1.
 
     Raises:
-        SymlossError: for an unknown operator or symbol, or no binary one.
+        SymlossError: for an unknown operator or symbol, no binary one, or a limit or cost out of range.
 
     >>> Grammar(nesting={"tanh": {"tanh": 0}}).allows(Program(("tanh", "add", "y", "tanh", "p")))
     False
@@ -55,6 +56,11 @@ class Grammar:
         for name in self.extra_symbols:
             if name not in EXTRA_SYMBOLS:
                 raise SymlossError(f"unknown symbol {name!r}: expected one of {', '.join(EXTRA_SYMBOLS)}")
+        if self.max_height < 1:
+            raise SymlossError(f"max_height is {self.max_height!r}: expected a whole number of at least 1")
+        for name, cost in self.costs.items():
+            if not 0 <= cost < math.inf:
+                raise SymlossError(f"the cost of {name} is {cost!r}: expected a number of at least 0")
         if not self.joiners:
             raise SymlossError("no operator of two arguments: a loss must join y and p")
 

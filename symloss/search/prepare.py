@@ -27,6 +27,7 @@ __all__ = [
     "prepare",
     "register_all",
     "remarks",
+    "unusable",
 ]
 
 
@@ -55,9 +56,21 @@ def prepare(
     return _placed(tasks, device, executor)
 
 
+def unusable(device: str) -> str:
+    """Why nothing can be computed on a device, or `""`."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        return str(error).split("\n")[0].split(". ")[0]
+    return ""
+
+
 def _placed(tasks: Sequence[Task], device: str, executor: str) -> tuple[Task, ...]:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    problem = unusable(device)
+    if problem:
+        raise TaskError(f"the device {str(device)!r} cannot be used here ({problem}): choose another, as cpu")
     if device != "cpu":
         tasks = [each.to(device) if each.has_gradients else each for each in tasks]
     if executor != "serial":
@@ -94,10 +107,14 @@ def check_same(
 ) -> tuple[Task, ...]:
     """The tasks of a run that goes on: rebuilt, or those given if they are the same.
 
+    On the device of the run, where `device` is `"auto"`: another one rounds otherwise.
+
     Raises:
         TaskError: when they cannot be rebuilt, or are others.
     """
     descriptions = config["task"].get("tasks", [config["task"]])
+    if device == "auto":
+        device = str(config.get("device", device))
     if task is None:
         return _placed([rebuild(description) for description in descriptions], device, executor)
     tasks = [task] if isinstance(task, Task) else list(task)

@@ -103,6 +103,7 @@ class SearchSettings:
             "finalists": 1,
             "sample": 0,
             "chunk": 1,
+            "patience": 0,
         }
         for name, low in least.items():
             value = getattr(self, name)

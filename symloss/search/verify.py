@@ -14,7 +14,7 @@ import numpy as np
 from symloss.expr import parse
 from symloss.runs import RunStore, derive
 from symloss.search.engine import task_signs
-from symloss.search.prepare import check_same, register_all
+from symloss.search.prepare import check_same, register_all, unusable
 from symloss.search.reading import read_result
 from symloss.search.records import front_csv, front_json
 from symloss.search.replay import Replay
@@ -67,7 +67,8 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
     with RunStore.open(path) as store:
         config, result = store.config, read_result(store)
         register_all(config)
-        tasks = check_same(config, task, "cpu", "serial")
+        device = str(config.get("device", "cpu"))
+        tasks = check_same(config, task, "cpu" if unusable(device) else device, "serial")
         # A time limit ended the run after a generation; everything else that ends one is in the settings.
         last = len(result.generations) if result.status == "time limit" else None
         replay = Replay(store, config, last, tasks)

@@ -249,3 +249,24 @@ def test_read_only_folder(tmp_path: Path) -> None:
             assert store.config == {"seed": 1}
     finally:
         (tmp_path / "copy").chmod(0o755)
+
+
+def test_a_log_that_is_cut_short_costs_little(tmp_path: Path) -> None:
+    """What was written long ago is in the database itself, not in the log beside it."""
+    store = RunStore.create(tmp_path / "run", {})
+    for number in range(200):
+        store.put("work", number, "x" * 4000)
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "run", copy)  # as a kill leaves it
+    store.close()
+    (copy / "run.sqlite-wal").unlink()
+    (copy / "run.sqlite-shm").unlink()
+    with RunStore.open(copy) as cut:
+        assert len(cut.all("work")) > 100
+
+
+def test_an_emptied_database_is_damaged(tmp_path: Path) -> None:
+    RunStore.create(tmp_path / "run", {}).close()
+    (tmp_path / "run" / "run.sqlite").write_bytes(b"")
+    with pytest.raises(RunError, match="is damaged: no such table: meta; nothing was changed"):
+        RunStore.open(tmp_path / "run")

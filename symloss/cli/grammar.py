@@ -1,0 +1,65 @@
+"""What users type to say which trees may be built: operators, own ones, what they cost, how they may nest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from symloss.cli.arguments import split_top_level
+from symloss.errors import DomainError
+from symloss.expr import register_primitive
+
+__all__ = ["read_grammar"]
+
+_DEFINITION = re.compile(r"\s*(\w+)\s*\(([\w\s,]*)\)\s*=(.*)", re.DOTALL)
+_COST = re.compile(r"\s*(\w+)\s*=\s*(\d+(?:\.\d+)?)\s*")
+_LIMIT = re.compile(r"\s*(\w+)\s*\(\s*(\w+)\s*\)\s*=\s*(\d+)\s*")
+
+
+def read_grammar(
+    operators: str | None, define: Iterable[str], costs: Iterable[str], nesting: Iterable[str]
+) -> dict[str, Any]:
+    """The settings of `discover` that say what its trees are made of; only those that were asked for.
+
+    Args:
+        operators: names, with commas between.
+        define: own operators, as `swish(x) = x*sigmoid(x)`; they are registered, and searched too.
+        costs: `NAME=COST`.
+        nesting: `OUTER(INNER)=N`: under `OUTER` at most `N` nested `INNER`.
+
+    Raises:
+        DomainError: for anything else.
+
+    >>> read_grammar("add,mul", [], ["plog=3"], ["tanh(tanh)=0"])
+    {'operators': ('add', 'mul'), 'costs': {'plog': 3.0}, 'nesting': {'tanh': {'tanh': 0}}}
+    """
+    from symloss.search.grammar import OPERATORS
+
+    found: dict[str, Any] = {}
+    own = [_defined(text) for text in define]
+    if operators is not None or own:
+        names = OPERATORS if operators is None else split_top_level(operators)
+        found["operators"] = tuple(dict.fromkeys([*names, *own]))
+    for text in costs:
+        name, cost = _parts(_COST, text, "--cost", "NAME=COST, as plog=3")
+        found.setdefault("costs", {})[name] = float(cost)
+    for text in nesting:
+        outer, inner, limit = _parts(_LIMIT, text, "--nesting", "OUTER(INNER)=N, as tanh(tanh)=0")
+        found.setdefault("nesting", {}).setdefault(outer, {})[inner] = int(limit)
+    return found
+
+
+def _defined(text: str) -> str:
+    """Registers an own operator; its name."""
+    name, arguments, formula = _parts(
+        _DEFINITION, text, "--define", "NAME(ARGUMENTS) = FORMULA, as 'swish(x) = x*sigmoid(x)'"
+    )
+    return register_primitive(name, [each.strip() for each in arguments.split(",")], formula.strip()).name
+
+
+def _parts(pattern: re.Pattern[str], text: str, option: str, expected: str) -> tuple[str, ...]:
+    found = pattern.fullmatch(text)
+    if not found:
+        raise DomainError(f"{option} {text.strip()!r}: expected {expected}")
+    return found.groups()
