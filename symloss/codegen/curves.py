@@ -83,6 +83,11 @@ class Curve:
         """Whether a one-sided curve reads `p` or `1 - p`."""
         return bool(self.printed.mentioned & {P_, Q_})
 
+    @cached_property
+    def additive(self) -> bool:
+        """Whether logarithms enter as terms of their own, so that they need few digits near 0."""
+        return not any(self.value.diff(log).free_symbols & _OF_ENTRIES for log in (LOG_P, LOG_Q))
+
     @property
     def printed(self) -> Printed:
         """The source of `both`."""

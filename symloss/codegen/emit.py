@@ -14,6 +14,7 @@ from sympy import (
     Add,
     Expr,
     Function,
+    Integer,
     Mul,
     NumberSymbol,
     Pow,
@@ -220,11 +221,24 @@ class _Printer:
         text = ""
         for term in ordered:
             negative = term.could_extract_minus_sign()
+            scale, rest = self.scaled(-term if negative else term)
+            if self.quick and text and scale != 1 and not self.is_scalar(ordered[0]):
+                # `a + k b` in one operation.
+                function = "torch.sub" if negative else "torch.add"
+                text = f"{function}({text}, {self.text(rest)}, alpha={self.text(scale)})"
+                continue
             piece = self.text(-term) if negative else self.text(term)
             if negative and isinstance(-term, Add):
                 piece = f"({piece})"
             text += (" - " if text else "-") * negative + (" + " if text and not negative else "") + piece
         return text
+
+    def scaled(self, expr: Expr) -> tuple[Expr, Expr]:
+        """The factors of a product that are numbers at run time, and the rest; a number is `(1, number)`."""
+        factors = Mul.make_args(expr)
+        scalars = [factor for factor in factors if self.is_scalar(factor)]
+        rest = [factor for factor in factors if factor not in scalars]
+        return (Mul(*scalars), Mul(*rest)) if rest else (Integer(1), expr)
 
     def product(self, expr: Expr) -> str:
         number, rest = expr.as_coeff_Mul()
@@ -289,8 +303,12 @@ class _Printer:
     def call(self, expr: Expr) -> str:
         if isinstance(expr, nodes.maximum | nodes.minimum):
             return self.extremum(expr)
+        if isinstance(expr, nodes.fenced) and self.is_scalar(expr):
+            return f"max({self.text(expr.args[0])}, {LOG_GUARD!r})"
         if isinstance(expr, nodes.fenced):
             return self.named("clamp", self.text(expr.args[0]), f"min={LOG_GUARD!r}")
+        if isinstance(expr, nodes.beyond) and self.is_scalar(expr):
+            return f"float({self.text(expr.args[0])} > {LOG_GUARD!r})"
         if isinstance(expr, nodes.beyond):
             return self.named("beyond", self.text(expr.args[0]))
         op = _CALLS.get(expr.func)

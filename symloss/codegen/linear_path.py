@@ -65,4 +65,4 @@ class LinearPath:
             grad = torch.addcmul(b * g, p, pull * g)
             return grad.scatter_add_(1, self.t, ((a - b) * g).expand_as(self.t))
         grad = torch.add(p.new_tensor(b * g), p, alpha=pull * g)
-        return grad.scatter_add_(1, self.t, grad.new_full((1,), (a - b) * g).expand_as(self.t))
+        return grad.scatter_(1, self.t, (a - b) * g, reduce="add")

@@ -34,8 +34,9 @@ def row_curve(formula: Formula) -> Curve:
 class TargetPath:
     """`L = R(p_t)`; the gradient is `-c B` with one row factor `c`, and one entry apart for the target.
 
-    One-sided: `B = p`, `c = dR/du`, and `c` more for the target. Else `B` is the softmax of the other logits,
-    `c = dR/dd`, which is the target's gradient; or `B = p` with `c / (1 - p_t)` where that does not cancel.
+    One-sided: `B = p`, `c = dR/du`, and `c` more for the target. Else `dR/dd` is the target's gradient, and
+    `B` is `p` with 0 for the target, `c = dR/dd / (1 - p_t)`; the softmax of the other logits and `c = dR/dd`
+    where `1 - p_t` underflows.
 
     Args:
         formula: an affine classification formula without coefficients as inputs.
@@ -57,8 +58,7 @@ class TargetPath:
         """See `fused.Path`."""
         size, classes = z.numel(), z.shape[1]
         if classes == 1 or size == 0:
-            empty = torch.zeros_like(self.t, dtype=z.dtype)
-            return self.composed(z.detach()), (torch.full_like(z, -math.inf), empty)
+            return self.composed(z.detach()), (torch.zeros_like(z), z.new_zeros(self.t.shape))
         if size > SMALL:
             z.gather(1, self.t)  # refuses an index before the work is done
         curve, inputs = self.curve, self.at_target
@@ -80,11 +80,11 @@ class TargetPath:
         """See `fused.Path`."""
         buffer, slope = state[0], state[1] * g
         minus_c = -slope if len(state) == 2 else state[2] * -g
+        if not self.curve.one_sided:
+            return (buffer * minus_c).scatter_(1, self.t, slope)
         small = buffer.numel() <= SMALL
         grad = torch.exp(buffer).mul_(minus_c) if small else buffer * minus_c
-        if self.curve.one_sided:
-            return grad.scatter_add_(1, self.t, slope)
-        return grad.scatter_(1, self.t, slope)
+        return grad.scatter_add_(1, self.t, slope)
 
     def _one_sided(self, z: Tensor, small: bool) -> tuple[Tensor, Tensor, Tensor, None]:
         """The buffer of `B` (small: of its logarithm), `log p_t`, `p_t`."""
@@ -94,50 +94,49 @@ class TargetPath:
             return buffer, u, torch.exp(u) if self.curve.uses_probability else u, None
         buffer = torch.softmax(z, 1)
         p = buffer.gather(1, self.t)
-        u = torch.log(p)
-        tiny = TINY[z.dtype]
-        if p.amin().item() < tiny:
-            self._sharpen(z, u, p < tiny)
-        return buffer, u, p, None
+        return buffer, self._log(z, p), p, None
 
-    def _two_sided(self, z: Tensor, small: bool) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """The buffer of `B` (small: of its logarithm), `log p_t`, `log(1 - p_t)`, `c / slope`."""
-        t = self.t
+    def _two_sided(self, z: Tensor, small: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The buffer of the others' `p`, `log p_t`, `log(1 - p_t)`, `c / slope`.
+
+        `1 - p_t` is the sum of the others, which does not cancel.
+        """
+        t, tiny = self.t, TINY[z.dtype]
         if small:
-            others = z.scatter(1, t, -math.inf)
-            buffer = torch.log_softmax(others, 1)
-            # The log-sum-exp of the others, by way of the largest of them: it never cancels.
-            d = z.gather(1, t) - (others.amax(1, keepdim=True) - buffer.amax(1, keepdim=True))
-            return buffer, F.logsigmoid(d), F.logsigmoid(-d), None
-        buffer = torch.softmax(z, 1)
-        p = buffer.gather(1, t)
-        u, v = torch.log(p), torch.log1p(-p)
-        pull = 1 / (1 - p)
-        low, high = torch.aminmax(p)
-        tiny = TINY[z.dtype]
-        if low.item() < tiny:
-            self._sharpen(z, u, p < tiny)
-        if high.item() > 0.5:
-            hot = p > 0.5
-            self._heat(z, buffer, u, v, hot)
+            logs = torch.log_softmax(z, 1)
+            u, buffer = logs.gather(1, t), torch.exp(logs)
+        else:
+            buffer = torch.softmax(z, 1)
+            u = self._log(z, buffer.gather(1, t))
+        q = buffer.scatter_(1, t, 0.0).sum(1, keepdim=True)
+        v, pull = torch.log(q), torch.reciprocal(q)
+        if q.amin().item() < tiny:
+            hot = q < tiny
+            self._heat(z, buffer, v, hot)
             pull = torch.where(hot, 1.0, pull)
+        if not self.curve.additive:
+            d = u - v
+            u, v = F.logsigmoid(d), F.logsigmoid(-d)
         return buffer, u, v, pull
+
+    def _log(self, z: Tensor, p: Tensor) -> Tensor:
+        """`log p_t`; where `p_t` has underflown, from the logits."""
+        u, tiny = torch.log(p), TINY[z.dtype]
+        if p.amin().item() < tiny:
+            rare = p < tiny
+            rows, t = self._rows(z, rare)
+            u[rare] = torch.log_softmax(rows, 1).gather(1, t).squeeze(1)
+        return u
 
     def _rows(self, z: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """The logits `[R, C]` and targets `[R, 1]` of the chosen instances `[N, 1, ...]`."""
         return z.movedim(1, -1)[chosen.squeeze(1)], self.t.movedim(1, -1)[chosen.squeeze(1)]
 
-    def _sharpen(self, z: Tensor, u: Tensor, rare: Tensor) -> None:
-        """`log p_t` from the logits where `p_t` has underflown."""
-        rows, t = self._rows(z, rare)
-        u[rare] = torch.log_softmax(rows, 1).gather(1, t).squeeze(1)
-
-    def _heat(self, z: Tensor, B: Tensor, u: Tensor, v: Tensor, hot: Tensor) -> None:
-        """`log(1 - p_t)` from the other logits where `1 - p_t` cancels."""
+    def _heat(self, z: Tensor, B: Tensor, v: Tensor, hot: Tensor) -> None:
+        """`log(1 - p_t)` and `B` where all the others have underflown."""
         rows, t = self._rows(z, hot)
         others = rows.scatter(1, t, -math.inf)
-        d = (rows.gather(1, t) - torch.logsumexp(others, 1, keepdim=True)).squeeze(1)
-        u[hot], v[hot] = F.logsigmoid(d), F.logsigmoid(-d)
+        v[hot] = (torch.logsumexp(others, 1, keepdim=True) - rows.gather(1, t)).squeeze(1)
         B.movedim(1, -1)[hot.squeeze(1)] = torch.softmax(others, 1)
 
     def _repair(
@@ -159,7 +158,7 @@ class TargetPath:
         buffer, G, c = slopes
         # `exp(log|slope| + log p_j - log(1 - p_t))`: no factor is computed by itself.
         pull = (slope.log + torch.log_softmax(rows, 1) - v).scatter(1, t, -math.inf)
-        if z.numel() > SMALL:
+        if not self.curve.one_sided or z.numel() > SMALL:
             pull = torch.exp(pull)
         buffer.movedim(1, -1)[bad.squeeze(1)] = pull.to(buffer.dtype)
         return losses, _replaced(G, bad, slope.value), _replaced(c, bad, slope.sign)
