@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from symloss.search.prepare import (
     remarks,
 )  # fmt: skip
 from symloss.search.reading import read_result
+from symloss.search.records import front_csv, front_json
 from symloss.search.require import Requirements
 from symloss.search.result import Generation, Result
 from symloss.search.settings import SearchSettings
@@ -141,7 +143,8 @@ def resume(
 ) -> Result:
     """Goes on with a run that was stopped, killed or interrupted, to the end that it would have had.
 
-    Nothing that was finished is computed again. A run that has ended is only read.
+    Nothing that was finished is computed again. A run that has ended is only read, and its `front.csv` and
+    `front.json` written anew where they are not those of its record.
 
     Args:
         path: folder of the run.
@@ -156,6 +159,7 @@ def resume(
     with RunStore.open(path) as reading:
         result = read_result(reading)
         if result.status in ("finished", "max evaluations"):
+            _restore_files(Path(path), result)
             return result
         register_all(reading.config)
         tasks = check_same(reading.config, task, device, executor)
@@ -189,5 +193,18 @@ def _run(
         try:
             engine.run(on_generation, time_limit)
         except KeyboardInterrupt:
-            store.status = "interrupted"
+            if not engine.retelling:
+                store.status = "interrupted"
+            return replace(read_result(store), status="interrupted")
         return read_result(store)
+
+
+def _restore_files(path: Path, result: Result) -> None:
+    for name, text in (("front.csv", front_csv(result.front)), ("front.json", front_json(result.front))):
+        try:
+            same = (path / name).read_bytes() == text.encode()
+        except FileNotFoundError:
+            same = False
+        if not same:
+            with RunStore.open(path, write=True) as store:
+                store.write_text(name, text)

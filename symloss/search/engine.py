@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from symloss.runs import Executor
 from symloss.search.breeding import Breeder
@@ -64,14 +65,17 @@ class Engine:
         self.generations: list[Generation] = []
         self.front: tuple[FrontRow, ...] = ()
         self._candidates: dict[int, Candidate] = {}
+        self._known = 0
+        while store.get("generation", self._known + 1) is not None:
+            self._known += 1
         self._before = float(store.get("clock", "seconds") or 0.0)
         self._start = time.perf_counter()
 
     def run(self, watcher: Watcher | None = None, time_limit: float | None = None) -> str:
         """Every generation, then the finalists on fresh seeds; the status in which the run ends."""
         status = "finished"
-        self.store.put("front", "fresh", {})
-        self._show_front({})
+        if not self.retelling:
+            self._go_on()
         if self.settings.tune_training:
             self.tasks = self.workers.tasks = settle(self.workers, self.seed)
         for generation in range(self.settings.generations):
@@ -91,7 +95,6 @@ class Engine:
         notes = [*self._settled(), *audit(self.stages, self.evaluations, self.signs)]
         self.store.put("front", "notes", notes)
         self._show_front(self._fresh())
-        self.store.put("front", "count", len(self.evaluations))
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status
         return status
@@ -106,6 +109,17 @@ class Engine:
             for name, task in zip(self.signs, self.tasks, strict=True)
             if task.has_gradients
         ]
+
+    @property
+    def retelling(self) -> bool:
+        """Whether all this is on record: nothing is written then, so that a kill leaves the record as it was."""
+        return len(self.generations) < self._known
+
+    def _go_on(self) -> None:
+        """From here on the record is continued: what an earlier end added to it counts no more."""
+        self.store.put_many("front", [("fresh", {}), ("notes", []), ("count", len(self.evaluations))])
+        self.store.status = "running"
+        self._show_front({})
 
     def candidate(self, number: int) -> Candidate | None:
         """What is known of a candidate beyond its record, if the search has come to it."""
@@ -136,12 +150,16 @@ class Engine:
             self._record(candidates)
         self.breeder.select(self.evaluations, slots)
         done, total = generation + 1, self.settings.generations
-        remaining = self._elapsed() / done * (total - done)
-        seconds = self._before + self._elapsed()
+        known = self.store.get("generation", done)
+        seconds = self._before + self._elapsed() if known is None else float(known["seconds"])
+        remaining = seconds / done * (total - done)
         state = Generation(done, total, self.front, len(self.evaluations), seconds, remaining)
         self.generations.append(state)
-        self.store.put("generation", done, {"evaluated": state.evaluated, "seconds": seconds})
-        self.store.put("clock", "seconds", seconds)
+        if known is None:
+            self.store.put("generation", done, {"evaluated": state.evaluated, "seconds": seconds})
+            self.store.put("clock", "seconds", seconds)
+        elif not self.retelling:
+            self._go_on()
 
     def _record(self, candidates: Sequence[Candidate]) -> None:
         """Candidates become evaluations, as far as their outcome is known, and the front is written anew."""
@@ -158,9 +176,15 @@ class Engine:
             self.evaluations.append(candidate.evaluation(self.tasks[0].kind, self.signs, surcharge))
         self.evaluations = with_fitness(self.evaluations, self.signs)
         self._enforce(lambda: [row.evaluation for row in self._front({})])
+        if self.retelling:
+            self.front = self._front({})
+            return
         kind = self.tasks[0].kind
-        records = [(entry.number, evaluation_record(entry, kind)) for entry in self.evaluations[start:]]
-        self.store.put_many("evaluation", records)
+        # In place of whatever an earlier end of the run left under the number of one that is still on its way.
+        records: dict[int, Any] = dict.fromkeys(candidate.number for candidate in candidates)
+        records |= {entry.number: evaluation_record(entry, kind) for entry in self.evaluations[start:]}
+        self.store.put_many("evaluation", records.items())
+        self.store.put("front", "count", self.evaluations[-1].number + 1 if self.evaluations else 0)
         self._show_front({})
 
     def _enforce(self, shown: Callable[[], Sequence[int]]) -> None:

@@ -42,11 +42,11 @@ def read_result(store: Readable) -> Result:
         settings = SearchSettings.from_dict(config["settings"])
         task, seed = dict(config["task"]), int(config["seed"])
         signs = _signs(task)
-        count = store.get("front", "count") if store.status != "running" else None
+        count = store.get("front", "count")
         evaluations = [
             evaluation_from(int(key), data)
             for key, data in store.all("evaluation")
-            if count is None or int(key) < int(count)
+            if data is not None and (count is None or int(key) < int(count))
         ]
         evaluations = with_fitness(sorted(evaluations, key=lambda entry: entry.number), signs)
         fresh = {

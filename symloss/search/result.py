@@ -11,10 +11,10 @@ from typing import Any
 from symloss.errors import SymlossError
 from symloss.expr import Loss, parse
 
-__all__ = ["OUTCOMES", "STATUSES", "Baseline", "Evaluation", "FrontRow", "Generation", "Result"]
+__all__ = ["ENDED", "Baseline", "Evaluation", "FrontRow", "Generation", "Result"]
 
-OUTCOMES = ("trained", "reused", "rejected", "failed")
-STATUSES = ("running", "finished", "interrupted", "time limit", "max evaluations")
+ENDED = ("finished", "max evaluations", "time limit")
+"""Statuses of a run whose finalists were trained on fresh seeds; a time limit leaves something to go on with."""
 
 
 @dataclass(frozen=True)

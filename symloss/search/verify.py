@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,9 @@ from symloss.runs import RunStore, derive
 from symloss.search.engine import task_signs
 from symloss.search.prepare import check_same, register_all, unusable
 from symloss.search.reading import read_result
-from symloss.search.records import front_csv, front_json
+from symloss.search.records import evaluation_record, front_csv, front_json
 from symloss.search.replay import Replay
-from symloss.search.result import FrontRow, Result
+from symloss.search.result import ENDED, Evaluation, FrontRow, Result
 from symloss.tasks import Task
 
 __all__ = ["TOLERANCE", "Check", "verify"]
@@ -72,7 +73,7 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
         # A time limit ended the run after a generation; everything else that ends one is in the settings.
         last = len(result.generations) if result.status == "time limit" else None
         replay = Replay(store, config, last, tasks)
-    checks = [*_files(Path(path), result), _candidates(result, replay)]
+    checks = [*_files(Path(path), result), *_told(result, replay)]
     for row, score in zip(result.front, _scores(result.front, tasks), strict=True):
         checks += _row(row, tasks, result.seed, replay)
         if score is not None and row.score is not None:
@@ -80,15 +81,29 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
     return tuple(checks)
 
 
-def _candidates(result: Result, replay: Replay) -> Check:
-    """Whether the recorded candidates and their scores are those that settings, seed and answers lead to."""
-    told = {entry.number: (entry.tokens, entry.outcome, entry.fitness) for entry in replay.engine.evaluations}
-    same = sum(
-        told.get(entry.number) == (entry.tokens, entry.outcome, entry.fitness) for entry in result.evaluations
-    )
-    total = len(result.evaluations)
-    note = "" if same == total else "the others are not what this version of symloss proposes"
-    return Check("run", "candidates", f"{total}", f"{same}", same == total, note)
+def _told(result: Result, replay: Replay) -> Iterator[Check]:
+    """Whether candidates and front on record are those that settings, seed and answers lead to."""
+    kind = replay.tasks[0].kind
+    engine = replay.engine
+    told = {entry.number: _known(entry, kind) for entry in engine.evaluations}
+    yield _same("candidates", [_known(entry, kind) == told.get(entry.number) for entry in result.evaluations])
+    if result.status in ENDED:
+        theirs, ours = (list(map(_printed, front)) for front in (engine.front, result.front))
+        lost = [False for row in theirs if row not in ours]
+        yield _same("front", [*(row in theirs for row in ours), *lost])
+
+
+def _same(what: str, same: Sequence[bool]) -> Check:
+    note = "" if all(same) else "the others are not what this version of symloss arrives at"
+    return Check("run", what, f"{len(same)}", f"{sum(same)}", all(same), note)
+
+
+def _known(entry: Evaluation, kind: str) -> dict[str, Any]:
+    return {**evaluation_record(entry, kind), "seconds": 0.0}
+
+
+def _printed(row: FrontRow) -> tuple[object, ...]:
+    return row.evaluation, row.picked, row.complexity, row.validation, row.score, row.scale, row.fresh
 
 
 def _files(path: Path, result: Result) -> Iterator[Check]:

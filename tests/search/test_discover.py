@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,37 @@ def test_a_time_limit_ends_between_generations_and_resume_goes_on(
     resumed = search.resume(tmp_path / "run", task)
     assert (tmp_path / "run/front.csv").read_bytes() == (whole[0] / "front.csv").read_bytes()
     assert len(resumed.evaluations) == len(whole[1].evaluations)
+
+
+@pytest.mark.parametrize("allowed", [0, 3])
+def test_a_run_that_goes_on_keeps_what_it_had_until_it_has_more(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    """Stopped again at once, or with half a generation more, it shows a front that its record bears out."""
+    path, options = tmp_path / "run", {**SMALL, "tidy": True, "chunk": 1}
+    search.discover(task, seed=1, out=path, time_limit=0.0, **options)
+    before = (path / "front.csv").read_bytes(), search.open_run(path).generations
+    monkeypatch.setattr(workers, "do", Counting(allowed))
+    stopped = search.resume(path, task)
+    assert stopped.status == "interrupted"
+    assert stopped.front
+    assert stopped.generations == before[1], "seconds included"
+    assert allowed or search.open_run(path).evaluations == stopped.evaluations
+    monkeypatch.undo()
+    checks = search.verify(path, task)
+    assert all(check.holds for check in checks), [check for check in checks if not check.holds]
+    assert search.resume(path, task).status == "finished"
+
+
+def test_lost_files_of_a_finished_run_are_written_anew(
+    task: Task, tmp_path: Path, whole: tuple[Path, search.Result, int]
+) -> None:
+    path = shutil.copytree(whole[0], tmp_path / "run")
+    (path / "front.csv").write_text("torn")
+    (path / "front.json").unlink()
+    assert search.resume(path, task).status == "finished"
+    for name in ("front.csv", "front.json"):
+        assert (path / name).read_bytes() == (whole[0] / name).read_bytes()
 
 
 def test_max_evaluations_is_exact(task: Task) -> None:

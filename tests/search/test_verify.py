@@ -71,6 +71,28 @@ def test_touched_fresh_values_are_found_out(run: Path, tmp_path: Path) -> None:
     assert any(check.what == "validation" and not check.holds for check in sl.verify(copy))
 
 
+def test_a_touched_scale_or_rung_is_found_out(run: Path, tmp_path: Path) -> None:
+    for key, value in (("scale", 7.0), ("rungs", {"0.2": {"wine": 0.9}})):
+        copy = _edited(
+            run, tmp_path / key, "evaluation", lambda data, new=(key, value): dict([*data.items(), new])
+        )
+        assert any(check.what == "candidates" and not check.holds for check in sl.verify(copy)), key
+
+
+def test_a_fresh_seed_or_a_finalist_left_out_is_found_out(run: Path, tmp_path: Path) -> None:
+    row = sl.open_run(run).front[0].evaluation
+
+    def shorter(data: Any) -> Any:
+        return {**data, str(row): data[str(row)][:2]} if isinstance(data, dict) else data
+
+    def fewer(data: Any) -> Any:
+        return {key: data[key] for key in data if key != str(row)} if isinstance(data, dict) else data
+
+    for name, change in (("shorter", shorter), ("fewer", fewer)):
+        copy = _edited(run, tmp_path / name, "front", change)
+        assert any(check.what == "front" and not check.holds for check in sl.verify(copy)), name
+
+
 def _luckier(data: dict[str, Any]) -> dict[str, Any]:
     return {key: [value - 0.05 for value in values] for key, values in data.items()}
 
