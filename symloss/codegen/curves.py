@@ -13,7 +13,7 @@ from sympy import Expr, Pow, Symbol
 from torch import Tensor
 
 from symloss.codegen.compiled import Formula
-from symloss.codegen.emit import Printed
+from symloss.codegen.emit import Printed, rounded
 from symloss.codegen.instance import like
 from symloss.codegen.logits import sigmoid_pair
 from symloss.codegen.rewrite import (
@@ -58,7 +58,7 @@ class Curve:
     def both(self) -> Callable[..., tuple[Tensor, Tensor]]:
         """The function that returns value and slope, subexpressions shared."""
         function = self._built(self.value, self.slope)
-        if all(expr.free_symbols & _OF_ENTRIES for expr in (self.value, self.slope)):
+        if self.of_entries:
             return function
         return lambda *arguments: tuple(like(x, arguments[0]) for x in function(*arguments))
 
@@ -72,6 +72,11 @@ class Curve:
 
     def _built(self, *results: Expr) -> Callable[..., Any]:
         return self.formula.function(*results, one_sided=self.one_sided, differentiable=False)
+
+    @cached_property
+    def of_entries(self) -> bool:
+        """Whether value and slope are tensors of the entries' shape, and not constants."""
+        return all(expr.free_symbols & _OF_ENTRIES for expr in (self.value, self.slope))
 
     @cached_property
     def uses_log(self) -> bool:
@@ -108,15 +113,16 @@ class Curve:
 
 def entry_curve(formula: Formula, value: Expr, one_sided: bool = False) -> Curve:
     """The curve of a branch in `p, q, u, v`."""
-    return Curve(formula, value, log_slope(value) if one_sided else logit_slope(value), one_sided)
+    slope = log_slope(value) if one_sided else logit_slope(value)
+    return Curve(formula, rounded(value), rounded(slope), one_sided)
 
 
 def regression_curve(formula: Formula) -> Curve:
     """The curve of a regression formula: of the residual where it is one, so that the two share it."""
     residual = formula.of_residual
     if residual is not None:
-        return Curve(formula, residual, residual.diff(RESIDUAL))
-    return Curve(formula, formula.general, formula.general.diff(P))
+        return Curve(formula, rounded(residual), rounded(residual.diff(RESIDUAL)))
+    return Curve(formula, rounded(formula.general), rounded(formula.general.diff(P)))
 
 
 def is_one_sided(formula: Formula, values: Sequence[Expr]) -> bool:

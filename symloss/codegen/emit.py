@@ -37,7 +37,7 @@ from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, Q_
 from symloss.errors import CompileError
 from symloss.expr import GUARD
 
-__all__ = ["Printed", "build", "print_function"]
+__all__ = ["Printed", "build", "print_function", "rounded"]
 
 LOG_GUARD = math.log(GUARD)
 """The guard of the protected logarithm, in the log domain."""
@@ -123,7 +123,7 @@ def print_function(
     """
     printer = _Printer(DIALECTS[language], dict(names), scalars, differentiable)
     if language == "torch":
-        results = [_rounded(expr if differentiable else _quickened(expr, scalars)) for expr in results]
+        results = [rounded(expr if differentiable else _quickened(expr, scalars)) for expr in results]
     replacements, reduced = cse(list(results), symbols=numbered_symbols("x"), order="none")
     lines = []
     for symbol, expr in replacements:
@@ -139,8 +139,13 @@ def print_function(
     return Printed(name, source, printer.used, DIALECTS[language], frozenset(printer.mentioned))
 
 
-def _rounded(expr: Expr) -> Expr:
-    """Irrational constants as numbers, so that those of a product become one."""
+def rounded(expr: Expr) -> Expr:
+    """`expr` with its irrational constants as numbers, so that those of a product become one.
+
+    >>> from sympy import sqrt
+    >>> rounded(2 * sqrt(2) * Symbol("x")).args[0].round(4)
+    2.8284
+    """
     irrational = [node for node in expr.atoms(Pow, Function, NumberSymbol) if node.is_number]
     return expr.xreplace({node: node.evalf(25) for node in irrational})
 

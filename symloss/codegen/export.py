@@ -32,6 +32,11 @@ _LIKE = '''def like(value, entries):
         return value
     return value + 0.0 * entries
 '''
+_PI = "self.priors.to(logits).view(shape)"
+_W = """
+        w = w.unsqueeze(1) if torch.is_tensor(w) and w.dim() else w"""
+_EXACT_PAIR = """
+        u, v = sigmoid_pair(u - v)  # exact at both ends"""
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -79,6 +84,8 @@ class _Export:
             "\n\n    `priors` [C] is the class prior pi of the formula." if self.formula.uses_priors else ""
         )
         module = module.replace("@PRIORS_DOC@", priors)
+        module = module.replace("@PI@", _PI if self.formula.uses_priors else "None")
+        module = module.replace("@W@", _W if self.formula.uses_weights else "")
         pairs = (
             [inspect.getsource(f) for f in (logits.sigmoid_pair, logits.all_pairs)]
             if kind != "regression"
@@ -129,7 +136,12 @@ class _Export:
         if path == "dense":
             first, _ = dense_curves(formula, False)
             return self.filled(templates.FUSED[path]) if first.one_sided else ""
-        return self.filled(templates.FUSED["one-sided" if row_curve(formula).one_sided else "two-sided"])
+        curve = row_curve(formula)
+        text = templates.FUSED["one-sided" if curve.one_sided else "two-sided"]
+        exact = "" if curve.additive else _EXACT_PAIR
+        if curve.of_entries:
+            text = text.replace("like(value, u)", "value").replace("like(slope, u)", "slope")
+        return self.filled(text.replace("@EXACT_PAIR@", exact))
 
     def filled(self, template: str) -> str:
         formula = self.formula

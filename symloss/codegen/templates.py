@@ -17,7 +17,7 @@ _CLASS_COMPOSED = '''def composed_losses(z, t, soft, weight, pi, w):
         losses = like(@OTHER@, u)
         u, v = u.gather(1, t), v.gather(1, t)@PI_AT_T@
         losses = losses.scatter(1, t, like(@TARGET@, u))
-    return (losses if weight is None else losses * weight).sum(1)
+    return (losses if weight is None else losses * weight).sum(1, keepdim=True)
 '''
 
 _ENTRY_COMPOSED = '''def composed_losses(z, y, pi, w):
@@ -46,8 +46,10 @@ _CLASS_DOUBLE = """        if torch.is_grad_enabled():  # a derivative of the de
 """
 
 _CLASS_REDUCTION = '''def reduced(losses, reduction):
-    """The losses of the instances, or their mean or sum."""
-    return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()
+    """The losses of the instances `[N, 1, ...]`, without that dimension, or their mean or sum."""
+    if reduction == "none":
+        return losses.squeeze(1)
+    return losses.mean() if reduction == "mean" else losses.sum()
 
 
 def shared(g, t, reduction):
@@ -60,7 +62,7 @@ def shared(g, t, reduction):
 '''
 
 _ONE_SIDED = '''class FusedLoss(torch.autograd.Function):
-    """One pass: with s = dL/d(log p_t), dL/dz_j = -s p_j, and s (1 - p_t) for the target."""
+    """One pass: with s = dL/d(log p_t), dL/dz_j = -s p_j, and s more for the target."""
 
     @staticmethod
     def forward(ctx, z, t, pi, w, reduction):
@@ -69,38 +71,42 @@ _ONE_SIDED = '''class FusedLoss(torch.autograd.Function):
         P = torch.softmax(z, 1)
         p = P.gather(1, t)
         # Where p_t has underflown its logarithm comes from the logits.
-        u = torch.log(p) if p.amin() > 1e-30 else torch.log_softmax(z, 1).gather(1, t)@PI_AT_T@
+        u = torch.log(p) if p.amin().item() > 1e-30 else torch.log_softmax(z, 1).gather(1, t)@PI_AT_T@
         value, slope = @ROW_AND_SLOPE@
-        ctx.save_for_backward(z, P, p, like(slope, u))
-        return reduced(like(value, u).squeeze(1), reduction)
+        ctx.save_for_backward(z, P, like(slope, u))
+        return reduced(like(value, u), reduction)
 
     @staticmethod
     def backward(ctx, g):
-        (z, P, p, slope), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
+        (z, P, slope), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
 @DOUBLE@        s = slope * g
-        return (P * -s).scatter_(1, t, s * (1 - p)), None, None, None, None
+        return (P * -s).scatter_add_(1, t, s), None, None, None, None
 '''
 
 _TWO_SIDED = '''class FusedLoss(torch.autograd.Function):
-    """One pass: with d = z_t - logsumexp(others), s = dL/dd: dL/dz_t = s, dL/dz_j = -s softmax(others)_j."""
+    """One pass: with q = 1 - p_t, the sum of the others, and s = dL/d(log(p_t/q)): dL/dz_j = -s p_j/q, s at t."""
 
     @staticmethod
     def forward(ctx, z, t, pi, w, reduction):
         ctx.constants = t, pi, w, reduction
         C = z.shape[1]
-        others = z.scatter(1, t, -math.inf)
-        top, others = others.amax(1, keepdim=True), torch.softmax(others, 1)
-        # Their log-sum-exp by way of the largest of them.
-        u, v = sigmoid_pair(z.gather(1, t) - top + torch.log(others.amax(1, keepdim=True)))@PI_AT_T@
+        P = torch.softmax(z, 1)
+        p = P.gather(1, t)
+        q = P.scatter_(1, t, 0.0).sum(1, keepdim=True)
+        u, v, pull = torch.log(p), torch.log(q), 1 / q
+        if torch.minimum(p, q).amin().item() <= 1e-30:  # one has underflown: from the logits
+            others = z.scatter(1, t, -math.inf)
+            P, pull = torch.softmax(others, 1), torch.ones_like(q)
+            u, v = sigmoid_pair(z.gather(1, t) - torch.logsumexp(others, 1, keepdim=True))@EXACT_PAIR@@PI_AT_T@
         value, slope = @ROW_AND_SLOPE@
-        ctx.save_for_backward(z, others, like(slope, u))
-        return reduced(like(value, u).squeeze(1), reduction)
+        ctx.save_for_backward(z, P, like(slope, u), pull)
+        return reduced(like(value, u), reduction)
 
     @staticmethod
     def backward(ctx, g):
-        (z, others, slope), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
+        (z, P, slope, pull), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
 @DOUBLE@        s = slope * g
-        return (others * -s).scatter_(1, t, s), None, None, None, None
+        return (P * (-s * pull)).scatter_(1, t, s), None, None, None, None
 '''
 
 _DENSE = '''class FusedLoss(torch.autograd.Function):
@@ -117,7 +123,7 @@ _DENSE = '''class FusedLoss(torch.autograd.Function):
         hit, hit_slope = (like(x, u) for x in @TARGET_AND_SLOPE@)
         value, slope = value.scatter(1, t, hit), slope.scatter(1, t, hit_slope)
         ctx.save_for_backward(z, torch.addcmul(slope, P, slope.sum(1, keepdim=True), value=-1))
-        return reduced(value.sum(1), reduction)
+        return reduced(value.sum(1, keepdim=True), reduction)
 
     @staticmethod
     def backward(ctx, g):
@@ -132,21 +138,27 @@ _LINEAR = '''class FusedLoss(torch.autograd.Function):
     def forward(ctx, z, t, pi, w, reduction):
         ctx.constants = t, pi, w, reduction
         a, b = coefficients(float(z.shape[1]))
-        target, p = z.gather(1, t), torch.softmax(z, 1)
-        at_target = p.gather(1, t)
-        # Where p_t has underflown its logarithm comes from the logits.
-        enough = at_target.amin() > 1e-30
-        norm = target - torch.log(at_target) if enough else torch.logsumexp(z, 1, keepdim=True)
+        if z.numel() <= 1 << 14:  # here fewer operations count for more than quick ones
+            logs = torch.log_softmax(z, 1)
+            p, u, every = torch.exp(logs), logs.gather(1, t), logs.sum(1, keepdim=True)
+            losses = torch.add((a - b) * u, every, alpha=b)
+        else:
+            target, p = z.gather(1, t), torch.softmax(z, 1)
+            at_target = p.gather(1, t)
+            # Where p_t has underflown its logarithm comes from the logits.
+            enough = at_target.amin().item() > 1e-30
+            u = torch.log(at_target) if enough else target - torch.logsumexp(z, 1, keepdim=True)
+            every = b * z.shape[1]  # the mean of log p is `mean z - z_t + u`
+            losses = torch.add((a - b + every) * u, z.mean(1, keepdim=True) - target, alpha=every)
         ctx.save_for_backward(z, p)
-        losses = (a - b) * (target - norm) + b * z.shape[1] * (z.mean(1, keepdim=True) - norm)
-        return reduced(losses.squeeze(1), reduction)
+        return reduced(losses, reduction)
 
     @staticmethod
     def backward(ctx, g):
         (z, p), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
 @DOUBLE@        a, b = coefficients(float(z.shape[1]))
-        gradient = (p * (-(a + (z.shape[1] - 1) * b) * g)).add_(b * g)
-        return gradient.scatter_add_(1, t, ((a - b) * g).expand_as(t)), None, None, None, None
+        gradient = (p * -(a + (z.shape[1] - 1) * b)).add_(b).scatter_(1, t, a - b, reduce="add")
+        return gradient.mul_(g), None, None, None, None
 '''
 
 _ENTRY = '''class FusedLoss(torch.autograd.Function):
@@ -195,19 +207,18 @@ _CLASS_MODULE = '''class SymbolicLoss(nn.Module):
 
     def __init__(self, reduction="mean", weight=None, ignore_index=-100, priors=None):
         super().__init__()
-        self.reduction, self.ignore_index = reduction, ignore_index
+        self.reduction, self.ignore_index, self.weighted = reduction, ignore_index, weight is not None
         self.register_buffer("weight", None if weight is None else torch.as_tensor(weight))
         self.register_buffer("priors", None if priors is None else torch.as_tensor(priors))
 
     def forward(self, logits, target, w=1.0):
 @KERNEL@        shape = -1, *[1] * (logits.dim() - 2)
-        weight = None if self.weight is None else self.weight.to(logits).view(shape)
-        pi = None if self.priors is None else self.priors.to(logits).view(shape)
-        w = w.unsqueeze(1) if torch.is_tensor(w) and w.dim() else w
+        weight = self.weight.to(logits).view(shape) if self.weighted else None
+        pi = @PI@@W@
         if target.is_floating_point():
-            losses, count = composed_losses(logits, None, target, weight, pi, w), target[:, 0].numel()
+            losses = composed_losses(logits, None, target, weight, pi, w).squeeze(1)
+            count = losses.numel()
         else:
-            kept = target != self.ignore_index
 @FUSED@            losses = torch.where(kept, losses, 0.0)
             weights = kept if weight is None else torch.where(kept, weight.flatten()[t.squeeze(1)], 0.0)
             count = weights.sum()
@@ -235,21 +246,23 @@ _ENTRY_MODULE = '''class SymbolicLoss(nn.Module):
         return losses.mean() if self.reduction == "mean" else losses.sum()
 '''
 
-UNFUSED_CALL = """            t = torch.where(kept, target, 0).unsqueeze(1)
-            losses = composed_losses(logits, t, None, weight, pi, w)
+UNFUSED_CALL = """            kept = target != self.ignore_index
+            t = torch.where(kept, target, 0).unsqueeze(1)
+            losses = composed_losses(logits, t, None, weight, pi, w).squeeze(1)
 """
-FUSED_CALL = """            fused = weight is None and logits.shape[1] > 1
-            if fused and kept.all():
+FUSED_CALL = """            fused = not self.weighted and logits.shape[1] > 1
+            if fused and target.numel() and target.amin().item() >= 0 > self.ignore_index:
                 return FusedLoss.apply(logits, target.unsqueeze(1), pi, w, self.reduction)
+            kept = target != self.ignore_index
             t = torch.where(kept, target, 0).unsqueeze(1)
             if fused:
                 losses = FusedLoss.apply(logits, t, pi, w, "none")
             else:
-                losses = composed_losses(logits, t, None, weight, pi, w)
+                losses = composed_losses(logits, t, None, weight, pi, w).squeeze(1)
 """
 
 CROSS_ENTROPY = """        if logits.numel() <= 1 << 20:  # beyond, the one exponential of `FusedLoss` is faster
-            weight = None if self.weight is None else self.weight.to(logits)
+            weight = self.weight.to(logits) if self.weighted else None
             return @SCALE@F.cross_entropy(
                 logits, target, weight, ignore_index=self.ignore_index, reduction=self.reduction
             )
