@@ -61,7 +61,12 @@ class _Serial:
 
 @contextmanager
 def executor(
-    name: str = "serial", workers: int = 1, *, address: str | None = None, gpus: float = 0.0
+    name: str = "serial",
+    workers: int = 1,
+    *,
+    address: str | None = None,
+    gpus: float = 0.0,
+    needs: Sequence[str] = (),
 ) -> Iterator[Executor]:
     """A place to work, closed at the end even after Ctrl-C: no process is left behind.
 
@@ -71,6 +76,7 @@ def executor(
         workers: how many at once; a running Ray cluster decides that itself.
         address: of a running Ray cluster; without one, a local one is started.
         gpus: share of a GPU that each piece of work needs, on Ray.
+        needs: modules that processes should start with; until they have, the driver does the work itself.
 
     Raises:
         RunError: for an unknown name, no worker, a bad share, Ray not installed or no cluster at the address.
@@ -90,7 +96,7 @@ def executor(
     if kind == "process":
         from symloss.runs.processes import Processes
 
-        with Processes(workers) as processes:
+        with Processes(workers, needs) as processes:
             yield processes
         return
     from symloss.runs.cluster import RayCluster

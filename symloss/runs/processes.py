@@ -1,16 +1,23 @@
-"""Worker processes on this machine: spawned, one torch thread each, gone when the driver is gone."""
+"""Worker processes on this machine: spawned, one torch thread each, gone when the driver is gone.
+
+Importing torch takes a worker seconds. Where it is said what they need, it is imported once, by a process of
+one thread that is spawned for it and that the workers are forked from; and until they are there, the driver
+does the work.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import connection
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from multiprocessing import connection, forkserver
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -27,15 +34,34 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Processes:
-    """A pool that replaces what dies. Use as a context manager."""
+    """A pool that replaces what dies. Use as a context manager.
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    Args:
+        workers: how many.
+        needs: modules that the work needs, none of which starts a thread when it is imported. The driver must
+            be able to do the work itself then.
+    """
+
+    def __init__(self, workers: int, needs: Sequence[str] = ()) -> None:
+        self.workers, self._needs = workers, tuple(needs)
+        self._method = "forkserver" if needs and sys.platform == "linux" else "spawn"
         self._pool = self._start()
+        self._warming = threading.Thread(target=self._warm_up, daemon=True)
+        if needs:
+            if self._method == "forkserver":
+                with _worker_start():
+                    multiprocessing.set_forkserver_preload([*self._needs])
+                    forkserver.ensure_running()
+            self._warming.start()
 
     def _start(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context(self._method)
         return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin)
+
+    def _warm_up(self) -> None:
+        # A worker that dies here is found out, and replaced, where it is given work.
+        with suppress(BrokenProcessPool, RuntimeError), _worker_start():
+            self._pool.submit(_import, self._needs).exception()
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +80,12 @@ class Processes:
         """See `Executor`."""
         answers: dict[int, R] = {}
         turn, deaths = 0, 0
+        while turn < len(items) and self._warming.is_alive():
+            answer = function(items[turn])
+            if on_done is not None:
+                on_done(turn, answer)
+            yield answer
+            turn += 1
         while turn < len(items):
             missing = [i for i in range(turn, len(items)) if i not in answers]
             futures: dict[Future[R], int] = {}
@@ -91,6 +123,8 @@ class Processes:
                     future.cancel()
 
     def _stop(self) -> None:
+        if self._warming.is_alive():
+            self._warming.join()
         for process in list((self._pool._processes or {}).values()):
             process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -111,6 +145,11 @@ def _worker_start() -> Iterator[None]:
             else:
                 os.environ[name] = value
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        import_module(module)
 
 
 def _begin() -> None:

@@ -57,6 +57,11 @@ class Piece:
         content = [self.what, self.graphs, self.seed, dict(self.options)]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
+    @property
+    def size(self) -> int:
+        """The nodes of all its trees: about what it costs, beside others of its kind."""
+        return sum(len(tokens) for tokens, _ in self.graphs)
+
 
 def do(piece: Piece) -> list[Answer]:
     """One JSON-ready answer for each candidate of the piece, in its order.

@@ -53,7 +53,12 @@ class Workers:
         for piece in pieces:
             if not fits(piece, known[piece.key]):
                 known[piece.key] = None
-        missing = list({piece.key: piece for piece in pieces if known[piece.key] is None}.values())
+        # The longest first: the short ones fill up what it leaves of the others' time.
+        missing = sorted(
+            {piece.key: piece for piece in pieces if known[piece.key] is None}.values(),
+            key=lambda piece: piece.size,
+            reverse=True,
+        )
 
         def remember(i: int, answer: list[Answer]) -> None:
             # As soon as it arrives, whoever's turn it is: a kill costs only what is not finished.
@@ -61,10 +66,11 @@ class Workers:
 
         # The tasks, with their data, travel with the function: an executor may ship that once.
         light = [replace(piece, tasks=()) for piece in missing]
-        found = self.place.map_ordered(partial(_with_tasks, do, self.tasks), light, remember)
+        found = enumerate(self.place.map_ordered(partial(_with_tasks, do, self.tasks), light, remember))
         for piece in pieces:
-            if known[piece.key] is None:
-                known[piece.key] = next(found)
+            while known[piece.key] is None:
+                i, answer = next(found)
+                known[missing[i].key] = answer
             yield known[piece.key]
 
 

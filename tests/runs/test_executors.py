@@ -56,6 +56,32 @@ def test_one_torch_thread_each() -> None:
         assert list(place.map_ordered(_threads, [0])) == [1]
 
 
+def _pid(_: int) -> int:
+    return os.getpid()
+
+
+def test_the_driver_works_until_workers_have_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow_to_import.py").write_text("import time; time.sleep(0.5)")
+    monkeypatch.syspath_prepend(tmp_path)
+    with executor("process", 2, needs=["slow_to_import"]) as place:
+        told: list[tuple[int, int]] = []
+        first = next(place.map_ordered(_pid, [0], lambda i, pid: told.append((i, pid))))
+        place._warming.join()  # type: ignore[attr-defined]
+        later = list(place.map_ordered(_pid, range(3)))
+    assert (first, told) == (os.getpid(), [(0, os.getpid())])
+    assert os.getpid() not in later
+    assert not any(map(_alive, later))
+
+
+def test_a_death_costs_a_retry_where_workers_are_forked(tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    flag.touch()
+    with executor("process", 2, needs=["json"]) as place:
+        place._warming.join()  # type: ignore[attr-defined]
+        assert list(place.map_ordered(_dies_once, [str(tmp_path / "none"), str(flag)])) == [1, 1]
+        assert list(place.map_ordered(os.getenv, ["OMP_NUM_THREADS"])) == ["1"]
+
+
 def test_an_error_is_handed_on() -> None:
     with executor("process", 2) as place, pytest.raises(ValueError, match="two"):
         list(place.map_ordered(_fails, range(4)))
@@ -103,7 +129,8 @@ _DRIVER = """
 import os, sys, time
 from symloss.runs import executor
 if __name__ == "__main__":
-    with executor("process", 2) as place:
+    with executor("process", 2, needs=sys.argv[1:]) as place:
+        place._warming.ident and place._warming.join()
         list(place.map_ordered(os.getenv, ["PATH"] * 4))
         try:
             print(*place._pool._processes, flush=True)
@@ -113,12 +140,13 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.parametrize("needs", [[], ["json"]])
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
-def test_no_worker_outlives_the_driver(tmp_path: Path, ending: signal.Signals) -> None:
+def test_no_worker_outlives_the_driver(tmp_path: Path, ending: signal.Signals, needs: list[str]) -> None:
     (tmp_path / "driver.py").write_text(_DRIVER)
     # In a group of its own, which gets the signal whole, as from a terminal.
     driver = subprocess.Popen(
-        [sys.executable, "driver.py"], cwd=tmp_path, text=True, start_new_session=True,
+        [sys.executable, "driver.py", *needs], cwd=tmp_path, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert driver.stdout is not None
