@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+import torch
 from sympy import Expr, Integer, Poly, Pow, Symbol, exp, lambdify
 
-from symloss.codegen.emit import Printed, build, print_function
+from symloss.codegen.emit import Printed, build, print_function, rounded
 from symloss.codegen.limits import at, at_zero
 from symloss.codegen.rewrite import (
     ENTRY,
@@ -22,6 +23,7 @@ from symloss.codegen.rewrite import (
     TARGET,
     WEIGHT,
     in_logs,
+    log_slope,
     plain,
 )
 from symloss.errors import CompileError
@@ -53,7 +55,8 @@ class Composed(NamedTuple):
         other: `M(0, p)`; not for regression.
         target: `M(1, p)`; classification only.
         row: the target-only instance loss, where there is one.
-        linear: `a` and `b` of `M1 = a log p`, `M0 = b log p` for a number of classes, where it is so.
+        one_sided: `row` is a function of `ONE_SIDED_ARGUMENTS`.
+        linear: `a` and `b` of `M1 = a log p`, `M0 = b log p`, where it is so and `b` is not 0.
         singular_at_zero: `M(y, p)` cannot simply be evaluated at `y = 0`.
         other_is_zero: `M(0, p)` is 0.
     """
@@ -62,7 +65,8 @@ class Composed(NamedTuple):
     other: Callable[..., Any] | None
     target: Callable[..., Any] | None
     row: Callable[..., Any] | None
-    linear: Callable[[int], tuple[float, float]] | None
+    one_sided: bool
+    linear: Callable[..., tuple[Any, Any]] | None
     singular_at_zero: bool
     other_is_zero: bool
 
@@ -158,16 +162,25 @@ class Formula:
     def linear(self) -> tuple[Expr, Expr] | None:
         """`(a, b)` with `M1 = a log p` and `M0 = b log p`, or None."""
         factors = self.target / LOG_P, self.other / LOG_P
-        if any(factor.free_symbols - {C} for factor in factors) or self.coefficients:
-            return None
-        return factors
+        known = {C, *self._coefficient_names}
+        return None if any(factor.free_symbols - known for factor in factors) else factors
 
     @cached_property
-    def linear_coefficients(self) -> Callable[[int], tuple[float, float]]:
-        """`a` and `b` for a number of classes, where `linear`: a plain function, which `torch.compile` can trace."""
+    def linear_coefficients(self) -> Callable[..., tuple[Any, Any]]:
+        """`a` and `b`, where `linear`, of the number of classes and the coefficients that are inputs.
+
+        A plain function, which `torch.compile` can trace.
+        """
         assert self.linear is not None
-        coefficients: Callable[[int], tuple[float, float]] = lambdify(C, self.linear, "math")
-        return coefficients
+        if not self.coefficients:
+            a_and_b: Callable[..., tuple[Any, Any]] = lambdify((C, Symbol("k")), self.linear, "math")
+            return a_and_b
+        names = {C: "C"} | self._coefficient_names
+        return build(print_function("a_and_b", self.linear, ("C", "k"), names, scalars=frozenset({C})))
+
+    @cached_property
+    def _coefficient_names(self) -> dict[Symbol, str]:
+        return {Symbol(c, real=True): f"k[{i}]" for i, c in enumerate(self.coefficients)}
 
     @cached_property
     def row(self) -> Expr:
@@ -184,14 +197,33 @@ class Formula:
         """What the composed form needs, as plain functions and flags that `torch.compile` can trace."""
         general = self.function(self.general)
         if self.kind == "regression":
-            return Composed(general, None, None, None, None, False, False)
+            return Composed(general, None, None, None, False, None, False, False)
         other = self.function(self.other)
         if self.kind == "multilabel":
-            return Composed(general, other, None, None, None, self.singular_at_zero, False)
-        row = None if self.affine is None else self.function(self.row)
-        target = self.function(self.target)
-        linear = None if self.linear is None else self.linear_coefficients
-        return Composed(general, other, target, row, linear, self.singular_at_zero, self.other == 0)
+            return Composed(general, other, None, None, False, None, self.singular_at_zero, False)
+        # Powers of `1 - p` that are not whole have derivatives that only its logarithm gives.
+        one_sided = self.affine is not None and self.is_one_sided(self.row)
+        one_sided = one_sided and all(x.exp.is_Integer for x in self.row.atoms(Pow) if x.base == Q_)
+        row = None if self.affine is None else self.function(self.row, one_sided=one_sided)
+        target, is_zero = self.function(self.target), self.other == 0
+        linear = None if self.linear is None or is_zero else self.linear_coefficients
+        return Composed(general, other, target, row, one_sided, linear, self.singular_at_zero, is_zero)
+
+    def is_one_sided(self, *values: Expr) -> bool:
+        """Whether every expression and its slope by `log p` are smooth at `p = 1`."""
+        at_one = torch.zeros(2), torch.ones(2), torch.tensor([0.3, 1.0]), 10.0, torch.full((2,), 0.1)
+        coefficients = [torch.tensor(0.7)] * len(self.coefficients)
+        for value in values:
+            pair = rounded(value), rounded(log_slope(value))
+            for expr in pair:
+                powers = [power.exp for power in expr.atoms(Pow) if power.base == Q_]
+                if expr.has(LOG_Q) or any(power.is_nonnegative is not True for power in powers):
+                    return False
+            function = self.function(*pair, one_sided=True, differentiable=False)
+            ends = function(*at_one, torch.ones(2), coefficients)
+            if not all(bool(torch.isfinite(torch.as_tensor(end)).all()) for end in ends):
+                return False
+        return True
 
     def printed(
         self,
@@ -205,7 +237,7 @@ class Formula:
 
         Its parameters are `REGRESSION_ARGUMENTS`, where `one_sided` `ONE_SIDED_ARGUMENTS`, else `ARGUMENTS`.
         """
-        coefficients = {Symbol(c, real=True): f"k[{i}]" for i, c in enumerate(self.coefficients)}
+        coefficients = self._coefficient_names
         if self.kind == "regression":
             names = {P: "p", Y: "y", W: "w", RESIDUAL: "r"} | coefficients
             prelude = {RESIDUAL: "r = p - y"}

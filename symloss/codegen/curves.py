@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
-from sympy import Expr, Pow, Symbol
+from sympy import Expr, Symbol
 from torch import Tensor
 
 from symloss.codegen.compiled import Formula
@@ -31,7 +31,7 @@ from symloss.codegen.rewrite import (
 from symloss.codegen.signed_log import SignedLog, evaluate
 from symloss.expr import C, P, W, Y
 
-__all__ = ["Curve", "entry_curve", "is_one_sided", "regression_curve"]
+__all__ = ["Curve", "entry_curve", "regression_curve"]
 
 _OF_ENTRIES = {P_, Q_, LOG_P, LOG_Q, P, RESIDUAL}
 """An expression that has one of these is a tensor of the entries' shape; any other may be a constant."""
@@ -123,22 +123,6 @@ def regression_curve(formula: Formula) -> Curve:
     if residual is not None:
         return Curve(formula, rounded(residual), rounded(residual.diff(RESIDUAL)))
     return Curve(formula, rounded(formula.general), rounded(formula.general.diff(P)))
-
-
-def is_one_sided(formula: Formula, values: Sequence[Expr]) -> bool:
-    """Whether every expression and its slope by `log p` are smooth at `p = 1`."""
-    for value in values:
-        curve = entry_curve(formula, value, one_sided=True)
-        for expr in (curve.value, curve.slope):
-            if expr.has(LOG_Q):
-                return False
-            if any(power.base == Q_ and power.exp.is_nonnegative is not True for power in expr.atoms(Pow)):
-                return False
-        at_one = torch.zeros(2), torch.ones(2), torch.tensor([0.3, 1.0]), 10.0, torch.full((2,), 0.1)
-        ends = curve.both(*at_one, torch.ones(2), ())
-        if not all(bool(torch.isfinite(end).all()) for end in ends):
-            return False
-    return True
 
 
 def _grid(curve: Curve) -> tuple[Any, ...]:

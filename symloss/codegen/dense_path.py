@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from symloss.codegen.compiled import Formula
-from symloss.codegen.curves import Curve, entry_curve, is_one_sided, signed_inputs
+from symloss.codegen.curves import Curve, entry_curve, signed_inputs
 from symloss.codegen.instance import instance_losses, of_target
 from symloss.codegen.logits import all_pairs
 from symloss.codegen.signed_log import SignedLog
@@ -26,7 +26,7 @@ BLOCK = 1 << 17
 def dense_curves(formula: Formula, soft: bool) -> tuple[Curve, Curve]:
     """The curves `(M(y, p), M(0, p))` for soft labels, `(M(1, p), M(0, p))` for hard ones."""
     first = formula.general if soft else formula.target
-    one_sided = is_one_sided(formula, [first, formula.other])
+    one_sided = formula.is_one_sided(first, formula.other)
     return entry_curve(formula, first, one_sided), entry_curve(formula, formula.other, one_sided)
 
 

@@ -40,11 +40,15 @@ def instance_losses(
         return (terms if weight is None else terms * weight).sum(1, keepdim=True)
     if parts.linear is not None and weight is None:
         logs = torch.log_softmax(z, 1)
-        a, b = parts.linear(classes)
+        a, b = parts.linear(classes, inputs["k"])
         return (a - b) * logs.gather(1, t) + b * logs.sum(1, keepdim=True)
     if parts.row is not None and (weight is None or parts.other_is_zero):
-        u, v = target_pair(z, t)
-        losses = _call(parts.row, u, v, None, classes, of_target(inputs, t))
+        if parts.one_sided:
+            u = torch.log_softmax(z, 1).gather(1, t)
+            pair = u, torch.exp(u)
+        else:
+            pair = target_pair(z, t)
+        losses = _call(parts.row, *pair, None, classes, of_target(inputs, t))
         return losses if weight is None else losses * _pick(weight, t)
     # The one-hot identity without its cancellation: `M0` everywhere, then `M1` in the target's place.
     u, v = all_pairs(z)

@@ -36,7 +36,7 @@ class LinearPath:
 
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
-        a, b = self.formula.linear_coefficients(z.shape[1])
+        a, b = self.formula.linear_coefficients(z.shape[1], ())
         if z.numel() <= SMALL:
             logs = torch.log_softmax(z, 1)
             every = logs.sum(1, keepdim=True)
@@ -59,7 +59,7 @@ class LinearPath:
         (p,) = state
         if p.numel() <= SMALL:
             p = torch.exp(p)
-        a, b = self.formula.linear_coefficients(p.shape[1])
+        a, b = self.formula.linear_coefficients(p.shape[1], ())
         pull = -(a + (p.shape[1] - 1) * b)
         if isinstance(g, Tensor):
             grad = torch.addcmul(b * g, p, pull * g)

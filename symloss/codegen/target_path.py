@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from symloss.codegen.compiled import Formula
-from symloss.codegen.curves import Curve, entry_curve, is_one_sided, signed_inputs
+from symloss.codegen.curves import Curve, entry_curve, signed_inputs
 from symloss.codegen.instance import instance_losses, of_target
 from symloss.codegen.logits import target_pair
 
@@ -28,7 +28,7 @@ TINY = {torch.float32: 1e-30, torch.float64: 1e-290}
 @lru_cache(maxsize=512)
 def row_curve(formula: Formula) -> Curve:
     """The instance loss as a function of the target's entry."""
-    return entry_curve(formula, formula.row, is_one_sided(formula, [formula.row]))
+    return entry_curve(formula, formula.row, formula.is_one_sided(formula.row))
 
 
 class TargetPath:
