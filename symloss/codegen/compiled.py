@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from sympy import Expr, Integer, Poly, Pow, Symbol, exp, lambdify
 
 from symloss.codegen.emit import Printed, build, print_function, rounded
@@ -24,6 +25,7 @@ from symloss.codegen.rewrite import (
     WEIGHT,
     in_logs,
     log_slope,
+    logit_slope,
     plain,
 )
 from symloss.errors import CompileError
@@ -37,6 +39,10 @@ class priors, instance weights, coefficients."""
 ONE_SIDED_ARGUMENTS = ("u", "p", "y", "C", "pi", "w", "k")
 """Of functions that are smooth at `p = 1`: there `1 - p` needs no logarithm, and `p` is known already."""
 REGRESSION_ARGUMENTS = ("p", "y", "w", "k")
+
+
+REACHES = (2e4, 80.0, 40.0, 28.0, 20.0, 16.0, 10.0)
+"""Sizes of logits; `exp` of the second is near the end of float32, of its parts near the end of squares, ..."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class Composed(NamedTuple):
         target: `M(1, p)`; classification only.
         row: the target-only instance loss, where there is one.
         one_sided: `row` is a function of `ONE_SIDED_ARGUMENTS`.
+        reach: where not None, `row` returns value and slope, and is for logits between these only.
         linear: `a` and `b` of `M1 = a log p`, `M0 = b log p`, where it is so and `b` is not 0.
         singular_at_zero: `M(y, p)` cannot simply be evaluated at `y = 0`.
         other_is_zero: `M(0, p)` is 0.
@@ -66,6 +73,7 @@ class Composed(NamedTuple):
     target: Callable[..., Any] | None
     row: Callable[..., Any] | None
     one_sided: bool
+    reach: tuple[float, float] | None
     linear: Callable[..., tuple[Any, Any]] | None
     singular_at_zero: bool
     other_is_zero: bool
@@ -197,17 +205,49 @@ class Formula:
         """What the composed form needs, as plain functions and flags that `torch.compile` can trace."""
         general = self.function(self.general)
         if self.kind == "regression":
-            return Composed(general, None, None, None, False, None, False, False)
+            return Composed(general, None, None, None, False, None, None, False, False)
         other = self.function(self.other)
         if self.kind == "multilabel":
-            return Composed(general, other, None, None, False, None, self.singular_at_zero, False)
+            return Composed(general, other, None, None, False, None, None, self.singular_at_zero, False)
         # Powers of `1 - p` that are not whole have derivatives that only its logarithm gives.
         one_sided = self.affine is not None and self.is_one_sided(self.row)
         one_sided = one_sided and all(x.exp.is_Integer for x in self.row.atoms(Pow) if x.base == Q_)
-        row = None if self.affine is None else self.function(self.row, one_sided=one_sided)
+        row, reach = None, None
+        if self.affine is not None:
+            reach = self.reach
+            results = [self.row] if reach is None else [self.row, self.row_slope(one_sided)]
+            row = self.function(*results, one_sided=one_sided)
         target, is_zero = self.function(self.target), self.other == 0
         linear = None if self.linear is None or is_zero else self.linear_coefficients
-        return Composed(general, other, target, row, one_sided, linear, self.singular_at_zero, is_zero)
+        return Composed(general, other, target, row, one_sided, reach, linear, self.singular_at_zero, is_zero)
+
+    def row_slope(self, one_sided: bool) -> Expr:
+        """The derivative of `row`, by `log p` where one-sided, else by the logit."""
+        return log_slope(self.row) if one_sided else logit_slope(self.row)
+
+    @cached_property
+    def reach(self) -> tuple[float, float] | None:
+        """The logits between which `row`, as it is printed, does not overflow; None: within +-2e4.
+
+        Outside, the composed form and exported files continue the loss by its tangent in the logit (or `log p`):
+        there a loss is linear or constant, up to what rounds away, or grows exponentially.
+        """
+        if self.coefficients:
+            return None
+        one_sided = self.is_one_sided(self.row)
+        results = rounded(self.row), rounded(self.row_slope(one_sided))
+        function = self.function(*results, one_sided=one_sided, differentiable=False)
+
+        def is_finite(size: float, sign: int) -> bool:
+            d = sign * size * torch.tensor([[0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.25, 0.5, 1.0]])
+            u, v = F.logsigmoid(d), F.logsigmoid(-d)
+            second = torch.exp(u) if one_sided else v
+            found = function(u, second, None, 10.0, torch.full_like(u, 0.1), torch.ones_like(u), ())
+            return all(bool(torch.isfinite(torch.as_tensor(x)).all()) for x in found)
+
+        sides = [next((size for size in REACHES if is_finite(size, sign)), REACHES[0]) for sign in (-1, 1)]
+        low, high = -sides[0], sides[1]
+        return None if (low, high) == (-REACHES[0], REACHES[0]) else (low, high)
 
     def is_one_sided(self, *values: Expr) -> bool:
         """Whether every expression and its slope by `log p` are smooth at `p = 1`."""

@@ -37,6 +37,27 @@ _W = """
         w = w.unsqueeze(1) if torch.is_tensor(w) and w.dim() else w"""
 _EXACT_PAIR = """
         u, v = sigmoid_pair(u - v)  # exact at both ends"""
+_TANGENT = {
+    True: (
+        """# Where p_t is so small that a step on the way to the loss overflows, the tangent stands for it.
+        near = u.clamp(min=@LOW@)
+        u, far = near, u - near
+        p = torch.exp(u)
+        """,
+        """
+        value = value + slope * far""",
+    ),
+    False: (
+        """# Where the logit is so large that a step on the way to the loss overflows, the tangent stands for it.
+        d = u - v
+        near = d.clamp(@LOW@, @HIGH@)
+        far, (u, v) = d - near, sigmoid_pair(near)
+        """,
+        """
+        value = value + slope * far""",
+    ),
+}
+"""What is added by whether the loss is one-sided."""
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -138,6 +159,10 @@ class _Export:
             return self.filled(templates.FUSED[path]) if first.one_sided else ""
         curve = row_curve(formula)
         text = templates.FUSED["one-sided" if curve.one_sided else "two-sided"]
+        bounded, continued = ("", "") if formula.reach is None else _TANGENT[curve.one_sided]
+        low, high = formula.reach or (0.0, 0.0)
+        bounded = bounded.replace("@LOW@", repr(low)).replace("@HIGH@", repr(high))
+        text = text.replace("@BOUNDED@", bounded).replace("@CONTINUED@", continued)
         exact = "" if curve.additive else _EXACT_PAIR
         if curve.of_entries:
             text = text.replace("like(value, u)", "value").replace("like(slope, u)", "slope")

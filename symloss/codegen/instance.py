@@ -48,7 +48,7 @@ def instance_losses(
             pair = u, torch.exp(u)
         else:
             pair = target_pair(z, t)
-        losses = _call(parts.row, *pair, None, classes, of_target(inputs, t))
+        losses = _row(parts, *pair, classes, of_target(inputs, t))
         return losses if weight is None else losses * _pick(weight, t)
     # The one-hot identity without its cancellation: `M0` everywhere, then `M1` in the target's place.
     u, v = all_pairs(z)
@@ -67,6 +67,22 @@ def entry_losses(formula: Formula, z: Tensor, y: Tensor, inputs: dict[str, Any])
 def regression_losses(formula: Formula, p: Tensor, y: Tensor, inputs: dict[str, Any]) -> Tensor:
     """`M(y, p)` of every entry of a regression loss."""
     return like(formula.composed.general(p, y, inputs["w"], inputs["k"]), p)
+
+
+def _row(parts: Composed, u: Tensor, second: Tensor, classes: int, inputs: dict[str, Any]) -> Tensor:
+    """The target-only loss of `log p` and `p` (or `log(1 - p)`), by its tangent beyond its `reach`."""
+    if parts.reach is None:
+        return _call(parts.row, u, second, None, classes, inputs)
+    assert parts.row is not None
+    if parts.one_sided:
+        near = u.clamp(min=parts.reach[0])
+        beyond, pair = u - near, (near, torch.exp(near))
+    else:
+        d = u - second
+        near = d.clamp(*parts.reach)
+        beyond, pair = d - near, sigmoid_pair(near)
+    value, slope = parts.row(*pair, None, float(classes), inputs["pi"], inputs["w"], inputs["k"])
+    return like(value, u) + slope * beyond
 
 
 def _soft(parts: Composed, u: Tensor, v: Tensor, y: Tensor, classes: int, inputs: dict[str, Any]) -> Tensor:

@@ -72,7 +72,7 @@ _ONE_SIDED = '''class FusedLoss(torch.autograd.Function):
         p = P.gather(1, t)
         # Where p_t has underflown its logarithm comes from the logits.
         u = torch.log(p) if p.amin().item() > 1e-30 else torch.log_softmax(z, 1).gather(1, t)@PI_AT_T@
-        value, slope = @ROW_AND_SLOPE@
+        @BOUNDED@value, slope = @ROW_AND_SLOPE@@CONTINUED@
         ctx.save_for_backward(z, P, like(slope, u))
         return reduced(like(value, u), reduction)
 
@@ -98,7 +98,7 @@ _TWO_SIDED = '''class FusedLoss(torch.autograd.Function):
             others = z.scatter(1, t, -math.inf)
             P, pull = torch.softmax(others, 1), torch.ones_like(q)
             u, v = sigmoid_pair(z.gather(1, t) - torch.logsumexp(others, 1, keepdim=True))@EXACT_PAIR@@PI_AT_T@
-        value, slope = @ROW_AND_SLOPE@
+        @BOUNDED@value, slope = @ROW_AND_SLOPE@@CONTINUED@
         ctx.save_for_backward(z, P, like(slope, u), pull)
         return reduced(like(value, u), reduction)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from typing import Any
 
 import pytest
@@ -88,6 +89,18 @@ def test_exported_files_hold_at_the_extremes(text: str, z: list[float]) -> None:
     a, b = compile_loss(sl.parse(text))(logits, t), _load(sl.parse(text))()(logits, t)
     torch.testing.assert_close(b, a)
     torch.testing.assert_close(torch.autograd.grad(b, logits), torch.autograd.grad(a, logits))
+
+
+@pytest.mark.parametrize(
+    "text", ["y/p", "y*(1/p - 1/p**2)", "y*p/(1 - p)", "y*log(1 + 1/p)", "y*log(-log(p))"]
+)
+def test_exported_files_go_on_by_the_tangent_where_a_step_overflows(text: str) -> None:
+    loss = sl.parse(text)
+    for z in itertools.product([-1e4, 0.0, 1e4], repeat=3):
+        logits, t = torch.tensor([z], requires_grad=True), torch.tensor([0])
+        a, b = compile_loss(loss)(logits, t), _load(loss)()(logits, t)
+        torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-6)
+        assert torch.autograd.grad(b, logits)[0].isfinite().all()
 
 
 def test_an_exported_file_needs_torch_alone_and_says_what_it_is() -> None:

@@ -178,3 +178,52 @@ def test_fragile_formulas_are_known_when_compiled() -> None:
 
     assert fragile("y*(1/p - 1/p**2)")
     assert not fragile("y*abs(log(1.3*p))")
+
+
+@pytest.mark.parametrize("text", FORMULAS["target"])
+def test_higher_derivatives_of_target_losses_are_never_nan(text: str) -> None:
+    loss = compile_loss(sl.parse(text))
+    for z in itertools.product(LEVELS, repeat=3):
+        logits = torch.tensor([z], requires_grad=True)
+        value = loss(logits, torch.tensor([0]))
+        (gradient,) = torch.autograd.grad(value, logits, create_graph=True)
+        assert not gradient.isnan().any(), (z, gradient)
+        if gradient.requires_grad:
+            (bend,) = torch.autograd.grad((gradient * torch.tensor([1.0, 0.5, -0.25])).sum(), logits)
+            assert not bend.isnan().any(), (z, bend)
+        mapped = torch.func.vmap(loss)(logits.detach(), torch.tensor([0]))
+        if abs(value.item()) < 1e6:  # float32 leaves three digits of differences between logits of 1e4
+            torch.testing.assert_close(mapped[0], value.detach(), rtol=1e-3, atol=1e-3)
+
+
+def test_the_reach_of_a_formula_ends_where_its_printed_form_overflows() -> None:
+    reaches = {text: compile_loss(sl.parse(text)).formula.reach for text in FORMULAS["target"]}
+    assert reaches["y/p"] == (-80.0, 2e4)
+    assert reaches["y*p/(1 - p)"] == (-2e4, 80.0)
+    assert reaches["y*abs(log(1.3*p))"] is None
+
+
+@pytest.mark.parametrize("text", ["-y*log(p)*max(p, 2)/2", "y*(1 - p)**2", "y*(1 - p**0.7)/0.7"])
+def test_masked_classes_count_for_nothing_under_transforms(text: str) -> None:
+    loss = compile_loss(sl.parse(text))
+    z, t = torch.tensor([[1.0, -math.inf, 0.5]]), torch.tensor([0])
+    slope = torch.func.grad(loss)(z, t)
+    torch.testing.assert_close(slope[:, [0, 2]], torch.func.grad(loss)(z[:, [0, 2]], t))
+    assert slope[0, 1] == 0
+
+
+@pytest.mark.parametrize("text", ["y*log(-log(p))", "-y*(0.9*log(p) + 0.1*log(1 - p))", "y*p/(1 - p)"])
+def test_confident_and_hopeless_instances_do_not_disturb_each_other(text: str) -> None:
+    rows = torch.tensor(
+        [[90.0, 0.0, 1.0], [0.3, 0.1, 0.2], [-90.0, 3.0, 0.0], [9.0, 0.0, 0.0], [300.0, 0.0, 0.0]]
+    )
+    z, t = rows.requires_grad_(), torch.zeros(5, dtype=torch.long)
+    loss = compile_loss(sl.parse(text), "none")
+    together = loss(z, t)
+    alone = torch.cat([loss(z[i : i + 1], t[:1]) for i in range(5)])
+    exact = loss(z.double(), t).float()
+    torch.testing.assert_close(together, alone)
+    torch.testing.assert_close(together, exact, rtol=1e-5, atol=1e-6)
+    slopes = [torch.autograd.grad(x[:4].sum(), z)[0][:4] for x in (together, alone, exact)]
+    torch.testing.assert_close(slopes[0], slopes[1])
+    torch.testing.assert_close(slopes[0], slopes[2], rtol=1e-4, atol=1e-6)

@@ -247,6 +247,15 @@ def test_state_survives_saving_and_copying() -> None:
     assert not torch.equal(twin(z, t), module(z, t))
 
 
+@pytest.mark.parametrize("name", sl.names("classification"))
+def test_trainable_coefficients_change_nothing_but_the_path(name: str) -> None:
+    loss = sl.named(name)
+    fixed, trainable = compile_loss(loss), compile_loss(loss, trainable=True, bounds={})
+    for shape in ((6, 4), (3, 4, 2)):
+        z, t = _logits(*shape), _indices(shape[0], *shape[2:], classes=4)
+        _same(lambda z=z, t=t: trainable(z, t), lambda z=z, t=t: fixed(z, t), z)
+
+
 def test_trainable_coefficients_move_and_stay_in_bounds() -> None:
     module = compile_loss(sl.named("gce", q=0.5), trainable=True, bounds={"q": (0.0, 1.0)})
     z, t = _logits(8, 3).detach(), _indices(8, classes=3)

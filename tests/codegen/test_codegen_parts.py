@@ -16,6 +16,7 @@ import symloss as sl
 from symloss.codegen import compile_loss, lambdify, plan
 from symloss.codegen.bounds import Bounded
 from symloss.codegen.compiled import formula_of
+from symloss.codegen.dialects import HELPERS
 from symloss.codegen.emit import build, print_function
 from symloss.codegen.limits import at_zero
 from symloss.codegen.rewrite import ENTRY, LOG_P, LOG_Q, P_, Q_, TARGET, in_logs, log_slope, logit_slope
@@ -214,3 +215,73 @@ def test_signed_logarithms_agree_with_floats_and_go_further() -> None:
     assert evaluate((a**2 + a) / a**2, huge).value.item() == 1.0
     assert evaluate(a - a**2, huge).value.item() == -math.inf
     assert evaluate(log(1 + a), huge).value.item() == pytest.approx(20000.0)
+
+
+def _helper(name: str) -> Any:
+    namespace: dict[str, Any] = {"torch": torch, "math": math}
+    exec(HELPERS["torch"][name], namespace)
+    return namespace[name]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("entries", [1, 4096])
+def test_quick_log1p_has_the_digits_of_log1p(dtype: torch.dtype, entries: int) -> None:
+    special = torch.tensor(
+        [0.0, 1e-30, 1e-9, 1e-4, 0.3, 1.0, 7.5, 1e6, 1e30, math.inf, math.nan], dtype=dtype
+    )
+    spread = torch.logspace(-12, 12, 4096, dtype=dtype)
+    for x in (special.repeat(entries, 1), spread[:entries]):
+        found, exact = _helper("quick_log1p")(x), torch.log1p(x.double())
+        torch.testing.assert_close(
+            found.double(), exact, rtol=4 * torch.finfo(dtype).eps, atol=0.0, equal_nan=True
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_guards_of_slopes_act_as_those_of_the_protected_operators(dtype: torch.dtype) -> None:
+    x = torch.tensor([0.0, 1e-8, -1e-8, 2e-7, -2e-7, 0.5, -3.0, 1e30], dtype=dtype)
+    free = x.abs() > 1e-7
+    torch.testing.assert_close(_helper("outside")(x), free.to(dtype))
+    torch.testing.assert_close(_helper("inverse")(x), torch.where(free, 1 / x, 0.0))
+
+
+@pytest.mark.parametrize("text", ["plog(p + 0.1)", "psqrt(p + 0.1)"])
+def test_a_guard_that_cannot_act_is_not_computed(text: str) -> None:
+    source = plan(sl.parse(f"y*{text}")).functions["the instance loss and its derivative"]
+    assert "inverse" not in source
+    assert "clamp" not in source
+
+
+def test_code_beside_its_derivative_takes_the_faster_operations() -> None:
+    def printed(text: str, kind: str) -> str:
+        return "".join(plan(sl.parse(text, kind=kind)).functions.values())
+
+    assert "torch.log1p" not in printed("log(1 + (y - p)**2)", "regression")
+    assert "torch.tanh" in printed("log(cosh(y - p))", "regression")
+    assert "alpha=0.3" in printed("y*(sin(p) - 0.3*cos(p))", "classification")
+    assert "torch.clamp(p, max=0.6)" in printed("y*min(p, 0.6)", "classification")
+    composed = formula_of(sl.parse("y*min(p, 0.6)").value_expr, "classification")
+    assert "torch.minimum" in composed.printed(composed.row).source  # autograd halves the slope at a tie
+
+
+@pytest.mark.parametrize(
+    "text", ["y*plog(C)*p", "y*plog(C*p)*aq(p, plog(C))", "y*aq(p, C) + p*y/sqrt(C**2 + 1)"]
+)
+def test_numbers_of_classes_are_numbers_in_every_function(text: str) -> None:
+    z, t = torch.tensor([[0.3, -1.0, 0.2]], dtype=torch.float64, requires_grad=True), torch.tensor([1])
+    loss = compile_loss(sl.parse(text))
+    value = loss(z, t)
+    expected = sum(
+        lambdify(sl.parse(text), "math")(float(i == 1), p, C=3)
+        for i, p in enumerate(torch.softmax(z, 1)[0].tolist())
+    )
+    assert value.item() == pytest.approx(expected, rel=1e-9)
+    assert torch.autograd.gradcheck(lambda x: loss(x, t), z)
+
+
+def test_log_cosh_keeps_its_digits_near_zero() -> None:
+    p = torch.logspace(-3, 4, 50)
+    found = compile_loss(sl.named("log-cosh", kind="regression"), "none")(p, torch.zeros(50))
+    r = p.double()
+    exact = r + torch.log1p(torch.expm1(-2 * r) / 2)
+    torch.testing.assert_close(found.double(), exact, rtol=1e-3, atol=1e-12)
