@@ -210,7 +210,7 @@ class Formula:
         if self.kind == "multilabel":
             return Composed(general, other, None, None, False, None, None, self.singular_at_zero, False)
         # Powers of `1 - p` that are not whole have derivatives that only its logarithm gives.
-        one_sided = self.affine is not None and self.is_one_sided(self.row)
+        one_sided = self.affine is not None and self.row_is_one_sided
         one_sided = one_sided and all(x.exp.is_Integer for x in self.row.atoms(Pow) if x.base == Q_)
         row, reach = None, None
         if self.affine is not None:
@@ -234,7 +234,7 @@ class Formula:
         """
         if self.coefficients:
             return None
-        one_sided = self.is_one_sided(self.row)
+        one_sided = self.row_is_one_sided
         results = rounded(self.row), rounded(self.row_slope(one_sided))
         function = self.function(*results, one_sided=one_sided, differentiable=False)
 
@@ -248,6 +248,11 @@ class Formula:
         sides = [next((size for size in REACHES if is_finite(size, sign)), REACHES[0]) for sign in (-1, 1)]
         low, high = -sides[0], sides[1]
         return None if (low, high) == (-REACHES[0], REACHES[0]) else (low, high)
+
+    @cached_property
+    def row_is_one_sided(self) -> bool:
+        """Whether `row` and its slope by `log p` are smooth at `p = 1`."""
+        return self.is_one_sided(self.row)
 
     def is_one_sided(self, *values: Expr) -> bool:
         """Whether every expression and its slope by `log p` are smooth at `p = 1`."""

@@ -28,7 +28,7 @@ TINY = {torch.float32: 1e-30, torch.float64: 1e-290}
 @lru_cache(maxsize=512)
 def row_curve(formula: Formula) -> Curve:
     """The instance loss as a function of the target's entry."""
-    return entry_curve(formula, formula.row, formula.is_one_sided(formula.row))
+    return entry_curve(formula, formula.row, formula.row_is_one_sided)
 
 
 class TargetPath:
