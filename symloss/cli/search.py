@@ -218,6 +218,8 @@ def discover(
     seeds = [
         read_loss(item, tasks[0].kind) for text in seed_loss or () for item in _items("--seed-loss", text)
     ]
+    place = _place(executor, workers, ray_address, ray_gpus)
+    where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
     from symloss.search import discover as run_search
 
     def start(on_generation: Callable[..., None]) -> Result:
@@ -225,14 +227,13 @@ def discover(
             tasks, method, seed=seed, preset=preset, population=population, generations=generations,
             out=out or _free_folder(tasks, method, seed),
             time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
-            max_evaluations=max_evaluations, patience=patience, workers=workers,
-            executor=_place(executor, workers, ray_address, ray_gpus), device=device, keep_scale=keep_scale,
+            max_evaluations=max_evaluations, patience=patience, keep_scale=keep_scale,
             require=_items("--require", require), seed_losses=tuple(seeds),
             extra_symbols=_items("--with", symbols), max_height=max_height,
-            on_generation=on_generation, **trees,
+            on_generation=on_generation, **trees, **where,
         )  # fmt: skip
 
-    _search(tasks, start, as_json)
+    _search(tasks, start, as_json, **where)
 
 
 def resume(
@@ -273,15 +274,29 @@ def resume(
     else:
         tasks = [rebuild(description) for description in before.task.get("tasks", [before.task])]
 
+    place = _place(executor, workers, ray_address, ray_gpus)
+    where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
+
     def start(on_generation: Callable[..., None]) -> Result:
-        place = _place(executor, workers, ray_address, ray_gpus)
-        return go_on(run, tasks, workers=workers, executor=place, device=device, on_generation=on_generation)
+        return go_on(run, tasks, on_generation=on_generation, **where)
 
-    _search(tasks, start, as_json)
+    _search(tasks, start, as_json, **where)
 
 
-def _search(tasks: list[Task], start: Callable[[Callable[..., None]], Result], as_json: bool) -> None:
-    """Run a search under a live table, compare what it found, write the files and print the end."""
+def _search(
+    tasks: list[Task],
+    start: Callable[[Callable[..., None]], Result],
+    as_json: bool,
+    **where: Any,
+) -> None:
+    """Run a search under a live table, compare what it found, write the files and print the end.
+
+    Args:
+        tasks: to be searched.
+        start: the search, given what watches it.
+        as_json: print JSON alone.
+        where: what `discover` and `baselines` have in common: workers, executor, device.
+    """
     from symloss.report import LiveFront, describe, write_run_files
     from symloss.search import baselines
 
@@ -297,10 +312,10 @@ def _search(tasks: list[Task], start: Callable[[Callable[..., None]], Result], a
         try:
             if watched.is_terminal:
                 with watched.status(message):
-                    rows = baselines(tasks, result)
+                    rows = baselines(tasks, result, **where)
             else:
                 watched.print(message)
-                rows = baselines(tasks, result)
+                rows = baselines(tasks, result, **where)
             result = replace(result, baselines=rows)
         except KeyboardInterrupt:
             interrupted = True

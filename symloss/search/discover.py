@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from symloss.errors import RunError
 from symloss.expr import Loss, registered_primitives
 from symloss.runs import RunStore
-from symloss.runs import executor as place_to_work
 from symloss.search.engine import Engine
 from symloss.search.memory import Memory
 from symloss.search.prepare import (
@@ -29,7 +28,7 @@ from symloss.search.require import Requirements
 from symloss.search.result import Generation, Result
 from symloss.search.settings import SearchSettings
 from symloss.search.settings import preset as settings_of
-from symloss.search.work import do
+from symloss.search.workers import place_for
 from symloss.tasks import Task
 
 if TYPE_CHECKING:
@@ -185,11 +184,8 @@ def _run(
     on_generation: Watcher | None,
     time_limit: float | None,
 ) -> Result:
-    # torch's optimisers import its compiler when they are first used. A trainer of the user's may do what it
-    # likes to a worker: it is not run in this process.
-    needs = [do.__module__, "torch._dynamo"] if all(task.has_gradients for task in tasks) else []
     # The place first: where there is none, no folder is made.
-    with place_to_work(executor, workers, needs=needs) as place, opened() as store:
+    with place_for(tasks, executor, workers) as place, opened() as store:
         config = store.config
         settings = SearchSettings.from_dict(config["settings"])
         given = given_losses(settings, tasks)

@@ -10,7 +10,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from symloss.search.schedules import curve, stops
 from symloss.search.weighted import Weighted
 from symloss.tasks import Task, TrainingSettings
 
-__all__ = ["Answer", "Graph", "Piece", "chunks", "do", "fits"]
+__all__ = ["Answer", "Graph", "Piece", "chunks", "do", "fits", "one_thread"]
 
 _DIVERGED = "training diverged: its metric is not finite"
 Graph = tuple[tuple[str, ...], tuple[float, ...]]
@@ -63,6 +64,17 @@ class Piece:
         return sum(len(tokens) for tokens, _ in self.graphs)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread inside, as before outside: sums of several threads round otherwise."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def do(piece: Piece) -> list[Answer]:
     """One JSON-ready answer for each candidate of the piece, in its order.
 
@@ -73,12 +85,8 @@ def do(piece: Piece) -> list[Answer]:
     for name, (arguments, formula) in piece.operators.items():
         register_primitive(name, arguments, formula)
     start = time.perf_counter()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         answers = _WORK[piece.what](piece)
-    finally:
-        torch.set_num_threads(threads)
     seconds = (time.perf_counter() - start) / max(len(answers), 1)
     return [{**answer, "seconds": seconds} for answer in answers]
 

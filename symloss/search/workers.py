@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from symloss.expr import registered_primitives
 from symloss.runs import Executor
+from symloss.runs import executor as place_to_work
 from symloss.search.candidate import Candidate
 from symloss.search.memory import Store
 from symloss.search.work import Answer, Graph, Piece, chunks, do, fits
 from symloss.tasks import Task
 
-__all__ = ["Workers"]
+__all__ = ["Workers", "place_for"]
+
+
+def place_for(tasks: Sequence[Task], executor: str, workers: int) -> AbstractContextManager[Executor]:
+    """Where the work on some tasks is done.
+
+    Raises:
+        RunError: when there is no such place.
+    """
+    # torch's optimisers import its compiler when they are first used. A trainer of the user's may do what it
+    # likes to a worker: it is not run in this process.
+    needs = [do.__module__, "torch._dynamo"] if all(task.has_gradients for task in tasks) else []
+    return place_to_work(executor, workers, needs=needs)
 
 
 class Workers:

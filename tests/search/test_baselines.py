@@ -30,7 +30,10 @@ def test_four_rows_on_the_same_data(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert rows[2].name.startswith("best zoo: ")
     assert rows[3].name == "discovered"
     assert rows[3].loss == result.best
-    assert task.test_evaluations == 4 * 3  # once for each final model
+    models = {(str(row.loss), row.learning_rate, row.steps) for row in rows}
+    assert task.test_evaluations == len(models) * 3  # once for each final model
+    processes = search.baselines(task, result, seeds=3, workers=2, executor="process")
+    assert processes == rows
     for row in rows:
         assert len(row.tests) == 3
         assert row.test == pytest.approx(sum(row.tests) / 3)
@@ -39,6 +42,16 @@ def test_four_rows_on_the_same_data(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert tuned.validation >= plain.validation - 0.1
     assert tuned.steps <= task.settings.steps
     assert search.open_run(tmp_path / "run").baselines == rows
+
+
+def test_the_comparison_is_on_the_model_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["symloss.search.baselines"], "TRIALS", 1)
+    task = load_task("diabetes").with_settings(steps=3)
+    searched = task.with_model("mlp-1x4")
+    options = {**SMALL, "tune_training": False, "ordinary": True}
+    result = search.discover(task, model="mlp-1x4", **options)
+    (row, *_) = search.baselines(task, result, seeds=[1])
+    assert row.validation == searched.score(searched.base_loss(), seed=1)["mse"]
 
 
 def test_a_black_box_keeps_its_learning_rate() -> None:
