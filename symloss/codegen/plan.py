@@ -80,6 +80,9 @@ def _classification(formula: Formula) -> Plan:
         reason = (
             f"M(0, p) is affine in p, so the loss depends on p_t alone; differentiated by {by}{_care(curve)}"
         )
+        if formula.reach is not None:
+            low, high = formula.reach
+            reason += f"; higher derivatives by the tangent where the logit is outside [{low:g}, {high:g}]"
         return Plan(path, reason, {"the instance loss and its derivative": curve.printed.source})
     first, other = dense_curves(formula, False)
     by = "log p" if first.one_sided else "the logit (it is singular at p = 1)"

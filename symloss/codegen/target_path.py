@@ -63,7 +63,7 @@ class TargetPath:
             z.gather(1, self.t)  # refuses an index before the work is done
         curve, inputs = self.curve, self.at_target
         sides = self._one_sided if curve.one_sided else self._two_sided
-        buffer, u, second, pull = sides(z, size <= SMALL)
+        buffer, u, second, others = sides(z, size <= SMALL)
         arguments = u, second, None, float(classes), inputs["pi"], inputs["w"], ()
         if not gradient:
             losses = curve.alone(*arguments)
@@ -71,7 +71,7 @@ class TargetPath:
                 losses = self._repair(z, losses, None)[0]
             return losses, ()
         losses, slope = curve.both(*arguments)
-        c = slope if pull is None else slope * pull
+        c = slope if others is None else slope / others
         if curve.fragile and not math.isfinite((losses + slope + c).sum().item()):
             losses, slope, c = self._repair(z, losses, (buffer, slope, c))
         return losses, (buffer, slope) if c is slope else (buffer, slope, c)
@@ -97,7 +97,7 @@ class TargetPath:
         return buffer, self._log(z, p), p, None
 
     def _two_sided(self, z: Tensor, small: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The buffer of the others' `p`, `log p_t`, `log(1 - p_t)`, `c / slope`.
+        """The buffer of the others' `p`, `log p_t`, `log(1 - p_t)`, the sum of the buffer.
 
         `1 - p_t` is the sum of the others, which does not cancel.
         """
@@ -109,15 +109,15 @@ class TargetPath:
             buffer = torch.softmax(z, 1)
             u = self._log(z, buffer.gather(1, t))
         q = buffer.scatter_(1, t, 0.0).sum(1, keepdim=True)
-        v, pull = torch.log(q), torch.reciprocal(q)
+        v = torch.log(q)
         if q.amin().item() < tiny:
             hot = q < tiny
             self._heat(z, buffer, v, hot)
-            pull = torch.where(hot, 1.0, pull)
+            q = torch.where(hot, 1.0, q)
         if not self.curve.additive:
             d = u - v
             u, v = F.logsigmoid(d), F.logsigmoid(-d)
-        return buffer, u, v, pull
+        return buffer, u, v, q
 
     def _log(self, z: Tensor, p: Tensor) -> Tensor:
         """`log p_t`; where `p_t` has underflown, from the logits."""
