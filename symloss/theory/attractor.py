@@ -116,7 +116,7 @@ def attractor(profile: Profile) -> Finding:
     lowest = curve.extreme(-1)
     if lowest is None:
         return unknown("the minimum of T is not settled")
-    if curve.derivative.signs == {0}:
+    if curve.derivative.signs == {0} and curve.is_continuous:
         return refuted("T is constant: every confidence is as good as any other", {"T": lowest.value.middle})
     path = flow_from_start(curve, profile.classes)
     if isinstance(path, str):
@@ -135,9 +135,7 @@ def attractor(profile: Profile) -> Finding:
         )
         value = path.end.exact
         return proved(reason + profile.guard_note, "" if value is None else shorter(value), path.end.middle)
-    flat = next(
-        (s for s in _spans(curve) if s.sign == 0 and s.left.lo <= lowest.where.hi <= s.right.hi), None
-    )
+    flat = next((s for s in _spans(curve) if s.sign == 0 and _is_least_on(curve, s, lowest)), None)
     if flat is not None:
         low, high = flat.left.middle, flat.right.middle
         return refuted(
@@ -150,6 +148,13 @@ def attractor(profile: Profile) -> Finding:
         f"T is least at p = {lowest.where.middle:.6g}, but the flow from p = 1/{profile.classes} stops at"
         f" p = {path.end.middle:.6g}, where T' changes sign",
         {"minimiser": lowest.where.middle, "stops_at": path.end.middle},
+    )
+
+
+def _is_least_on(curve: Curve, flat: Span, lowest: Extreme) -> bool:
+    """Whether the curve, constant on a stretch, is as low there as anywhere."""
+    return bool(
+        curve.at(np.array([flat.left.hi + 0.4 * (flat.right.lo - flat.left.hi)])).lo[0] <= lowest.value.hi
     )
 
 

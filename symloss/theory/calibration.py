@@ -46,10 +46,11 @@ def classification_calibrated(profile: Profile) -> Finding:
     except (Undecided, Undefined) as error:
         return unknown(str(error))
     falling = _signs_up_to_half(profile.difference.derivative)
-    if falling == {0} and mirror.signs == {0}:
-        return _indifferent(profile)
-    if falling <= {0, 1} and mirror.signs <= {0, -1}:
-        return _reversed(profile)
+    if profile.difference.is_continuous:
+        if falling == {0} and mirror.signs == {0}:
+            return _indifferent(profile)
+        if falling <= {0, 1} and mirror.signs <= {0, -1}:
+            return _reversed(profile)
     problem = _obstacle(profile, mirror)
     if not problem:
         return proved(

@@ -44,6 +44,12 @@ def proper(profile: Profile) -> Finding:
     continuous = profile.m1.is_continuous and profile.m0.is_continuous
     if isinstance(line, tuple) and number_sign(line[0]) == 0 and continuous and fall.signs <= {-1}:
         return proved(f"{name} is constant ({line[1]}) and M1' < M0' on (0, 1), so p = q is the only minimum")
+    if isinstance(line, tuple) and number_sign(line[0]) == 0 and continuous and fall.signs == {0}:
+        q = [0.6] + [0.4 / (profile.classes - 1)] * (profile.classes - 1)
+        return refuted(
+            "the risk is constant: every prediction is as good as the posterior",
+            {"posterior": q, "prediction": q[::-1], "gain": 0.0},
+        )
     witness = _better(profile)
     if witness is not None:
         q, p, gap = witness

@@ -189,7 +189,9 @@ def _attractor(instance: Instance, proved: bool, finding: Finding) -> str:
 def _proper(instance: Instance, proved: bool, finding: Finding) -> str:
     if not proved:
         q, p = np.array(finding.witness["posterior"]), np.array(finding.witness["prediction"])
-        return "" if instance.risk(q, p) < instance.risk(q, q) else "the witness has no lower risk"
+        gain = instance.risk(q, q) - instance.risk(q, p)
+        good = gain > 0 if finding.witness["gain"] else abs(gain) < 1e-9
+        return "" if good else f"the witness gains {gain:.3g}"
     for q in random_predictions(instance.classes, 12, seed=5)[12:]:
         p = random_predictions(instance.classes, 400, seed=6)
         near = 0.9 * q + 0.1 * p
