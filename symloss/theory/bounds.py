@@ -42,7 +42,15 @@ def bounded(profile: Profile, side: int) -> Finding:
 def _verdict(profile: Profile, extreme: Extreme, side: int, how: str) -> Finding:
     where = extreme.where.middle
     if math.isinf(extreme.value.middle) and extreme.value.middle * side > 0:
-        return _escapes(f"{how}, the loss has no bound {_WORDS[side][0]} as p_t -> {where:.6g}", where, side)
+        return refuted(
+            f"{how}, the loss has no bound {_WORDS[side][0]} as p_t -> {where:.6g}",
+            {
+                "p_t": where,
+                "diverges_to": side * math.inf,
+                "along": "target",
+                "rest": "one class" if "on one class" in how else "even",
+            },
+        )
     bound = extreme.value.lo if side < 0 else extreme.value.hi
     if extreme.value.exact is not None:
         value: Expr | str = extreme.value.exact
@@ -50,10 +58,6 @@ def _verdict(profile: Profile, extreme: Extreme, side: int, how: str) -> Finding
     else:
         value = ""
     return proved(f"{how}, the extreme lies at p_t = {where:.6g}{profile.guard_note}", value, bound)
-
-
-def _escapes(reason: str, where: float, side: int) -> Finding:
-    return refuted(reason, {"p_t": where, "diverges_to": side * math.inf, "along": "target"})
 
 
 def _one_curve(profile: Profile, side: int) -> tuple[Curve, str] | None:

@@ -278,6 +278,9 @@ def _bounded(side: int) -> Callable[[Instance, bool, Finding], str]:
         distance = 10.0 ** -np.arange(1, 7)
         t = where + distance if where < 0.5 else where - distance
         p = _even(instance, t)
+        if w.get("rest") == "one class":
+            p[:, 1:] = 0.0
+            p[:, 1] = 1 - t
         p[:, [0, name]] = p[:, [name, 0]]
         values = side * instance.value(p)
         return "" if np.diff(values)[-2:].min() > 0 else f"no divergence: {np.round(side * values, 4)}"

@@ -59,6 +59,7 @@ ODD = [
     "aq(1 - y, 1 - p)",
     "y/(p - 1/2)**2",
     "-y*log(1 - (1 - p)**2)",
+    "y*(1 - p) + plog(tanh(0.5 - p/2))",  # no bound below with the rest on one class
 ]
 
 
