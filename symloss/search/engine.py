@@ -93,8 +93,10 @@ class Engine:
                 break
         self._tidy()
         notes = [*self._settled(), *audit(self.stages, self.evaluations, self.signs)]
-        self.store.put("front", "notes", notes)
         self._show_front(self._fresh())
+        for row in self.front:
+            notes += [f"required of row {row.row}: {proof}" for proof in self.requirements.proofs(row.loss)]
+        self.store.put("front", "notes", notes)
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status
         return status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from symloss.errors import SymlossError
 from symloss.expr import Loss
@@ -37,24 +38,30 @@ class Requirements:
 
     def refuted(self, loss: Loss) -> str:
         """Which requirement is refuted and why, or `""`."""
-        if not self.names:
-            return ""
-        reason = self.store.get("requirement", str(loss))
-        if reason is None:
-            reason = self._ask(loss)
-            self.store.put("requirement", str(loss), reason)
-        return str(reason)
+        return str(self._known(loss)["refuted"]) if self.names else ""
 
-    def _ask(self, loss: Loss) -> str:
+    def proofs(self, loss: Loss) -> list[str]:
+        """For each requirement its verdict on a loss, with the argument."""
+        return list(map(str, self._known(loss)["proofs"])) if self.names else []
+
+    def _known(self, loss: Loss) -> dict[str, Any]:
+        found = self.store.get("requirement", str(loss))
+        if not isinstance(found, dict) or set(found) != {"refuted", "proofs"}:
+            found = self._ask(loss)
+            self.store.put("requirement", str(loss), found)
+        return found
+
+    def _ask(self, loss: Loss) -> dict[str, Any]:
         try:
             findings = self._findings(loss)
         except SymlossError as error:
-            return f"required {', '.join(self.names)}: {error}"
-        for name in self.names:
-            verdict, reason = findings[name]
-            if verdict == "refuted":
-                return f"required {name} is refuted" + (f": {reason}" if reason else "")
-        return ""
+            return {"refuted": f"required {', '.join(self.names)}: {error}", "proofs": []}
+        said = {name: f"{verdict}: {why}" if why else verdict for name, (verdict, why) in findings.items()}
+        refuted = next((name for name in self.names if findings[name][0] == "refuted"), None)
+        return {
+            "refuted": f"required {refuted} is {said[refuted]}" if refuted else "",
+            "proofs": [f"{name} is {said[name]}" for name in self.names],
+        }
 
     def _findings(self, loss: Loss) -> dict[str, tuple[str, str]]:
         from symloss.theory import analyze  # takes a second to import, and most searches require nothing

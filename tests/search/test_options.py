@@ -60,6 +60,12 @@ def test_no_row_of_the_front_refutes_a_requirement(name: str, wanted: str, seeds
     rejected = [entry for entry in bound.evaluations if f"required {wanted} is refuted" in entry.reason]
     assert rejected
     assert all(entry.outcome == "rejected" and entry.fitness is None for entry in rejected)
+    proofs = [note for note in bound.notes if note.startswith("required of row")]
+    verdicts = [row.certificate.findings[wanted] for row in bound.front]
+    assert len(proofs) == len(verdicts)
+    for row, proof, finding in zip(bound.front, proofs, verdicts, strict=True):
+        assert proof.startswith(f"required of row {row.row}: {wanted} is {finding.verdict}")
+        assert finding.reason in proof
 
 
 def test_a_requirement_must_be_a_finding(wine: Task) -> None:
