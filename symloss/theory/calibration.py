@@ -5,7 +5,8 @@ Exchange argument: let `q_i > q_j`. Swapping `p_i` and `p_j` changes the risk by
 
     D(x) > D(y)   for all   x < y <= 1 - x,                                                  (1)
 
-no minimiser has `p_i < p_j`; a tie at `x` is no minimum where `M1`, `M0` are smooth and `D'(x) < 0`. (1) holds
+no minimiser has `p_i < p_j`; a tie at `x` is no minimum where `M1`, `M0` are smooth and `D'(x) < 0`. (Where `D'`
+vanishes it can be one: `50*p**2 - y*(p - 1/3)**3` is least at 1/3 for all of three classes, always.) (1) holds
 exactly when `D` falls on (0, 1/2] and `S(x) = D(x) - D(1-x) > 0` on (0, 1/2). As the class on top has at least
 `1/C`, (1) is needed for `y >= 1/C` only: `D` may begin to fall at some `c <= 1/C`, if it is nowhere before as low as
 from `1/C` on.
@@ -14,6 +15,7 @@ from `1/C` on.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from sympy import Rational
@@ -21,10 +23,13 @@ from sympy import Rational
 from symloss.expr import P
 from symloss.theory.bottomless import bottomless
 from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.convexity import is_convex
 from symloss.theory.curve import Curve
+from symloss.theory.exact import number_sign
 from symloss.theory.misrank import misranked
 from symloss.theory.pieces import Undecided, Undefined
 from symloss.theory.profile import Profile
+from symloss.theory.start import slope_at
 
 __all__ = ["classification_calibrated"]
 
@@ -57,7 +62,7 @@ def classification_calibrated(profile: Profile) -> Finding:
             "exchange argument: D = M1 - M0 falls on (0, 1/2] and D(x) > D(1-x), so swapping two probabilities"
             f" into the posterior's order lowers the risk, and a tie is no minimum{profile.guard_note}"
         )
-    finding = bottomless(profile) or _tied(profile)
+    finding = bottomless(profile) or _tied(profile) or _uniform(profile)
     if finding is not None:
         return finding
     found = misranked(profile)
@@ -87,6 +92,21 @@ def _tied(profile: Profile) -> Finding | None:
         f"M1 - M0 is least at p = {first:.6g} and p = {second:.6g}, and M0 is affine: under the posterior"
         " (0.6, 0.4, 0, ...) no prediction is better than these two for the first two classes",
         {"posterior": [0.6, 0.4] + [0.0] * len(rest), "tie": [first, second, *rest]},
+    )
+
+
+def _uniform(profile: Profile) -> Finding | None:
+    """The refutation by convex `M1` and `M0` with one slope at `1/C`: the uniform prediction is always least."""
+    point = Rational(1, profile.classes)
+    slopes = slope_at(profile.m1, point), slope_at(profile.m0, point)
+    if slopes[0] is None or slopes[1] is None or number_sign(slopes[0] - slopes[1]) != 0:
+        return None
+    if not (is_convex(profile.m1) is True and is_convex(profile.m0) is True):
+        return None
+    return refuted(
+        f"M1 and M0 are convex and have one slope at p = 1/{profile.classes}: under every posterior no prediction is"
+        " better than the uniform one",
+        {"posterior": _example(profile.classes), "tie": [1 / profile.classes] * profile.classes},
     )
 
 
@@ -149,6 +169,22 @@ def _obstacle(profile: Profile, mirror: Curve) -> str:
         half = profile.difference.derivative.at(np.array([0.5]))
         if not half.hi[0] < 0:
             return "the slope of M1 - M0 at 1/2 is not proved negative"
+    return _stationary(profile)
+
+
+def _stationary(profile: Profile) -> str:
+    """Where `M1 - M0` may be stationary while it falls, so that two classes in a tie gain nothing by leaving it."""
+    slope = profile.difference.derivative
+    for before, after in pairwise(slope.pattern):
+        where = before.right
+        if where.hi < 1 / profile.classes or where.lo > 0.5:
+            continue
+        joints = [i for i, (cell, _) in enumerate(slope.parts[:-1]) if cell.right == where]
+        limits = [limit for i in joints for limit in (slope.limit(i, 1), slope.limit(i + 1, -1))]
+        if before.sign == after.sign == -1 and not any(
+            limit is not None and limit.hi < 0 for limit in limits
+        ):
+            return f"M1 - M0 may be stationary at p = {where.middle:.6g}, where two classes can be in a tie"
     return ""
 
 

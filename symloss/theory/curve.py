@@ -196,6 +196,8 @@ class Curve:
                         return None
                     box = Interval(np.asarray(span.left.lo), np.asarray(span.right.hi))
                     value, _ = enclose(expr, self.variable, box)
+                    if not np.isfinite([value.lo, value.hi]).all():
+                        return None
                     found.append(Extreme(Limit(float(value.lo), float(value.hi)), span.left, True))
                 if j:
                     found.append(self._stationary(expr, span.left))

@@ -35,7 +35,7 @@ def multilabel(loss: Loss) -> dict[str, Finding]:
         return dict.fromkeys(MULTILABEL_KEYS, unknown(str(error) or TOO_LONG))
     return {
         "trainable_at_start": budget.settle(_trainable, on, off),
-        "proper": budget.settle(_proper, profile, on),
+        "proper": budget.settle(_proper, profile, on, off),
         "convex_in_p": budget.settle(convex_in_p, profile),
         "bounded_below": budget.settle(_bounded, on, off, -1),
         "bounded_above": budget.settle(_bounded, on, off, 1),
@@ -59,7 +59,7 @@ def _trainable(on: Curve, off: Curve) -> Finding:
     return refuted(words, {"p": 0.5, "slopes": [float(slope) for slope in slopes]})
 
 
-def _proper(profile: Profile, on: Curve) -> Finding:
+def _proper(profile: Profile, on: Curve, off: Curve) -> Finding:
     """`q M1'(p) + (1 - q) M0'(p)` vanishes at `p = q` alone, and `q` is the minimum.
 
     With `h(p) = p M1' + (1 - p) M0'` identically zero it is `M1'(p) (q - p)/(1 - p)`, which has the right
@@ -68,8 +68,9 @@ def _proper(profile: Profile, on: Curve) -> Finding:
     h = profile.pick(lambda m1, m0: shorter(P * m1.diff(P) + (1 - P) * m0.diff(P)))
     line = h.affine
     if isinstance(line, tuple) and all(number_sign(part) == 0 for part in line):
-        signs = on.derivative.signs
-        if signs <= {-1}:
+        if not (on.is_continuous and off.is_continuous):
+            return unknown("p M1' + (1 - p) M0' = 0, but M1 and M0 are not proved continuous")
+        if on.derivative.signs <= {-1}:
             return proved("p M1' + (1 - p) M0' = 0 by algebra, and M1' < 0 on (0, 1)")
         return unknown("p M1' + (1 - p) M0' = 0, but the sign of M1' is not proved negative")
     points = np.array([0.31, 0.5123, 0.77, 0.12, 0.93])

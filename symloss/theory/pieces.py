@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from sympy import Abs, Expr, Integer, Max, Min, Pow, Rational, S, Symbol, log, sign, sqrt
 
 from symloss.errors import SymlossError
 from symloss.expr import GUARD, plog, psqrt
+from symloss.theory.enclose import enclose
 from symloss.theory.exact import number_sign
 from symloss.theory.signs import Cell, Point, sign_pattern
 
@@ -53,6 +55,8 @@ class Resolver:
     cell: Cell
     known: Mapping[Expr, int]
     guarded: set[Expr] = field(default_factory=set)
+    steps: set[Expr] = field(default_factory=set)
+    """Arguments of `sign`, which has a value of its own where they vanish."""
 
     def smooth(self, expr: Expr, values: Mapping[Expr, Expr]) -> Expr:
         """`expr` with `values` put in for its symbols, smooth on the cell."""
@@ -71,6 +75,7 @@ class Resolver:
         if isinstance(node, Abs):
             return self.sign_of(args[0]) * args[0]
         if isinstance(node, sign):
+            self.steps.add(args[0])
             return Integer(self.sign_of(args[0]))
         if isinstance(node, Max | Min):
             best = args[0]
@@ -157,14 +162,16 @@ def pieces_of(
 
     Raises:
         Undefined: where a formula has no real value on a stretch.
-        Undecided: where a breakpoint could not be settled, or there are more than 48 pieces.
+        Undecided: where a breakpoint could not be settled, there are more than 48 pieces, or a formula may have a
+            value of its own at a single point.
     """
     work: list[tuple[Cell, dict[Expr, int]]] = [(Cell(left, right), {})]
     done: list[Piece] = []
     guarded: set[Expr] = set()
+    resolvers: dict[Cell, Resolver] = {}
     while work:
         cell, known = work.pop()
-        resolver = Resolver(variable, cell, known, guarded)
+        resolver = resolvers[cell] = Resolver(variable, cell, known, guarded)
         try:
             done.append(Piece(cell, build(resolver)))
         except _Cut as cut:
@@ -172,7 +179,60 @@ def pieces_of(
         if len(work) + len(done) > _MAX_PIECES:
             raise Undecided("the formula has too many pieces")
     done.sort(key=lambda piece: piece.cell.left.lo)
+    for before, after in pairwise(done):
+        if resolvers[before.cell].steps and not _between(build, resolvers[before.cell], before, after):
+            where = f"{variable} = {before.cell.right.middle:.6g}"
+            raise Undecided(
+                f"the formula may have a value of its own at {where}, where the argument of a sign is 0"
+            )
     return tuple(done), frozenset(guarded)
+
+
+def _between(
+    build: Callable[[Resolver], tuple[Expr, ...]], resolver: Resolver, before: Piece, after: Piece
+) -> bool:
+    """Whether the values at a border are none beyond those on both sides, of formulas with `sign`.
+
+    Infimum, supremum, convexity and continuity can then be read from the pieces alone.
+    """
+    point = resolver.cell.right
+    zeros = {argument for argument in resolver.steps if _vanishes(argument, resolver.variable, point)}
+    if not zeros:
+        return True
+    known = {**resolver.known, **dict.fromkeys(zeros, 0)}
+    for _ in range(_MAX_PIECES):
+        try:
+            values = build(Resolver(resolver.variable, resolver.cell, known))
+        except _Cut as cut:
+            known[cut.formula] = cut.signs[-1]
+        except Undefined:  # no value at all
+            return True
+        else:
+            return all(
+                _is_between(value, left, right, resolver.variable, point)
+                for value, left, right in zip(values, before.exprs, after.exprs, strict=True)
+            )
+    return False
+
+
+def _vanishes(formula: Expr, variable: Symbol, point: Point) -> bool:
+    """Whether a formula may be zero at a point."""
+    return not _signs_at(formula, variable, point) & {-1, 1}
+
+
+def _is_between(value: Expr, before: Expr, after: Expr, variable: Symbol, point: Point) -> bool:
+    if value in (before, after):
+        return True
+    signs = [_signs_at(value - end, variable, point) for end in (before, after)]
+    return {0} in signs or (signs[0] | signs[1]) == {-1, 1}
+
+
+def _signs_at(formula: Expr, variable: Symbol, point: Point) -> set[int | None]:
+    """The sign at a point, None for one that is not settled."""
+    if point.exact is not None:
+        return {number_sign(formula.xreplace({variable: point.exact}))}
+    value, _ = enclose(formula, variable, point.box)
+    return {int(value.sign) or None}
 
 
 def _divided(cell: Cell, known: dict[Expr, int], cut: _Cut) -> list[tuple[Cell, dict[Expr, int]]]:

@@ -9,7 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Abs, Expr, Integer, Limit, Max, Min, Rational, Symbol, expand_log, limit, nan, oo, sign, zoo
+from sympy import (
+    Abs,
+    AccumBounds,
+    Expr,
+    Integer,
+    Limit,
+    Max,
+    Min,
+    PoleError,
+    Rational,
+    Symbol,
+    expand_log,
+    limit,
+    nan,
+    oo,
+    sign,
+    zoo,
+)
 
 from symloss.errors import DomainError
 from symloss.expr import PI, Loss, P, W, Y, plog, psqrt
@@ -122,8 +139,13 @@ def _limit_without_target(expr: Expr) -> Expr:
     if expr.count_ops() > _MAX_LIMIT_OPERATIONS or expr.has(Abs, sign, Max, Min, plog, psqrt):
         raise Undefined("the formula has no value at y = 0; write y*abs(log(p)), or use the protected plog")
     y, p = Symbol("y", positive=True), Symbol("p", positive=True)
-    found = limit(expand_log(expr.xreplace({Y: y, P: p}), force=True), y, 0, "+")
-    if found.is_infinite or not found.free_symbols <= {p} or found.has(Limit, nan, zoo):
+    try:
+        found = limit(expand_log(expr.xreplace({Y: y, P: p}), force=True), y, 0, "+")
+    except (NotImplementedError, ValueError, PoleError) as error:
+        raise Undefined(f"the limit of the loss for y -> 0+ is not known to SymPy: {error}") from None
+    if found.has(Limit, AccumBounds, nan):
+        raise Undefined("the limit of the loss for y -> 0+ is not known to SymPy")
+    if found.is_infinite or not found.free_symbols <= {p} or found.has(zoo):
         raise DomainError(
             "the loss is infinite for classes other than the target (y = 0): write y*abs(log(p)), or use plog"
         )

@@ -231,6 +231,8 @@ def _converges_to(residual: Residual) -> Finding:
     """The constant that minimises the mean loss, where the influence is piecewise constant or linear."""
     if not residual.invariant:
         return unknown("the loss does not depend on the residual alone")
+    if not residual.curve.is_continuous:
+        return unknown("a jump or a singular point is not excluded")
     left, right = _side(residual.influence, -1), _side(residual.influence, 1)
     if left is None or right is None:
         return unknown("the influence is neither constant nor linear on both sides of the target")
