@@ -6,12 +6,12 @@ the identity is then proved by algebra. Fewest coefficients win, then the zoo's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import least_squares
-from sympy import Expr, Integer, Poly, Rational, expand, oo, solve
+from sympy import Expr, Integer, Poly, Rational, expand, oo, solve, sqrt
 
 from symloss.errors import SymlossError
 from symloss.expr import C, Loss, P, Y
@@ -55,25 +55,27 @@ def known_as(loss: Loss, classes: int) -> Finding:
     target = signature(loss, classes)
     if not np.all(np.isfinite(target)):
         return unknown("the gradient is zero or not finite, so the loss has no direction to compare")
-    literals = sorted({abs(float(r)) for r in loss.value_expr.atoms(Rational)})
+    likely = _constants(loss, classes)
     fits: list[_Fit] = []
-    order = sorted(names(loss.kind), key=lambda name: len(entry(name, loss.kind).defaults))
-    for name in order:
-        fit = _fitted(entry(name, loss.kind), classes, target, literals)
-        if fit is None:
-            continue
-        if fit.apart < _CLOSE:
+    problem = ""
+    for name in sorted(names(loss.kind), key=lambda name: len(entry(name, loss.kind).defaults)):
+        for fit in _fitted(entry(name, loss.kind), classes, target, likely):
+            if fit.apart >= _CLOSE:
+                fits.append(fit)
+                continue
             try:
                 found = _proof(loss, fit, classes)
                 if found is None and loss.kind != "regression":
                     solved = _solved(loss, fit, classes)
                     found = _proof(loss, solved, classes) if solved is not None else None
             except SymlossError as error:
-                return unknown(f"agrees with {fit.label} on a grid, which is not proved: {error}")
+                problem = problem or f"agrees with {fit.label} on a grid, which is not proved: {error}"
+                continue
             if found is not None:
                 return found
-            return unknown(f"agrees with {fit.label} to {fit.apart:.1g} on a grid, which is not proved")
-        fits.append(fit)
+            problem = problem or f"agrees with {fit.label} to {fit.apart:.1g} on a grid, which is not proved"
+    if problem:
+        return _by_a_jump(loss, classes, problem) or unknown(problem)
     if not fits:
         return unknown("no zoo loss of this kind can be compared")
     nearest = min(fits, key=lambda f: f.apart)
@@ -87,22 +89,81 @@ def known_as(loss: Loss, classes: int) -> Finding:
     )  # fmt: skip
 
 
-def _fitted(found: Entry, classes: int, target: FloatArray, literals: list[float]) -> _Fit | None:
+def _by_a_jump(loss: Loss, classes: int, problem: str) -> Finding | None:
+    """The refutation of a loss that jumps, which its slopes do not show and no loss of the zoo does."""
+    try:
+        if loss.kind == "regression":
+            residual = Residual.of(loss)
+            curves = [residual.curve] if residual.invariant else []
+        else:
+            profile = Profile.of(loss, classes)
+            two = loss.kind == "classification" and classes == 2
+            curves = [profile.spread] if two else [profile.m1, profile.m0]
+    except SymlossError:
+        return None
+    for curve in curves:
+        for left, right, point in curve.steps():
+            if left is None or right is None or not (left.is_finite and right.is_finite):
+                continue
+            if left.hi < right.lo or right.hi < left.lo:
+                where = point.middle
+                return refuted(
+                    f"the loss jumps at {curve.variable} = {where:.6g}, as no zoo loss does; but for that it {problem}",
+                    {"jump": where, "left": left.middle, "right": right.middle},
+                )
+    return None
+
+
+def _constants(loss: Loss, classes: int) -> list[Expr]:
+    """Constants of the formula, and the places of its kinks, with their inverses and the like: likely coefficients.
+
+    A kink leaves no trace in the slope at points beside it, so no fit finds its place.
+    """
+    numbers = loss.at_classes(classes).atoms(Rational)
+    if loss.kind == "regression":
+        residual = Residual.of(loss)
+        parts = residual.curve.parts if residual.invariant else ()
+    else:
+        parts = Profile.of(loss, classes).m1.parts
+    kinks = {cell.right.exact for cell, _ in parts[:-1]} - {None}
+    found = {abs(number) for number in numbers | kinks}
+    found |= {root for number in found if (root := sqrt(number)).is_Rational}
+    found |= {1 / number for number in found if number != 0}
+    found |= {abs(1 - number) for number in found} | {1 + number for number in found}
+    return sorted(found, key=lambda number: (number.count_ops(), len(str(number)), float(number)))
+
+
+def _fitted(found: Entry, classes: int, target: FloatArray, likely: list[Expr]) -> Iterator[_Fit]:
+    """The zoo loss with coefficients that may be those of the target, the likely ones first."""
     at = family(found.name, found.kind, classes)
     coefficients = list(found.defaults)
     if not coefficients:
-        return _Fit(found, {}, gap(target, at(np.array([]))))
+        yield _Fit(found, {}, gap(target, at(np.array([]))))
+        return
     default = np.array([found.defaults[name] for name in coefficients])
     bounds = [found.bounds.get(name, (-np.inf, np.inf)) for name in coefficients]
     # A coefficient that scales the loss leaves the direction as it is: it stays at its default.
     free = [i for i in range(len(default)) if _matters(at, default, i)]
     if not free:
-        return _Fit(found, {}, gap(target, at(default)))
+        yield _Fit(found, {}, gap(target, at(default)))
+        return
+    if len(free) == 1:
+        low, high = bounds[free[0]]
+        for value in likely:
+            for signed in (value, -value):
+                if not low <= signed <= high:
+                    continue
+                trial = default.copy()
+                trial[free] = float(signed)
+                apart = gap(target, at(trial))
+                if apart < _CLOSE:
+                    yield _Fit(found, {coefficients[free[0]]: signed}, apart)
     best, values = _search(at, target, default, free, bounds)
     if best > 2:
-        return None
+        return
     if best < 1e-4:
         # Fewer coefficients may do, but only as exactly: a fit that comes close with large ones is none.
+        literals = [float(value) for value in likely]
         attempts = [
             np.array([_snapped(v, literals) for v in found])
             for found in (default, _simplest(at, target, default, values, free, bounds), values)
@@ -110,8 +171,14 @@ def _fitted(found: Entry, classes: int, target: FloatArray, literals: list[float
         best, values = min(
             ((gap(target, at(found)), found) for found in attempts), key=lambda pair: max(pair[0], _EXACT)
         )
-    exact = {coefficients[i]: Rational(repr(float(values[i]))) for i in free}
-    return _Fit(found, exact, best)
+    yield _Fit(found, {coefficients[i]: _exact(float(values[i])) for i in free}, best)
+
+
+def _exact(value: float) -> Expr:
+    """A float as the decimal that it prints as, or as the short fraction that it is nearest to."""
+    decimal = Rational(repr(value))
+    near = Rational(value).limit_denominator(200)
+    return near if len(str(decimal)) > 12 and abs(near - decimal) <= 1e-7 * max(1.0, abs(value)) else decimal
 
 
 def _matters(at: object, values: FloatArray, i: int) -> bool:
@@ -169,6 +236,13 @@ def _simplest(
     """Coefficients that need not be there set to zero, the others fitted again."""
     kept = list(free)
     current = values
+    if len(free) == 2:  # only their ratio may matter
+        for i in free:
+            start = current.copy()
+            start[i] = default[i]
+            score, found = _search(at, target, start, [j for j in free if j != i], bounds)
+            if score < 1e-9:
+                return found
     if len(free) <= 2:
         return current
     for i in free:
@@ -213,10 +287,7 @@ def _proof(loss: Loss, fit: _Fit, classes: int) -> Finding | None:
     ours, theirs = Profile.of(loss, classes), Profile.of(other, classes)
 
     def build(resolver: Resolver) -> tuple[Expr, ...]:
-        return (
-            ours.target(resolver, P), ours.other(resolver, P),
-            theirs.target(resolver, P), theirs.other(resolver, P),
-        )  # fmt: skip
+        return (*_curves(ours, resolver), *_curves(theirs, resolver))
 
     pieces, _ = pieces_of(build, P, Point.at(Integer(0)), Point.at(Integer(1)))
     factor = _factor(pieces[0].exprs, pieces[0].cell.inner)
@@ -235,6 +306,13 @@ def _proof(loss: Loss, fit: _Fit, classes: int) -> Finding | None:
     if number_sign(slope - other_slope) != 0:
         return None
     return _named(fit, factor, shorter(slope + at_target + (classes - 1) * at_other))
+
+
+def _curves(profile: Profile, resolver: Resolver) -> tuple[Expr, Expr]:
+    """`M1` and `M0`; of two classes all in the first, as a function of `p_t`."""
+    if profile.loss.kind == "classification" and profile.classes == 2:
+        return profile.target(resolver, P) + profile.other(resolver, 1 - P), Integer(0)
+    return profile.target(resolver, P), profile.other(resolver, P)
 
 
 def _solved(loss: Loss, fit: _Fit, classes: int) -> _Fit | None:
@@ -259,12 +337,13 @@ def _solved(loss: Loss, fit: _Fit, classes: int) -> _Fit | None:
     }
     theirs = family.xreplace(fixed)
     ours = Profile.of(loss, classes)
-    pieces, _ = pieces_of(
-        lambda r: (ours.target(r, P), ours.other(r, P)), P, Point.at(Integer(0)), Point.at(Integer(1))
-    )
+    pieces, _ = pieces_of(lambda r: _curves(ours, r), P, Point.at(Integer(0)), Point.at(Integer(1)))
     if len(pieces) > 1:
         return None
-    present, absent = (pieces[0].exprs[1 - y] - theirs.subs(Y, y) for y in (1, 0))
+    target, other = theirs.subs(Y, 1), theirs.subs(Y, 0)
+    if loss.kind == "classification" and classes == 2:
+        target, other = target + other.subs(P, 1 - P), Integer(0)
+    present, absent = pieces[0].exprs[0] - target, pieces[0].exprs[1] - other
     powers: list[Expr] = []
     for expr in (expand((present - absent).diff(P)), expand(absent.diff(P, 2))):
         if not expr.is_polynomial(P):
@@ -289,22 +368,27 @@ def _residual_proof(loss: Loss, other: Loss, fit: _Fit) -> Finding | None:
     pieces, _ = pieces_of(
         lambda r: (r.smooth(ours.formula, {}), r.smooth(theirs.formula, {})), R, Point.at(-oo), Point.at(oo)
     )
-    for piece in pieces:
-        top, bottom = (expr.diff(R) for expr in piece.exprs)
-        low, high = (max(piece.cell.left.middle, -2.0), min(piece.cell.right.middle, 2.0))
-        spot = Rational(str(round((low + high) / 2 + (high - low) / 5, 3)))
-        below = bottom.subs(R, spot)
-        if low < high and below.is_finite and number_sign(below) in (1, -1):
-            break
-    else:
-        return None
-    factor = shorter(top.subs(R, spot) / below)
-    if number_sign(factor) != 1:
+    factor = _residual_factor(pieces)
+    if factor is None or number_sign(factor) != 1:
         return None
     line = Curve.of_pieces(R, pieces, lambda e: shorter(e[0] - factor * e[1])).affine
     if not isinstance(line, tuple) or number_sign(line[0]) != 0:
         return None
     return _named(fit, factor, line[1])
+
+
+def _residual_factor(pieces: tuple[Piece, ...]) -> Expr | None:
+    """The ratio of the slopes at some residual, near 0 where those farther out are too small to tell from 0."""
+    for reach in (2.0, 0.1, 0.01):
+        for piece in pieces:
+            low, high = (max(piece.cell.left.middle, -reach), min(piece.cell.right.middle, reach))
+            if not low < high:
+                continue
+            spot = Rational(repr(round((low + high) / 2 + (high - low) / 5, 5)))
+            top, bottom = (expr.diff(R).subs(R, spot) for expr in piece.exprs)
+            if bottom.is_finite and number_sign(bottom) in (1, -1):
+                return shorter(top / bottom)
+    return None
 
 
 def _factor(exprs: tuple[Expr, ...], inner: tuple[float, float]) -> Expr | None:

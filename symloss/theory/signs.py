@@ -275,7 +275,7 @@ def _grid(cell: Cell, low: float, high: float) -> FloatArray:
     span = high - low
     for point, start, side in ((cell.left, low, 1), (cell.right, high, -1)):
         if point.is_finite:
-            distance = max(abs(start - point.middle), 1e-3 * min(span, 1.0))
+            distance = max(abs(start - point.middle), 1.0379e-3 * min(span, 1.0))  # not round: see _CUT
             while distance < span / 2:
                 borders.add(point.middle + side * distance)
                 distance *= 1.9173

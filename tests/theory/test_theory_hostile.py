@@ -6,6 +6,7 @@ import pytest
 
 import symloss as sl
 from symloss.theory import analyze
+from symloss.theory.identify import known_as
 
 HOSTILE = [
     # M1 - M0 falls, but is stationary at 1/3, where three classes tie under every posterior.
@@ -39,3 +40,36 @@ HOSTILE = [
 def test_hostile_formulas(text: str, kind: str, classes: int | None, expected: dict[str, str]) -> None:
     findings = analyze(sl.parse(text, kind=kind), classes).findings
     assert {key: findings[key].verdict for key in expected} == expected
+
+
+KNOWN = [
+    ("3.7*y*abs(log(7*p)) + 2", 10, "ace(phi1=7)"),  # a kink that no slope beside it shows
+    ("y*abs(log(1.001*p))", 3, "ace(phi1=1.001)"),
+    ("y*abs(log(C*p))", 10, "ace(phi1=10)"),
+    ("y*abs(log(p) + 0.3)", 3, "ace(phi1=1.349858808)"),
+    ("-0.9*y*log(p) - 0.1*log(p)", 2, "lsr(xi=0.1818181818)"),  # 2/11
+    ("-0.9*y*log(p) - 0.1*y*log(1 - p)", 2, "lsr(xi=0.2)"),  # one loss for two classes, two for three
+    ("-log(abs(y + p - 1))", 2, "ce"),
+    ("-0.6*y*log(p) + 12*(1 - y)*p", 3, "poly1(epsilon=20)"),
+    ("-0.001*y*log(p) + 200*(1 - y)*p", 3, "sce(alpha=2e-05, beta=1)"),
+    ("exp(15 - p*(1 + y)) - cos(cos(sin(p)))", 3, "ngl(alpha=15)"),
+]
+
+
+@pytest.mark.parametrize(("text", "classes", "value"), KNOWN)
+def test_coefficients_that_no_slope_shows(text: str, classes: int, value: str) -> None:
+    finding = known_as(sl.parse(text), classes)
+    assert (finding.verdict, finding.value) == ("proved", value)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "verdict"),
+    [
+        ("-y*log(p) + 0.1*y*sign(p - 0.8)", "classification", "refuted"),
+        ("abs(y - p) + 5*sign(y - p)", "regression", "refuted"),
+        ("min(abs(y - p), 0.01)*(abs(y - p) - min(abs(y - p), 0.01)/2)", "regression", "proved"),
+        ("1 - exp(-((y - p)/0.03)**2)", "regression", "proved"),
+    ],
+)
+def test_known_by_more_than_slopes_on_a_grid(text: str, kind: str, verdict: str) -> None:
+    assert known_as(sl.parse(text, kind=kind), 3).verdict == verdict
