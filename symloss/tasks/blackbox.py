@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
+from symloss.deadline import OutOfTime, time_limit
 from symloss.errors import TaskError
 from symloss.expr import KINDS, Loss
 from symloss.tasks.metrics import METRICS, AnyMetric, Metric, get_metric
@@ -39,6 +41,7 @@ class BlackBoxTask(Task):
     """A task that can only be scored: `train_eval(loss_module, seed, budget) -> {"metric": float, ...}`."""
 
     train_eval: TrainEval | None = None
+    time_limit: float = math.inf
 
     @cached_property
     def fingerprint(self) -> str:
@@ -79,13 +82,16 @@ class BlackBoxTask(Task):
         a split or metric that it does not report is NaN.
 
         Raises:
-            TaskError: when the function fails or returns something else.
+            TaskError: when the function fails, takes too long, or returns something else.
         """
         assert self.train_eval is not None
         module = loss.to_torch() if isinstance(loss, Loss) else loss
         self.ledger[split] += 1
         try:
-            found = self.train_eval(module, seed, (settings or self.settings).steps)
+            with nullcontext() if math.isinf(self.time_limit) else time_limit(self.time_limit):
+                found = self.train_eval(module, seed, (settings or self.settings).steps)
+        except OutOfTime:
+            raise TaskError(f"{self.name} took longer than its limit of {self.time_limit:g} s") from None
         except Exception as error:
             raise TaskError(f"{self.name} failed with {type(error).__name__}: {error}") from error
         if not isinstance(found, Mapping) or not {"metric", self.metric} & set(found):
@@ -109,12 +115,15 @@ def from_function(
     classes: int | None,
     name: str | None,
     settings: TrainingSettings | None,
+    time_limit: float | None,
 ) -> Task:
     """See `Task.from_function`."""
     if kind not in KINDS:
         raise TaskError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
     if not callable(train_eval):
         raise TaskError(f"train_eval is a {type(train_eval).__name__}: expected (loss, seed, budget) -> dict")
+    if time_limit is not None and not time_limit > 0:
+        raise TaskError(f"time limit {time_limit}: expected a positive number of seconds, or None")
     known = METRICS.get(metric)
     better = bool(known and known.greater_is_better) if greater_is_better is None else greater_is_better
     where = f"{getattr(train_eval, '__module__', '?')}:{getattr(train_eval, '__qualname__', '?')}"
@@ -135,6 +144,7 @@ def from_function(
         facts={"source": where, "notes": notes, "origin": None},
         has_gradients=False,
         train_eval=train_eval,
+        time_limit=math.inf if time_limit is None else time_limit,
     )
 
 

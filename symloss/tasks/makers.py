@@ -128,6 +128,7 @@ class Makers:
         classes: int | None = None,
         name: str | None = None,
         settings: TrainingSettings | None = None,
+        time_limit: float | None = None,
     ) -> Task:
         """A task of any trainer: `train_eval(loss_module, seed, budget) -> {"metric": float, ...}`.
 
@@ -143,9 +144,11 @@ class Makers:
             classes: number of classes or labels; 2 unless given.
             name: what to call the task; that of the function unless given.
             settings: `steps` is the budget.
+            time_limit: seconds that one training may take, after which the loss counts as failed; a single
+                long operation in C is not interrupted. Results near the limit depend on the machine's speed.
 
         Raises:
-            TaskError: for an unknown kind, or something that cannot be called.
+            TaskError: for an unknown kind, something that cannot be called, or a limit that is not positive.
 
         >>> from symloss.tasks import Task
         >>> task = Task.from_function(lambda loss, seed, budget: {"metric": 0.5}, kind="regression")
@@ -156,5 +159,5 @@ class Makers:
 
         return from_function(
             train_eval, kind=kind, metric=metric, greater_is_better=greater_is_better, classes=classes,
-            name=name, settings=settings,
+            name=name, settings=settings, time_limit=time_limit,
         )  # fmt: skip

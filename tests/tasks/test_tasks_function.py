@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import pickle
+import time
 import warnings
 
 import pytest
@@ -11,6 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from symloss import discover
 from symloss.errors import TaskError
 from symloss.tasks import Task
 
@@ -144,3 +147,34 @@ def test_lightning():
     first = task.score(nn.functional.mse_loss, seed=0)["metric"]
     assert first < 0.1
     assert task.score(nn.functional.mse_loss, seed=0)["metric"] == first
+
+
+def test_a_trainer_that_takes_too_long_is_stopped():
+    def slow(loss: object, seed: int, budget: int) -> dict[str, float]:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            pass
+        return {"metric": 0.0}
+
+    task = Task.from_function(slow, kind="regression", time_limit=0.05)
+    with pytest.raises(TaskError, match=r"slow took longer than its limit of 0\.05 s"):
+        task.score(task.meta_loss, seed=0)
+    with pytest.raises(TaskError, match="expected a positive number of seconds"):
+        Task.from_function(slow, kind="regression", time_limit=0)
+
+
+def test_a_slow_candidate_is_an_outcome_with_a_reason():
+    def picky(loss: torch.nn.Module, seed: int, budget: int) -> dict[str, float]:
+        steep = float(loss(torch.tensor([3.0]), torch.tensor([0.0]))) > 5
+        end = time.monotonic() + (20 if steep else 0)
+        while time.monotonic() < end:
+            pass
+        return {"metric": 1.0}
+
+    gc.collect()  # the finalisers of other tests' trainers shall not meet the limit
+    task = Task.from_function(picky, kind="regression", time_limit=0.2)
+    found = discover(task, seed=0, population=4, generations=1)
+    slow = [e for e in found.evaluations if "took longer than its limit" in e.reason]
+    assert slow
+    assert all(e.outcome == "failed" for e in slow)
+    assert found.front
