@@ -26,7 +26,7 @@ from symloss.theory.enclose import enclose_number, enclose_sharply
 from symloss.theory.exact import shorter
 from symloss.theory.interval import Interval
 from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.profile import Profile
+from symloss.theory.profile import Profile, names_guards
 from symloss.theory.signs import Point, Span
 
 __all__ = ["Flow", "attractor", "flow_from_start", "label_smoothing"]
@@ -107,6 +107,7 @@ def _follow(curve: Curve, spans: list[Span], i: int, step: int, borders: list[Po
         i = j
 
 
+@names_guards
 def attractor(profile: Profile) -> Finding:
     """The minimiser `p*` of `T` on [0, 1], established and reached from the null epoch."""
     try:
@@ -129,12 +130,17 @@ def attractor(profile: Profile) -> Finding:
     if problem:
         return unknown(problem)
     if same and unique:
-        location = "the closed root" if path.end.exact is not None else "an interval Newton root"
-        reason = (
-            f"p* is {location} of T', its only minimum, and T falls from p = 1/{profile.classes} to it; {how}"
+        location = (
+            "a root of T' or a kink in closed form"
+            if path.end.exact is not None
+            else "an interval Newton root of T'"
         )
+        if path.end.lo in (0.0, 1.0):
+            location = "the end of (0, 1)"
+        way = "starts there" if path.flow is Flow.RESTS else f"falls from p = 1/{profile.classes} to it"
+        reason = f"p* is {location}, the only minimum of T, and the flow on T {way}; {how}"
         value = path.end.exact
-        return proved(reason + profile.guard_note, "" if value is None else shorter(value), path.end.middle)
+        return proved(reason, "" if value is None else shorter(value), path.end.middle)
     flat = next((s for s in _spans(curve) if s.sign == 0 and _is_least_on(curve, s, lowest)), None)
     if flat is not None:
         low, high = flat.left.middle, flat.right.middle
@@ -146,7 +152,7 @@ def attractor(profile: Profile) -> Finding:
         return unknown("T has several minima")
     return refuted(
         f"T is least at p = {lowest.where.middle:.6g}, but the flow from p = 1/{profile.classes} stops at"
-        f" p = {path.end.middle:.6g}, where T' changes sign",
+        f" p = {path.end.middle:.6g}, where T' vanishes or changes sign",
         {"minimiser": lowest.where.middle, "stops_at": path.end.middle},
     )
 

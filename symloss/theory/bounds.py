@@ -13,13 +13,14 @@ from symloss.theory.convexity import is_convex
 from symloss.theory.curve import Curve, Extreme
 from symloss.theory.exact import shorter
 from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.profile import Profile
+from symloss.theory.profile import Profile, names_guards
 
 __all__ = ["bounded"]
 
 _WORDS = {-1: ("below", "falls"), 1: ("above", "grows")}
 
 
+@names_guards
 def bounded(profile: Profile, side: int) -> Finding:
     """Whether the instance loss has an infimum (`side` -1) or supremum (1), and which.
 
@@ -57,7 +58,7 @@ def _verdict(profile: Profile, extreme: Extreme, side: int, how: str) -> Finding
         bound = float(value)
     else:
         value = ""
-    return proved(f"{how}, the extreme lies at p_t = {where:.6g}{profile.guard_note}", value, bound)
+    return proved(f"{how}, the extreme lies at p_t = {where:.6g}", value, bound)
 
 
 def _one_curve(profile: Profile, side: int) -> tuple[Curve, str] | None:
@@ -113,7 +114,7 @@ def _relaxed(profile: Profile, side: int) -> Finding:
     bound += side * 1e-14 * (abs(bound) + 1)
     return proved(
         f"M1(p) and M0(p) less {float(weight):.4g} p have the extremes {tops[0]:.6g} and {tops[1]:.6g}; probabilities"
-        f" sum to 1 (Lagrange's relaxation; the bound need not be attained){profile.guard_note}",
+        f" sum to 1 (Lagrange's relaxation; the bound need not be attained)",
         "",
         bound,
     )

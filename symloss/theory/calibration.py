@@ -28,7 +28,7 @@ from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign
 from symloss.theory.misrank import misranked
 from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.profile import Profile
+from symloss.theory.profile import Profile, names_guards
 from symloss.theory.start import slope_at
 
 __all__ = ["classification_calibrated"]
@@ -36,6 +36,7 @@ __all__ = ["classification_calibrated"]
 _HALF = Rational(1, 2)
 
 
+@names_guards
 def classification_calibrated(profile: Profile) -> Finding:
     """Whether every minimiser of the risk has the posterior's most probable class on top."""
     try:
@@ -60,7 +61,7 @@ def classification_calibrated(profile: Profile) -> Finding:
     if not problem:
         return proved(
             "exchange argument: D = M1 - M0 falls on (0, 1/2] and D(x) > D(1-x), so swapping two probabilities"
-            f" into the posterior's order lowers the risk, and a tie is no minimum{profile.guard_note}"
+            " into the posterior's order lowers the risk, and a tie is no minimum"
         )
     finding = bottomless(profile) or _tied(profile) or _uniform(profile)
     if finding is not None:

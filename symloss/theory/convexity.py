@@ -6,7 +6,7 @@ import numpy as np
 
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve
-from symloss.theory.profile import Profile
+from symloss.theory.profile import Profile, names_guards
 
 __all__ = ["convex_in_p", "is_convex"]
 
@@ -71,6 +71,7 @@ def _chord(curve: Curve) -> tuple[float, float] | None:
     return (float(a[best]), float(b[best])) if gap[best] > 0 else None
 
 
+@names_guards
 def convex_in_p(profile: Profile) -> Finding:
     """`M0` and `M1` are convex on (0, 1)."""
     open_for = []

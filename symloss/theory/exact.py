@@ -142,6 +142,9 @@ def closed_root(expr: Expr, variable: Symbol, low: float, high: float) -> Expr |
     The caller has proved that there is exactly one; a candidate is accepted when its enclosure meets the
     bracket and it annihilates `expr` exactly.
     """
+    for symmetric in (Integer(0), Rational(1, 2)):
+        if low <= symmetric <= high and number_sign(expr.xreplace({variable: symmetric})) == 0:
+            return symmetric
     for candidate in _candidates(tidy(expr), variable, 0):
         if candidate.free_symbols or candidate.has(Integer(0) ** -1):
             continue

@@ -75,7 +75,7 @@ def known_as(loss: Loss, classes: int) -> Finding:
                 return found
             problem = problem or f"agrees with {fit.label} to {fit.apart:.1g} on a grid, which is not proved"
     if problem:
-        return _by_a_jump(loss, classes, problem) or unknown(problem)
+        return _otherwise(loss, classes, problem) or unknown(problem)
     if not fits:
         return unknown("no zoo loss of this kind can be compared")
     nearest = min(fits, key=lambda f: f.apart)
@@ -89,11 +89,17 @@ def known_as(loss: Loss, classes: int) -> Finding:
     )  # fmt: skip
 
 
-def _by_a_jump(loss: Loss, classes: int, problem: str) -> Finding | None:
-    """The refutation of a loss that jumps, which its slopes do not show and no loss of the zoo does."""
+def _otherwise(loss: Loss, classes: int, problem: str) -> Finding | None:
+    """The refutation of a loss by what its slopes do not show: it jumps, or its values depend on the target."""
     try:
         if loss.kind == "regression":
             residual = Residual.of(loss)
+            if residual.witness is not None:
+                points = [[float(value) for value in point] for point in residual.witness]
+                return refuted(
+                    f"the loss depends on more than y - p, as no zoo loss does; but for that it {problem}",
+                    {"points": points},
+                )
             curves = [residual.curve] if residual.invariant else []
         else:
             profile = Profile.of(loss, classes)

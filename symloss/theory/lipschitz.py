@@ -18,11 +18,12 @@ from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve, Extreme
 from symloss.theory.exact import shorter
 from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.profile import Profile
+from symloss.theory.profile import Profile, names_guards
 
 __all__ = ["lipschitz_in_logits"]
 
 
+@names_guards
 def lipschitz_in_logits(profile: Profile) -> Finding:
     """Whether the 2-norm of the gradient in the logits is bounded, and by what."""
     try:
@@ -162,15 +163,13 @@ def _attained(profile: Profile) -> float:
             1 - 10.0 ** -np.arange(2.0, 9.0),
         ]
     )
-    floor = 1e-10
-    one = np.full((len(t), classes), floor)
-    one[:, 0], one[:, 1] = t, 1 - t
-    even = np.repeat(((1 - t) / (classes - 1))[:, None], classes, axis=1)
-    even[:, 0] = t
-    p = np.concatenate([one, even])
-    p /= p.sum(axis=1, keepdims=True)
-    slopes = [c.derivative.at(p) for c in (profile.m1, profile.m0)]
-    g = (slopes[1].lo + slopes[1].hi) / 2
-    g[:, 0] = ((slopes[0].lo + slopes[0].hi) / 2)[:, 0]
-    norm = np.linalg.norm(p * (g - (p * g).sum(axis=1, keepdims=True)), axis=1)
-    return float(np.max(norm[np.isfinite(norm)], initial=0.0))
+    rest, floor = classes - 1, np.full_like(t, 1e-10)
+    largest = 0.0
+    for counts, groups in (((1, 1, rest - 1), (t, 1 - t, floor)), ((1, rest), (t, (1 - t) / rest))):
+        count, p = np.array(counts)[:, None], np.array(groups)
+        p /= (count * p).sum(axis=0)
+        boxes = [profile.m1.derivative.at(p[:1]), profile.m0.derivative.at(p[1:])]
+        g = np.concatenate([(box.lo + box.hi) / 2 for box in boxes])
+        norm = np.sqrt((count * (p * (g - (count * p * g).sum(axis=0))) ** 2).sum(axis=0))
+        largest = max(largest, float(np.max(norm[np.isfinite(norm)], initial=0.0)))
+    return largest

@@ -11,11 +11,10 @@ from symloss.expr import Loss, P
 from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.convexity import convex_in_p
-from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign, shorter
 from symloss.theory.identify import known_as
 from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.profile import Profile
+from symloss.theory.profile import Profile, names_guards
 
 __all__ = ["MULTILABEL_KEYS", "multilabel"]
 
@@ -30,23 +29,23 @@ def multilabel(loss: Loss) -> dict[str, Finding]:
     try:
         with budget.limit():
             profile = Profile.of(loss, 2)
-            on, off = profile.m1, profile.m0
+            profile.m1, profile.m0  # noqa: B018 - raises where the loss has no value
     except (Undecided, Undefined, OutOfTime) as error:
         return dict.fromkeys(MULTILABEL_KEYS, unknown(str(error) or TOO_LONG))
     return {
-        "trainable_at_start": budget.settle(_trainable, on, off),
-        "proper": budget.settle(_proper, profile, on, off),
+        "trainable_at_start": budget.settle(names_guards(_trainable), profile),
+        "proper": budget.settle(names_guards(_proper), profile),
         "convex_in_p": budget.settle(convex_in_p, profile),
-        "bounded_below": budget.settle(_bounded, on, off, -1),
-        "bounded_above": budget.settle(_bounded, on, off, 1),
+        "bounded_below": budget.settle(names_guards(_bounded), profile, -1),
+        "bounded_above": budget.settle(names_guards(_bounded), profile, 1),
         "known_as": budget.settle(known_as, loss, 2),
     }
 
 
-def _trainable(on: Curve, off: Curve) -> Finding:
+def _trainable(profile: Profile) -> Finding:
     """`M1' < 0 < M0'` at `p = 1/2`."""
     half = Rational(1, 2)
-    parts = [curve.derivative.part_at(half) for curve in (on, off)]
+    parts = [curve.derivative.part_at(half) for curve in (profile.m1, profile.m0)]
     if None in parts:
         return unknown("a kink lies at the start, p = 1/2")
     slopes = [shorter(part.subs(P, half)) for part in parts if part is not None]
@@ -59,7 +58,7 @@ def _trainable(on: Curve, off: Curve) -> Finding:
     return refuted(words, {"p": 0.5, "slopes": [float(slope) for slope in slopes]})
 
 
-def _proper(profile: Profile, on: Curve, off: Curve) -> Finding:
+def _proper(profile: Profile) -> Finding:
     """`q M1'(p) + (1 - q) M0'(p)` vanishes at `p = q` alone, and `q` is the minimum.
 
     With `h(p) = p M1' + (1 - p) M0'` identically zero it is `M1'(p) (q - p)/(1 - p)`, which has the right
@@ -68,9 +67,9 @@ def _proper(profile: Profile, on: Curve, off: Curve) -> Finding:
     h = profile.pick(lambda m1, m0: shorter(P * m1.diff(P) + (1 - P) * m0.diff(P)))
     line = h.affine
     if isinstance(line, tuple) and all(number_sign(part) == 0 for part in line):
-        if not (on.is_continuous and off.is_continuous):
+        if not (profile.m1.is_continuous and profile.m0.is_continuous):
             return unknown("p M1' + (1 - p) M0' = 0, but M1 and M0 are not proved continuous")
-        if on.derivative.signs <= {-1}:
+        if profile.m1.derivative.signs <= {-1}:
             return proved("p M1' + (1 - p) M0' = 0 by algebra, and M1' < 0 on (0, 1)")
         return unknown("p M1' + (1 - p) M0' = 0, but the sign of M1' is not proved negative")
     points = np.array([0.31, 0.5123, 0.77, 0.12, 0.93])
@@ -84,9 +83,9 @@ def _proper(profile: Profile, on: Curve, off: Curve) -> Finding:
     return unknown("whether the expected loss is stationary at p = q is open")
 
 
-def _bounded(on: Curve, off: Curve, side: int) -> Finding:
+def _bounded(profile: Profile, side: int) -> Finding:
     """The bound of one entry, and so of their mean."""
-    ends = [curve.extreme(side) for curve in (on, off)]
+    ends = [curve.extreme(side) for curve in (profile.m1, profile.m0)]
     if any(end is None for end in ends):
         return unknown("an extreme of M1 or M0 is not settled")
     known = [end for end in ends if end is not None]

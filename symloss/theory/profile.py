@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, wraps
+from typing import Concatenate, ParamSpec
 
 from sympy import (
     Abs,
@@ -30,11 +31,14 @@ from sympy import (
 
 from symloss.errors import DomainError
 from symloss.expr import PI, Loss, P, W, Y, plog, psqrt
+from symloss.theory.certificate import UNKNOWN, Finding
 from symloss.theory.curve import Curve
 from symloss.theory.pieces import Piece, Resolver, Undecided, Undefined, pieces_of
 from symloss.theory.signs import Point
 
-__all__ = ["Profile"]
+__all__ = ["Profile", "names_guards"]
+
+_Arguments = ParamSpec("_Arguments")
 
 _MAX_LIMIT_OPERATIONS = 60
 _ZERO, _ONE, _HALF = Integer(0), Integer(1), Rational(1, 2)
@@ -122,6 +126,20 @@ class Profile:
     def guard_note(self) -> str:
         """What is assumed of protected operators, or `""`."""
         return "; protected operators count as outside their guard on p in [1e-7, 1]" if self.guarded else ""
+
+
+def names_guards(
+    find: Callable[Concatenate[Profile, _Arguments], Finding],
+) -> Callable[Concatenate[Profile, _Arguments], Finding]:
+    """`find`, with what is assumed of protected operators in the reason of every verdict."""
+
+    @wraps(find)
+    def noted(profile: Profile, *args: _Arguments.args, **named: _Arguments.kwargs) -> Finding:
+        finding = find(profile, *args, **named)
+        note = "" if finding.verdict == UNKNOWN else profile.guard_note
+        return replace(finding, reason=finding.reason + note) if note else finding
+
+    return noted
 
 
 def _both(present: Expr, absent: Expr) -> tuple[tuple[Piece, ...], frozenset[Expr]]:

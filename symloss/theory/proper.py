@@ -16,7 +16,7 @@ from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign
 from symloss.theory.interval import FloatArray, Interval
 from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.profile import Profile
+from symloss.theory.profile import Profile, names_guards
 
 __all__ = ["proper", "risk"]
 
@@ -34,6 +34,7 @@ def risk(profile: Profile, posterior: FloatArray, p: FloatArray) -> Interval:
     return total
 
 
+@names_guards
 def proper(profile: Profile) -> Finding:
     """Whether the loss is strictly proper."""
     try:

@@ -14,9 +14,9 @@ from functools import partial
 import numpy as np
 from sympy import Expr, Rational
 
-from symloss.expr import Loss, P
+from symloss.expr import Loss, P, plog, psqrt
 from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
-from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.certificate import UNKNOWN, Finding, proved, refuted, unknown
 from symloss.theory.convexity import is_convex
 from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign, shorter
@@ -54,6 +54,9 @@ def regression(loss: Loss) -> dict[str, Finding]:
         "converges_to": _converges_to,
     }
     found = {key: budget.settle(find, residual) for key, find in finders.items()}
+    if residual.formula.has(plog, psqrt):
+        note = "; protected operators count as outside their guard"
+        found |= {k: replace(f, reason=f.reason + note) for k, f in found.items() if f.verdict != UNKNOWN}
     found["known_as"] = budget.settle(known_as, loss, 2)
     return found
 
@@ -117,6 +120,8 @@ def _minimum_at_target(residual: Residual) -> Finding:
         return unknown("the sign of the derivative is open on a stretch")
     for span in slope.pattern:
         at_left, at_right = span.right.hi <= 0, span.left.lo >= 0
+        if span.sign == 0:
+            continue
         if not (at_left or at_right):
             return unknown("the derivative's sign does not change at the target")
         if (at_left and span.sign == 1) or (at_right and span.sign == -1):

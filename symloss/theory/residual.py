@@ -8,14 +8,33 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Integer, Poly, Rational, S, Symbol, cosh, lambdify, log, oo, preorder_traversal
+from sympy import (
+    Add,
+    Expr,
+    I,
+    Integer,
+    Max,
+    Min,
+    Poly,
+    Rational,
+    S,
+    Symbol,
+    cosh,
+    expand,
+    lambdify,
+    log,
+    nan,
+    oo,
+    preorder_traversal,
+    zoo,
+)
 
 from symloss.errors import SymlossError
 from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary
 from symloss.theory.curve import Curve
 from symloss.theory.enclose import log_cosh
 from symloss.theory.interval import FloatArray
-from symloss.theory.pieces import Undecided
+from symloss.theory.pieces import Undecided, Undefined
 
 __all__ = ["Family", "R", "Residual", "value_at"]
 
@@ -58,18 +77,18 @@ class Residual:
         foreign = loss.value_expr.free_symbols & {PI, W} or loss.value_expr.free_symbols - {Y, P}
         if foreign:
             raise Undecided(f"the formula depends on {min(map(str, foreign))}, which is not a fixed number")
-        shifted = loss.value_expr.subs(P, Y - R)
+        shifted = loss.value_expr.subs(P, Y - R).replace(_is_extremum, _shifted_extremum)
         formula = canonicalise(shifted, "regression") if Y in shifted.free_symbols else shifted
         if Y not in formula.free_symbols:
             return Residual(loss, formula, True, None)
         found = Residual(loss, shifted, None, None)
         values = found.table(_POINTS)
-        base = values[_POINTS.index(Rational(0))]
-        for i, k in zip(*np.nonzero(np.abs(values - base) > 1e-9), strict=True):
-            y, r = _POINTS[i], _POINTS[k]
-            one, two = value_at(loss, y, y - r), value_at(loss, Integer(0), -r)
-            if one is not None and two is not None and abs(one - two) > Rational(1, 10**25):
-                return Residual(loss, shifted, False, ((y, y - r), (Integer(0), -r)))
+        for base, other in ((Integer(0), values[_POINTS.index(Integer(0))]), (_POINTS[-1], values[-1])):
+            for i, k in zip(*np.nonzero(np.abs(values - other) > 1e-9), strict=True):
+                y, r = _POINTS[i], _POINTS[k]
+                one, two = value_at(loss, y, y - r), value_at(loss, base, base - r)
+                if one is not None and two is not None and abs(one - two) > Rational(1, 10**25):
+                    return Residual(loss, shifted, False, ((y, y - r), (base, base - r)))
         return found
 
     def table(self, points: Sequence[Expr]) -> FloatArray:
@@ -93,6 +112,8 @@ class Residual:
             Undefined, Undecided: see `Curve.build`.
         """
         expr = self.formula.subs(Y, self.target)
+        if expr.has(nan, zoo, oo, -oo, I):
+            raise Undefined(f"the loss has no finite real value at the target {self.target}")
         expr = expr.replace(lambda node: node.func == log and node.args[0].func == cosh, _as_log_cosh)
         return Curve.build(lambda resolver: resolver.smooth(expr, {}), R, -oo, oo)
 
@@ -182,6 +203,17 @@ def _weight(along: Expr) -> Curve | None:
 def _of_target(formula: Expr) -> Curve:
     """A formula of the target as a curve."""
     return Curve.build(lambda resolver: resolver.smooth(formula, {}), Y, -oo, oo)
+
+
+def _is_extremum(node: Expr) -> bool:
+    return isinstance(node, Max | Min)
+
+
+def _shifted_extremum(node: Expr) -> Expr:
+    """`max(y, y - r)` as `y + max(0, -r)`: what depends on the target in the same way drawn out of all arguments."""
+    shared = Add(*[term for term in Add.make_args(expand(node.args[0])) if Y in term.free_symbols])
+    rest = [expand(arg - shared) for arg in node.args]
+    return node if any(Y in arg.free_symbols for arg in rest) else shared + node.func(*rest)
 
 
 def _as_log_cosh(node: Expr) -> Expr:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from sympy import Expr, Mul, Pow, Rational, Symbol, cosh, exp, log, sinh, tanh
+from sympy import Add, Expr, Mul, Pow, Rational, Symbol, cosh, exp, log, sinh, tanh
 
 from symloss.expr import sigmoid, softplus
 from symloss.theory.enclose import enclose, enclose_number, enclose_sharply, log_cosh
@@ -155,7 +155,7 @@ def _factor_pattern(factor: Expr, variable: Symbol, cell: Cell) -> tuple[Span, .
         return sign_pattern(factor.args[0], variable, cell)
     if isinstance(factor, Mul):
         return sign_pattern(factor, variable, cell)
-    sign = _of_squashed(factor)
+    sign = _of_terms(factor) or _of_squashed(factor)
     if sign:
         return (Span(cell.left, cell.right, sign),)
     low, high = cell.inner
@@ -163,6 +163,16 @@ def _factor_pattern(factor: Expr, variable: Symbol, cell: Cell) -> tuple[Span, .
     if zero is not False and zero is not None:
         return (Span(cell.left, cell.right, 0),)
     return _bisect(factor, variable, cell)
+
+
+def _of_terms(factor: Expr) -> int:
+    """The sign of a sum whose terms all have it for every real variable, such as `1 + exp(r**2)`, else 0."""
+    terms = Add.make_args(factor)
+    if all(term.is_nonnegative for term in terms):
+        return int(any(term.is_positive for term in terms))
+    if all(term.is_nonpositive for term in terms):
+        return -int(any(term.is_negative for term in terms))
+    return 0
 
 
 def _of_squashed(factor: Expr) -> int:

@@ -7,7 +7,7 @@ from sympy import Expr, Rational
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign, shorter
-from symloss.theory.profile import Profile
+from symloss.theory.profile import Profile, names_guards
 
 __all__ = ["implicit_learning_rate", "slope_at", "trainable_at_start"]
 
@@ -38,6 +38,7 @@ def _slopes(profile: Profile) -> tuple[Expr, Expr] | None:
 _KINK = "a kink or singular point may lie exactly at the uniform prediction"
 
 
+@names_guards
 def trainable_at_start(profile: Profile) -> Finding:
     """`M1'(1/C) < M0'(1/C)`: the first step raises the target's probability."""
     slopes = _slopes(profile)
@@ -50,11 +51,12 @@ def trainable_at_start(profile: Profile) -> Finding:
     if direction is None:
         return unknown(f"the sign of M0' - M1' = {pull} {where} is not settled")
     if direction > 0:
-        return proved(f"M0' - M1' = {float(pull):.6g} > 0 {where}, by evaluation{profile.guard_note}")
+        return proved(f"M0' - M1' = {float(pull):.6g} > 0 {where}, by evaluation")
     witness = {"p": 1 / profile.classes, "pull": float(pull)}
     return refuted(f"M0' - M1' = {float(pull):.6g} <= 0 {where}: the first step does not raise p_t", witness)
 
 
+@names_guards
 def implicit_learning_rate(profile: Profile) -> Finding:
     """The null-epoch logit gradient over that of cross-entropy: `(M0'(1/C) - M1'(1/C)) / C`."""
     slopes = _slopes(profile)

@@ -10,11 +10,12 @@ from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve
 from symloss.theory.exact import shorter
 from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.profile import Profile
+from symloss.theory.profile import Profile, names_guards
 
 __all__ = ["symmetric_noise_robust", "target_only"]
 
 
+@names_guards
 def target_only(profile: Profile) -> Finding:
     """`M0` is affine on (0, 1), or C = 2: the instance loss is a function of `p_t` alone."""
     if profile.classes == 2:
@@ -54,6 +55,7 @@ def _uneven(curve: Curve, classes: int) -> tuple[float, float, float, float] | N
     return float(a[best]), float(b[best]), float(step[best]), float(gap[best])
 
 
+@names_guards
 def symmetric_noise_robust(profile: Profile) -> Finding:
     """`sum_k L(e_k, p)` is constant (Ghosh, Kumar, Sastry 2017): `G = M1 + (C-1) M0` is affine."""
     classes = Integer(profile.classes)

@@ -73,3 +73,36 @@ def test_coefficients_that_no_slope_shows(text: str, classes: int, value: str) -
 )
 def test_known_by_more_than_slopes_on_a_grid(text: str, kind: str, verdict: str) -> None:
     assert known_as(sl.parse(text, kind=kind), 3).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "key", "verdict"),
+    [
+        ("-plog(p)*y", "classification", "bounded_above", "refuted"),
+        ("plog(p - 0.5)*y", "classification", "lipschitz_in_logits", "refuted"),
+        ("-plog(p)*y", "multilabel", "bounded_above", "refuted"),
+        ("psqrt(y - p)", "regression", "bounded_influence", "refuted"),
+    ],
+)
+def test_a_verdict_names_the_guards_that_it_leaves_out(text: str, kind: str, key: str, verdict: str) -> None:
+    finding = analyze(sl.parse(text, kind=kind), 3).findings[key]
+    assert finding.verdict == verdict
+    assert finding.reason.count("count as outside their guard") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tanh(y - p)*(y - p)", {"minimum_at_target": "proved"}),  # a root at 0 that only a bracket showed
+        ("max(0, abs(y - p) - 0.5)", {"minimum_at_target": "proved"}),
+        ("log(1 + exp((y - p)**2))", {"translation_invariant": "proved", "minimum_at_target": "proved"}),
+        ("max(y, p) - min(y, p)", {"translation_invariant": "proved", "known_as": "proved"}),
+        ("max(2*y, y + p) - y - p", {"translation_invariant": "proved", "known_as": "proved"}),
+        ("(y - p)**2 + y", {"translation_invariant": "refuted", "known_as": "refuted"}),
+        ("(y - p)**2/y**2", {"translation_invariant": "unknown", "bounded_influence": "unknown"}),
+    ],
+)
+def test_regression_formulas_that_hide_what_they_are(text: str, expected: dict[str, str]) -> None:
+    findings = analyze(sl.parse(text, kind="regression")).findings
+    assert {key: findings[key].verdict for key in expected} == expected
+    assert all("zoo" not in finding.reason for finding in findings.values() if finding.verdict == "unknown")
