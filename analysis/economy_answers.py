@@ -52,7 +52,7 @@ def answers(cells: Cells) -> dict[str, Any]:
 
 def _alone(cells: Cells) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    columns = ("wall", "cpu", "validation", "considered", "trained", "load before")
+    columns = ("wall", "validation", "considered", "trained", "load before")
     seen = arms(cells, "alone")
     for arm, runs in seen.items():
         found[arm] = {name: statistics.median(each[name] for each in runs) for name in columns}
