@@ -20,7 +20,7 @@ from sympy import Expr, Integer, Rational
 
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
-from symloss.theory.convexity import is_convex
+from symloss.theory.convexity import is_convex, opens
 from symloss.theory.curve import Curve, Extreme, Limit
 from symloss.theory.enclose import enclose_number, enclose_sharply
 from symloss.theory.exact import shorter
@@ -175,7 +175,7 @@ def _spread_evenly(profile: Profile, path: _Path) -> tuple[str, str]:
         return "M0 pulls the other classes together along the way", ""
     if path.end.lo == path.end.hi == 1.0:
         entry = _entry_of_certainty(profile)
-        if entry is not None and _growth(profile, entry) <= _MAX_GROWTH:
+        if entry is not None and not _splits(profile, entry) and _growth(profile, entry) <= _MAX_GROWTH:
             return (
                 f"M0 is not convex, but a small asymmetry of the other classes grows at most {_MAX_GROWTH}-fold"
                 f" until p_t = {entry:g}, from where p_t rises whatever their spread (M0' > M1' there)"
@@ -202,6 +202,8 @@ def _is_unique(curve: Curve, lowest: Extreme) -> bool | None:
 def _asymmetry(profile: Profile, path: _Path) -> str:
     """Why the other classes might drift apart on the way, or `""` when that is excluded."""
     low, high = sorted([1 / profile.classes, path.end.middle])
+    if _splits(profile, path.end.middle):
+        return "M0 has a kink on the way to p* at which the other classes may drift apart"
     try:
         curve = _along(profile, _shrinking)
     except (Undecided, Undefined) as error:
@@ -217,6 +219,19 @@ def _asymmetry(profile: Profile, path: _Path) -> str:
     x = (1 - path.end.middle) / (profile.classes - 1)
     bend = profile.m0.derivative.derivative.at(np.array([x]))
     return "" if bend.lo[0] > 0 else "the even spread is not proved to be a minimum at p*"
+
+
+def _splits(profile: Profile, end: float) -> bool:
+    """Whether the other classes meet a kink of `M0` that bends down between the null epoch and `p = end`.
+
+    Of two classes on its two sides, the one above is pushed up: `-y*log(p) - 2*(1 - y)*max(p, 1/5)` with five
+    classes ends at 1/2, and not at 1.
+    """
+    low, high = sorted((1 - p) / (profile.classes - 1) for p in (1 / profile.classes, end))
+    return any(
+        cell.right.hi >= low - 1e-12 and cell.right.lo <= high + 1e-12 and not opens(profile.m0, i)
+        for i, (cell, _) in enumerate(profile.m0.parts[:-1])
+    )
 
 
 def _along(profile: Profile, make: Callable[[Expr, Expr, Expr], Expr]) -> Curve:

@@ -8,7 +8,7 @@ from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve
 from symloss.theory.profile import Profile, names_guards
 
-__all__ = ["convex_in_p", "is_convex"]
+__all__ = ["convex_in_p", "is_convex", "opens"]
 
 
 def is_convex(curve: Curve) -> bool | tuple[float, float] | None:
@@ -18,12 +18,12 @@ def is_convex(curve: Curve) -> bool | tuple[float, float] | None:
     its kinks.
     """
     bend = curve.derivative.derivative
-    if bend.signs <= {0, 1} and all(_opens(curve, i) for i in range(len(curve.parts) - 1)):
+    if bend.signs <= {0, 1} and all(opens(curve, i) for i in range(len(curve.parts) - 1)):
         return True
     return _chord(curve) or None
 
 
-def _opens(curve: Curve, index: int) -> bool:
+def opens(curve: Curve, index: int) -> bool:
     """Whether border `index` is no obstacle: continuous, with a slope that does not fall."""
     if not curve.is_continuous_at(index):
         return False

@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from sympy import Expr, Rational
+from sympy import Abs, Expr, Rational, log, sqrt
 
-from symloss.expr import Loss, P, plog, psqrt
+from symloss.expr import Loss, plog, psqrt
 from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
 from symloss.theory.certificate import UNKNOWN, Finding, proved, refuted, unknown
 from symloss.theory.convexity import is_convex
@@ -23,6 +23,7 @@ from symloss.theory.exact import number_sign, shorter
 from symloss.theory.identify import known_as
 from symloss.theory.pieces import Undecided, Undefined
 from symloss.theory.residual import Family, R, Residual, value_at
+from symloss.theory.signature import slope_in_p
 
 __all__ = ["REGRESSION_KEYS", "regression"]
 
@@ -168,7 +169,10 @@ def _influence(residual: Residual) -> Finding:
             for (cell, _), expr in zip(residual.influence.parts, parts, strict=True)
         )
         return proved("the derivative of M in r on every piece, by SymPy", pieces)
-    return proved("-dM/dp at fixed y, by SymPy", -residual.loss.value_expr.diff(P))
+    plain = residual.loss.value_expr
+    for guarded, free in ((plog, log), (psqrt, sqrt)):
+        plain = plain.replace(guarded, lambda x, f=free: f(Abs(x)))
+    return proved("-dM/dp at fixed y, by SymPy", shorter(-slope_in_p(plain)))
 
 
 def _bound(value: float) -> str:

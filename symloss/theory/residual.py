@@ -93,7 +93,8 @@ class Residual:
 
     def table(self, points: Sequence[Expr]) -> FloatArray:
         """`M(y, y - r)` in floats, targets by residuals, NaN where it has no value: to find what is then checked."""
-        function = lambdify([Y, P], elementary(self.loss.value_expr), modules="numpy")
+        # Integers beyond 64 bits are none of numpy's: constants as floats.
+        function = lambdify([Y, P], elementary(self.loss.value_expr).evalf(), modules="numpy")
         line = np.array([float(point) for point in points])
         y = np.repeat(line[:, None], len(points), axis=1)
         with np.errstate(all="ignore"):

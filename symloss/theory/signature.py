@@ -11,14 +11,14 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from sympy import DiracDelta, Expr, Heaviside, Integer, Symbol, lambdify, sign
+from sympy import Abs, Expr, Function, Heaviside, Integer, Symbol, lambdify, sign
 
 from symloss.errors import DomainError
 from symloss.expr import C, Loss, P, Y, elementary
 from symloss.theory.interval import FloatArray
 from symloss.zoo import entry
 
-__all__ = ["distance", "family", "gap", "signature"]
+__all__ = ["distance", "family", "gap", "signature", "slope_in_p"]
 
 # Irrational steps keep the points off kinks at round numbers.
 _UNIT: FloatArray = np.asarray((np.arange(1, 30) * 0.6180339887) % 1.0 * 0.97 + 0.0153, dtype=np.float64)
@@ -26,6 +26,27 @@ _SIZES: FloatArray = np.asarray(10.0 ** np.arange(-2.0, 2.3, 0.2718281), dtype=n
 _LINE: FloatArray = np.concatenate([-_SIZES[::-1], _SIZES])
 
 _Gradient = Callable[..., FloatArray]
+
+
+class _sign(Function):
+    """`sign` of a real number, with the slope 0: SymPy's may be of complex ones, and have a Dirac delta."""
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(0)
+
+
+class _abs(Function):
+    """`abs` of a real number."""
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return _sign(self.args[0])
+
+
+def slope_in_p(expr: Expr) -> Expr:
+    """`dM/dp` as training sees it: a jump has no part in it."""
+    real = elementary(expr).replace(Abs, _abs).replace(sign, _sign)
+    slope = real.diff(P).replace(Heaviside, lambda x, *_: (1 + _sign(x)) / 2)
+    return slope.replace(_abs, Abs).replace(_sign, sign)
 
 
 def signature(loss: Loss, classes: int) -> FloatArray:
@@ -75,14 +96,10 @@ def distance(loss: Loss, other: Loss, classes: int = 10) -> float:
 @lru_cache(maxsize=256)
 def _gradient(expr: Expr, coefficients: tuple[str, ...]) -> _Gradient:
     symbols = [Symbol(name, real=True) for name in coefficients]
-    slope = elementary(expr).diff(P)
-    # A jump has no part in the gradient that training sees; SymPy would print a step as cases, and simplify them.
-    slope = slope.replace(DiracDelta, lambda *_: Integer(0)).replace(
-        Heaviside, lambda x, *_: (1 + sign(x)) / 2
-    )
+    slope = slope_in_p(expr)
     # Own formulas and parsed trees only: every name that reaches the printer is on the parser's whitelist.
     plain = {s: Symbol(f"v{i}", real=True) for i, s in enumerate(symbols)}
-    function: _Gradient = lambdify([Y, P, C, *plain.values()], slope.xreplace(plain), modules="numpy")
+    function: _Gradient = lambdify([Y, P, C, *plain.values()], slope.evalf().xreplace(plain), modules="numpy")
     return function
 
 

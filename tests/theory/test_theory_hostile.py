@@ -31,6 +31,16 @@ HOSTILE = [
     ("abs(y - p) + 5*sign(y - p)", "regression", None, {"converges_to": "unknown"}),
     ("(y - p)**2 + 3*sign(y - p - 1)", "regression", None, {"converges_to": "unknown"}),
     ("-y*log(p) - (1 - y)*log(1 - p) + 0.3*y*sign(p - 0.4)", "multilabel", None, {"proper": "unknown"}),
+    # At the null epoch M0 has a kink that bends down: classes above it go up, and p_t ends at 1/2, not at 1.
+    (
+        "-y*log(p) - 2*(1 - y)*max(p, 0.2)",
+        "classification",
+        5,
+        {"attractor": "unknown", "label_smoothing": "unknown"},
+    ),
+    ("-y*log(p) + 2*(1 - y)*max(p, 0.2)", "classification", 5, {"attractor": "proved"}),
+    # The slope of the sign of a quotient, for which SymPy has no formula.
+    ("-y*log(p) + 0.3*sign(1/(p + 1.2) - 0.4)", "classification", 3, {"bounded_below": "proved"}),
     # A limit y -> 0+ that depends on p.
     ("y**(p - 1/2)", "classification", 3, {"target_only": "unknown"}),
 ]
@@ -98,6 +108,10 @@ def test_a_verdict_names_the_guards_that_it_leaves_out(text: str, kind: str, key
         ("log(1 + exp((y - p)**2))", {"translation_invariant": "proved", "minimum_at_target": "proved"}),
         ("max(y, p) - min(y, p)", {"translation_invariant": "proved", "known_as": "proved"}),
         ("max(2*y, y + p) - y - p", {"translation_invariant": "proved", "known_as": "proved"}),
+        (
+            "3*(y - p)**4 + sqrt(4394708436543125140961)*abs(y - p)",
+            {"minimum_at_target": "proved", "convex": "proved"},
+        ),
         ("(y - p)**2 + y", {"translation_invariant": "refuted", "known_as": "refuted"}),
         ("(y - p)**2/y**2", {"translation_invariant": "unknown", "bounded_influence": "unknown"}),
     ],
