@@ -42,16 +42,6 @@ HELPERS: dict[str, dict[str, str]] = {
     """1/x outside the guard |x| <= 1e-7, 0 inside; the input is bounded before the division."""
     return torch.sign(torch.nn.functional.hardshrink(x, 1e-7)) / torch.clamp(torch.abs(x), min=1e-7)
 ''',
-        "quick_log1p": '''def quick_log1p(x):
-    """log(1 + x) for x >= 0 by torch.log, several times faster than torch.log1p on many entries.
-
-    What 1 + x rounds off is given back to first order; where x is infinite that is not a number.
-    """
-    if x.numel() < 2048:
-        return torch.log1p(x)
-    total = 1 + x
-    return torch.log(total).add_((x - (total - 1)).div_(total).nan_to_num_(0))
-''',
         "step": '''def step(x):
     """1 where x > 0, 0 where x < 0, one half at 0."""
     return (torch.sign(x) + 1) / 2

@@ -52,7 +52,6 @@ _CALLS: dict[type, str] = {
     cosh: "cosh",
     nodes.expm1: "expm1",
     nodes.log1p: "log1p",
-    nodes.quick_log1p: "quick_log1p",
     nodes.log_cosh: "log_cosh",
     nodes.absolute: "abs",
     nodes.signum: "sign",
@@ -123,7 +122,7 @@ def print_function(
     """
     printer = _Printer(DIALECTS[language], dict(names), scalars, differentiable)
     if language == "torch":
-        results = [rounded(expr if differentiable else _quickened(expr, scalars)) for expr in results]
+        results = [rounded(expr if differentiable else _quickened(expr)) for expr in results]
     replacements, reduced = cse(list(results), symbols=numbered_symbols("x"), order="none")
     lines = []
     for symbol, expr in replacements:
@@ -150,11 +149,9 @@ def rounded(expr: Expr) -> Expr:
     return expr.xreplace({node: node.evalf(25) for node in irrational})
 
 
-def _quickened(expr: Expr, scalars: frozenset[Symbol]) -> Expr:
-    """`log cosh x = |x| - log(1 + tanh |x|)`: the slope, `tanh x`, is shared; and `quick_log1p` where it is one."""
-    expr = expr.replace(nodes.log_cosh, lambda x: nodes.absolute(x) - nodes.log1p(nodes.absolute(tanh(x))))
-    positive = [x for x in expr.atoms(nodes.log1p) if x.args[0].is_extended_nonnegative]
-    return expr.xreplace({x: nodes.quick_log1p(*x.args) for x in positive if x.free_symbols - scalars})
+def _quickened(expr: Expr) -> Expr:
+    """`log cosh x = |x| - log(1 + tanh |x|)`: the slope, `tanh x`, is shared."""
+    return expr.replace(nodes.log_cosh, lambda x: nodes.absolute(x) - nodes.log1p(nodes.absolute(tanh(x))))
 
 
 class _Printer:

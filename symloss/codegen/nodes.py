@@ -16,7 +16,7 @@ from symloss.expr import GUARD, plog, psqrt, sigmoid, softplus
 
 __all__ = [
     "COMPILED", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p", "log_cosh", "logistic",
-    "maximum", "minimum", "outside", "plogarithm", "psquareroot", "quick_log1p", "signum", "softened", "step",
+    "maximum", "minimum", "outside", "plogarithm", "psquareroot", "signum", "softened", "step",
 ]  # fmt: skip
 
 
@@ -41,12 +41,6 @@ class log1p(_Real):
 
     def fdiff(self, argindex: int = 1) -> Expr:
         return 1 / (1 + self.args[0])
-
-
-class quick_log1p(_Real):
-    """`log1p` of what is not negative, in code that is not differentiated."""
-
-    nargs = 1
 
 
 class log_cosh(_Real):
