@@ -113,8 +113,7 @@ _DENSE = '''class FusedLoss(torch.autograd.Function):
     """One sweep: with h_j = dM/d(log p_j), dL/dz_j = h_j - p_j sum_i h_i."""
 
     @staticmethod
-    def forward(ctx, z, t, pi, w, reduction):
-        ctx.constants = t, pi, w, reduction
+    def sweep(z, t, pi, w):
         C = z.shape[1]
         u = torch.log_softmax(z, 1)
         P = p = torch.exp(u)
@@ -122,8 +121,24 @@ _DENSE = '''class FusedLoss(torch.autograd.Function):
         u, p = u.gather(1, t), p.gather(1, t)@PI_AT_T@
         hit, hit_slope = (like(x, u) for x in @TARGET_AND_SLOPE@)
         value, slope = value.scatter(1, t, hit), slope.scatter(1, t, hit_slope)
-        ctx.save_for_backward(z, torch.addcmul(slope, P, slope.sum(1, keepdim=True), value=-1))
-        return reduced(value.sum(1, keepdim=True), reduction)
+        return value.sum(1, keepdim=True), torch.addcmul(slope, P, slope.sum(1, keepdim=True), value=-1)
+
+    @staticmethod
+    def forward(ctx, z, t, pi, w, reduction):
+        ctx.constants = t, pi, w, reduction
+        rows = max(1, (1 << 17) * z.shape[0] // max(1, z.numel()))
+        if rows >= z.shape[0]:
+            losses, gradient = FusedLoss.sweep(z, t, pi, w)
+        else:  # in blocks of instances, whose temporaries stay in the processor's cache
+            parts, gradient = [], torch.empty_like(z)
+            for start in range(0, z.shape[0], rows):
+                block = slice(start, start + rows)
+                weights = w[block] if torch.is_tensor(w) and w.dim() else w
+                part, gradient[block] = FusedLoss.sweep(z[block], t[block], pi, weights)
+                parts.append(part)
+            losses = torch.cat(parts)
+        ctx.save_for_backward(z, gradient)
+        return reduced(losses, reduction)
 
     @staticmethod
     def backward(ctx, g):

@@ -116,3 +116,18 @@ def test_an_exported_file_needs_torch_alone_and_says_what_it_is() -> None:
     assert str(sl.named("ace")) in (ast.get_docstring(tree) or "")
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     assert all(ast.get_docstring(node) for node in functions)
+
+
+@pytest.mark.parametrize("formula", ["y/p - log(p)", "w*(y - p)**2 + 0.1*w*abs(p - 0.3)"])
+def test_large_batches_go_in_blocks(formula: str) -> None:
+    """Beyond 2**17 logits, weights of instances with their rows."""
+    loss = sl.parse(formula)
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(5, 60_000, generator=generator, dtype=torch.float64).requires_grad_()
+    t = torch.randint(60_000, (5,), generator=generator)
+    weights = torch.tensor([1.0, 0.5, 2.0, 0.0, 1.5], dtype=torch.float64)
+    options = {"w": weights} if "w" in formula else {}
+    losses = [module(z, t, **options) for module in (_load(loss)(), compile_loss(loss))]
+    gradients = [torch.autograd.grad(value, z)[0] for value in losses]
+    torch.testing.assert_close(*losses)
+    torch.testing.assert_close(*gradients)
