@@ -173,7 +173,8 @@ class _Free:
         if not isinstance(profile.m0.affine, tuple) or found.numeric is None or not curve.is_continuous:
             return unknown("T depends on C")
         before, after = _signs_around(curve.derivative, found.numeric)
-        if before != {-1} or not after <= {1}:
+        # One stretch on each side: where T' vanishes or has a kink on the way, some C may start and stay.
+        if before != [-1] or after not in ([], [1]):
             return unknown("M1 - M0 does not fall from 0 to p* and rise from there to 1/2")
         return proved(
             f"{found.reason}; the loss depends on p_t alone, falls before p* and rises after it up to 1/2, so every"
@@ -183,9 +184,12 @@ class _Free:
         )
 
     def _calibrated(self, profile: Profile, key: str) -> Finding:
-        falls = {span.sign for span in profile.difference.derivative.pattern if span.left.lo < 0.5}
-        if falls != {-1}:
-            return unknown("M1 - M0 does not fall on the whole of (0, 1/2]")
+        # One stretch: where D' vanishes, or has a kink, at 1/C, every class may be in a tie there.
+        falls = [span.sign for span in profile.difference.derivative.pattern if span.left.lo < 0.5]
+        if falls != [-1]:
+            return unknown(
+                "M1 - M0 does not fall, with a slope that never vanishes, on the whole of (0, 1/2]"
+            )
         if classification_calibrated(Profile.of(profile.loss, 2)).verdict != "proved":
             return unknown("not proved for two classes")
         reason = f"{self.found[key].reason}; free of C, and for two classes likewise"
@@ -295,12 +299,10 @@ def _finite_extreme(curve: Curve, side: int) -> Extreme | None:
     return extreme if extreme is not None and extreme.value.is_finite else None
 
 
-def _signs_around(slope: Curve, point: float) -> tuple[set[int | None], set[int | None]]:
-    """The signs of a curve before a point, and from there to 1/2."""
-    before = {s.sign for s in slope.pattern if s.right.hi <= point + _NEAR}
-    across = {s.sign for s in slope.pattern if s.left.lo < point - _NEAR and s.right.hi > point + _NEAR}
-    after = {s.sign for s in slope.pattern if s.left.lo >= point - _NEAR and s.left.lo < 0.5}
-    return before | across, after | across
+def _signs_around(slope: Curve, point: float) -> tuple[list[int | None], list[int | None]]:
+    """The signs of a curve on its stretches before a point, and on those that follow up to 1/2."""
+    after = [s for s in slope.pattern if s.right.hi > point + _NEAR and s.left.lo < max(0.5, point - _NEAR)]
+    return [s.sign for s in slope.pattern if s.right.hi <= point + _NEAR], [s.sign for s in after]
 
 
 def _smoothing(attractor: Finding, shown: Finding) -> Finding:

@@ -114,3 +114,18 @@ def test_bounds_with_a_formula_in_c_are_least_values() -> None:
     finding = analyze(sl.named("baikal")).findings["bounded_below"]
     loss = 2.0 - 3 * math.log((1 - 0.5) / 3) - math.log(0.5)  # C = 4, p* = 1/2
     assert _value(finding.value, 4) == pytest.approx(loss)
+
+
+def test_ties_at_a_number_of_classes_above_the_sample_are_seen() -> None:
+    # D' vanishes at 1/20: of twenty classes all are in a tie there, under every posterior.
+    loss = sl.parse("50*p**2 - y*(p - 1/20)**3")
+    assert analyze(loss, 20).findings["classification_calibrated"].verdict == "refuted"
+    assert analyze(loss).findings["classification_calibrated"].verdict != "proved"
+
+
+def test_rests_on_the_way_of_many_classes_are_seen() -> None:
+    # T' vanishes at 1/20, where twenty classes start and more of them arrive.
+    loss = sl.parse("-y*(p - 1/20)**3")
+    assert analyze(loss, 20).findings["attractor"].verdict != "proved"
+    assert analyze(loss, 25).findings["attractor"].verdict != "proved"
+    assert analyze(loss).findings["attractor"].verdict != "proved"
