@@ -30,7 +30,7 @@ import symloss as sl
 from analysis.study import Study
 from symloss.report.style import BLACK, COLOURS, GREY, figure
 from symloss.tasks import Task, TrainingSettings
-from symloss.tasks.models import Architecture
+from symloss.tasks.train.models import Architecture
 
 CLASSES = 10
 NOISE = 0.2

@@ -28,7 +28,7 @@ import symloss as sl
 from analysis.study import Study
 from symloss.report.style import COLOURS, GREEN, VERMILION, figure
 from symloss.tasks import Task
-from symloss.tasks.training import predict
+from symloss.tasks.train.loop import predict
 
 XI = 0.2
 CLASSES = 10

@@ -14,7 +14,7 @@ from symloss.codegen.interpret import program_loss
 from symloss.meta.tune import task_context
 from symloss.search.weighted import Weighted
 from symloss.tasks import Task
-from symloss.tasks.objectives import ordinary
+from symloss.tasks.train.objectives import ordinary
 
 __all__ = ["NullScale", "null_scale"]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from symloss.tasks.catalogue import Catalogued, catalogue, load_csv, load_task, task_names
+from symloss.tasks.data.keel import keel_names
+from symloss.tasks.data.parts import Split
 from symloss.tasks.external import load_object
-from symloss.tasks.keel import keel_names
-from symloss.tasks.metrics import METRICS, Metric, get_metric, metric_names
-from symloss.tasks.models import MODELS
-from symloss.tasks.parts import Split
 from symloss.tasks.rebuild import rebuild
-from symloss.tasks.settings import TrainingSettings
 from symloss.tasks.task import Task
+from symloss.tasks.train.metrics import METRICS, Metric, get_metric, metric_names
+from symloss.tasks.train.models import MODELS
+from symloss.tasks.train.settings import TrainingSettings
 
 __all__ = [
     "METRICS", "MODELS", "Catalogued", "Metric", "Split", "Task", "TrainingSettings", "catalogue",

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from symloss.errors import TaskError
 from symloss.expr import KINDS
-from symloss.tasks.features import DataSet, Numbers
+from symloss.tasks.data.dataset import DataSet, Numbers
 
 __all__ = ["encode_targets", "from_arrays"]
 

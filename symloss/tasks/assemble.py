@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symloss.errors import TaskError
-from symloss.tasks.augment import Augmentation
-from symloss.tasks.features import DataSet, standardise
-from symloss.tasks.metrics import DEFAULT_METRIC, AnyMetric, get_metric
-from symloss.tasks.models import ModelFactory, architecture
-from symloss.tasks.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
-from symloss.tasks.parts import Split
-from symloss.tasks.settings import TrainingSettings
-from symloss.tasks.splits import Indices, cut, split_indices
+from symloss.tasks.data.dataset import DataSet, standardise
+from symloss.tasks.data.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
+from symloss.tasks.data.parts import Split
+from symloss.tasks.data.splits import Indices, cut, split_indices
 from symloss.tasks.task import Task
+from symloss.tasks.train.augment import Augmentation
+from symloss.tasks.train.metrics import DEFAULT_METRIC, AnyMetric, get_metric
+from symloss.tasks.train.models import ModelFactory, architecture
+from symloss.tasks.train.settings import TrainingSettings
 
 __all__ = ["assemble", "class_shares"]
 

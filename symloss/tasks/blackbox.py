@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from symloss.deadline import OutOfTime, time_limit
 from symloss.errors import TaskError
 from symloss.expr import KINDS, Loss
-from symloss.tasks.metrics import METRICS, AnyMetric, Metric, get_metric
-from symloss.tasks.parts import Split
-from symloss.tasks.settings import TrainingSettings
+from symloss.tasks.data.parts import Split
 from symloss.tasks.task import Task
-from symloss.tasks.training import InstanceLoss
+from symloss.tasks.train.loop import InstanceLoss
+from symloss.tasks.train.metrics import METRICS, AnyMetric, Metric, get_metric
+from symloss.tasks.train.settings import TrainingSettings
 
 __all__ = ["BlackBoxTask", "TrainEval", "from_function"]
 

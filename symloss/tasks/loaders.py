@@ -12,13 +12,13 @@ from torch import Tensor
 from symloss.errors import TaskError
 from symloss.tasks.arrays import encode_targets
 from symloss.tasks.assemble import class_shares
-from symloss.tasks.augment import Augmentation
-from symloss.tasks.metrics import DEFAULT_METRIC, AnyMetric, get_metric
-from symloss.tasks.models import ModelFactory
-from symloss.tasks.parts import Split
-from symloss.tasks.settings import TrainingSettings
+from symloss.tasks.data.parts import Split
 from symloss.tasks.task import Task
-from symloss.tasks.training import seeded
+from symloss.tasks.train.augment import Augmentation
+from symloss.tasks.train.loop import seeded
+from symloss.tasks.train.metrics import DEFAULT_METRIC, AnyMetric, get_metric
+from symloss.tasks.train.models import ModelFactory
+from symloss.tasks.train.settings import TrainingSettings
 
 __all__ = ["from_loaders"]
 

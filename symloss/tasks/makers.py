@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from symloss.tasks.augment import Augmentation
-    from symloss.tasks.metrics import AnyMetric
-    from symloss.tasks.models import ModelFactory
-    from symloss.tasks.settings import TrainingSettings
     from symloss.tasks.task import Task
+    from symloss.tasks.train.augment import Augmentation
+    from symloss.tasks.train.metrics import AnyMetric
+    from symloss.tasks.train.models import ModelFactory
+    from symloss.tasks.train.settings import TrainingSettings
 
 __all__ = ["Makers"]
 

@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from symloss.errors import TaskError
 from symloss.expr import Loss, parse
-from symloss.tasks.augment import Augmentation, augmentation
+from symloss.tasks.data.parts import Split
 from symloss.tasks.describe import describe, fingerprint
-from symloss.tasks.formulas import for_training
 from symloss.tasks.makers import Makers
-from symloss.tasks.metrics import AnyMetric, Metric, check_defined, get_metric
-from symloss.tasks.models import ModelFactory, architecture
-from symloss.tasks.objectives import BASE_LOSSES, ordinary
-from symloss.tasks.parts import Split
-from symloss.tasks.settings import TrainingSettings
-from symloss.tasks.training import InstanceLoss, StepHook, batch_order, output_shape, predict, seeded, train
+from symloss.tasks.train.augment import Augmentation, augmentation
+from symloss.tasks.train.formulas import for_training
+from symloss.tasks.train.loop import InstanceLoss, StepHook, batch_order, output_shape, predict, seeded, train
+from symloss.tasks.train.metrics import AnyMetric, Metric, check_defined, get_metric
+from symloss.tasks.train.models import ModelFactory, architecture
+from symloss.tasks.train.objectives import BASE_LOSSES, ordinary
+from symloss.tasks.train.settings import TrainingSettings
 
 __all__ = ["Task"]
 

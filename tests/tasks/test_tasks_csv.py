@@ -8,7 +8,7 @@ import torch
 
 from symloss.errors import TaskError
 from symloss.tasks import load_csv, rebuild
-from symloss.tasks.columns import Columns, make_column
+from symloss.tasks.data.columns import Columns, make_column
 
 RNG = np.random.default_rng(0)
 

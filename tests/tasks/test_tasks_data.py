@@ -8,9 +8,9 @@ import torch
 
 from symloss.errors import TaskError
 from symloss.tasks import Task, load_task
-from symloss.tasks.features import Numbers
-from symloss.tasks.modifiers import add_label_noise, add_outliers, keep_imbalanced
-from symloss.tasks.splits import cut, split_indices
+from symloss.tasks.data.dataset import Numbers
+from symloss.tasks.data.modifiers import add_label_noise, add_outliers, keep_imbalanced
+from symloss.tasks.data.splits import cut, split_indices
 
 
 @pytest.mark.parametrize("count", [5, 6, 178, 442, 1797])

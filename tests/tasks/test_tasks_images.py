@@ -16,7 +16,7 @@ from torchvision import datasets
 
 from symloss.errors import TaskError
 from symloss.tasks import TrainingSettings, catalogue, load_task
-from symloss.tasks.augment import AUGMENTATIONS, random_crop, random_crop_flip
+from symloss.tasks.train.augment import AUGMENTATIONS, random_crop, random_crop_flip
 
 RNG = np.random.default_rng(0)
 PER_CLASS = 10

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from symloss.errors import TaskError
-from symloss.tasks import keel as keel_module
 from symloss.tasks import keel_names, load_task
-from symloss.tasks.keel import keel
+from symloss.tasks.data import keel as keel_module
+from symloss.tasks.data.keel import keel
 
 HEADED = """@relation plants
 @attribute height real [0.0, 30.0]

@@ -11,7 +11,8 @@ import torch
 from sklearn import metrics as reference
 
 from symloss.errors import TaskError
-from symloss.tasks import METRICS, Metric, Task, get_metric, load_task, metrics
+from symloss.tasks import METRICS, Metric, Task, get_metric, load_task
+from symloss.tasks.train import metrics
 
 RNG = np.random.default_rng(0)
 LOGITS = torch.tensor(RNG.normal(size=(200, 4)))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from symloss.errors import TaskError
-from symloss.tasks.models import MODELS, architecture
+from symloss.tasks.train.models import MODELS, architecture
 
 
 @pytest.mark.parametrize("name", [*MODELS, "mlp-2x1000", "mlp-1x4"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from symloss.errors import TaskError
-from symloss.tasks.features import DataSet, Numbers
+from symloss.tasks.data.dataset import DataSet, Numbers
 
 __all__ = ["boston", "breast_cancer", "diabetes", "digits", "digits_attributes", "mnist_5k", "wine"]
 

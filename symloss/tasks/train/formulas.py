@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from symloss.expr import PI, Loss, W
-from symloss.tasks.training import InstanceLoss
+from symloss.tasks.train.loop import InstanceLoss
 
 if TYPE_CHECKING:
     from symloss.tasks.task import Task

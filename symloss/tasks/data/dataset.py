@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from symloss.tasks.splits import Indices
+from symloss.tasks.data.splits import Indices
 
 __all__ = ["DataSet", "Features", "Numbers", "standardise"]
 

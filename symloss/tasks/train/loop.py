@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from symloss.errors import TaskError
-from symloss.tasks.settings import TrainingSettings
+from symloss.tasks.train.settings import TrainingSettings
 
 __all__ = ["InstanceLoss", "StepHook", "batch_order", "output_shape", "predict", "seeded", "train"]
 

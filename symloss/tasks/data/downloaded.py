@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
-from symloss.tasks.features import DataSet, Numbers
-from symloss.tasks.folders import data_folder
+from symloss.tasks.data.dataset import DataSet, Numbers
+from symloss.tasks.data.folders import data_folder
 
 __all__ = ["california", "cifar10", "cifar100", "mnist", "svhn"]
 

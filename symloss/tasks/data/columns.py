@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
-from symloss.tasks.features import standardise
-from symloss.tasks.splits import Indices
+from symloss.tasks.data.dataset import standardise
+from symloss.tasks.data.splits import Indices
 
 __all__ = ["MISSING", "Column", "Columns", "make_column"]
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from symloss.errors import TaskError
 from symloss.tasks.arrays import encode_targets
-from symloss.tasks.columns import Column, Columns, make_column
-from symloss.tasks.features import DataSet
-from symloss.tasks.folders import data_folder
+from symloss.tasks.data.columns import Column, Columns, make_column
+from symloss.tasks.data.dataset import DataSet
+from symloss.tasks.data.folders import data_folder
 from symloss.tasks.names import suggestion
 
 __all__ = ["keel", "keel_names"]

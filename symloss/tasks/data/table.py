@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from symloss.errors import TaskError
 from symloss.tasks.arrays import encode_targets
-from symloss.tasks.columns import Column, Columns, make_column
-from symloss.tasks.features import DataSet
+from symloss.tasks.data.columns import Column, Columns, make_column
+from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.names import suggestion
 
 __all__ = ["read_csv"]

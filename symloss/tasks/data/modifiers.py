@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
-from symloss.tasks.splits import Indices
+from symloss.tasks.data.splits import Indices
 
 __all__ = ["add_label_noise", "add_outliers", "check_modifiers", "keep_imbalanced"]
 

@@ -1,0 +1,1 @@
+"""Training: models, metrics, settings and the loop."""
