@@ -29,13 +29,12 @@ from torch import Tensor
 import symloss as sl
 from analysis import economy_answers
 from analysis.study import Study
+from symloss.expr.trees import Weighted, weighted_from
 from symloss.meta import fit_population
 from symloss.runs import derive, executor
 from symloss.search import fingerprint
 from symloss.search.race import rank_correlations
 from symloss.search.scale import null_scale
-from symloss.search.seeding import weighted_from
-from symloss.search.weighted import Weighted
 from symloss.tasks import Task
 
 NAME = "search_economy"

@@ -7,9 +7,9 @@ from symloss.expr.functions import GUARD, elementary, plog, psqrt, sigmoid, soft
 from symloss.expr.loss import Loss, parse
 from symloss.expr.primitives import FUNCTIONS, PRIMITIVES, Primitive, apply_body
 from symloss.expr.printing import to_latex, to_string
-from symloss.expr.program import Program
 from symloss.expr.register import register_primitive, registered_primitives
 from symloss.expr.symbols import KINDS, PI, C, P, W, Y, coefficient
+from symloss.expr.trees import Program
 
 __all__ = [
     "FUNCTIONS", "GUARD", "KINDS", "PI", "PRIMITIVES", "C", "Loss", "P", "Primitive", "Program", "W", "Y",

@@ -35,11 +35,12 @@ from symloss.errors import DomainError, ParseError
 from symloss.expr import canonical, printing
 from symloss.expr.functions import plog, psqrt, sigmoid, softplus
 from symloss.expr.parser import check_numbers, parse_expression
-from symloss.expr.program import Program
 from symloss.expr.symbols import COEFFICIENT_NAME, KINDS, RESERVED, C
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from symloss.expr.trees import Program
 
 __all__ = ["Loss", "parse"]
 

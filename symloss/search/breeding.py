@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from symloss.expr import Program
+from symloss.expr.trees import Weighted
 from symloss.runs import derive, generator
 from symloss.search.candidate import Candidate
 from symloss.search.gp import Individual, initial_program, member, offspring, survivors
 from symloss.search.result import Evaluation
 from symloss.search.settings import SearchSettings
-from symloss.search.weighted import Weighted
 
 __all__ = ["Breeder"]
 

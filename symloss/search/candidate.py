@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from symloss.expr import Program
+from symloss.expr.trees import Weighted, symbols
 from symloss.search.fingerprint import fingerprint
 from symloss.search.gate import gate
-from symloss.search.infix import symbols
 from symloss.search.result import Evaluation, later
 from symloss.search.settings import SearchSettings
-from symloss.search.weighted import Weighted
 
 __all__ = ["Candidate", "Screen"]
 

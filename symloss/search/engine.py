@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from symloss.expr.trees import Weighted
 from symloss.runs import Executor
 from symloss.search.breeding import Breeder
 from symloss.search.candidate import Candidate
@@ -19,7 +20,6 @@ from symloss.search.result import Evaluation, FrontRow, Generation
 from symloss.search.settings import SearchSettings
 from symloss.search.settle import settle
 from symloss.search.stages import Stages
-from symloss.search.weighted import Weighted
 from symloss.search.workers import Workers
 from symloss.tasks import Task
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from symloss.expr import Program
-from symloss.search.dual import Array, slopes
+from symloss.expr.trees.evaluate import Array, slopes
 
 __all__ = ["fingerprint"]
 

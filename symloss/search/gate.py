@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from symloss.expr import Program
-from symloss.search.dual import Array, slopes
+from symloss.expr.trees.evaluate import Array, slopes
 
 __all__ = ["GateVerdict", "gate"]
 

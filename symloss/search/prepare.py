@@ -10,10 +10,9 @@ import torch
 
 from symloss.errors import RunError, SymlossError, TaskError
 from symloss.expr import parse, register_primitive
+from symloss.expr.trees import Weighted, weighted_from
 from symloss.search.engine import task_signs
-from symloss.search.seeding import weighted_from
 from symloss.search.settings import SearchSettings
-from symloss.search.weighted import Weighted
 from symloss.tasks import Task, rebuild
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from symloss.codegen.interpret import output_gradient
+from symloss.expr.trees import Weighted
 from symloss.meta.tune import task_context
-from symloss.search.weighted import Weighted
 from symloss.tasks import Task
 
 __all__ = ["INSTANCES", "STEPS", "gain", "norms_key"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from symloss.errors import RunError, SymlossError
 from symloss.expr import Loss
+from symloss.expr.trees import symbols
 from symloss.search.front import build_front, non_dominated
-from symloss.search.infix import symbols
 from symloss.search.result import Baseline, Evaluation, FrontRow, later
 
 __all__ = [

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from symloss.expr.trees import Weighted
 from symloss.runs import RunStore
 from symloss.search.engine import Engine
 from symloss.search.prepare import given_losses
 from symloss.search.settings import SearchSettings
-from symloss.search.weighted import Weighted
 from symloss.search.work import Piece, do, fits
 from symloss.tasks import Task
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from symloss.codegen.interpret import program_loss
+from symloss.expr.trees import Weighted
 from symloss.meta.tune import task_context
-from symloss.search.weighted import Weighted
 from symloss.tasks import Task
 from symloss.tasks.train.objectives import ordinary
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+from symloss.expr.trees import weighted_from
 from symloss.runs import derive
 from symloss.search.candidate import Candidate
 from symloss.search.schedules import RATES, TRIALS, best_settings
-from symloss.search.seeding import weighted_from
 from symloss.search.workers import Workers
 from symloss.tasks import Task
 

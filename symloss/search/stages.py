@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from symloss.expr import Program
+from symloss.expr.trees import Weighted, symbols
 from symloss.runs import derive
 from symloss.search.candidate import Candidate, Screen
-from symloss.search.infix import symbols
 from symloss.search.protocol import norms_key
 from symloss.search.race import Race
 from symloss.search.scale import NullScale
 from symloss.search.settings import SearchSettings
-from symloss.search.weighted import Weighted
 from symloss.search.workers import Workers
 
 __all__ = ["Stages"]

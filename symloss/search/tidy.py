@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from symloss.search.weighted import Weighted
+from symloss.expr.trees import Weighted
 
 __all__ = ["tidied"]
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 import symloss as sl
 from symloss.codegen.interpret import entry_gradient, interpret
 from symloss.expr import PRIMITIVES, Program, register_primitive
-from symloss.search.dual import slopes
+from symloss.expr.trees import weighted_from
+from symloss.expr.trees.evaluate import slopes
 from symloss.search.gate import gate
-from symloss.search.seeding import weighted_from
 from tests.codegen.test_interpret import programs
 
 ZOO = [(name, kind) for kind in ("classification", "multilabel", "regression") for name in sl.names(kind)]

@@ -12,8 +12,8 @@ import pytest
 from symloss import search
 from symloss.errors import RunError
 from symloss.expr import Program, parse
+from symloss.expr.trees import infix
 from symloss.runs import RunStore
-from symloss.search.infix import infix
 from symloss.search.records import evaluation_from, evaluation_record
 from symloss.search.result import Evaluation, later
 from symloss.search.settings import SearchSettings, preset

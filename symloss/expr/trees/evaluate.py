@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from symloss.expr import GUARD, PRIMITIVES, Program, apply_body
+from symloss.expr.functions import GUARD
+from symloss.expr.primitives import PRIMITIVES, apply_body
+from symloss.expr.trees.program import Program
 
 __all__ = ["slopes"]
 

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from symloss.expr import Loss, Program, parse
-from symloss.search.infix import infix
-from symloss.search.merge import merge
+from symloss.expr.loss import Loss, parse
+from symloss.expr.trees.merge import merge
+from symloss.expr.trees.program import Program
+from symloss.expr.trees.text import infix
 
 __all__ = ["Weighted"]
 

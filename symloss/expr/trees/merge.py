@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from symloss.expr import PRIMITIVES, Program
+from symloss.expr.primitives import PRIMITIVES
+from symloss.expr.trees.program import Program
 
 __all__ = ["merge"]
 

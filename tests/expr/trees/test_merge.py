@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from symloss.expr import PRIMITIVES, Program
+from symloss.expr.trees import Weighted
 from symloss.search.gp import Rates, initial_program
 from symloss.search.grammar import Grammar
-from symloss.search.weighted import Weighted
 
 
 def value(loss: Weighted, y: float, p: float) -> float:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, cos, cosh, exp, log, sign, sin, sinh, tanh
 
 from symloss.errors import DomainError
-from symloss.expr import Loss, Program, plog, psqrt, sigmoid, softplus
-from symloss.search.weighted import Weighted
+from symloss.expr.functions import plog, psqrt, sigmoid, softplus
+from symloss.expr.loss import Loss
+from symloss.expr.trees.program import Program
+from symloss.expr.trees.weighted import Weighted
 
 __all__ = ["weighted_from"]
 

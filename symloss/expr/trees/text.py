@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from symloss.expr import PRIMITIVES, Loss, Program
+from symloss.expr.loss import Loss
+from symloss.expr.primitives import PRIMITIVES
+from symloss.expr.trees.program import Program
 
 __all__ = ["infix", "symbols"]
 
