@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 import symloss as sl
 from analysis.study import Study
 from symloss.errors import SymlossError
+from symloss.expr.trees import Weighted
 from symloss.search.gate import gate
 from symloss.search.gp import Rates, initial_program
 from symloss.search.grammar import Grammar
@@ -46,9 +47,8 @@ def evolved(kind: str) -> Iterator[tuple[int, int, sl.Loss]]:
         found = gate(program, kind, KINDS[kind], edges)
         if not found.passed:
             continue
-        expr = program.to_expr(edges)
         try:
-            yield seed, program.size, sl.Loss(expr if found.sign > 0 else -expr, kind)
+            yield seed, program.size, Weighted(program, tuple(edges), found.sign).to_loss(kind)
         except SymlossError:  # the formula is a constant once its coefficients are put in
             continue
 

@@ -40,8 +40,6 @@ from symloss.expr.symbols import COEFFICIENT_NAME, KINDS, RESERVED, C
 if TYPE_CHECKING:
     from torch import nn
 
-    from symloss.expr.trees import Program
-
 __all__ = ["Loss", "parse"]
 
 _HEADS = (
@@ -203,11 +201,6 @@ class Loss:
                 "not a loss", expected='{"formula": str, "kind": str, "coefficients": {name: number}}'
             )
         return parse(formula, kind=data.get("kind", "classification"), coefficients=coefficients)
-
-    @classmethod
-    def from_program(cls, program: Program, kind: str, coefficients: Any = None) -> Loss:
-        """The loss that an evolved tree stands for, its edge coefficients written out."""
-        return cls(program.to_expr(coefficients), kind)
 
     def lambdify(self, backend: str = "numpy") -> Callable[..., Any]:
         """A plain function of `(y, p)`, elementwise; see `symloss.codegen.lambdify`."""

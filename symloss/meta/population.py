@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from symloss.codegen.interpret import output_gradient, program_loss
-from symloss.expr import Loss, Program
+from symloss.expr import Program
+from symloss.expr.trees import Weighted
 from symloss.meta.dense import Dense, Weights, dense_layers, weights_of
 from symloss.meta.tune import task_context
 from symloss.tasks import Task, TrainingSettings
@@ -100,7 +101,9 @@ def _fit_alone(
 ) -> nn.Module:
     if "w" in program.tokens and task.train.w is not None:
         # The task knows the weight of each row that a formula asks for.
-        return task.fit(Loss.from_program(program, task.kind, coefs.tolist()), seed=seed, settings=settings)
+        return task.fit(
+            Weighted(program, tuple(coefs.tolist())).to_loss(task.kind), seed=seed, settings=settings
+        )
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return program_loss(program, task.kind, outputs, targets, coefs, task_context(task))

@@ -14,7 +14,7 @@ from sympy import Function, Integer, Rational, Symbol
 
 import symloss as sl
 from symloss.errors import DomainError, ParseError
-from symloss.expr import KINDS, C, P, Program, Y, agrees
+from symloss.expr import KINDS, P, Y, agrees
 from tests.strategies import formulas
 
 
@@ -131,9 +131,3 @@ def test_latex() -> None:
     assert loss.latex() == r"2.5 y \log{\left(p \right)}"
     assert loss.latex(symbolic=True) == r"a y \log{\left(p \right)}"
     assert loss._repr_latex_() == f"${loss.latex()}$"
-
-
-def test_from_program() -> None:
-    program = Program(("mul", "y", "plog", "p"))
-    assert str(sl.Loss.from_program(program, "classification", [1.0, -1.0, 1.3])) == "-y*plog(1.3*p)"
-    assert C not in sl.Loss.from_program(program, "classification").expr.free_symbols

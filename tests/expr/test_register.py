@@ -9,6 +9,7 @@ import pytest
 import symloss as sl
 from symloss.errors import DomainError, ParseError
 from symloss.expr import FUNCTIONS, PRIMITIVES, Program, apply_body, register, registered_primitives
+from symloss.expr.trees import Weighted
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,14 @@ def test_an_own_operator_is_its_definition() -> None:
     assert loss == sl.parse("sqrt((y - p)**2 + 1) - 1", kind="regression")
     assert "soft_abs" not in str(loss)
     tree = Program(("soft_abs", "sub", "y", "p"))
-    assert sl.Loss.from_program(tree, "regression") == loss
+    assert Weighted.plain(tree).to_loss("regression") == loss
+
+
+def test_a_tree_is_written_by_the_definition() -> None:
+    sl.register_primitive("dip", ["a", "b"], "a*b - 0.5*max(-a, b)")
+    loss = Weighted(Program(("dip", "sub", "y", "p", "p")), (1.0, 1.0, 1.0, 2.0))
+    assert "dip" not in loss.formula
+    assert loss.to_loss("regression") == sl.parse("dip(y - p, 2*p)", kind="regression")
 
 
 def test_two_arguments_and_the_body() -> None:

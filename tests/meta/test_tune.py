@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from symloss.codegen.interpret import program_loss
-from symloss.expr import Loss, Program
+from symloss.expr import Program
+from symloss.expr.trees import Weighted
 from symloss.meta import fit_population, initial_coefficients, one_step_hypergradient, tune
 from symloss.meta.dense import dense_layers, weights_of
 from symloss.meta.tune import _shared_forward
@@ -149,7 +150,7 @@ def test_instance_weights_reach_tuning_and_training() -> None:
     )
     ones = torch.ones(weighted.size - 1)
     (batched,) = fit_population([weighted], [ones], task, seed=1)
-    alone = task.fit(Loss.from_program(weighted, "regression"), seed=1)
+    alone = task.fit(Weighted.plain(weighted).to_loss("regression"), seed=1)
     (unweighted,) = fit_population([weighted], [ones], plain, seed=1)
     for a, b, c in zip(batched.parameters(), alone.parameters(), unweighted.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)

@@ -11,8 +11,7 @@ import pytest
 
 from symloss import search
 from symloss.errors import RunError
-from symloss.expr import Program, parse
-from symloss.expr.trees import infix
+from symloss.expr import parse
 from symloss.runs import RunStore
 from symloss.search.records import evaluation_from, evaluation_record
 from symloss.search.result import Evaluation, later
@@ -74,27 +73,6 @@ def test_a_loss_given_as_a_function_is_called_once() -> None:
     assert entry.loss is entry.loss
     assert len(calls) == 1
     assert later("", "regression") is None
-
-
-@pytest.mark.parametrize(
-    ("tokens", "edges", "factor", "text"),
-    [
-        (("sub", "y", "add", "p", "1"), (1.0, 1.0, 1.0, 1.0), 1.0, "y - (p + 1)"),
-        (("sub", "y", "p"), (1.0, -2.0), 1.0, "y + 2*p"),
-        (("add", "y", "-1"), (1.0, 0.5), -1.0, "-(y - 0.5)"),
-        (("square", "mul", "y", "p"), (1.0, 1.0, 1.0), 2.0, "2*(y*p)**2"),
-        (("div", "y", "mul", "p", "y"), (1.0, 1.0, 1.0, 1.0), 1.0, "y/(p*y)"),
-        (("pow", "neg", "y", "p"), (1.0, 1.0, 3.0), 1.0, "(-y)**(3*p)"),
-        (("min", "y", "aq", "p", "1"), (1.0, 1.0, 1.0, 1e-05), 1.0, "min(y, aq(p, 1e-05))"),
-    ],
-)
-def test_trees_are_printed_in_the_grammar(
-    tokens: tuple[str, ...], edges: tuple[float, ...], factor: float, text: str
-) -> None:
-    printed = infix(Program(tokens), edges, factor)
-    assert printed == text
-    whole = Program(("mul", "1", *tokens)).to_expr([factor, 1.0, *edges])
-    assert parse(printed, kind="regression").expr == whole
 
 
 def test_settings_are_read_as_they_were_written() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import symloss as sl
 from symloss.errors import DomainError
+from symloss.expr.trees import Weighted
 from symloss.search.gate import gate
 from symloss.search.gp import Rates, initial_program
 from symloss.search.grammar import Grammar
@@ -21,7 +22,7 @@ def evolved(seed: int, kind: str, classes: int | None) -> sl.Loss | None:
     program = initial_program(Grammar(), Rates(), seed)
     edges = np.random.default_rng(seed).normal(1, 0.3, program.size - 1).round(3).tolist()
     verdict = gate(program, kind, classes, edges)
-    return sl.Loss(verdict.sign * program.to_expr(edges), kind) if verdict.passed else None
+    return Weighted(program, tuple(edges), verdict.sign).to_loss(kind) if verdict.passed else None
 
 
 @given(st.integers(0, 2**20), st.sampled_from([2, 3, 10]))

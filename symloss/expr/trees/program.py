@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr, Integer, Rational
+from sympy import Expr, Integer
 
 from symloss.errors import DomainError
 from symloss.expr.primitives import PRIMITIVES
@@ -28,10 +27,8 @@ class Program:
     Raises:
         DomainError: when the tokens are not one complete tree.
 
-    >>> Program(("mul", "y", "plog", "p")).to_expr()
-    y*plog(p)
-    >>> Program(("mul", "y", "plog", "p")).to_expr([1, -1, 1.3])
-    -y*plog(13*p/10)
+    >>> Program(("mul", "y", "plog", "p")).children(0)
+    (1, 2)
     """
 
     tokens: tuple[str, ...]
@@ -81,17 +78,3 @@ class Program:
         for i in range(self.size - 1, -1, -1):
             heights[i] = max((heights[child] + 1 for child in self._children[i]), default=0)
         return heights[0]
-
-    def to_expr(self, coefficients: Sequence[float] | None = None) -> Expr:
-        """The formula, with unit edges or with the given `size - 1` coefficients as exact decimals."""
-        if coefficients is not None and len(coefficients) != self.size - 1:
-            raise DomainError(f"{self.size - 1} edges, but {len(coefficients)} coefficients")
-        values: list[Expr] = [Integer(0)] * self.size
-        for i in range(self.size - 1, -1, -1):
-            token = self.tokens[i]
-            arguments = [values[child] for child in self._children[i]]
-            value = PRIMITIVES[token].build(*arguments) if arguments else TERMINALS[token]
-            if coefficients is not None and i:
-                value = Rational(repr(float(coefficients[i - 1]))) * value
-            values[i] = value
-        return values[0]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from symloss.expr.loss import Loss
-from symloss.expr.primitives import PRIMITIVES
+from symloss.expr.primitives import PRIMITIVES, apply_body
 from symloss.expr.trees.program import Program
 
 __all__ = ["infix", "symbols"]
@@ -19,13 +18,11 @@ _Text = tuple[str, int]
 def infix(program: Program, edges: Sequence[float], factor: float = 1.0) -> str:
     """The formula `factor * program`, its edges written out where they are not 1.
 
+    A user's operator is written by its definition, so that the text can be read where it is not registered.
+
     >>> infix(Program(("mul", "y", "plog", "sub", "p", "1")), (2.0, 1.0, 1.3, 1.0, 0.5))
     '2*y*plog(1.3*(p - 0.5))'
     """
-    if any(PRIMITIVES[token].body is not None for token in program.tokens if token in PRIMITIVES):
-        # A user's operator is printed by its definition, which only SymPy can put in.
-        whole = Program(("mul", "1", *program.tokens))
-        return str(Loss.from_program(whole, "regression", [factor, 1.0, *edges]))
     texts: list[_Text] = [("", _ATOM)] * program.size
     for i in range(program.size - 1, -1, -1):
         operands = [_times(edges[child - 1], texts[child]) for child in program.children(i)]
@@ -46,6 +43,9 @@ def symbols(text: str) -> int:
 def _node(token: str, operands: Sequence[_Text]) -> _Text:
     if not operands:
         return (token, _ATOM) if token != "-1" else ("-1", _PRODUCT)
+    body = PRIMITIVES[token].body
+    if body is not None:
+        return _text(apply_body(body, _OPERATORS, operands))
     if token in ("add", "sub"):
         left, right = operands
         return _sum(left, right, "+" if token == "add" else "-")
@@ -100,3 +100,17 @@ def _within(operand: _Text, binding: int) -> str:
 def _number(value: float) -> str:
     text = repr(value)
     return text.removesuffix(".0")
+
+
+def _text(operand: _Text | float) -> _Text:
+    """A constant in the body of a registered operator is a bare number."""
+    if isinstance(operand, tuple):
+        return operand
+    return _number(operand), _ATOM if operand >= 0 else _PRODUCT
+
+
+def _writer(name: str) -> Callable[..., _Text]:
+    return lambda *operands: _node(name, [_text(operand) for operand in operands])
+
+
+_OPERATORS = {name: _writer(name) for name, primitive in PRIMITIVES.items() if primitive.body is None}

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from symloss.errors import DomainError
 from symloss.expr.loss import Loss, parse
 from symloss.expr.trees.merge import merge
 from symloss.expr.trees.program import Program
@@ -18,6 +19,9 @@ __all__ = ["Weighted"]
 class Weighted:
     """The loss `factor * program`, whose edge from `tokens[i]` to its parent multiplies by `edges[i - 1]`.
 
+    Raises:
+        DomainError: for another number of edges than the tree has.
+
     >>> loss = Weighted(Program(("mul", "y", "plog", "p")), (1.234567, -2.0, 0.5))
     >>> print(loss.merged().rounded().to_loss("classification"))
     -2.469*y*plog(p/2)
@@ -26,6 +30,10 @@ class Weighted:
     program: Program
     edges: tuple[float, ...]
     factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if len(self.edges) != self.program.size - 1:
+            raise DomainError(f"{self.program.size - 1} edges, but {len(self.edges)} coefficients")
 
     @classmethod
     def plain(cls, program: Program) -> Weighted:
