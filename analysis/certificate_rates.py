@@ -25,9 +25,9 @@ import symloss as sl
 from analysis.study import Study
 from symloss.errors import SymlossError
 from symloss.expr.trees import Weighted
-from symloss.search.gate import gate
-from symloss.search.gp import Rates, initial_program
-from symloss.search.grammar import Grammar
+from symloss.search.propose.gp import Rates, initial_program
+from symloss.search.propose.grammar import Grammar
+from symloss.search.screen.gate import gate
 
 KINDS = {"classification": 10, "regression": None}
 ALWAYS_OPEN = {"regression": ("converges_to",)}

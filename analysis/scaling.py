@@ -25,9 +25,12 @@ from typing import Any
 
 from symloss import discover, load_task
 from symloss.runs import RunStore, executor, generator
-from symloss.search import SearchSettings, fingerprint, gate, workers
-from symloss.search.gp import Rates, initial_program
-from symloss.search.work import Piece, do
+from symloss.search import SearchSettings
+from symloss.search.loop import workers
+from symloss.search.loop.work import Piece, do
+from symloss.search.propose.gp import Rates, initial_program
+from symloss.search.screen.fingerprint import fingerprint
+from symloss.search.screen.gate import gate
 
 FIGURE = Path(__file__).parent.parent / "figures" / "scaling.json"
 TASKS = ("diabetes", "digits", "mnist-5k")

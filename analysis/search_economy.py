@@ -32,9 +32,9 @@ from analysis.study import Study
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.meta import fit_population
 from symloss.runs import derive, executor
-from symloss.search import fingerprint
-from symloss.search.race import rank_correlations
-from symloss.search.scale import null_scale
+from symloss.search.loop.race import rank_correlations
+from symloss.search.screen.fingerprint import fingerprint
+from symloss.search.screen.null_scale import null_scale
 from symloss.tasks import Task
 
 NAME = "search_economy"

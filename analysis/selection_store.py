@@ -25,12 +25,12 @@ from typing import Any
 import torch
 
 import symloss as sl
+from symloss.expr.trees.from_formula import weighted_from
 from symloss.meta import fit_population
 from symloss.runs import RunStore, derive, executor
-from symloss.search.seeding import weighted_from
+from symloss.search.loop.settle import settle
+from symloss.search.loop.workers import Workers
 from symloss.search.settings import SearchSettings
-from symloss.search.settle import settle
-from symloss.search.workers import Workers
 from symloss.tasks import Split, Task
 
 ROOT = Path(__file__).parent.parent

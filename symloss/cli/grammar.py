@@ -34,7 +34,7 @@ def read_grammar(
     >>> read_grammar("add,mul", [], ["plog=3"], ["tanh(tanh)=0"])
     {'operators': ('add', 'mul'), 'costs': {'plog': 3.0}, 'nesting': {'tanh': {'tanh': 0}}}
     """
-    from symloss.search.grammar import OPERATORS
+    from symloss.search.propose.grammar import OPERATORS
 
     found: dict[str, Any] = {}
     own = [_defined(text) for text in define]

@@ -266,7 +266,7 @@ def _refuse(options: dict[str, Any], run: str) -> None:
 def _print_race(result: Result, as_json: bool) -> None:
     """The rank correlation of every rung with the whole training."""
     from symloss.report.tables import rows_table
-    from symloss.search.race import rank_correlations
+    from symloss.search.loop.race import rank_correlations
 
     found = rank_correlations(result.evaluations)
     if not found and not as_json:

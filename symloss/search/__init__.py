@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from symloss.search.baselines import baselines
 from symloss.search.discover import discover, open_run, resume
-from symloss.search.fingerprint import fingerprint
-from symloss.search.gate import GateVerdict, gate
-from symloss.search.grammar import Grammar
-from symloss.search.result import Baseline, Evaluation, FrontRow, Generation, Result
+from symloss.search.propose.grammar import Grammar
+from symloss.search.record.result import Baseline, Evaluation, FrontRow, Generation, Result
+from symloss.search.record.verify import Check, verify
+from symloss.search.screen.fingerprint import fingerprint
+from symloss.search.screen.gate import GateVerdict, gate
 from symloss.search.settings import METHODS, PRESETS, SearchSettings
-from symloss.search.verify import Check, verify
 
 __all__ = [
     "METHODS",

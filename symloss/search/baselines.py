@@ -12,13 +12,13 @@ from typing import Any
 from symloss.errors import SymlossError
 from symloss.expr import Loss
 from symloss.runs import Executor, RunStore, derive
+from symloss.search.loop.work import one_thread
+from symloss.search.loop.workers import place_for
 from symloss.search.prepare import prepare
-from symloss.search.records import baseline_record
-from symloss.search.result import Baseline, Result
+from symloss.search.record.codec import baseline_record
+from symloss.search.record.result import Baseline, Result
 from symloss.search.schedules import RATES, TRIALS, best_settings, curve, fitness, tuned_settings
 from symloss.search.settings import SearchSettings
-from symloss.search.work import one_thread
-from symloss.search.workers import place_for
 from symloss.tasks import Task, TrainingSettings
 from symloss.zoo import named, names
 

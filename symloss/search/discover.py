@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from symloss.errors import RunError
 from symloss.expr import Loss, registered_primitives
 from symloss.runs import RunStore
-from symloss.search.engine import Engine
-from symloss.search.memory import Memory
+from symloss.search.loop.engine import Engine
+from symloss.search.loop.workers import place_for
 from symloss.search.prepare import (
     check_same,
     check_symbols,
@@ -22,13 +22,13 @@ from symloss.search.prepare import (
     register_all,
     remarks,
 )  # fmt: skip
-from symloss.search.reading import read_result
-from symloss.search.records import front_csv, front_json
-from symloss.search.require import Requirements
-from symloss.search.result import Generation, Result
+from symloss.search.record.codec import front_csv, front_json
+from symloss.search.record.memory import Memory
+from symloss.search.record.reading import read_result
+from symloss.search.record.result import Generation, Result
+from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
 from symloss.search.settings import preset as settings_of
-from symloss.search.workers import place_for
 from symloss.tasks import Task
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import torch
 from symloss.errors import RunError, SymlossError, TaskError
 from symloss.expr import parse, register_primitive
 from symloss.expr.trees import Weighted, weighted_from
-from symloss.search.engine import task_signs
+from symloss.search.loop.engine import task_signs
 from symloss.search.settings import SearchSettings
 from symloss.tasks import Task, rebuild
 

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from symloss.errors import SymlossError
-from symloss.search.gp import Rates
-from symloss.search.grammar import OPERATORS, Grammar
+from symloss.search.propose.gp import Rates
+from symloss.search.propose.grammar import OPERATORS, Grammar
 
 __all__ = ["METHODS", "PRESETS", "SearchSettings", "preset"]
 

@@ -14,8 +14,8 @@ import torch
 from symloss import search
 from symloss.errors import RunError, SymlossError, TaskError
 from symloss.expr import parse
-from symloss.search import workers
-from symloss.search.work import do
+from symloss.search.loop import workers
+from symloss.search.loop.work import do
 from symloss.tasks import Task, load_task
 
 SMALL: dict[str, Any] = {

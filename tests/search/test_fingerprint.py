@@ -7,9 +7,9 @@ import pytest
 import symloss as sl
 from symloss.expr import Program
 from symloss.expr.trees import weighted_from
-from symloss.search.fingerprint import fingerprint
-from symloss.search.gp import Rates, initial_program
-from symloss.search.grammar import Grammar
+from symloss.search.propose.gp import Rates, initial_program
+from symloss.search.propose.grammar import Grammar
+from symloss.search.screen.fingerprint import fingerprint
 
 ONE_CLASS = [
     ("classification", "1 - y*p", "abs(y - p)"),

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from symloss.expr import parse
-from symloss.search.front import build_front, non_dominated, pick
-from symloss.search.result import FrontRow
+from symloss.search.record.front import build_front, non_dominated, pick
+from symloss.search.record.result import FrontRow
 
 
 def row(number: int, fitness: float, complexity: int) -> FrontRow:

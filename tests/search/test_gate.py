@@ -13,7 +13,7 @@ from symloss.codegen.interpret import entry_gradient, interpret
 from symloss.expr import PRIMITIVES, Program, register_primitive
 from symloss.expr.trees import weighted_from
 from symloss.expr.trees.evaluate import slopes
-from symloss.search.gate import gate
+from symloss.search.screen.gate import gate
 from tests.codegen.test_interpret import programs
 
 ZOO = [(name, kind) for kind in ("classification", "multilabel", "regression") for name in sl.names(kind)]
@@ -99,8 +99,8 @@ def _learns(program: Program, sign: int) -> bool:
 
 def test_the_gate_is_mostly_right_about_random_trees() -> None:
     """Of the trees that learn from free logits, few are rejected; of those passed, most learn."""
-    from symloss.search.gp import Rates, initial_program
-    from symloss.search.grammar import Grammar
+    from symloss.search.propose.gp import Rates, initial_program
+    from symloss.search.propose.grammar import Grammar
 
     outcomes = []
     for seed in range(120):

@@ -9,8 +9,8 @@ import pytest
 
 from symloss.errors import SymlossError
 from symloss.expr import Program
-from symloss.search.gp import WORST, Rates, initial_program, member, offspring, survivors
-from symloss.search.grammar import Grammar
+from symloss.search.propose.gp import WORST, Rates, initial_program, member, offspring, survivors
+from symloss.search.propose.grammar import Grammar
 
 GRAMMAR, RATES = Grammar(), Rates()
 

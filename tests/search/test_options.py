@@ -12,8 +12,8 @@ from symloss.errors import SymlossError
 from symloss.expr import PRIMITIVES, C, P, Y, parse, register_primitive
 from symloss.expr.trees import weighted_from
 from symloss.runs import derive
-from symloss.search.protocol import gain, norms_key
-from symloss.search.ranks import mean_ranks
+from symloss.search.loop.ranks import mean_ranks
+from symloss.search.screen.published import gain, norms_key
 from symloss.tasks import Task, load_task
 from symloss.zoo import named, names
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from symloss.search.race import Race, rank_correlations
-from symloss.search.result import Evaluation
+from symloss.search.loop.race import Race, rank_correlations
+from symloss.search.record.result import Evaluation
 
 
 def evaluation(number: int, rung: float, full: float, outcome: str = "trained") -> Evaluation:

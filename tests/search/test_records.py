@@ -13,8 +13,8 @@ from symloss import search
 from symloss.errors import RunError
 from symloss.expr import parse
 from symloss.runs import RunStore
-from symloss.search.records import evaluation_from, evaluation_record
-from symloss.search.result import Evaluation, later
+from symloss.search.record.codec import evaluation_from, evaluation_record
+from symloss.search.record.result import Evaluation, later
 from symloss.search.settings import SearchSettings, preset
 from symloss.tasks import load_task
 

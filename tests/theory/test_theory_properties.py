@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import symloss as sl
 from symloss.errors import DomainError
 from symloss.expr.trees import Weighted
-from symloss.search.gate import gate
-from symloss.search.gp import Rates, initial_program
-from symloss.search.grammar import Grammar
+from symloss.search.propose.gp import Rates, initial_program
+from symloss.search.propose.grammar import Grammar
+from symloss.search.screen.gate import gate
 from symloss.theory import analyze
 from tests.theory.brute_force import contradictions
 

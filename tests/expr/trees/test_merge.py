@@ -9,8 +9,8 @@ import pytest
 
 from symloss.expr import PRIMITIVES, Program
 from symloss.expr.trees import Weighted
-from symloss.search.gp import Rates, initial_program
-from symloss.search.grammar import Grammar
+from symloss.search.propose.gp import Rates, initial_program
+from symloss.search.propose.grammar import Grammar
 
 
 def value(loss: Weighted, y: float, p: float) -> float:

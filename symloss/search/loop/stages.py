@@ -9,12 +9,12 @@ from dataclasses import replace
 from symloss.expr import Program
 from symloss.expr.trees import Weighted, symbols
 from symloss.runs import derive
-from symloss.search.candidate import Candidate, Screen
-from symloss.search.protocol import norms_key
-from symloss.search.race import Race
-from symloss.search.scale import NullScale
+from symloss.search.loop.candidate import Candidate, Screen
+from symloss.search.loop.race import Race
+from symloss.search.loop.workers import Workers
+from symloss.search.screen.null_scale import NullScale
+from symloss.search.screen.published import norms_key
 from symloss.search.settings import SearchSettings
-from symloss.search.workers import Workers
 
 __all__ = ["Stages"]
 

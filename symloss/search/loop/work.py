@@ -21,8 +21,8 @@ from symloss.errors import SymlossError
 from symloss.expr import Program, register_primitive
 from symloss.expr.trees import Weighted
 from symloss.meta import fit_population, tune
-from symloss.search.protocol import gain
 from symloss.search.schedules import curve, stops
+from symloss.search.screen.published import gain
 from symloss.tasks import Task, TrainingSettings
 
 __all__ = ["Answer", "Graph", "Piece", "chunks", "do", "fits", "one_thread"]

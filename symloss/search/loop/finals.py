@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from symloss.runs import derive, generator
-from symloss.search.candidate import Candidate
-from symloss.search.front import non_dominated
-from symloss.search.race import rank_correlations
-from symloss.search.ranks import mean_ranks
-from symloss.search.result import Evaluation
-from symloss.search.stages import Stages
-from symloss.search.tidy import tidied
+from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.race import rank_correlations
+from symloss.search.loop.ranks import mean_ranks
+from symloss.search.loop.stages import Stages
+from symloss.search.loop.tidy import tidied
+from symloss.search.record.front import non_dominated
+from symloss.search.record.result import Evaluation
 
 __all__ = ["audit", "finalists", "fresh_fitnesses", "tidied_candidates"]
 

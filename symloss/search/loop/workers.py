@@ -11,9 +11,9 @@ from typing import Any
 from symloss.expr import registered_primitives
 from symloss.runs import Executor
 from symloss.runs import executor as place_to_work
-from symloss.search.candidate import Candidate
-from symloss.search.memory import Store
-from symloss.search.work import Answer, Graph, Piece, chunks, do, fits
+from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.work import Answer, Graph, Piece, chunks, do, fits
+from symloss.search.record.memory import Store
 from symloss.tasks import Task
 
 __all__ = ["Workers", "place_for"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from symloss.search.result import Evaluation
+from symloss.search.record.result import Evaluation
 
 __all__ = ["mean_ranks", "with_fitness"]
 

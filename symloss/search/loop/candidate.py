@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from symloss.expr import Program
 from symloss.expr.trees import Weighted, symbols
-from symloss.search.fingerprint import fingerprint
-from symloss.search.gate import gate
-from symloss.search.result import Evaluation, later
+from symloss.search.record.result import Evaluation, later
+from symloss.search.screen.fingerprint import fingerprint
+from symloss.search.screen.gate import gate
 from symloss.search.settings import SearchSettings
 
 __all__ = ["Candidate", "Screen"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from symloss.expr.trees import weighted_from
 from symloss.runs import derive
-from symloss.search.candidate import Candidate
+from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.workers import Workers
 from symloss.search.schedules import RATES, TRIALS, best_settings
-from symloss.search.workers import Workers
 from symloss.tasks import Task
 
 __all__ = ["settle"]

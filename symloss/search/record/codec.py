@@ -13,8 +13,8 @@ from typing import Any
 from symloss.errors import RunError, SymlossError
 from symloss.expr import Loss
 from symloss.expr.trees import symbols
-from symloss.search.front import build_front, non_dominated
-from symloss.search.result import Baseline, Evaluation, FrontRow, later
+from symloss.search.record.front import build_front, non_dominated
+from symloss.search.record.result import Baseline, Evaluation, FrontRow, later
 
 __all__ = [
     "baseline_from", "baseline_record", "evaluation_from", "evaluation_record", "front_csv", "front_json",

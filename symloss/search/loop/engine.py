@@ -9,18 +9,18 @@ from typing import Any
 
 from symloss.expr.trees import Weighted
 from symloss.runs import Executor
-from symloss.search.breeding import Breeder
-from symloss.search.candidate import Candidate
-from symloss.search.ending import audit, finalists, fresh_fitnesses, tidied_candidates
-from symloss.search.memory import Store
-from symloss.search.ranks import with_fitness
-from symloss.search.records import evaluation_record, front_csv, front_json, front_of
-from symloss.search.require import Requirements
-from symloss.search.result import Evaluation, FrontRow, Generation
+from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.finals import audit, finalists, fresh_fitnesses, tidied_candidates
+from symloss.search.loop.ranks import with_fitness
+from symloss.search.loop.settle import settle
+from symloss.search.loop.stages import Stages
+from symloss.search.loop.workers import Workers
+from symloss.search.propose.breeding import Breeder
+from symloss.search.record.codec import evaluation_record, front_csv, front_json, front_of
+from symloss.search.record.memory import Store
+from symloss.search.record.result import Evaluation, FrontRow, Generation
+from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
-from symloss.search.settle import settle
-from symloss.search.stages import Stages
-from symloss.search.workers import Workers
 from symloss.tasks import Task
 
 __all__ = ["Engine", "task_signs"]

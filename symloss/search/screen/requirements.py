@@ -7,7 +7,7 @@ from typing import Any
 
 from symloss.errors import SymlossError
 from symloss.expr import Loss
-from symloss.search.memory import Store
+from symloss.search.record.memory import Store
 
 __all__ = ["Requirements"]
 

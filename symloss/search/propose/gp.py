@@ -13,7 +13,7 @@ from deap import base, gp
 from deap.tools import emo
 
 from symloss.expr import Program
-from symloss.search.grammar import Grammar
+from symloss.search.propose.grammar import Grammar
 
 __all__ = ["WORST", "Fitness", "Individual", "Rates", "initial_program", "member", "offspring", "survivors"]
 

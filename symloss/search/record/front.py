@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from symloss.search.result import FrontRow
+from symloss.search.record.result import FrontRow
 
 __all__ = ["build_front", "non_dominated", "pick", "standard_error"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from symloss.expr.trees import Weighted
 from symloss.runs import RunStore
-from symloss.search.engine import Engine
+from symloss.search.loop.engine import Engine
+from symloss.search.loop.work import Piece, do, fits
 from symloss.search.prepare import given_losses
 from symloss.search.settings import SearchSettings
-from symloss.search.work import Piece, do, fits
 from symloss.tasks import Task
 
 __all__ = ["Replay"]

@@ -14,12 +14,12 @@ import numpy as np
 
 from symloss.expr import parse
 from symloss.runs import RunStore, derive
-from symloss.search.engine import task_signs
+from symloss.search.loop.engine import task_signs
 from symloss.search.prepare import check_same, register_all, unusable
-from symloss.search.reading import read_result
-from symloss.search.records import evaluation_record, front_csv, front_json
-from symloss.search.replay import Replay
-from symloss.search.result import ENDED, Evaluation, FrontRow, Result
+from symloss.search.record.codec import evaluation_record, front_csv, front_json
+from symloss.search.record.reading import read_result
+from symloss.search.record.replay import Replay
+from symloss.search.record.result import ENDED, Evaluation, FrontRow, Result
 from symloss.tasks import Task
 
 __all__ = ["TOLERANCE", "Check", "verify"]

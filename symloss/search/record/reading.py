@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from symloss.errors import RunError, SymlossError
-from symloss.search.ranks import with_fitness
-from symloss.search.records import baseline_from, evaluation_from, front_of
-from symloss.search.result import Evaluation, FrontRow, Generation, Result
+from symloss.search.loop.ranks import with_fitness
+from symloss.search.record.codec import baseline_from, evaluation_from, front_of
+from symloss.search.record.result import Evaluation, FrontRow, Generation, Result
 from symloss.search.settings import SearchSettings
 
 __all__ = ["read_result"]

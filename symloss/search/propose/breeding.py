@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from symloss.expr import Program
 from symloss.expr.trees import Weighted
 from symloss.runs import derive, generator
-from symloss.search.candidate import Candidate
-from symloss.search.gp import Individual, initial_program, member, offspring, survivors
-from symloss.search.result import Evaluation
+from symloss.search.loop.candidate import Candidate
+from symloss.search.propose.gp import Individual, initial_program, member, offspring, survivors
+from symloss.search.record.result import Evaluation
 from symloss.search.settings import SearchSettings
 
 __all__ = ["Breeder"]

@@ -6,8 +6,8 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from symloss.search.ranks import mean_ranks
-from symloss.search.result import Evaluation
+from symloss.search.loop.ranks import mean_ranks
+from symloss.search.record.result import Evaluation
 
 __all__ = ["Race", "rank_correlations"]
 

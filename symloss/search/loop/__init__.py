@@ -1,0 +1,1 @@
+"""A run from its first generation to its front: stages, work, evidence, finals."""

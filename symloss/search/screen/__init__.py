@@ -1,0 +1,1 @@
+"""What is asked of a loss before anything is trained with it."""
