@@ -29,7 +29,7 @@ from torch import nn
 import symloss as sl
 from analysis.study import Study
 from symloss.report.style import BLACK, COLOURS, GREY, figure
-from symloss.tasks import Task, TrainingSettings
+from symloss.tasks import SupervisedTask, TrainingSettings
 from symloss.tasks.train.models import Architecture
 
 CLASSES = 10
@@ -104,7 +104,7 @@ def mapped(loss: sl.Loss, posterior: NDArray[np.float64]) -> NDArray[np.float64]
     return best
 
 
-def with_model(task: Task, name: str) -> Task:
+def with_model(task: SupervisedTask, name: str) -> SupervisedTask:
     """The task with one of the three architectures; LeNet-5 sees the 8 x 8 digits enlarged to 16 x 16."""
     if name != "lenet5" or task.inputs != (64,):
         return task.with_model(name)
@@ -117,7 +117,7 @@ def with_model(task: Task, name: str) -> Task:
 
 
 def trained(
-    task: Task, loss: sl.Loss, rate: float, seed: int, chosen: Mapping[str, Any]
+    task: SupervisedTask, loss: sl.Loss, rate: float, seed: int, chosen: Mapping[str, Any]
 ) -> dict[str, float | None]:
     """One trained model: its confidence in the training labels and, on test data, in the true ones.
 
@@ -280,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     predictions = {name: study.cell(f"predict/{name}", predict, loss) for name, loss in formulas.items()}
     rows = []
 
-    def row(labels: str, task: Task, model: str, name: str) -> Row:
+    def row(labels: str, task: SupervisedTask, model: str, name: str) -> Row:
         slower = {"learning_rate": chosen["learning_rate"] / 10} if labels == "slow" else {}
         rate, of = predictions[name]["rate"], "noisy" if labels == "noisy" else "clean"
         values = [

@@ -24,14 +24,14 @@ from scipy.stats import ttest_rel
 import symloss as sl
 from symloss.runs import derive
 from symloss.search.baselines import TRIALS, tuned_settings
-from symloss.tasks import Task, TrainingSettings
+from symloss.tasks import SupervisedTask, TrainingSettings
 
 NOISE = 0.4
 QS = (0.3, 0.5, 0.7, 0.9)
 ROOT = Path(__file__).parent.parent
 
 
-def search(task: Task, seed: int, folder: Path, quick: bool) -> sl.Result:
+def search(task: SupervisedTask, seed: int, folder: Path, quick: bool) -> sl.Result:
     """The search of one seed, gone on with where it was stopped."""
     if (folder / "run.sqlite").exists():
         return sl.resume(folder)
@@ -39,7 +39,7 @@ def search(task: Task, seed: int, folder: Path, quick: bool) -> sl.Result:
     return sl.discover(task, seed=seed, out=folder, **size)
 
 
-def best_gce(task: Task, trials: list[int]) -> tuple[sl.Loss, TrainingSettings]:
+def best_gce(task: SupervisedTask, trials: list[int]) -> tuple[sl.Loss, TrainingSettings]:
     """GCE with q, learning rate and steps chosen on validation data."""
     found = []
     for q in QS:
@@ -51,7 +51,7 @@ def best_gce(task: Task, trials: list[int]) -> tuple[sl.Loss, TrainingSettings]:
     return loss, settings
 
 
-def compare(task: Task, seed: int, discovered: sl.Loss, seeds: int) -> dict[str, Any]:
+def compare(task: SupervisedTask, seed: int, discovered: sl.Loss, seeds: int) -> dict[str, Any]:
     """Test accuracies of the contenders, seed by seed, and paired tests against the discovered loss."""
     trials = [derive(seed, "trial", i) for i in range(TRIALS)]
     ce = task.base_loss()

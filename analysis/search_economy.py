@@ -35,7 +35,7 @@ from symloss.runs import derive, executor
 from symloss.search.loop.race import rank_correlations
 from symloss.search.screen.fingerprint import fingerprint
 from symloss.search.screen.null_scale import null_scale
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask
 
 NAME = "search_economy"
 STUDIES = ("alone", "economy", "controls", "recovery", "sensitivity", "audit")
@@ -150,7 +150,7 @@ class Distance:
         return float((ours.double() - theirs.double()).square().mean())
 
 
-def trained(task: Task, loss: sl.Loss, seed: int) -> Tensor:
+def trained(task: SupervisedTask, loss: sl.Loss, seed: int) -> Tensor:
     """What a model predicts once the search has trained it with the loss, scale taken out and rounded."""
     start = derive(seed, "training", 0)
     tree = weighted_from(loss)
@@ -161,7 +161,7 @@ def trained(task: Task, loss: sl.Loss, seed: int) -> Tensor:
         return torch.as_tensor(model(task.val.X))
 
 
-def load(job: Job) -> Task:
+def load(job: Job) -> SupervisedTask:
     """The task of a cell."""
     if job.study in ("controls", "audit"):
         task = sl.load_task(job.task, **NOISY[job.task])
@@ -232,7 +232,7 @@ _SETTLED = re.compile(r"trained at learning rate (\S+) for (\d+) steps")
 _AWAY = re.compile(r"gate: (\d+) trees turned away")
 
 
-def search(task: Task, seed: int, options: dict[str, Any]) -> dict[str, Any]:
+def search(task: SupervisedTask, seed: int, options: dict[str, Any]) -> dict[str, Any]:
     """One search: what it cost in processor and in wall-clock seconds, and what it found."""
     load_before, cpu, wall = os.getloadavg()[0], processor(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -253,7 +253,7 @@ def search(task: Task, seed: int, options: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test(task: Task, result: sl.search.Result) -> float:
+def test(task: SupervisedTask, result: sl.search.Result) -> float:
     """The mean test metric of the picked loss over three fresh seeds, trained as the search trained."""
     seeds = [derive(result.seed, "test", i) for i in range(3)]
     for note in result.notes:
@@ -269,7 +269,7 @@ def processor() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def key(loss: Weighted, task: Task) -> str:
+def key(loss: Weighted, task: SupervisedTask) -> str:
     """The dynamics class of a loss on a task."""
     program, edges = loss.graph()
     return fingerprint(program, task.kind, task.classes, edges)

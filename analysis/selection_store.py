@@ -31,7 +31,7 @@ from symloss.runs import RunStore, derive, executor
 from symloss.search.loop.settle import settle
 from symloss.search.loop.workers import Workers
 from symloss.search.settings import SearchSettings
-from symloss.tasks import Split, Task
+from symloss.tasks import Split, SupervisedTask
 
 ROOT = Path(__file__).parent.parent
 CLEAN_SEEDS = 2
@@ -39,7 +39,7 @@ CLEAN_SEEDS = 2
 CHUNK = 25
 
 
-def _fashion(seed: int) -> Task:
+def _fashion(seed: int) -> SupervisedTask:
     """2,000 training rows of the official training part, another 2,000 to a seed; its test part whole."""
     task = sl.load_task("fashion-mnist", label_noise=0.4, seed=seed)
     order = torch.randperm(len(task.train), generator=torch.Generator().manual_seed(seed))
@@ -48,7 +48,7 @@ def _fashion(seed: int) -> Task:
     return replace(task, train=train, val=val)
 
 
-TASKS: dict[str, tuple[int, Callable[[int], Task]]] = {
+TASKS: dict[str, tuple[int, Callable[[int], SupervisedTask]]] = {
     "digits": (10, lambda seed: sl.load_task("digits", label_noise=0.4, seed=seed)),
     "letter": (5, lambda seed: sl.load_task("keel:letter", label_noise=0.4, seed=seed)),
     "diabetes": (5, lambda seed: sl.load_task("diabetes", outliers=0.1, seed=seed)),
@@ -58,7 +58,7 @@ TASKS: dict[str, tuple[int, Callable[[int], Task]]] = {
 """By name the number of task seeds, and the task of one; each seed draws split, noise and test rows anew."""
 
 
-def clean_scores(task: Task, formulas: Sequence[str], seed: int) -> list[list[float | None]]:
+def clean_scores(task: SupervisedTask, formulas: Sequence[str], seed: int) -> list[list[float | None]]:
     """The test metric of a model trained with each formula, over the training seeds; None where it diverged."""
     found: list[list[float | None]] = [[] for _ in formulas]
     for i in range(CLEAN_SEEDS):
@@ -75,7 +75,7 @@ def clean_scores(task: Task, formulas: Sequence[str], seed: int) -> list[list[fl
     return found
 
 
-def store(name: str, seed: int, task: Task, folder: Path, size: dict[str, Any]) -> dict[str, Any]:
+def store(name: str, seed: int, task: SupervisedTask, folder: Path, size: dict[str, Any]) -> dict[str, Any]:
     """One search and the clean scores of all that it trained."""
     if (folder / "run.sqlite").exists():
         result = sl.resume(folder, task if name == "fashion-mnist" else None)

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 import symloss as sl
 from analysis.study import Study
 from symloss.report.style import COLOURS, GREEN, VERMILION, figure
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask
 from symloss.tasks.train.loop import predict
 
 XI = 0.2
@@ -59,7 +59,7 @@ def remainder(logits: Tensor, targets: Tensor) -> Tensor:
     return XI * (CLASSES - 1) / CLASSES * (-math.log(CLASSES - 1) - others)
 
 
-def trained(task: Task, name: str, seed: int, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def trained(task: SupervisedTask, name: str, seed: int, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """One trained model: its test metrics, the remainder while it trained, and how exact the identity was."""
     path: list[float] = []
     gap = 0.0
@@ -84,7 +84,7 @@ def trained(task: Task, name: str, seed: int, chosen: Mapping[str, Any]) -> dict
     return found
 
 
-def embedded(task: Task, model: nn.Module, count: int) -> dict[str, Any]:
+def embedded(task: SupervisedTask, model: nn.Module, count: int) -> dict[str, Any]:
     """t-SNE of the penultimate layer on validation data, and how well its classes lie apart."""
     rows, labels = task.val.X[:count], task.val.y[:count].numpy()
     assert isinstance(model, nn.Sequential)

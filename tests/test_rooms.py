@@ -55,3 +55,26 @@ def test_formula_rooms_never_load_torch(room: str) -> None:
 def test_importing_the_package_is_light() -> None:
     code = "import symloss, sys; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib', 'deap')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def _loaded(path: Path) -> set[str]:
+    """The modules that a file imports when it is loaded: at the top, and not for type checkers alone."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_the_files_of_the_tasks_room_import_each_other_one_way() -> None:
+    room = ROOT / "tasks"
+    files = {
+        "symloss." + ".".join(path.relative_to(ROOT).with_suffix("").parts): _loaded(path)
+        for path in room.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    while files:
+        free = [name for name, loaded in files.items() if not loaded & files.keys() - {name}]
+        assert free, f"a circle among {', '.join(sorted(files))}"
+        for name in free:
+            del files[name]

@@ -13,7 +13,7 @@ from symloss.expr import Program
 from symloss.expr.trees import Weighted
 from symloss.meta.dense import Dense, Weights, dense_layers, weights_of
 from symloss.meta.tune import task_context
-from symloss.tasks import Task, TrainingSettings
+from symloss.tasks import SupervisedTask, TrainingSettings
 
 __all__ = ["fit_population"]
 
@@ -21,7 +21,7 @@ __all__ = ["fit_population"]
 def fit_population(
     programs: Sequence[Program],
     coefs: Sequence[Tensor],
-    task: Task,
+    task: SupervisedTask,
     *,
     seed: int,
     settings: TrainingSettings | None = None,
@@ -60,7 +60,7 @@ def _train(
     programs: Sequence[Program],
     coefs: Sequence[Tensor],
     weights: Weights,
-    task: Task,
+    task: SupervisedTask,
     seed: int,
     settings: TrainingSettings,
 ) -> Weights:
@@ -97,7 +97,7 @@ def _train(
 
 
 def _fit_alone(
-    program: Program, coefs: Tensor, task: Task, seed: int, settings: TrainingSettings
+    program: Program, coefs: Tensor, task: SupervisedTask, seed: int, settings: TrainingSettings
 ) -> nn.Module:
     if "w" in program.tokens and task.train.w is not None:
         # The task knows the weight of each row that a formula asks for.

@@ -18,7 +18,7 @@ from symloss.expr import Program
 from symloss.meta.dense import Dense, Weights, dense_layers, moved, weights_of
 from symloss.meta.hypergradient import inner_factor, one_step_hypergradient
 from symloss.runs import derive
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask, Task
 
 __all__ = ["SPREAD", "Tuned", "initial_coefficients", "task_context", "tune"]
 
@@ -55,7 +55,7 @@ def initial_coefficients(program: Program, seed: int, spread: float = SPREAD) ->
     return 1 + spread * torch.randn(program.size - 1, generator=generator)
 
 
-def task_context(task: Task, rows: Tensor | None = None) -> dict[str, Tensor]:
+def task_context(task: SupervisedTask, rows: Tensor | None = None) -> dict[str, Tensor]:
     """What `pi` stands for on this task, and `w` on these rows of its training part."""
     context = {} if task.priors is None else {"pi": task.priors}
     if rows is not None and task.train.w is not None:
@@ -89,25 +89,26 @@ def tune(
     (torch.Size([3]), 'batched')
     """
     tasks = [task] if isinstance(task, Task) else list(task)
+    supervised = [each for each in tasks if isinstance(each, SupervisedTask)]
     starts = [initial_coefficients(program, seed) for program in programs]
-    if not all(each.has_gradients for each in tasks):
+    if len(supervised) < len(tasks):
         reason = "the trainer is a black box: no gradient through training"
         return [Tuned(torch.ones_like(start), reason, "none") for start in starts]
     sizes = [len(start) for start in starts]
-    phi = torch.ones(len(programs), max(sizes, default=0), device=tasks[0].device)
+    phi = torch.ones(len(programs), max(sizes, default=0), device=supervised[0].device)
     for i, start in enumerate(starts):
         phi[i, : sizes[i]] = start
     mean, square = torch.zeros_like(phi), torch.zeros_like(phi)
     reasons = ["" if size else "no coefficient to tune" for size in sizes]
     method = "none"
-    batches = zip(*(_meta_batches(each, seed, steps) for each in tasks), strict=True)
+    batches = zip(*(_meta_batches(each, seed, steps) for each in supervised), strict=True)
     for step, drawn in enumerate(batches, start=1):
         alive = [i for i, reason in enumerate(reasons) if not reason]
         if not alive:
             break
         coefs = [phi[i, : sizes[i]] for i in alive]
         rows = []
-        for each, (origin, *batch) in zip(tasks, drawn, strict=True):
+        for each, (origin, *batch) in zip(supervised, drawn, strict=True):
             model = each.build_model(origin)
             found, method = _hypergradients([programs[i] for i in alive], coefs, model, each, *batch)
             rows.append(found)
@@ -128,7 +129,9 @@ def tune(
     ]
 
 
-def _meta_batches(task: Task, seed: int, steps: int) -> Iterator[tuple[int, Batch, Batch, dict[str, Tensor]]]:
+def _meta_batches(
+    task: SupervisedTask, seed: int, steps: int
+) -> Iterator[tuple[int, Batch, Batch, dict[str, Tensor]]]:
     """For each meta-step the seed of its start, a training and a validation batch, and the former's context."""
     order = derive(seed, "tuning", "train")
     train, places = task.minibatches(order, steps), task.batches(order, steps)
@@ -142,7 +145,7 @@ def _hypergradients(
     programs: Sequence[Program],
     coefs: Sequence[Tensor],
     model: nn.Module,
-    task: Task,
+    task: SupervisedTask,
     train: Batch,
     val: Batch,
     context: dict[str, Tensor],
@@ -167,7 +170,7 @@ def _shared_forward(
     programs: Sequence[Program],
     coefs: Sequence[Tensor],
     weights: Weights,
-    task: Task,
+    task: SupervisedTask,
     train: Batch,
     val: Batch,
     context: dict[str, Tensor],

@@ -19,12 +19,15 @@ SIGNIFICANT = 0.05
 
 def describe(task: Mapping[str, Any]) -> str:
     """What `Task.describe` says, in a line, and its remarks about the data, a line each."""
-    sizes = "/".join(str(count) for count in task["sizes"].values())
+    if task["sizes"] is None:  # the function of a user keeps its data and its model to itself
+        data = "trained by a function"
+    else:
+        data = f"{'/'.join(map(str, task['sizes'].values()))} instances, {task['model']}"
     classes = f", {task['classes']} classes" if task.get("classes") else ""
     changed = "".join(
         f", {name.replace('_', ' ')} {value:g}" for name, value in task.get("modifiers", {}).items() if value
     )
-    head = f"{task['name']}: {task['kind']}{classes}, {sizes} instances, {task['model']}, {task['metric']}"
+    head = f"{task['name']}: {task['kind']}{classes}, {data}, {task['metric']}"
     return "\n".join([head + changed, *(f"  {note}" for note in task.get("notes", []))])
 
 

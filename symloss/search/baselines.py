@@ -17,7 +17,7 @@ from symloss.search.loop.workers import place_for
 from symloss.search.prepare import prepare
 from symloss.search.record.codec import baseline_record
 from symloss.search.record.result import Baseline, Result
-from symloss.search.schedules import RATES, TRIALS, best_settings, curve, fitness, tuned_settings
+from symloss.search.schedules import TRIALS, best_settings, curve, fitness, rates, tuned_settings
 from symloss.search.settings import SearchSettings
 from symloss.tasks import Task, TrainingSettings
 from symloss.zoo import named, names
@@ -93,9 +93,9 @@ class _Bench:
 
     def tuned(self, loss: Loss, trials: Sequence[int]) -> TrainingSettings:
         """As `tuned_settings`."""
-        rates = RATES if self.task.has_gradients else (1.0,)
-        found = iter(self.ask(_curve, [(loss, rate, seed) for rate in rates for seed in trials]))
-        return best_settings(self.task, {rate: [next(found) for _ in trials] for rate in rates})
+        tried = rates(self.task)
+        found = iter(self.ask(_curve, [(loss, rate, seed) for rate in tried for seed in trials]))
+        return best_settings(self.task, {rate: [next(found) for _ in trials] for rate in tried})
 
 
 def _alone(function: Callable[[Task, Job], Any], task: Task, job: Job) -> Any:
@@ -119,11 +119,7 @@ def _validated(task: Task, job: Job) -> float:
 def _measured(task: Task, job: Job) -> tuple[float, float]:
     """Validation and test metric, of one and the same model."""
     loss, settings, seed = job
-    if not task.has_gradients:
-        scores = [task.score(loss, seed=seed, settings=settings, split=split) for split in ("val", "test")]
-        return scores[0][task.metric], scores[1][task.metric]
-    model = task.fit(loss, seed=seed, settings=settings)
-    return task.evaluate(model)[task.metric], task.evaluate(model, split="test")[task.metric]
+    return task.score_parts(loss, seed=seed, settings=settings)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from symloss.expr import parse, register_primitive
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.search.loop.engine import task_signs
 from symloss.search.settings import SearchSettings
-from symloss.tasks import Task, rebuild
+from symloss.tasks import SupervisedTask, Task, rebuild
 
 if TYPE_CHECKING:
     from symloss.tasks import Metric
@@ -49,7 +49,7 @@ def prepare(
         kinds = ", ".join(f"{each.name} ({each.kind})" for each in tasks)
         raise TaskError(f"one loss serves tasks of one kind only, got {kinds}")
     if metric is not None:
-        tasks = [each.with_metric(metric) for each in tasks]
+        tasks = [_with_metric(each, metric) for each in tasks]
     if settings.model is not None:
         tasks = [_with_model(each, settings.model) for each in tasks]
     return _placed(tasks, device, executor)
@@ -71,7 +71,7 @@ def _placed(tasks: Sequence[Task], device: str, executor: str) -> tuple[Task, ..
     if problem:
         raise TaskError(f"the device {str(device)!r} cannot be used here ({problem}): choose another, as cpu")
     if device != "cpu":
-        tasks = [each.to(device) if each.has_gradients else each for each in tasks]
+        tasks = [each.to(device) for each in tasks]
     if executor != "serial":
         try:
             pickle.dumps(tasks)
@@ -83,9 +83,15 @@ def _placed(tasks: Sequence[Task], device: str, executor: str) -> tuple[Task, ..
     return tuple(tasks)
 
 
+def _with_metric(task: Task, metric: str | Metric | Callable[..., float]) -> Task:
+    if not isinstance(task, SupervisedTask):
+        raise TaskError(f"{task.name} reports a metric of its own: name it in from_function")
+    return task.with_metric(metric)
+
+
 def _with_model(task: Task, model: str) -> Task:
     """The preset's model, where the task has not a model of the user's or of images."""
-    if task.has_gradients and task.describe()["model"] == "mlp":
+    if isinstance(task, SupervisedTask) and task.describe()["model"] == "mlp":
         return task.with_model(model)
     return task
 
@@ -177,7 +183,7 @@ def check_symbols(settings: SearchSettings, tasks: Sequence[Task]) -> None:
 def remarks(tasks: Sequence[Task], settings: SearchSettings) -> list[str]:
     """What a reader of the result should know: fallbacks that were taken."""
     said = []
-    black = [task.name for task in tasks if not task.has_gradients]
+    black = [task.name for task in tasks if not isinstance(task, SupervisedTask)]
     if settings.tunes and black:
         said.append(
             f"{', '.join(black)}: trained by a function, so coefficients are not tuned and scale stays"

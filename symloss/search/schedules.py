@@ -11,12 +11,20 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import nn
-
 from symloss.expr import Loss
-from symloss.tasks import Task, TrainingSettings
+from symloss.tasks import SupervisedTask, Task, TrainingSettings
 
-__all__ = ["RATES", "STOPS", "TRIALS", "best_settings", "curve", "fitness", "stops", "tuned_settings"]
+__all__ = [
+    "RATES",
+    "STOPS",
+    "TRIALS",
+    "best_settings",
+    "curve",
+    "fitness",
+    "rates",
+    "stops",
+    "tuned_settings",
+]
 
 RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Learning rates that are tried, as multiples of the task's."""
@@ -35,32 +43,25 @@ def curve(task: Task, loss: Loss, seed: int, rate: float) -> list[float]:
     """The validation fitness after each of `stops`; infinite from where training diverges.
 
     Args:
-        task: one that trains by gradients, or by a function of the user's.
+        task: of any kind.
         loss: to be trained with.
         seed: of the training.
         rate: times the task's learning rate; 1 where the trainer is the user's, whose rate is not ours.
     """
     settings = replace(task.settings, learning_rate=task.settings.learning_rate * rate)
-    wanted = stops(task)
-    if not task.has_gradients:
-        return [
-            fitness(task, task.score(loss, seed=seed, settings=replace(settings, steps=stop))[task.metric])
-            for stop in wanted
-        ]
-    found: dict[int, float] = {}
+    found = task.score_steps(loss, stops(task), seed=seed, settings=settings)
+    return [fitness(task, value) for value in found]
 
-    def look(step: int, model: nn.Module) -> None:
-        if step in wanted:
-            found[step] = fitness(task, task.evaluate(model)[task.metric])
 
-    task.fit(loss, seed=seed, settings=settings, on_step=look)
-    return [found.get(stop, math.inf) for stop in wanted]
+def rates(task: Task) -> tuple[float, ...]:
+    """The learning rates that are tried on a task: those of a user's trainer are not ours to change."""
+    return RATES if isinstance(task, SupervisedTask) else (1.0,)
 
 
 def tuned_settings(task: Task, loss: Loss, trials: Sequence[int]) -> TrainingSettings:
     """The learning rate and number of steps of the best mean validation fitness over some training seeds."""
-    rates = RATES if task.has_gradients else (1.0,)
-    return best_settings(task, {rate: [curve(task, loss, seed, rate) for seed in trials] for rate in rates})
+    curves = {rate: [curve(task, loss, seed, rate) for seed in trials] for rate in rates(task)}
+    return best_settings(task, curves)
 
 
 def best_settings(task: Task, curves: dict[float, list[list[float]]]) -> TrainingSettings:

@@ -7,20 +7,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from symloss.errors import TaskError
 from symloss.tasks.data.dataset import DataSet, standardise
 from symloss.tasks.data.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
-from symloss.tasks.data.parts import Split
+from symloss.tasks.data.parts import Split, class_shares
 from symloss.tasks.data.splits import Indices, cut, split_indices
-from symloss.tasks.task import Task
+from symloss.tasks.supervised import SupervisedTask
 from symloss.tasks.train.augment import Augmentation
 from symloss.tasks.train.metrics import DEFAULT_METRIC, AnyMetric, get_metric
 from symloss.tasks.train.models import ModelFactory, architecture
 from symloss.tasks.train.settings import TrainingSettings
 
-__all__ = ["assemble", "class_shares"]
+__all__ = ["assemble"]
 
 
 def assemble(
@@ -35,7 +34,7 @@ def assemble(
     settings: TrainingSettings | None = None,
     augment: str | Augmentation | None = None,
     origin: dict[str, Any] | None = None,
-) -> Task:
+) -> SupervisedTask:
     """The task of a data set; see `load_task` for the arguments.
 
     Raises:
@@ -77,7 +76,7 @@ def assemble(
         "notes": [*data.notes, *notes, *_said(data), *_twins(inputs, parts)],
         "origin": origin,
     }
-    task = Task(
+    task = SupervisedTask(
         name=data.name,
         kind=data.kind,
         measure=get_metric(DEFAULT_METRIC[data.kind] if metric is None else metric, data.kind),
@@ -118,19 +117,6 @@ def _classes(data: DataSet, targets: NDArray[Any]) -> int | None:
     if data.kind == "regression":
         return None
     return targets.shape[1] if data.kind == "multilabel" else len(data.class_names)
-
-
-def class_shares(kind: str, labels: Tensor, classes: int | None) -> Tensor | None:
-    """Share of each class, or of each label's ones, `[C]`, in (0, 1); None for regression."""
-    if kind == "regression":
-        return None
-    size = len(labels)
-    if kind == "multilabel":
-        ones = labels.sum(0)
-        # A share of 0 or 1 has no finite logarithm or log-odds.
-        return (ones + 1) / (size + 2) if bool(((ones == 0) | (ones == size)).any()) else ones / size
-    counts = torch.bincount(labels, minlength=classes or 0)
-    return (counts + 1) / (size + len(counts)) if bool((counts == 0).any()) else counts / size
 
 
 def _twins(inputs: NDArray[np.float32], parts: list[Indices]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tasks by name and by file."""
+"""Data sets by name."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from symloss.errors import TaskError
-from symloss.tasks.assemble import assemble
 from symloss.tasks.data import bundled, downloaded
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.folders import data_folder
 from symloss.tasks.data.keel import keel, keel_names
-from symloss.tasks.data.table import read_csv
 from symloss.tasks.names import suggestion
-from symloss.tasks.task import Task
-from symloss.tasks.train.metrics import AnyMetric
-from symloss.tasks.train.models import ModelFactory
-from symloss.tasks.train.settings import TrainingSettings
 
-__all__ = ["Catalogued", "catalogue", "load_csv", "load_task", "task_names"]
+__all__ = ["Catalogued", "catalogue", "read_task", "task_names"]
 
 _PREFIX = "keel:"
 
@@ -116,95 +110,20 @@ def task_names() -> list[str]:
     return list(_ENTRIES)
 
 
-def load_task(
-    name: str,
-    *,
-    label_noise: float = 0.0,
-    imbalance: float | None = None,
-    outliers: float = 0.0,
-    model: str | ModelFactory | None = None,
-    metric: AnyMetric | None = None,
-    seed: int = 0,
-    settings: TrainingSettings | None = None,
-    data: str | Path | None = None,
-) -> Task:
-    """The task of a name, split 60/20/20 without leaks (or as published); test data are never modified.
+def read_task(name: str, data: str | Path | None = None) -> DataSet:
+    """The raw data of a name: one of `task_names()`, or `keel:NAME`.
 
     Args:
-        name: one of `task_names()`, or `keel:NAME`.
-        label_noise: probability with which a training or validation label becomes another, in [0, 1].
-        imbalance: size of the largest class over that of the rarest, geometric between, >= 1 (training and
-            validation).
-        outliers: share of training and validation targets shifted by +-5 standard deviations, in [0, 1].
-        model: `linear`, `mlp`, `mlp-DEPTHxWIDTH`, `lenet5`, or a function that makes a fresh model.
-        metric: a name, a `Metric`, or `(outputs, targets) -> float`; accuracy, macro-F1 or mean squared
-            error unless given.
-        seed: of the split and the modifiers.
-        settings: of the training.
+        name: see above.
         data: the folder of data files; `$SYMLOSS_DATA` or `~/.cache/symloss` unless given.
 
     Raises:
-        TaskError: for an unknown name, absent data, or an option that does not fit.
-
-    >>> load_task("diabetes")
-    <Task diabetes: regression, 265/89/88 instances, mse>
+        TaskError: for an unknown name or absent data.
     """
     if name.startswith(_PREFIX):
-        found = keel(name.removeprefix(_PREFIX), data)
-    elif name in _ENTRIES:
-        entry = _ENTRIES[name]
-        found = entry.load(data) if entry.downloads else entry.load()
-    else:
+        return keel(name.removeprefix(_PREFIX), data)
+    if name not in _ENTRIES:
         known = [*task_names(), *(_PREFIX + each for each in keel_names(data))]
         raise TaskError(f"unknown task {name!r}: {suggestion(name, known if ':' in name else task_names())}")
-    origin = {
-        "name": name, "label_noise": label_noise, "imbalance": imbalance, "outliers": outliers, "seed": seed,
-    }  # fmt: skip
-    return assemble(
-        found, model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-        outliers=outliers, settings=settings, origin={"load_task": origin},
-    )  # fmt: skip
-
-
-def load_csv(
-    path: str | Path,
-    target: str,
-    *,
-    group: str | None = None,
-    kind: str | None = None,
-    weight: str | None = None,
-    label_noise: float = 0.0,
-    imbalance: float | None = None,
-    outliers: float = 0.0,
-    model: str | ModelFactory | None = None,
-    metric: AnyMetric | None = None,
-    seed: int = 0,
-    settings: TrainingSettings | None = None,
-) -> Task:
-    """A task of one's own CSV file, split 60/20/20.
-
-    The file is UTF-8 with a header; `,` `;` tab or `|` separate (with `;`, numbers may have a decimal comma).
-    Missing values, text and constant columns are handled as `describe()["notes"]` says, by the training rows
-    alone; rows without a target are left out.
-
-    Args:
-        path: the file.
-        target: the column to predict; several, separated by commas, are 0/1 labels (multilabel).
-        group: a column whose groups are never in two parts; it is no feature.
-        kind: of the task. Unless given: classification when the target is text, has two values, or few
-            different whole numbers (at most 20 and one for each 20 rows), else regression.
-        weight: a column of instance weights, what `w` in a formula means; it is no feature.
-        label_noise, imbalance, outliers, model, metric, seed, settings: see `load_task`.
-
-    Raises:
-        TaskError: for a file, a column or a target that cannot be used.
-    """
-    found = read_csv(path, target, group=group, kind=kind, weight=weight)
-    origin = {
-        "path": str(Path(path).absolute()), "target": target, "group": group, "kind": kind, "weight": weight,
-        "label_noise": label_noise, "imbalance": imbalance, "outliers": outliers, "seed": seed,
-    }  # fmt: skip
-    return assemble(
-        found, model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-        outliers=outliers, settings=settings, origin={"load_csv": origin},
-    )  # fmt: skip
+    entry = _ENTRIES[name]
+    return entry.load(data) if entry.downloads else entry.load()

@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from symloss.errors import TaskError
-from symloss.tasks.catalogue import load_csv, load_task
-from symloss.tasks.task import Task
+from symloss.tasks.build import load_csv, load_task
+from symloss.tasks.supervised import SupervisedTask
 
 __all__ = ["rebuild"]
 
 # A description comes from a file, so nothing here imports a module or opens a folder that it names: a task
 # that code made has to be given again, and downloaded data are looked for where they always are.
-_MAKERS: dict[str, Callable[..., Task]] = {
+_MAKERS: dict[str, Callable[..., SupervisedTask]] = {
     "load_task": load_task,
     "load_csv": load_csv,
 }
 
 
-def rebuild(description: Mapping[str, Any]) -> Task:
+def rebuild(description: Mapping[str, Any]) -> SupervisedTask:
     """The task that `Task.describe` described, made again from where it came.
 
     Downloaded data and KEEL files are looked for in `$SYMLOSS_DATA` or `~/.cache/symloss`.
@@ -45,7 +45,7 @@ def rebuild(description: Mapping[str, Any]) -> Task:
         task = task.with_settings(**settings)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise TaskError(f"the description of task {name} is damaged ({error}): give the task again") from None
-    if task.has_gradients and task.describe()["model"] != description.get("model"):
+    if task.describe()["model"] != description.get("model"):
         task = _by_name(task.with_model, description, "model")
     if task.metric != description.get("metric"):
         task = _by_name(task.with_metric, description, "metric")
@@ -56,7 +56,9 @@ def rebuild(description: Mapping[str, Any]) -> Task:
     return task
 
 
-def _by_name(change: Callable[[str], Task], description: Mapping[str, Any], key: str) -> Task:
+def _by_name(
+    change: Callable[[str], SupervisedTask], description: Mapping[str, Any], key: str
+) -> SupervisedTask:
     try:
         return change(str(description.get(key)))
     except TaskError as error:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from symloss import discover
 from symloss.errors import TaskError
-from symloss.tasks import Task
+from symloss.tasks import BlackBoxTask, SupervisedTask, Task
 
 X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
 Y = X @ torch.tensor([1.0, -2.0, 0.5, 0.0])
@@ -41,7 +41,8 @@ def train_eval(loss_module, seed, budget):
 
 def test_any_trainer():
     task = Task.from_function(train_eval, kind="regression").with_settings(steps=100)
-    assert not task.has_gradients
+    assert isinstance(task, Task)
+    assert not isinstance(task, SupervisedTask)
     assert task.score(nn.functional.mse_loss, seed=0)["metric"] < 0.01
     assert task.score(nn.functional.mse_loss, seed=0, metrics=["mae", "r2"])["mae"] < 0.1
     assert math.isnan(task.score(nn.functional.mse_loss, seed=0, metrics=["r2"])["r2"])
@@ -65,18 +66,30 @@ def test_directions_and_classes():
     assert "2 assumed" in Task.from_function(accurate, kind="classification").describe()["notes"][1]
 
 
-def test_what_needs_gradients_says_so():
+def test_a_black_box_has_nothing_that_would_only_raise():
     task = Task.from_function(train_eval, kind="regression")
-    with pytest.raises(TaskError, match="use score"):
-        task.fit(nn.functional.mse_loss, seed=0)
-    with pytest.raises(TaskError, match="use score"):
-        task.evaluate(nn.Linear(4, 1))
-    with pytest.raises(TaskError, match="use score"):
-        task.build_model(0)
-    with pytest.raises(TaskError, match="change it there"):
-        task.with_model("mlp")
-    with pytest.raises(TaskError, match="name it in from_function"):
-        task.with_metric("mae")
+    assert isinstance(task, BlackBoxTask)
+    for name in ("fit", "evaluate", "build_model", "minibatches", "with_model", "with_metric", "train"):
+        assert not hasattr(task, name)
+    assert task.to("meta") is task
+    description = task.describe()
+    assert (description["sizes"], description["model"]) == (None, None)
+    with pytest.raises(TaskError, match="reports a metric of its own: name it in from_function"):
+        discover(task, metric="mae", population=2, generations=1)
+
+
+def test_one_training_reports_both_parts():
+    calls = []
+
+    def counting(loss, seed, budget):
+        calls.append(budget)
+        return {"metric": float(budget), "test": 2.0}
+
+    task = Task.from_function(counting, kind="regression").with_settings(steps=7)
+    assert task.score_parts(task.base_loss(), seed=0) == (7.0, 2.0)
+    assert task.test_evaluations == 1
+    assert task.score_steps(task.base_loss(), [2, 4], seed=0) == [2.0, 4.0]
+    assert calls == [7, 2, 4]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +171,7 @@ def test_a_trainer_that_takes_too_long_is_stopped():
 
     task = Task.from_function(slow, kind="regression", time_limit=0.05)
     with pytest.raises(TaskError, match=r"slow took longer than its limit of 0\.05 s"):
-        task.score(task.meta_loss, seed=0)
+        task.score(task.base_loss(), seed=0)
     with pytest.raises(TaskError, match="expected a positive number of seconds"):
         Task.from_function(slow, kind="regression", time_limit=0)
 

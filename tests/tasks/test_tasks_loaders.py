@@ -8,7 +8,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from symloss.errors import TaskError
-from symloss.tasks import Task, load_task, loaders
+from symloss.tasks import Task
+from symloss.tasks.data import loaders
 
 
 def blobs(count, seed):
@@ -62,7 +63,7 @@ def test_fresh_augmentation_each_step():
     (first, _), (second, _) = task.minibatches(0, 2)
     assert not torch.equal(first, second)
     with pytest.raises(TaskError, match="did you mean crop"):
-        list(load_task("wine").__class__.from_arrays(
+        list(Task.from_arrays(
             torch.randn(20, 3, 8, 8), torch.arange(20) % 2, kind="classification", augment="corp"
         ).minibatches(0, 1))  # fmt: skip
 

@@ -21,7 +21,7 @@ from symloss.search.record.memory import Store
 from symloss.search.record.result import Evaluation, FrontRow, Generation
 from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask, Task
 
 __all__ = ["Engine", "task_signs"]
 
@@ -109,7 +109,7 @@ class Engine:
             f"{name}: trained at learning rate {task.settings.learning_rate:g} for {task.settings.steps} "
             "steps, at which the ordinary loss does best on validation data"
             for name, task in zip(self.signs, self.tasks, strict=True)
-            if task.has_gradients
+            if isinstance(task, SupervisedTask)
         ]
 
     @property

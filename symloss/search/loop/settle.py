@@ -12,7 +12,7 @@ from symloss.runs import derive
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.workers import Workers
 from symloss.search.schedules import RATES, TRIALS, best_settings
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask, Task
 
 __all__ = ["settle"]
 
@@ -29,7 +29,7 @@ def settle(workers: Workers, seed: int) -> tuple[Task, ...]:
     wanted = [
         (i, rate, derive(seed, "trial", trial))
         for i, task in enumerate(workers.tasks)
-        if task.has_gradients
+        if isinstance(task, SupervisedTask)
         for rate, trial in product(RATES, range(TRIALS))
     ]
     pieces = []

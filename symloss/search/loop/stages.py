@@ -15,6 +15,7 @@ from symloss.search.loop.workers import Workers
 from symloss.search.screen.null_scale import NullScale
 from symloss.search.screen.published import norms_key
 from symloss.search.settings import SearchSettings
+from symloss.tasks import SupervisedTask
 
 __all__ = ["Stages"]
 
@@ -31,7 +32,7 @@ class Stages:
     def __init__(self, settings: SearchSettings, seed: int, workers: Workers) -> None:
         self.settings, self.seed, self.workers = settings, seed, workers
         self.tasks = workers.tasks
-        self.tunes = settings.tunes and all(task.has_gradients for task in self.tasks)
+        self.tunes = settings.tunes and all(isinstance(task, SupervisedTask) for task in self.tasks)
         self._races = {rung: Race(settings.keep, settings.objectives == 2) for rung in settings.rungs}
         self.turned_away: list[Program] = []
         self._first: dict[str, tuple[int, int]] = {}
@@ -64,8 +65,9 @@ class Stages:
                     self._screen.finish(candidate, "")
             if candidate.on_its_way:
                 self._share(candidate, TUNED)
-            if candidate.on_its_way and self.settings.equivalence and self.tasks[0].has_gradients:
-                norms = norms_key(self.tasks[0], candidate.weighted, derive(self.seed, "protocol"))
+            first = self.tasks[0]
+            if candidate.on_its_way and self.settings.equivalence and isinstance(first, SupervisedTask):
+                norms = norms_key(first, candidate.weighted, derive(self.seed, "protocol"))
                 self._share_under(candidate, f"norms {norms}")
         self._train([c for c in candidates if c.on_its_way])
 
@@ -80,7 +82,7 @@ class Stages:
 
     def _filter(self, candidates: Sequence[Candidate]) -> None:
         """The published rejection protocol, where it is asked for and the task can answer: before tuning."""
-        if not self.settings.protocol or not self.tasks[0].has_gradients:
+        if not self.settings.protocol or not isinstance(self.tasks[0], SupervisedTask):
             return
         for candidate, answer in self.workers.ask("protocol", candidates, derive(self.seed, "protocol")):
             candidate.seconds += answer["seconds"]

@@ -23,7 +23,7 @@ from symloss.expr.trees import Weighted
 from symloss.meta import fit_population, tune
 from symloss.search.schedules import curve, stops
 from symloss.search.screen.published import gain
-from symloss.tasks import Task, TrainingSettings
+from symloss.tasks import SupervisedTask, Task, TrainingSettings
 
 __all__ = ["Answer", "Graph", "Piece", "chunks", "do", "fits", "one_thread"]
 
@@ -120,7 +120,7 @@ def _train(piece: Piece) -> list[Answer]:
 def _scores(task: Task, losses: Sequence[Weighted], seed: int, share: float) -> list[tuple[float, str]]:
     """The metric of a fresh model trained with each loss, NaN with a reason where there is none."""
     settings = replace(task.settings, steps=max(1, round(share * task.settings.steps)))
-    if not task.has_gradients:
+    if not isinstance(task, SupervisedTask):
         return [_black_box(task, loss, seed, settings) for loss in losses]
     programs = [loss.program for loss in losses]
     edges = [torch.tensor(loss.edges, dtype=torch.float32, device=task.device) for loss in losses]
@@ -141,6 +141,7 @@ def _black_box(task: Task, loss: Weighted, seed: int, settings: TrainingSettings
 def _protocol(piece: Piece) -> list[Answer]:
     """Of the first task: the published filters know one."""
     task = piece.tasks[0]
+    assert isinstance(task, SupervisedTask)
     losses = [Weighted(Program(tokens), edges) for tokens, edges in piece.graphs]
     return [{"gain": gain(task, loss, piece.seed)} for loss in losses]
 

@@ -14,7 +14,7 @@ from symloss.runs import executor as place_to_work
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.work import Answer, Graph, Piece, chunks, do, fits
 from symloss.search.record.memory import Store
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask, Task
 
 __all__ = ["Workers", "place_for"]
 
@@ -27,7 +27,9 @@ def place_for(tasks: Sequence[Task], executor: str, workers: int) -> AbstractCon
     """
     # torch's optimisers import its compiler when they are first used. A trainer of the user's may do what it
     # likes to a worker: it is not run in this process.
-    needs = [do.__module__, "torch._dynamo"] if all(task.has_gradients for task in tasks) else []
+    needs = (
+        [do.__module__, "torch._dynamo"] if all(isinstance(task, SupervisedTask) for task in tasks) else []
+    )
     return place_to_work(executor, workers, needs=needs)
 
 

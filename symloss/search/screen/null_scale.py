@@ -13,7 +13,7 @@ from torch import Tensor
 from symloss.codegen.interpret import program_loss
 from symloss.expr.trees import Weighted
 from symloss.meta.tune import task_context
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask, Task
 from symloss.tasks.train.objectives import ordinary
 
 __all__ = ["NullScale", "null_scale"]
@@ -43,7 +43,9 @@ class NullScale:
     @cached_property
     def _starts(self) -> list[_Start | None]:
         # The model is made once: the same for every loss.
-        return [_Start.of(task, self.seed) if task.has_gradients else None for task in self.tasks]
+        return [
+            _Start.of(task, self.seed) if isinstance(task, SupervisedTask) else None for task in self.tasks
+        ]
 
 
 def null_scale(tasks: Sequence[Task], loss: Weighted, seed: int) -> float:
@@ -55,13 +57,13 @@ def null_scale(tasks: Sequence[Task], loss: Weighted, seed: int) -> float:
 class _Start:
     """The first batch of a training, and how steep the ordinary loss is there."""
 
-    task: Task
+    task: SupervisedTask
     outputs: Tensor
     targets: Tensor
     ordinary: float
 
     @classmethod
-    def of(cls, task: Task, seed: int) -> _Start:
+    def of(cls, task: SupervisedTask, seed: int) -> _Start:
         inputs, targets = next(iter(task.minibatches(seed, 1)))
         with torch.no_grad():
             outputs = task.build_model(seed)(inputs)

@@ -15,7 +15,7 @@ from torch import Tensor
 from symloss.codegen.interpret import output_gradient
 from symloss.expr.trees import Weighted
 from symloss.meta.tune import task_context
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask
 
 __all__ = ["INSTANCES", "STEPS", "gain", "norms_key"]
 
@@ -24,7 +24,7 @@ STEPS = 1000
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8
 
 
-def gain(task: Task, loss: Weighted, seed: int, steps: int = STEPS) -> float:
+def gain(task: SupervisedTask, loss: Weighted, seed: int, steps: int = STEPS) -> float:
     """By how much the metric improves when the outputs themselves descend the loss; NaN if they diverge.
 
     Adam at the base learning rate, from the outputs of a fresh model on the first training instances.
@@ -44,7 +44,7 @@ def gain(task: Task, loss: Weighted, seed: int, steps: int = STEPS) -> float:
     return before - after if math.isfinite(after) else math.nan
 
 
-def norms_key(task: Task, loss: Weighted, seed: int) -> str:
+def norms_key(task: SupervisedTask, loss: Weighted, seed: int) -> str:
     """The gradient norm of each instance to two significant digits: equal keys share a fitness."""
     outputs, targets = _start(task, seed)
     program, edges = loss.graph()
@@ -54,7 +54,7 @@ def norms_key(task: Task, loss: Weighted, seed: int) -> str:
     return " ".join(f"{len(slope) * norm:.1e}" for norm in norms)
 
 
-def _start(task: Task, seed: int) -> tuple[Tensor, Tensor]:
+def _start(task: SupervisedTask, seed: int) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         outputs = task.build_model(seed)(task.train.X[:INSTANCES])
     return outputs, task.train.y[:INSTANCES]

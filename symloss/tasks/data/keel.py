@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from symloss.errors import TaskError
-from symloss.tasks.arrays import encode_targets
+from symloss.tasks.data.arrays import encode_targets
 from symloss.tasks.data.columns import Column, Columns, make_column
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.folders import data_folder

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-__all__ = ["Split"]
+__all__ = ["Split", "class_shares", "digest"]
 
 
 @dataclass(frozen=True)
@@ -30,3 +32,28 @@ class Split:
     def to(self, device: torch.device | str) -> Split:
         """The same part on another device."""
         return Split(self.X.to(device), self.y.to(device), None if self.w is None else self.w.to(device))
+
+
+def digest(kind: str, parts: Iterable[Split]) -> str:
+    """Hexadecimal SHA-256 of a kind of task and of every number in its parts."""
+    found = hashlib.sha256(kind.encode())
+    for part in parts:
+        for tensor in (part.X, part.y, part.w):
+            if tensor is not None:
+                array = tensor.detach().cpu().contiguous().numpy()
+                found.update(f"{array.dtype}{array.shape}".encode())
+                found.update(array.tobytes())
+    return found.hexdigest()
+
+
+def class_shares(kind: str, labels: Tensor, classes: int | None) -> Tensor | None:
+    """Share of each class, or of each label's ones, `[C]`, in (0, 1); None for regression."""
+    if kind == "regression":
+        return None
+    size = len(labels)
+    if kind == "multilabel":
+        ones = labels.sum(0)
+        # A share of 0 or 1 has no finite logarithm or log-odds.
+        return (ones + 1) / (size + 2) if bool(((ones == 0) | (ones == size)).any()) else ones / size
+    counts = torch.bincount(labels, minlength=classes or 0)
+    return (counts + 1) / (size + len(counts)) if bool((counts == 0).any()) else counts / size

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
-from symloss.tasks.arrays import encode_targets
+from symloss.tasks.data.arrays import encode_targets
 from symloss.tasks.data.columns import Column, Columns, make_column
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.names import suggestion

@@ -1,8 +1,9 @@
-"""A task of one's own data loaders."""
+"""Data loaders of the user, read once into memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,68 +11,48 @@ import torch
 from torch import Tensor
 
 from symloss.errors import TaskError
-from symloss.tasks.arrays import encode_targets
-from symloss.tasks.assemble import class_shares
+from symloss.tasks.data.arrays import encode_targets
 from symloss.tasks.data.parts import Split
-from symloss.tasks.task import Task
-from symloss.tasks.train.augment import Augmentation
 from symloss.tasks.train.loop import seeded
-from symloss.tasks.train.metrics import DEFAULT_METRIC, AnyMetric, get_metric
-from symloss.tasks.train.models import ModelFactory
-from symloss.tasks.train.settings import TrainingSettings
 
-__all__ = ["from_loaders"]
+__all__ = ["Loaded", "read_loaders"]
 
 LARGEST_BYTES = 8 * 2**30
 _GENERIC = "for other batches, or data that do not fit in memory, use Task.from_function"
 
 
-def from_loaders(
-    train: Iterable[Any],
-    val: Iterable[Any],
-    test: Iterable[Any],
-    *,
-    model: str | ModelFactory,
-    kind: str,
-    metric: AnyMetric | None,
-    classes: int | None,
-    name: str,
-    settings: TrainingSettings | None,
-    augment: str | Augmentation | None,
-) -> Task:
-    """See `Task.from_loaders`."""
-    parts, sizes = [], []
-    for which, loader in (("train", train), ("val", val), ("test", test)):
-        inputs, targets, size = _read(loader, which)
-        parts.append((inputs, targets))
-        sizes.append(size)
-    shapes = {tuple(inputs.shape[1:]) for inputs, _ in parts}
+@dataclass(frozen=True)
+class Loaded:
+    """What three loaders gave.
+
+    Attributes:
+        parts: training, validation and test part.
+        classes: number of classes or labels; None for regression.
+        scale: mean and standard deviation by which regression targets were standardised, or None.
+        batch_size: of the training loader.
+    """
+
+    parts: tuple[Split, Split, Split]
+    classes: int | None
+    scale: dict[str, float] | None
+    batch_size: int
+
+
+def read_loaders(
+    train: Iterable[Any], val: Iterable[Any], test: Iterable[Any], kind: str, classes: int | None
+) -> Loaded:
+    """Everything that three loaders give, each read once; see `Task.from_loaders`.
+
+    Raises:
+        TaskError: for loaders that give something else than batches of one shape, or too much of them.
+    """
+    read = [_read(loader, which) for which, loader in (("train", train), ("val", val), ("test", test))]
+    shapes = {tuple(inputs.shape[1:]) for inputs, _, _ in read}
     if len(shapes) > 1:
         raise TaskError(f"the loaders give instances of different shapes: {', '.join(map(str, shapes))}")
-    labels, count, scale = _targets([targets for _, targets in parts], kind, classes)
-    splits = [Split(inputs, label) for (inputs, _), label in zip(parts, labels, strict=True)]
-    notes = ["data as the loaders gave them, read once and kept in memory; inputs are not scaled"]
-    if scale:
-        notes.append("targets standardised by the training part: errors are in its standard deviations")
-    task = Task(
-        name=name,
-        kind=kind,
-        measure=get_metric(DEFAULT_METRIC[kind] if metric is None else metric, kind),
-        train=splits[0],
-        val=splits[1],
-        _test=splits[2],
-        classes=count,
-        factory=_no_model,
-        settings=settings or TrainingSettings(batch_size=sizes[0]),
-        priors=class_shares(kind, splits[0].y, count),
-        augment=augment,
-        facts={"source": "loaders of the user", "target_scale": scale, "notes": notes, "origin": None},
-    )
-    return task.with_model(model).with_metric(task.measure)
-
-
-def _no_model() -> torch.nn.Module:
-    raise TaskError("no model: choose one with with_model")
+    labels, count, scale = _targets([targets for _, targets, _ in read], kind, classes)
+    first, second, third = (Split(inputs, label) for (inputs, _, _), label in zip(read, labels, strict=True))
+    return Loaded((first, second, third), count, scale, read[0][2])
 
 
 def _read(loader: Iterable[Any], which: str) -> tuple[Tensor, Tensor, int]:

@@ -12,10 +12,10 @@ from symloss.errors import TaskError
 from symloss.expr import KINDS
 from symloss.tasks.data.dataset import DataSet, Numbers
 
-__all__ = ["encode_targets", "from_arrays"]
+__all__ = ["encode_targets", "read_arrays"]
 
 
-def from_arrays(
+def read_arrays(
     X: ArrayLike, y: ArrayLike, *, kind: str, groups: ArrayLike | None, weights: ArrayLike | None, name: str
 ) -> DataSet:
     """The data set of these arrays; see `Task.from_arrays`.

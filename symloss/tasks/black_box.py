@@ -1,0 +1,146 @@
+"""A task whose training is somebody else's: any trainer as a black box."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, NoReturn, Self
+
+import torch
+from torch import Tensor
+
+from symloss.deadline import OutOfTime, time_limit
+from symloss.errors import TaskError
+from symloss.expr import Loss
+from symloss.tasks.task import Task
+from symloss.tasks.train.loop import InstanceLoss
+from symloss.tasks.train.metrics import AnyMetric, Metric, get_metric
+from symloss.tasks.train.settings import TrainingSettings
+
+__all__ = ["BlackBoxTask", "TrainEval", "reported"]
+
+TrainEval = Callable[[Any, int, int], Mapping[str, float]]
+
+
+def reported(name: str, greater_is_better: bool) -> Metric:
+    """A metric that is known by its name and direction alone: a trainer reports it, nothing here computes it."""
+    return Metric(name, _not_computed, greater_is_better)
+
+
+def _not_computed(outputs: Tensor, targets: Tensor) -> NoReturn:
+    raise TaskError("the metric is reported by the function of the user: use score")
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class BlackBoxTask(Task):
+    """A task that can only be scored: it wraps `train_eval(loss_module, seed, budget) -> {"metric": float, ...}`.
+
+    Attributes:
+        train_eval: trains a model of its own and reports.
+        time_limit: seconds that one training may take.
+    """
+
+    train_eval: TrainEval
+    time_limit: float = math.inf
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of the kind and of where the function is defined; its data are not known."""
+        return hashlib.sha256(f"{self.kind} {self.facts['source']}".encode()).hexdigest()
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name}: {self.kind}, trained by a function, {self.metric}>"
+
+    def describe(self) -> dict[str, Any]:
+        """See `Task.describe`; `sizes` and `model` are the function's own business, so None."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "metric": self.metric,
+            "greater_is_better": self.measure.greater_is_better,
+            "classes": self.classes,
+            "sizes": None,
+            "model": None,
+            "settings": asdict(self.settings),
+            "fingerprint": self.fingerprint,
+            **self.facts,
+        }
+
+    def to(self, device: torch.device | str) -> Self:
+        """The task itself: where its data are is up to the function."""
+        return self
+
+    def score(
+        self,
+        loss: InstanceLoss | Loss,
+        *,
+        seed: int,
+        settings: TrainingSettings | None = None,
+        split: str = "val",
+        metrics: Sequence[AnyMetric] | None = None,
+    ) -> dict[str, float]:
+        """What the function reports after training with this loss.
+
+        The key `"metric"` (or the metric's own name) is its validation result, `"test"` its test result;
+        a split or metric that it does not report is NaN.
+
+        Raises:
+            TaskError: when the function fails, takes too long, or returns something else.
+        """
+        self.ledger[split] += 1
+        found = self._run(loss, seed, settings or self.settings)
+        if split == "test":
+            return {self.metric: _number(found.get("test", math.nan))}
+        values = {self.metric: self._primary(found)}
+        for metric in metrics or ():
+            name = metric if isinstance(metric, str) else get_metric(metric).name
+            values.setdefault(name, _number(found.get(name, math.nan)))
+        return values
+
+    def score_parts(
+        self, loss: InstanceLoss | Loss, *, seed: int, settings: TrainingSettings | None = None
+    ) -> tuple[float, float]:
+        """See `Task.score_parts`; NaN for a test result that is not reported."""
+        self.ledger.update(("val", "test"))
+        found = self._run(loss, seed, settings or self.settings)
+        return self._primary(found), _number(found.get("test", math.nan))
+
+    def score_steps(
+        self,
+        loss: InstanceLoss | Loss,
+        steps: Sequence[int],
+        *,
+        seed: int,
+        settings: TrainingSettings | None = None,
+    ) -> list[float]:
+        """See `Task.score_steps`: a training for each, as nothing can be seen on the way."""
+        budgets = [replace(settings or self.settings, steps=step) for step in steps]
+        return [self.score(loss, seed=seed, settings=budget)[self.metric] for budget in budgets]
+
+    def _primary(self, found: Mapping[str, float]) -> float:
+        return _number(found.get(self.metric, found.get("metric", math.nan)))
+
+    def _run(self, loss: InstanceLoss | Loss, seed: int, settings: TrainingSettings) -> Mapping[str, float]:
+        module = loss.to_torch() if isinstance(loss, Loss) else loss
+        try:
+            with nullcontext() if math.isinf(self.time_limit) else time_limit(self.time_limit):
+                found = self.train_eval(module, seed, settings.steps)
+        except OutOfTime:
+            raise TaskError(f"{self.name} took longer than its limit of {self.time_limit:g} s") from None
+        except Exception as error:
+            raise TaskError(f"{self.name} failed with {type(error).__name__}: {error}") from error
+        if not isinstance(found, Mapping) or not {"metric", self.metric} & set(found):
+            got = sorted(found) if isinstance(found, Mapping) else type(found).__name__
+            raise TaskError(f'{self.name} returned {got}: expected {{"metric": float, ...}}')
+        return found
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TaskError(f"the trainer reported {value!r}: expected a number") from None

@@ -1,0 +1,289 @@
+"""The ways to make a task: by name, of a file, of arrays, of loaders, of a function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from symloss.errors import TaskError
+from symloss.expr import KINDS
+from symloss.tasks.assemble import assemble
+from symloss.tasks.black_box import BlackBoxTask, TrainEval, reported
+from symloss.tasks.catalogue import read_task
+from symloss.tasks.data.arrays import read_arrays
+from symloss.tasks.data.loaders import read_loaders
+from symloss.tasks.data.parts import class_shares
+from symloss.tasks.data.table import read_csv
+from symloss.tasks.supervised import SupervisedTask
+from symloss.tasks.task import Task
+from symloss.tasks.train.augment import Augmentation
+from symloss.tasks.train.metrics import DEFAULT_METRIC, METRICS, AnyMetric, get_metric
+from symloss.tasks.train.models import ModelFactory, architecture
+from symloss.tasks.train.settings import TrainingSettings
+
+__all__ = ["from_arrays", "from_function", "from_loaders", "load_csv", "load_task"]
+
+
+def load_task(
+    name: str,
+    *,
+    label_noise: float = 0.0,
+    imbalance: float | None = None,
+    outliers: float = 0.0,
+    model: str | ModelFactory | None = None,
+    metric: AnyMetric | None = None,
+    seed: int = 0,
+    settings: TrainingSettings | None = None,
+    data: str | Path | None = None,
+) -> SupervisedTask:
+    """The task of a name, split 60/20/20 without leaks (or as published); test data are never modified.
+
+    Args:
+        name: one of `task_names()`, or `keel:NAME`.
+        label_noise: probability with which a training or validation label becomes another, in [0, 1].
+        imbalance: size of the largest class over that of the rarest, geometric between, >= 1 (training and
+            validation).
+        outliers: share of training and validation targets shifted by +-5 standard deviations, in [0, 1].
+        model: `linear`, `mlp`, `mlp-DEPTHxWIDTH`, `lenet5`, or a function that makes a fresh model.
+        metric: a name, a `Metric`, or `(outputs, targets) -> float`; accuracy, macro-F1 or mean squared
+            error unless given.
+        seed: of the split and the modifiers.
+        settings: of the training.
+        data: the folder of data files; `$SYMLOSS_DATA` or `~/.cache/symloss` unless given.
+
+    Raises:
+        TaskError: for an unknown name, absent data, or an option that does not fit.
+
+    >>> load_task("diabetes")
+    <Task diabetes: regression, 265/89/88 instances, mse>
+    """
+    origin = {
+        "name": name, "label_noise": label_noise, "imbalance": imbalance, "outliers": outliers, "seed": seed,
+    }  # fmt: skip
+    return assemble(
+        read_task(name, data), model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
+        outliers=outliers, settings=settings, origin={"load_task": origin},
+    )  # fmt: skip
+
+
+def load_csv(
+    path: str | Path,
+    target: str,
+    *,
+    group: str | None = None,
+    kind: str | None = None,
+    weight: str | None = None,
+    label_noise: float = 0.0,
+    imbalance: float | None = None,
+    outliers: float = 0.0,
+    model: str | ModelFactory | None = None,
+    metric: AnyMetric | None = None,
+    seed: int = 0,
+    settings: TrainingSettings | None = None,
+) -> SupervisedTask:
+    """A task of one's own CSV file, split 60/20/20.
+
+    The file is UTF-8 with a header; `,` `;` tab or `|` separate (with `;`, numbers may have a decimal comma).
+    Missing values, text and constant columns are handled as `describe()["notes"]` says, by the training rows
+    alone; rows without a target are left out.
+
+    Args:
+        path: the file.
+        target: the column to predict; several, separated by commas, are 0/1 labels (multilabel).
+        group: a column whose groups are never in two parts; it is no feature.
+        kind: of the task. Unless given: classification when the target is text, has two values, or few
+            different whole numbers (at most 20 and one for each 20 rows), else regression.
+        weight: a column of instance weights, what `w` in a formula means; it is no feature.
+        label_noise, imbalance, outliers, model, metric, seed, settings: see `load_task`.
+
+    Raises:
+        TaskError: for a file, a column or a target that cannot be used.
+    """
+    found = read_csv(path, target, group=group, kind=kind, weight=weight)
+    origin = {
+        "path": str(Path(path).absolute()), "target": target, "group": group, "kind": kind, "weight": weight,
+        "label_noise": label_noise, "imbalance": imbalance, "outliers": outliers, "seed": seed,
+    }  # fmt: skip
+    return assemble(
+        found, model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
+        outliers=outliers, settings=settings, origin={"load_csv": origin},
+    )  # fmt: skip
+
+
+def from_arrays(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    kind: str,
+    model: str | ModelFactory | None = None,
+    metric: AnyMetric | None = None,
+    groups: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    name: str = "arrays",
+    seed: int = 0,
+    label_noise: float = 0.0,
+    imbalance: float | None = None,
+    outliers: float = 0.0,
+    settings: TrainingSettings | None = None,
+    augment: str | Augmentation | None = None,
+) -> SupervisedTask:
+    """A task of one's own arrays, split 60/20/20 and scaled by the training rows.
+
+    Args:
+        X: numbers `[N, F]`, or images `[N, channels, height, width]` (scaled per channel).
+        y: labels of any kind `[N]`, 0/1 labels `[N, K]` (multilabel) or numbers `[N]`.
+        kind: `"classification"`, `"multilabel"` or `"regression"`.
+        model: a name, or a function without arguments that makes a fresh model; `mlp` unless given.
+        metric: a name, a `Metric` or a function; accuracy, macro-F1 or mean squared error unless given.
+        groups: group of each row; no group is in two parts.
+        weights: weight of each row, what `w` in a formula means.
+        name: what to call it.
+        seed: of the split and the modifiers.
+        label_noise, imbalance, outliers: see `load_task`.
+        settings: of the training.
+        augment: of training images: `crop`, `crop-flip`, or a function `(images, generator) -> images`.
+
+    Raises:
+        TaskError: for arrays, labels or options that do not fit.
+
+    >>> import numpy as np
+    >>> from symloss.tasks import Task
+    >>> X = np.random.default_rng(0).normal(size=(50, 3))
+    >>> Task.from_arrays(X, X[:, 0] > 0, kind="classification")
+    <Task arrays: classification, 30/10/10 instances, accuracy>
+    """
+    data = read_arrays(X, y, kind=kind, groups=groups, weights=weights, name=name)
+    return assemble(
+        data, model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
+        outliers=outliers, settings=settings, augment=augment,
+    )  # fmt: skip
+
+
+def from_loaders(
+    train: Iterable[Any],
+    val: Iterable[Any],
+    test: Iterable[Any],
+    *,
+    model: str | ModelFactory,
+    kind: str,
+    metric: AnyMetric | None = None,
+    classes: int | None = None,
+    name: str = "loaders",
+    settings: TrainingSettings | None = None,
+    augment: str | Augmentation | None = None,
+) -> SupervisedTask:
+    """A task of one's own data loaders, split as they are.
+
+    Each is read once, into memory (at most 8 GiB), as batches `(inputs, targets)`. Inputs stay as they
+    are; regression targets are standardised by the training part. What a data set draws at random is
+    drawn once: for fresh draws give it as `augment`. The batch size is that of the training loader.
+
+    Args:
+        train, val, test: `DataLoader`s, or any iterables of batches.
+        model: a name, or a function without arguments that makes a fresh model.
+        kind: `"classification"` (class indices), `"multilabel"` (0/1, `[N, K]`) or `"regression"`.
+        metric: a name, a `Metric` or a function; accuracy, macro-F1 or mean squared error unless given.
+        classes: number of classes; the largest index plus one unless given.
+        name: what to call it.
+        settings: of the training; their batch size takes precedence.
+        augment: of training inputs: `crop`, `crop-flip`, or `(inputs, generator) -> inputs`.
+
+    Raises:
+        TaskError: for loaders that give something else.
+
+    >>> import torch
+    >>> from symloss.tasks import Task
+    >>> batches = [(torch.randn(8, 3), torch.arange(8) % 2)]
+    >>> Task.from_loaders(batches, batches, batches, model="linear", kind="classification")
+    <Task loaders: classification, 8/8/8 instances, accuracy>
+    """
+    loaded = read_loaders(train, val, test, kind, classes)
+    notes = ["data as the loaders gave them, read once and kept in memory; inputs are not scaled"]
+    if loaded.scale:
+        notes.append("targets standardised by the training part: errors are in its standard deviations")
+    first, second, third = loaded.parts
+    measure = get_metric(DEFAULT_METRIC[kind] if metric is None else metric, kind)
+    task = SupervisedTask(
+        name=name,
+        kind=kind,
+        measure=measure,
+        train=first,
+        val=second,
+        _test=third,
+        classes=loaded.classes,
+        factory=architecture("linear", tuple(first.X.shape[1:]), loaded.classes or 1),
+        settings=settings or TrainingSettings(batch_size=loaded.batch_size),
+        priors=class_shares(kind, first.y, loaded.classes),
+        augment=augment,
+        facts={"source": "loaders of the user", "target_scale": loaded.scale, "notes": notes, "origin": None},
+    )
+    return task.with_model(model).with_metric(measure)
+
+
+def from_function(
+    train_eval: TrainEval,
+    *,
+    kind: str,
+    metric: str = "metric",
+    greater_is_better: bool | None = None,
+    classes: int | None = None,
+    name: str | None = None,
+    settings: TrainingSettings | None = None,
+    time_limit: float | None = None,
+) -> BlackBoxTask:
+    """A task of any trainer: `train_eval(loss_module, seed, budget) -> {"metric": float, ...}`.
+
+    Such a task has no gradients through training: it can only be scored, and coefficients are not tuned.
+
+    Args:
+        train_eval: trains a model of its own with `loss_module(outputs, targets)`, seeded by `seed`, for
+            `budget` optimiser steps. It returns its validation result as `"metric"` and, if it has one,
+            its test result as `"test"`.
+        kind: what `loss_module` expects: logits and classes, logits and 0/1 labels, or numbers.
+        metric: what to call the result.
+        greater_is_better: its direction; that of the metric of this name, else False.
+        classes: number of classes or labels; 2 unless given.
+        name: what to call the task; that of the function unless given.
+        settings: `steps` is the budget.
+        time_limit: seconds that one training may take, after which the loss counts as failed; a single
+            long operation in C is not interrupted. Results near the limit depend on the machine's speed.
+
+    Raises:
+        TaskError: for an unknown kind, something that cannot be called, or a limit that is not positive.
+
+    >>> from symloss.tasks import Task
+    >>> task = Task.from_function(lambda loss, seed, budget: {"metric": 0.5}, kind="regression")
+    >>> task.score(task.base_loss(), seed=0)
+    {'metric': 0.5}
+    """
+    if kind not in KINDS:
+        raise TaskError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    if not callable(train_eval):
+        raise TaskError(f"train_eval is a {type(train_eval).__name__}: expected (loss, seed, budget) -> dict")
+    if time_limit is not None and not time_limit > 0:
+        raise TaskError(f"time limit {time_limit}: expected a positive number of seconds, or None")
+    known = METRICS.get(metric)
+    better = bool(known and known.greater_is_better) if greater_is_better is None else greater_is_better
+    where = f"{getattr(train_eval, '__module__', '?')}:{getattr(train_eval, '__qualname__', '?')}"
+    notes = ["trained by a function of the user: no gradients through training, no tuning of coefficients"]
+    if kind != "regression" and classes is None:
+        notes.append("number of classes not given: 2 assumed")
+    return BlackBoxTask(
+        name=name or str(getattr(train_eval, "__name__", "function")),
+        kind=kind,
+        measure=reported(metric, better),
+        classes=None if kind == "regression" else classes or 2,
+        settings=settings or TrainingSettings(),
+        facts={"source": where, "notes": notes, "origin": None},
+        train_eval=train_eval,
+        time_limit=math.inf if time_limit is None else time_limit,
+    )
+
+
+Task.from_arrays = staticmethod(from_arrays)
+Task.from_loaders = staticmethod(from_loaders)
+Task.from_function = staticmethod(from_function)

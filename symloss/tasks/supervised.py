@@ -1,0 +1,287 @@
+"""A task with data, a model and gradients through training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from symloss.errors import TaskError
+from symloss.expr import Loss
+from symloss.tasks.data.parts import Split, digest
+from symloss.tasks.task import Task
+from symloss.tasks.train.augment import Augmentation, augmentation
+from symloss.tasks.train.formulas import for_training
+from symloss.tasks.train.loop import InstanceLoss, StepHook, batch_order, output_shape, predict, seeded, train
+from symloss.tasks.train.metrics import AnyMetric, check_defined, get_metric
+from symloss.tasks.train.models import Architecture, ModelFactory, architecture
+from symloss.tasks.train.objectives import ordinary
+from symloss.tasks.train.settings import TrainingSettings
+
+__all__ = ["SupervisedTask"]
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class SupervisedTask(Task):
+    """Data in three disjoint parts, a model, a metric and training settings.
+
+    Made by `load_task`, `load_csv`, `from_arrays` or `from_loaders`. The test part is reached through
+    `evaluate(model, split="test")` alone, and `test_evaluations` counts how often.
+
+    Attributes:
+        train, val: the parts that a search may look at.
+        factory: makes a fresh model.
+        augment: of training inputs: a name, a function, or None.
+        objective: the differentiable objective of tuning; the ordinary loss unless given.
+    """
+
+    train: Split
+    val: Split
+    _test: Split
+    factory: ModelFactory
+    augment: str | Augmentation | None = None
+    objective: InstanceLoss | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the data are."""
+        return self.train.X.device
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Shape of one instance."""
+        return tuple(self.train.X.shape[1:])
+
+    @property
+    def test_size(self) -> int:
+        """Number of test instances."""
+        return len(self._test)
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.train)}/{len(self.val)}/{len(self._test)}"
+        return f"<Task {self.name}: {self.kind}, {sizes} instances, {self.metric}>"
+
+    def build_model(self, seed: int) -> nn.Module:
+        """A fresh model, the same for the same seed; torch's global random state is left as it was.
+
+        Its outputs are `[N, C]` (classification), `[N, K]` (multilabel) or `[N]` (regression).
+        """
+        with seeded(seed):
+            model = self.factory()
+        if self.kind == "regression":
+            model = nn.Sequential(model, nn.Flatten(0))
+        return model.to(self.device)
+
+    def batches(self, seed: int, steps: int, batch_size: int | None = None, split: str = "train") -> Tensor:
+        """Row indices of each step, int64 `[steps, batch]`; one order for all candidates.
+
+        Each epoch is a permutation of its own, and incomplete batches are dropped. A part smaller than the
+        batch size is one batch.
+
+        Args:
+            seed: of the order; nothing else decides it.
+            steps: number of batches.
+            batch_size: that of `settings` unless given.
+            split: `"train"` or `"val"`.
+        """
+        part = {"train": self.train, "val": self.val}.get(split)
+        if part is None:
+            raise TaskError(f"batches of {split!r}: expected train or val")
+        return batch_order(len(part), seed, steps, batch_size or self.settings.batch_size)
+
+    def minibatches(
+        self, seed: int, steps: int, batch_size: int | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Training batches `(X, y)` in the order of `batches`, augmented when the task augments."""
+        generator = torch.Generator().manual_seed((seed + 1) % 2**63)
+        for rows in self.batches(seed, steps, batch_size):
+            inputs = self.train.X[rows]
+            if self.augment:
+                inputs = augmentation(self.augment)(inputs, generator)
+            yield inputs, self.train.y[rows]
+
+    def fit(
+        self,
+        loss: InstanceLoss | Loss,
+        *,
+        seed: int,
+        settings: TrainingSettings | None = None,
+        on_step: StepHook | None = None,
+    ) -> nn.Module:
+        """A fresh model trained on the training part with this loss.
+
+        SGD with Nesterov momentum and weight decay; dropout and batch normalisation are in training mode.
+        The same seed gives the same start, batches and dropout whatever the loss. A model that diverges is
+        returned as it is: its metrics are NaN.
+
+        Args:
+            loss: a formula, or a function of `(outputs, targets)` that returns a scalar. In a formula `pi` is
+                the class prior and `w` the weight of the instance.
+            seed: of initialisation and batch order.
+            settings: those of the task unless given.
+            on_step: called as `on_step(step, model)` after each step, from 1; False ends training.
+
+        >>> import symloss.tasks as tasks
+        >>> task = tasks.load_task("wine")
+        >>> model = task.fit(task.base_loss(), seed=0)
+        >>> task.evaluate(model)["accuracy"] > 0.9
+        True
+        """
+        chosen = settings or self.settings
+        model = self.build_model(seed)
+        with seeded(seed):
+            return train(
+                model,
+                for_training(loss, self.priors, self.device),
+                self._weighted(seed, chosen),
+                chosen,
+                on_step,
+            )
+
+    def _weighted(
+        self, seed: int, settings: TrainingSettings
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """`minibatches` with the weights of their instances."""
+        order = (seed, settings.steps, settings.batch_size)
+        for rows, (inputs, targets) in zip(self.batches(*order), self.minibatches(*order), strict=True):
+            yield inputs, targets, None if self.train.w is None else self.train.w[rows]
+
+    def evaluate(
+        self,
+        model: nn.Module,
+        split: str = "val",
+        metrics: Sequence[AnyMetric] | None = None,
+    ) -> dict[str, float]:
+        """Metrics of a model on one part, by name; NaN when an output is not finite.
+
+        Args:
+            model: as `fit` returns it; evaluated in evaluation mode, its mode restored.
+            split: `"train"`, `"val"` or `"test"`; the last is counted in `test_evaluations`.
+            metrics: names, `Metric`s or functions; the primary metric unless given.
+        """
+        part = {"train": self.train, "val": self.val, "test": self._test}.get(split)
+        if part is None:
+            raise TaskError(f"split {split!r}: expected train, val or test")
+        chosen = [self.measure] if metrics is None else [get_metric(metric, self.kind) for metric in metrics]
+        self.ledger[split] += 1
+        outputs = predict(model, part.X)
+        return {metric.name: metric(outputs, part.y) for metric in chosen}
+
+    def score(
+        self,
+        loss: InstanceLoss | Loss,
+        *,
+        seed: int,
+        settings: TrainingSettings | None = None,
+        split: str = "val",
+        metrics: Sequence[AnyMetric] | None = None,
+    ) -> dict[str, float]:
+        """`fit`, then `evaluate`; see `Task.score`."""
+        return self.evaluate(self.fit(loss, seed=seed, settings=settings), split, metrics)
+
+    def score_parts(
+        self, loss: InstanceLoss | Loss, *, seed: int, settings: TrainingSettings | None = None
+    ) -> tuple[float, float]:
+        """See `Task.score_parts`."""
+        model = self.fit(loss, seed=seed, settings=settings)
+        return self.evaluate(model)[self.metric], self.evaluate(model, "test")[self.metric]
+
+    def score_steps(
+        self,
+        loss: InstanceLoss | Loss,
+        steps: Sequence[int],
+        *,
+        seed: int,
+        settings: TrainingSettings | None = None,
+    ) -> list[float]:
+        """See `Task.score_steps`: one training, evaluated on its way."""
+        found: dict[int, float] = {}
+
+        def look(step: int, model: nn.Module) -> None:
+            if step in steps:
+                found[step] = self.evaluate(model)[self.metric]
+
+        self.fit(loss, seed=seed, settings=settings, on_step=look)
+        return [found.get(step, math.nan) for step in steps]
+
+    def meta_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The differentiable objective by which coefficients are tuned, a scalar; not the metric.
+
+        Cross-entropy, binary cross-entropy or mean squared error, unless `with_objective` chose another.
+        """
+        if self.objective is not None:
+            return self.objective(outputs, targets)
+        return ordinary(self.kind, outputs, targets)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of the kind and of every number in the three parts."""
+        return digest(self.kind, (self.train, self.val, self._test))
+
+    def describe(self) -> dict[str, Any]:
+        """See `Task.describe`."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "metric": self.metric,
+            "greater_is_better": self.measure.greater_is_better,
+            "meta_loss": _name(self.objective) if self.objective else self.base_loss().formula,
+            "classes": self.classes,
+            "inputs": list(self.inputs),
+            "sizes": {"train": len(self.train), "val": len(self.val), "test": len(self._test)},
+            "model": _name(self.factory),
+            "settings": asdict(self.settings),
+            "augment": _name(self.augment) if self.augment else None,
+            "fingerprint": self.fingerprint,
+            **self.facts,
+        }
+
+    def with_model(self, model: str | ModelFactory) -> SupervisedTask:
+        """The same task with another model: a name, or a function without arguments that makes one.
+
+        Raises:
+            TaskError: for an unknown name, or a model whose outputs do not have the shape of the task.
+        """
+        outputs = self.classes or 1
+        if isinstance(model, str):
+            return replace(self, factory=architecture(model, self.inputs, outputs))
+        if isinstance(model, nn.Module) or not callable(model):
+            raise TaskError(
+                f"model is a {type(model).__name__}: expected a name, or a function that makes a fresh model"
+            )
+        changed = replace(self, factory=model)
+        shape = output_shape(changed.build_model(0), self.train.X[:2])
+        expected = (2,) if self.kind == "regression" else (2, self.classes)
+        if shape != expected:
+            raise TaskError(f"the model's outputs for two instances have shape {shape}: expected {expected}")
+        return changed
+
+    def with_metric(self, metric: AnyMetric, greater_is_better: bool = False) -> SupervisedTask:
+        """The same task with another primary metric: a name, a `Metric`, or `(outputs, targets) -> float`.
+
+        Raises:
+            TaskError: for an unknown name, a metric of another kind of task, or one without a value here.
+        """
+        measure = get_metric(metric, self.kind, greater_is_better)
+        check_defined(measure, self.val.y, self.classes)
+        return replace(self, measure=measure)
+
+    def with_objective(self, objective: InstanceLoss) -> SupervisedTask:
+        """The same task with another differentiable meta-objective `(outputs, targets) -> scalar`."""
+        return replace(self, objective=objective)
+
+    def to(self, device: torch.device | str) -> SupervisedTask:
+        """The same task with its data on another device."""
+        moved = {name: getattr(self, name).to(device) for name in ("train", "val", "_test")}
+        return replace(self, **moved)
+
+
+def _name(thing: Any) -> str:
+    if isinstance(thing, Architecture):
+        return thing.name
+    return thing if isinstance(thing, str) else str(getattr(thing, "__qualname__", type(thing).__name__))
