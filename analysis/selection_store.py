@@ -88,6 +88,7 @@ def store(name: str, seed: int, task: SupervisedTask, folder: Path, size: dict[s
         placed = task.with_model(model) if model is not None and task.describe()["model"] == "mlp" else task
         (settled,) = settle(Workers((placed,), kept, place, settings.chunk), seed)
         fresh = kept.get("front", "fresh")
+    assert isinstance(settled, SupervisedTask)
     trained = [entry for entry in result.evaluations if entry.outcome == "trained"]
     tests = clean_scores(settled, [entry.formula for entry in trained], seed)
     return {
