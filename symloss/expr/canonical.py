@@ -85,6 +85,10 @@ def _rebuilt(func: Callable[..., Expr], args: list[Expr]) -> Expr:
 def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     """Sums, products and powers: expanded, and over one denominator where that is cheap."""
     expr = func(*args)
+    if expr.is_Pow and expr.base.is_Add and expr.exp.is_Rational and not expr.exp.is_Integer:
+        # sqrt(4*p + 4) and 2*sqrt(p + 1) are one function.
+        content, primitive = expr.base.as_content_primitive()
+        expr = content**expr.exp * primitive**expr.exp
     if _terms(expr) > MAX_TERMS:
         return expr
     expr = _split_numeric_logs(_expanded(expr))

@@ -4,55 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sympy import Expr, Mul, Rational, Symbol
+from sympy import Expr, Symbol
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
+from symloss.expr.layout import laid_out
 from symloss.expr.symbols import Y
 
-__all__ = ["MAX_EXPONENT", "decimal", "to_latex", "to_string"]
+__all__ = ["MAX_EXPONENT", "to_latex", "to_string"]
 
 MAX_EXPONENT = 64
 """The largest integer exponent the grammar takes in one step; larger ones are printed as nested powers."""
-
-
-def decimal(value: Rational, digits: int = 40) -> str | None:
-    """The exact decimal literal of `value`, or None where it has none of at most `digits` digits.
-
-    >>> decimal(Rational(13, 10)), decimal(Rational(1, 3))
-    ('1.3', None)
-    """
-    q, twos, fives = value.q, 0, 0
-    while q % 2 == 0:
-        q, twos = q // 2, twos + 1
-    while q % 5 == 0:
-        q, fives = q // 5, fives + 1
-    places = max(twos, fives)
-    if q != 1 or places > digits:
-        return None
-    scaled = str(abs(value.p) * 10**places // value.q).rjust(places + 1, "0")
-    if len(scaled) > digits + 1:
-        return None
-    text = f"{scaled[:-places]}.{scaled[-places:]}" if places else scaled
-    return f"-{text}" if value.p < 0 else text
-
-
-def _with_literals(expr: Expr) -> tuple[Expr, dict[Symbol, str]]:
-    """Exact decimals stand in as symbols that are named as they are written.
-
-    SymPy would print 13/10 as `13*p/10`, and a Float would be evaluated and rounded.
-    """
-    names: dict[Symbol, str] = {}
-    swap: dict[Expr, Expr] = {}
-    for number in expr.atoms(Rational):
-        if number.is_Integer or abs(number) == Rational(1, 2):
-            continue
-        text = decimal(abs(number))
-        if text is not None:
-            literal = Symbol(text, positive=True)
-            names[literal] = text
-            swap[number] = Mul(-1, literal) if number < 0 else literal
-    return expr.xreplace(swap), names
 
 
 def _positive_first(terms: list[Expr]) -> list[Expr]:
@@ -91,6 +53,9 @@ class _FormulaPrinter(StrPrinter):
     _print_Max = _print_Min = _print_extremum
     _print_Abs = _print_cosh = _print_cos = _print_even
 
+    def _print_Grouped(self, expr: Any) -> str:
+        return f"({self._print(expr.args[0])})"
+
     def _print_Exp1(self, expr: Any) -> str:
         return "exp(1)"
 
@@ -122,18 +87,30 @@ class _FormulaLatexPrinter(LatexPrinter):
         return own(self, exp=exp) if own else super()._print_Function(expr, exp)
 
 
+def _tex(text: str) -> str:
+    """A decimal literal for math mode."""
+    mantissa, _, exponent = text.partition("e")
+    if not exponent:
+        return text
+    return rf"10^{{{exponent}}}" if mantissa == "1" else rf"{mantissa} \cdot 10^{{{exponent}}}"
+
+
 def to_string(expr: Expr) -> str:
     """`expr` in the grammar of `symloss.parse`, numbers written out exactly.
 
+    >>> from sympy import Rational
     >>> from symloss.expr import P, Y
     >>> to_string(Y * abs(P * Rational(13, 10)))
     '1.3*y*abs(p)'
     """
-    swapped, _ = _with_literals(expr)
+    swapped, _ = laid_out(expr)
     return _FormulaPrinter().doprint(swapped)
 
 
 def to_latex(expr: Expr) -> str:
     """`expr` as LaTeX for math mode, decimals written as decimals."""
-    swapped, names = _with_literals(expr)
-    return _FormulaLatexPrinter({"symbol_names": {**names, Symbol("pi", real=True): r"\pi"}}).doprint(swapped)
+    swapped, names = laid_out(expr)
+    written = {symbol: _tex(text) for symbol, text in names.items()}
+    return _FormulaLatexPrinter({"symbol_names": {**written, Symbol("pi", real=True): r"\pi"}}).doprint(
+        swapped
+    )
