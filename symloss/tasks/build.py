@@ -13,7 +13,7 @@ from symloss.errors import TaskError
 from symloss.expr import KINDS
 from symloss.tasks.assemble import assemble
 from symloss.tasks.black_box import BlackBoxTask, TrainEval, reported
-from symloss.tasks.catalogue import read_task
+from symloss.tasks.catalogue import lasting_name, read_task
 from symloss.tasks.data.arrays import read_arrays
 from symloss.tasks.data.loaders import read_loaders
 from symloss.tasks.data.parts import class_shares
@@ -43,7 +43,8 @@ def load_task(
     """The task of a name, split 60/20/20 without leaks (or as published); test data are never modified.
 
     Args:
-        name: one of `task_names()`, or `keel:NAME`.
+        name: one of `task_names()`, `keel:NAME`, or `folder:PATH` for class folders of images (with `train/` and
+            `test/` inside, or not).
         label_noise: probability with which a training or validation label becomes another, in [0, 1].
         imbalance: size of the largest class over that of the rarest, geometric between, >= 1 (training and
             validation).
@@ -62,7 +63,8 @@ def load_task(
     <Task diabetes: regression, 265/89/88 instances, mse>
     """
     origin = {
-        "name": name, "label_noise": label_noise, "imbalance": imbalance, "outliers": outliers, "seed": seed,
+        "name": lasting_name(name, data), "label_noise": label_noise, "imbalance": imbalance,
+        "outliers": outliers, "seed": seed,
     }  # fmt: skip
     return assemble(
         read_task(name, data), model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,

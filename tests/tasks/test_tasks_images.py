@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import pickle
@@ -16,6 +17,7 @@ from torchvision import datasets
 
 from symloss.errors import TaskError
 from symloss.tasks import TrainingSettings, catalogue, load_task
+from symloss.tasks.data import fashion
 from symloss.tasks.train.augment import AUGMENTATIONS, random_crop, random_crop_flip
 
 RNG = np.random.default_rng(0)
@@ -85,7 +87,26 @@ def write_svhn(folder, monkeypatch):
     monkeypatch.setattr(datasets.SVHN, "split_list", listed)
 
 
+def write_fashion_mnist(folder, monkeypatch, compressed=False):
+    raw = folder / ("fashion-mnist" if compressed else "FashionMNIST/raw")
+    raw.mkdir(parents=True)
+    digests = {}
+    for stem in ("train", "t10k"):
+        pixels, labels = images(10, 28, 28)
+        for name, array in (
+            (f"{stem}-images-idx3", pixels),
+            (f"{stem}-labels-idx1", labels.astype(np.uint8)),
+        ):
+            content = idx(array)
+            digests[f"{name}-ubyte"] = hashlib.sha256(content).hexdigest()
+            path = raw / f"{name}-ubyte{'.gz' if compressed else ''}"
+            path.write_bytes(gzip.compress(content) if compressed else content)
+    monkeypatch.setattr(fashion, "SHA256", digests)
+    monkeypatch.setattr(fashion, "DEBIAN", folder / "no package")
+
+
 CASES = {
+    "fashion-mnist": (write_fashion_mnist, (1, 28, 28), 10, None, (90, 10, 100)),
     "mnist": (write_mnist, (1, 28, 28), 10, None, (90, 10, 100)),
     "cifar10": (write_cifar10, (3, 32, 32), 10, "crop-flip", (180, 20, 100)),
     "cifar100": (write_cifar100, (3, 32, 32), 100, "crop-flip", (900, 100, 1000)),
@@ -96,6 +117,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_official_parts(name, tmp_path, monkeypatch):
     write, shape, classes, augment, sizes = CASES[name]
+    fashion_package = fashion.DEBIAN.exists()
     write(tmp_path, monkeypatch)
     task = load_task(name, data=tmp_path)
     assert (task.inputs, task.classes, task.augment) == (
@@ -110,8 +132,30 @@ def test_official_parts(name, tmp_path, monkeypatch):
     assert channels.std(1) == pytest.approx(1, abs=1e-3)
     entry = next(entry for entry in catalogue() if entry.name == name)
     assert entry.availability(tmp_path) == "ready"
-    assert entry.availability(tmp_path / "else").startswith("downloads to")
+    if name != "fashion-mnist" or not fashion_package:
+        assert entry.availability(tmp_path / "else").startswith("downloads to")
     assert not task.build_model(0)(task.train.X[:2]).isnan().any()
+
+
+def test_fashion_mnist_compressed_again_is_the_same(tmp_path, monkeypatch):
+    write_fashion_mnist(tmp_path, monkeypatch, compressed=True)
+    task = load_task("fashion-mnist", data=tmp_path)
+    assert task.describe()["class_names"][:2] == ["T-shirt/top", "Trouser"]
+    # Debian's package, where there is nothing in the data folder.
+    monkeypatch.setattr(fashion, "DEBIAN", tmp_path / "fashion-mnist")
+    assert load_task("fashion-mnist", data=tmp_path / "none").fingerprint == task.fingerprint
+
+
+def test_fashion_mnist_of_other_bytes_is_refused(tmp_path, monkeypatch):
+    write_fashion_mnist(tmp_path, monkeypatch, compressed=True)
+    path = tmp_path / "fashion-mnist" / "t10k-labels-idx1-ubyte.gz"
+    good = path.read_bytes()
+    path.write_bytes(gzip.compress(gzip.decompress(good)[:-1] + b"\x01"))
+    with pytest.raises(TaskError, match="does not hold Fashion-MNIST's bytes"):
+        load_task("fashion-mnist", data=tmp_path)
+    path.write_bytes(good[:20])
+    with pytest.raises(TaskError, match=r"cannot read .*t10k-labels"):
+        load_task("fashion-mnist", data=tmp_path)
 
 
 def test_validation_and_test_images_are_never_augmented(tmp_path, monkeypatch):
@@ -175,9 +219,15 @@ def test_california_from_the_archive(tmp_path, monkeypatch):
     task = load_task("california", data=tmp_path)
     assert (task.kind, task.inputs) == ("regression", (8,))
     assert (len(task.train), len(task.val), task.test_size) == (30, 10, 10)
+    # scikit-learn's preparation and ours of the same rows.
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "cal_housing.data").write_bytes(data)
+    plain = load_task("california", data=tmp_path / "plain")
+    assert torch.allclose(plain.train.X, task.train.X, atol=1e-6)
+    assert torch.allclose(plain.train.y, task.train.y, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar100", "svhn", "california"])
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "cifar100", "svhn", "california"])
 def test_absent_data_name_the_folder_and_the_command(name, tmp_path, monkeypatch):
     def offline(*arguments, **options):
         raise URLError("no network")
@@ -186,6 +236,7 @@ def test_absent_data_name_the_folder_and_the_command(name, tmp_path, monkeypatch
     monkeypatch.setattr("torchvision.datasets.cifar.download_and_extract_archive", offline)
     monkeypatch.setattr("torchvision.datasets.svhn.download_url", offline)
     monkeypatch.setattr("sklearn.datasets._california_housing._fetch_remote", offline)
+    monkeypatch.setattr(fashion, "DEBIAN", tmp_path / "no package")
     monkeypatch.setenv("SYMLOSS_DATA", str(tmp_path / "data"))
     with pytest.raises(TaskError, match="cannot be downloaded") as caught:
         load_task(name)

@@ -1,9 +1,9 @@
-"""Image data sets and others that have to be downloaded, through torchvision's and scikit-learn's readers."""
+"""Image data sets that have to be downloaded, through torchvision's readers."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from symloss.errors import TaskError
 from symloss.tasks.data.dataset import DataSet, Numbers
 from symloss.tasks.data.folders import data_folder
 
-__all__ = ["california", "cifar10", "cifar100", "mnist", "svhn"]
+__all__ = ["cifar10", "cifar100", "explained", "mnist", "official", "svhn"]
 
 
 def mnist(data: str | Path | None = None) -> DataSet:
@@ -27,7 +27,7 @@ def mnist(data: str | Path | None = None) -> DataSet:
         _joined(*(np.asarray(part.data)[:, None] for part in (train, test))),
         _labels(train, test),
     )
-    return _official("mnist", images, labels, len(train), 10, None)
+    return official("mnist", images, labels, len(train), _numbered(10), None)
 
 
 def cifar10(data: str | Path | None = None) -> DataSet:
@@ -56,22 +56,7 @@ def svhn(data: str | Path | None = None) -> DataSet:
 
     train, test = _both("svhn", "SVHN", data, read, "split='train'", "split='test'")
     labels = np.concatenate([train.labels, test.labels]).astype(np.int64)
-    return _official("svhn", _joined(train.data, test.data), labels, len(train), 10, "crop")
-
-
-def california(data: str | Path | None = None) -> DataSet:
-    """Median house values of 20,640 districts from 8 measurements (Pace and Barry, 1997)."""
-    from sklearn.datasets import fetch_california_housing
-
-    folder = str(data_folder(data))
-    command = (
-        f"python -c \"from sklearn.datasets import fetch_california_housing as f; f(data_home='{folder}')\""
-    )
-    with _explained("california", folder, command):
-        X, y = fetch_california_housing(data_home=folder, return_X_y=True)
-    return DataSet(
-        "california", "regression", Numbers(X), y.astype(np.float64), source="scikit-learn, StatLib"
-    )
+    return official("svhn", _joined(train.data, test.data), labels, len(train), _numbered(10), "crop")
 
 
 def _cifar(name: str, source: Any, classes: int, data: str | Path | None) -> DataSet:
@@ -79,7 +64,7 @@ def _cifar(name: str, source: Any, classes: int, data: str | Path | None) -> Dat
         name, source.__name__, data, lambda folder, first, get: source(folder, first, download=get)
     )
     images = _joined(*(part.data.transpose(0, 3, 1, 2) for part in (train, test)))
-    return _official(name, images, _labels(train, test), len(train), classes, "crop-flip")
+    return official(name, images, _labels(train, test), len(train), _numbered(classes), "crop-flip")
 
 
 def _both(
@@ -94,7 +79,7 @@ def _both(
     calls = "; ".join(f"D('{folder}', {part}, download=True)" for part in parts or ("train=True",))
     command = f'python -c "from torchvision.datasets import {source} as D; {calls}"'
     found = []
-    with _explained(name, folder, command):
+    with explained(name, folder, command):
         for first in (True, False):
             try:
                 found.append(read(folder, first, False))
@@ -104,11 +89,11 @@ def _both(
 
 
 @contextmanager
-def _explained(name: str, folder: str, command: str) -> Iterator[None]:
+def explained(name: str, folder: str, command: str) -> Iterator[None]:
     """Whatever a reader raises about files or the network, as one line that says what to do."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # scikit-learn warns of each retry
+            warnings.simplefilter("ignore")  # of each retry
             yield
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -116,6 +101,10 @@ def _explained(name: str, folder: str, command: str) -> Iterator[None]:
             f"{name} is not in {folder} and cannot be downloaded ({reason[:120]}): where there is a network "
             f"run {command} and copy the folder, or point SYMLOSS_DATA to it"
         ) from error
+
+
+def _numbered(classes: int) -> list[str]:
+    return [str(label) for label in range(classes)]
 
 
 def _joined(train: NDArray[Any], test: NDArray[Any]) -> NDArray[np.uint8]:
@@ -126,22 +115,25 @@ def _labels(train: Any, test: Any) -> NDArray[np.int64]:
     return np.concatenate([np.asarray(train.targets), np.asarray(test.targets)]).astype(np.int64)
 
 
-def _official(
+def official(
     name: str,
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     train: int,
-    classes: int,
+    classes: Sequence[str],
     augment: str | None,
+    source: str = "torchvision",
+    model: str = "lenet5",
 ) -> DataSet:
+    """Images whose last rows, from `train` on, are the official test part."""
     return DataSet(
         name,
         "classification",
         Numbers(images, "channel"),
         labels,
-        tuple(str(label) for label in range(classes)),
-        source="torchvision",
+        tuple(classes),
+        source=source,
         test=np.arange(train, len(images)),
         augment=augment,
-        model="lenet5",
+        model=model,
     )
