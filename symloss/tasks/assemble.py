@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
-from symloss.tasks.data.dataset import DataSet, standardise
+from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
 from symloss.tasks.data.parts import Split, class_shares
 from symloss.tasks.data.splits import Indices, cut, split_indices
@@ -103,14 +103,13 @@ def _parts(data: DataSet, seed: int) -> tuple[Indices, Indices, Indices]:
     return rest[train], rest[val], data.test
 
 
-def _targets(data: DataSet, train: Indices) -> tuple[NDArray[Any], dict[str, float] | None]:
+def _targets(data: DataSet, train: Indices) -> tuple[NDArray[Any], dict[str, Any] | None]:
     if data.kind != "regression":
         return data.targets, None
-    seen = data.targets[train]
-    if np.ptp(seen) == 0:
-        raise TaskError(f"{data.name}: the target is constant in the training rows: nothing can be learned")
-    scale = {"mean": float(seen.mean()), "standard_deviation": float(seen.std())}
-    return standardise(data.targets, train), scale
+    # scikit-learn takes a second to import: only when there are data.
+    from symloss.tasks.data.scaling import scale_targets
+
+    return scale_targets(data.targets, train, "standard")
 
 
 def _classes(data: DataSet, targets: NDArray[Any]) -> int | None:
@@ -135,7 +134,7 @@ def _said(data: DataSet) -> list[str]:
     if data.kind == "regression":
         said.append("targets standardised by the training rows: errors are in their standard deviations")
     if data.groups is not None:
-        said.append("split by group: no group is in two parts; classes are not balanced over the parts")
+        said.append("split by group: no group is in two parts; classes in proportion as far as groups allow")
     if data.test is not None:
         said.append("official test part; validation is cut from the official training part")
     return said

@@ -17,7 +17,6 @@ from symloss.tasks.catalogue import lasting_name, read_task
 from symloss.tasks.data.arrays import read_arrays
 from symloss.tasks.data.loaders import read_loaders
 from symloss.tasks.data.parts import class_shares
-from symloss.tasks.data.table import read_csv
 from symloss.tasks.supervised import SupervisedTask
 from symloss.tasks.task import Task
 from symloss.tasks.train.augment import Augmentation
@@ -105,6 +104,9 @@ def load_csv(
     Raises:
         TaskError: for a file, a column or a target that cannot be used.
     """
+    # pandas and scikit-learn take two seconds to import: only when a table is asked for.
+    from symloss.tasks.data.table import read_csv
+
     found = read_csv(path, target, group=group, kind=kind, weight=weight)
     origin = {
         "path": str(Path(path).absolute()), "target": target, "group": group, "kind": kind, "weight": weight,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from symloss.errors import TaskError
 from symloss.tasks import load_csv, rebuild
-from symloss.tasks.data.columns import Columns, make_column
+from symloss.tasks.data.columns import Columns, read_column
 
 RNG = np.random.default_rng(0)
 
@@ -133,7 +134,7 @@ def test_other_dialects(tmp_path):
         ("a,y\n", "y", "a header and no rows"),
         ("a,y\n1,2\n", "z", "no column 'z' for the target: expected one of a, y"),
         ("apples,price\n1,2\n", "prices", "did you mean price"),
-        ("a,a,y\n1,2,3\n", "y", "two columns named 'a'"),
+        ("a,y,y\n1,2,3\n", "y", "two columns named 'y', wanted for the target"),
         ("a,y\n1,2\n1,2,3\n", "y", "line 3: expected 2 values, got 3"),
         ("a,y\n" + "1,5\n" * 9, "y", "the target 'y' is always 5"),
         ("a,y\n" + "1,ja\n" * 9, "y", "the target 'y' is always ja"),
@@ -160,12 +161,15 @@ def test_a_file_that_is_not_there(tmp_path):
         load_csv(tmp_path, "y")
 
 
+def frame(**columns):
+    return Columns(
+        pd.DataFrame({name: read_column(pd.Series(cells, dtype=object)) for name, cells in columns.items()})
+    )
+
+
 def test_encoders_see_training_rows_only():
     train = np.arange(4)
-    columns = Columns((
-        make_column("number", ["1", "3", "", "5", "1000", ""]),
-        make_column("text", ["a", "b", "a", "b", "new", "a"]),
-    ))  # fmt: skip
+    columns = frame(number=["1", "3", "", "5", "1000", ""], text=["a", "b", "a", "b", "new", "a"])
     block, notes = columns.prepare(train)
     # The median is 3 and the deviation of (1, 3, 3, 5) the root of 2, whatever the last rows hold.
     assert block[:, 0] == pytest.approx(np.array([-2, 0, 0, 2, 997, 0]) / np.sqrt(2))
@@ -175,10 +179,10 @@ def test_encoders_see_training_rows_only():
 
 def test_the_most_frequent_values_of_text_are_kept():
     cells = [f"v{row % 60:02}" for row in range(180)] + ["v59"] * 20
-    block, notes = Columns((make_column("t", cells),)).prepare(np.arange(200))
+    block, notes = frame(t=cells).prepare(np.arange(200))
     assert block.shape == (200, 50)
     assert block[-1].sum() == 1
-    assert "50 most frequent" in notes[0]
+    assert "the 49 most frequent, and one for the others" in notes[0]
 
 
 def test_rare_classes_are_said(tmp_path):

@@ -16,7 +16,7 @@ from symloss.tasks.data.splits import cut, split_indices
 @pytest.mark.parametrize("count", [5, 6, 178, 442, 1797])
 def test_parts_are_disjoint_and_cover_every_row(count):
     # Erratum: the released regression code tests on training and validation rows.
-    for labels in (None, np.arange(count) % 3):
+    for labels in (None, np.arange(count) % (3 if count > 8 else 1)):
         parts = split_indices(count, seed=0, labels=labels)
         assert sorted(np.concatenate(parts).tolist()) == list(range(count))
     assert [part.size / count for part in split_indices(count, 0)] == pytest.approx([0.6, 0.2, 0.2], abs=0.14)
@@ -37,6 +37,16 @@ def test_the_split_depends_on_the_seed():
     assert not np.array_equal(split_indices(50, 0)[2], split_indices(50, 1)[2])
 
 
+def test_a_part_without_rows_is_an_error_that_says_what_is_needed():
+    with pytest.raises(TaskError, match=r"6 rows of 3 classes .* expected at least 3 rows of a class"):
+        split_indices(6, 0, labels=np.arange(6) % 3)
+    assert [part.size for part in split_indices(9, 0, labels=np.arange(9) % 3)] == [3, 3, 3]
+    with pytest.raises(TaskError, match="no row to validate: expected at least 10 of a class"):
+        cut(np.arange(6) % 2, 0, 10)
+    with pytest.raises(TaskError, match="6 rows of 3 classes"):
+        Task.from_arrays(np.arange(12.0).reshape(6, 2), list("aabbcc"), kind="classification")
+
+
 @pytest.mark.parametrize("sizes", [[1] * 3, [30, 1, 1], [5] * 20, [1, 2, 3, 4, 50]])
 def test_no_group_straddles_and_no_part_is_empty(sizes):
     groups = np.repeat(np.arange(len(sizes)), sizes)
@@ -47,6 +57,26 @@ def test_no_group_straddles_and_no_part_is_empty(sizes):
     assert all(seen)
     assert sum(len(names) for names in seen) == len(sizes)
     assert sorted(np.concatenate(parts).tolist()) == list(range(groups.size))
+
+
+def test_groups_are_stratified_too():
+    rng = np.random.default_rng(0)
+    rare = (np.arange(40) < 6)[rng.permutation(40)]
+    groups = rng.integers(0, 40, size=800)
+    labels = rare[groups].astype(np.int64)
+    choices = set()
+    for seed in range(5):
+        parts = split_indices(800, seed, labels=labels, groups=groups)
+        assert [part.size / 800 for part in parts] == pytest.approx([0.6, 0.2, 0.2], abs=0.05)
+        # Six groups of 40 are rare: of a part's eight groups one or two.
+        assert all(0.05 < labels[part].mean() < 0.3 for part in parts)
+        choices.add(tuple(np.unique(groups[parts[2]])))
+        kept, held = cut(labels, seed, 4, groups)
+        assert not set(groups[kept]) & set(groups[held])
+        assert 0.05 < labels[held].mean() < 0.3
+    assert len(choices) > 1
+    with pytest.raises(TaskError, match="one group"):
+        cut(labels, 0, 4, np.zeros(800, dtype=np.int64))
 
 
 def test_an_official_test_part_is_kept_and_validation_is_cut_from_the_rest():
@@ -71,10 +101,29 @@ def test_a_constant_feature_becomes_zero():
     assert not scaled.any()
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e-12, 1.0, 1e200, 1e307])
+def test_columns_of_any_size_are_scaled(size):
+    raw = np.random.default_rng(0).normal(size=(50, 2))
+    scaled, _ = Numbers(raw * size).prepare(np.arange(30))
+    assert scaled == pytest.approx(Numbers(raw).prepare(np.arange(30))[0], rel=1e-5, abs=1e-6)
+
+
+def test_a_column_is_constant_relative_to_its_size():
+    offset = 1e9 + np.arange(20.0) * 1e-1
+    rounding = np.where(np.arange(20) % 2, 0.3, 0.1 + 0.2) * 1e200
+    scaled, notes = Numbers(np.stack([offset, rounding], axis=1)).prepare(np.arange(12))
+    assert scaled[:12, 0].std() == pytest.approx(1)
+    assert not scaled[:, 1].any()
+    assert notes == ["1 of 2 features constant in the training rows: 0 everywhere"]
+    with pytest.raises(TaskError, match="far outside the range of the training rows"):
+        Numbers(np.array([[1.0], [2.0], [1e300]])).prepare(np.arange(2))
+
+
 def test_regression_targets_are_in_standard_deviations_of_the_training_rows():
     task = load_task("diabetes")
     assert float(task.train.y.mean()) == pytest.approx(0, abs=1e-6)
     assert float(task.train.y.std(correction=0)) == pytest.approx(1, abs=1e-6)
+    assert task.facts["target_scale"]["how"] == "standard"
     assert task.facts["target_scale"]["mean"] == pytest.approx(152, abs=10)
 
 

@@ -2,72 +2,90 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import OneHotEncoder
 
 from symloss.errors import TaskError
-from symloss.tasks.data.dataset import standardise
+from symloss.tasks.data.scaling import constant, single, standard_scaler
 from symloss.tasks.data.splits import Indices
 
-__all__ = ["MISSING", "Column", "Columns", "make_column"]
+__all__ = ["MISSING", "Columns", "read_column", "written"]
 
-MISSING = frozenset({"", "?", "na", "n/a", "nan", "null", "<null>"})
+# pandas' own list (it exports none), in lower case, and what else people write.
+MISSING = frozenset({
+    "", "#n/a", "#n/a n/a", "#na", "-1.#ind", "-1.#qnan", "-nan", "1.#ind", "1.#qnan", "<na>", "n/a", "na",
+    "nan", "none", "null", "?", "<null>",
+})  # fmt: skip
 """How files write a missing value, in lower case."""
 MOST_CATEGORIES = 50
+_DATE = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ].*)?"
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of a table.
+def written(cells: pd.Series) -> pd.Series:
+    """Each value as text, as it is written, outer blanks aside; `""` where it is missing.
 
-    Attributes:
-        name: its header.
-        numbers: its values, NaN where missing, `[N]`; None for a column of text.
-        text: its values, `""` where missing, `[N]`; None for a column of numbers.
+    >>> written(pd.Series(["01", " 1 ", "N/A", None])).tolist(), written(pd.Series([2.0, 0.5])).tolist()
+    (['01', '1', '', ''], ['2', '0.5'])
     """
-
-    name: str
-    numbers: NDArray[np.float64] | None = None
-    text: NDArray[np.str_] | None = None
-
-    @property
-    def missing(self) -> NDArray[np.bool_]:
-        """Which rows have no value."""
-        if self.numbers is not None:
-            return np.isnan(self.numbers)
-        assert self.text is not None
-        return self.text == ""
+    gaps = cells.isna().to_numpy(bool)
+    text = [
+        "" if gap else _text(value) for value, gap in zip(cells.astype(object).to_numpy(), gaps, strict=True)
+    ]
+    return pd.Series(
+        ["" if cell.lower() in MISSING else cell for cell in text],
+        index=cells.index, name=cells.name, dtype=object,
+    )  # fmt: skip
 
 
-def make_column(name: str, cells: list[str], decimal_comma: bool = False) -> Column:
-    """A column of numbers when every value that is there is one, else of text.
+def _text(value: object) -> str:
+    # A column of integers with gaps is one of floats in pandas: its 2.0 was written 2.
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def read_column(cells: pd.Series) -> pd.Series:
+    """A column as float64, NaN where missing, or as text (`object`), `""` where missing.
+
+    Numbers are what pandas has as numbers, text in which every value that is there is a number, true and
+    false (1 and 0), and durations (seconds). Categories stay text, whatever their values.
 
     Raises:
-        TaskError: for a value that is infinite.
+        TaskError: for a value that is infinite or complex.
 
-    >>> make_column("size", ["1.5", "?", "2"]).numbers
-    array([1.5, nan, 2. ])
+    >>> read_column(pd.Series(["1.5", "?", "2"])).tolist()
+    [1.5, nan, 2.0]
     """
-    stripped = [cell.strip() for cell in cells]
-    known = ["" if cell.lower() in MISSING else cell for cell in stripped]
-    numbers = np.empty(len(known))
-    for row, cell in enumerate(known):
-        try:
-            # Python reads 1_000 as a number; files do not mean it.
-            numbers[row] = np.nan if not cell else float(_plain(cell, decimal_comma))
-        except ValueError:
-            return Column(name, text=np.array(known, dtype=np.str_))
-        if np.isinf(numbers[row]):
-            raise TaskError(f"column {name!r} has the value {cell}: expected finite numbers")
-    return Column(name, numbers=numbers)
-
-
-def _plain(cell: str, decimal_comma: bool) -> str:
-    if "_" in cell:
-        raise ValueError(cell)
-    return cell.replace(",", ".") if decimal_comma and cell.count(",") == 1 and "." not in cell else cell
+    name, kind = cells.name, cells.dtype
+    if pd.api.types.is_timedelta64_dtype(kind):
+        numbers = cells.dt.total_seconds().astype(np.float64)
+    elif pd.api.types.is_complex_dtype(kind):
+        raise TaskError(f"column {name!r} has complex numbers: expected real ones")
+    elif pd.api.types.is_numeric_dtype(kind):  # booleans among them
+        numbers = pd.Series(cells.to_numpy(np.float64, na_value=np.nan), index=cells.index, name=name)
+    else:
+        text = written(cells)
+        if isinstance(kind, pd.CategoricalDtype):
+            return text
+        there = text[text != ""]
+        truth = there.str.lower().map({"true": 1.0, "false": 0.0})
+        parsed = truth if truth.notna().all() else pd.to_numeric(there, errors="coerce")
+        if parsed.isna().any():
+            return text
+        numbers = parsed.astype(np.float64).reindex(cells.index)
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        raise TaskError(f"column {name!r} has the value {cells[infinite].iloc[0]}: expected finite numbers")
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -75,62 +93,93 @@ class Columns:
     """The features of a table.
 
     Numbers: missing ones take the median of the training rows, then `(x - mean) / sd`. Text: one 0/1 feature
-    for each of the (at most 50, the most frequent) values in the training rows; a missing value is a value
-    of its own, and one that no training row has is all zeros. Left out: columns that are constant in the
-    training rows, and text that is different in more than half of them (names, identifiers).
+    for each of the (at most 50) values in the training rows, where there are more one for all but the most
+    frequent 49; a missing value is a value of its own, and one that no training row has is all zeros (or one
+    of the others). Left out: columns that are constant in the training rows, and text or dates that are
+    different in more than half of them (names, identifiers).
 
     Attributes:
-        columns: the columns, all of one length.
+        frame: the columns as `read_column` makes them, each name once.
     """
 
-    columns: tuple[Column, ...]
+    frame: pd.DataFrame
 
     def __len__(self) -> int:
-        return len(self.columns[0].missing) if self.columns else 0
+        return len(self.frame)
 
     def prepare(self, train: Indices) -> tuple[NDArray[np.float32], list[str]]:
-        blocks: list[NDArray[np.float32]] = []
-        notes: list[str] = []
-        for column in self.columns:
-            block, note = _numeric(column, train) if column.numbers is not None else _text(column, train)
-            if block is not None:
-                blocks.append(block)
+        """All rows as float32 `[N, F]`, and notes on what was done; fitted on the rows `train` alone."""
+        seen = self.frame.iloc[train]
+        kept, notes = [], []
+        for at, name in enumerate(self.frame.columns):
+            reason = _useless(seen.iloc[:, at])
+            note = f"left out, {reason}" if reason else _note(self.frame.iloc[:, at], seen.iloc[:, at])
             if note:
-                notes.append(f"column {column.name!r}: {note}")
-        if not blocks:
+                notes.append(f"column {name!r}: {note}")
+            if not reason:
+                kept.append(name)
+        if not kept:
             raise TaskError("no column is left to learn from: all are constant, empty or identifiers")
-        return np.concatenate(blocks, axis=1), notes
+        encoder = _encoder(self.frame[kept]).fit(seen[kept])
+        with warnings.catch_warnings():
+            # A value that no training row has: zeros is what is meant.
+            warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
+            encoded = encoder.transform(self.frame[kept])
+        too_far = ~np.isfinite(encoded).all(axis=0)
+        names = encoder.get_feature_names_out()[too_far]
+        return single(encoded, f"column {names[0]!r}: its values" if names.size else "values"), notes
 
 
-def _numeric(column: Column, train: Indices) -> tuple[NDArray[np.float32] | None, str]:
-    assert column.numbers is not None
-    seen = column.numbers[train]
-    if np.isnan(seen).all():
-        return None, "left out, no training row has a value"
-    gaps = int(column.missing.sum())
-    median = float(np.nanmedian(seen))
-    filled = np.where(column.missing, median, column.numbers)
-    if np.ptp(filled[train]) == 0:
-        return None, "left out, constant in the training rows"
-    note = f"{gaps} missing values filled with the training median {median:g}" if gaps else ""
-    return standardise(filled[:, None], train), note
+def _encoder(frame: pd.DataFrame) -> ColumnTransformer:
+    """Features in the order of the columns: neighbours of one type are encoded together."""
+    steps: list[tuple[str, Any, list[str]]] = []
+    for text, names in groupby(frame.columns, key=lambda name: frame[name].dtype == object):
+        step = (
+            OneHotEncoder(
+                drop="if_binary",  # of two values one feature says it all
+                handle_unknown="infrequent_if_exist",
+                max_categories=MOST_CATEGORIES,
+                sparse_output=False,
+            )
+            if text
+            else standard_scaler(SimpleImputer(strategy="median"))
+        )
+        steps.append((str(len(steps)), step, list(names)))
+    return ColumnTransformer(steps, sparse_threshold=0.0, verbose_feature_names_out=False)
 
 
-def _text(column: Column, train: Indices) -> tuple[NDArray[np.float32] | None, str]:
-    assert column.text is not None
-    values, counts = np.unique(column.text[train], return_counts=True)
-    if values.size == 1:
-        return None, "left out, constant in the training rows"
-    if values.size > max(2, train.size / 2):
-        return None, "left out, text that is different in more than half of the training rows"
-    kept = np.sort(values[np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]])
-    # Of two values one feature says it all.
-    shown = kept[1:] if values.size == 2 else kept
-    block = (column.text[:, None] == shown).astype(np.float32)
-    note = f"text, {values.size} values as 0/1 features"
-    if values.size > MOST_CATEGORIES:
-        note += f" for the {MOST_CATEGORIES} most frequent"
-    if column.missing.any():
-        how = "a value of their own" if "" in kept else "all zeros"
-        note += f", {int(column.missing.sum())} missing as {how}"
-    return block, note
+def _useless(seen: pd.Series) -> str:
+    """Why nothing can be learned from a column, by its training rows; `""` when something can."""
+    if seen.dtype != object:
+        if seen.isna().all():
+            return "no training row has a value"
+        return "constant in the training rows" if constant(seen.to_numpy()[:, None])[0] else ""
+    values = seen.nunique()
+    if values == 1:
+        return "constant in the training rows" if (seen != "").any() else "no training row has a value"
+    if values > max(2, len(seen) / 2):
+        what = "dates that are" if _dates(seen) else "text that is"
+        return f"{what} different in more than half of the training rows"
+    return ""
+
+
+def _note(cells: pd.Series, seen: pd.Series) -> str:
+    """What was done to a column that is kept; `""` when it was scaled only."""
+    if cells.dtype != object:
+        gaps = int(cells.isna().sum())
+        # Halved, so that the mean of two large middle values is no overflow.
+        median = 2 * float(np.nanmedian(seen / 2))
+        return f"{gaps} missing values filled with the training median {median:g}" if gaps else ""
+    counts = seen.value_counts()
+    note = f"{'dates' if _dates(seen) else 'text'}, {counts.size} values as 0/1 features"
+    if counts.size > MOST_CATEGORIES:
+        note += f" for the {MOST_CATEGORIES - 1} most frequent, and one for the others"
+    gaps = int((cells == "").sum())
+    if gaps:
+        how = "a value of their own" if "" in counts.index else "all zeros"
+        note += f", {gaps} missing as {how}"
+    return note
+
+
+def _dates(seen: pd.Series) -> bool:
+    return bool(seen[seen != ""].str.fullmatch(_DATE).all())

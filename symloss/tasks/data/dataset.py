@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from symloss.tasks.data.splits import Indices
 
-__all__ = ["DataSet", "Features", "Numbers", "standardise"]
+__all__ = ["DataSet", "Features", "Numbers"]
 
 
 class Features(Protocol):
@@ -23,23 +23,10 @@ class Features(Protocol):
         ...
 
 
-def standardise(values: NDArray[Any], train: Indices, axes: tuple[int, ...] = (0,)) -> NDArray[np.float32]:
-    """`(x - mean) / sd` with mean and sd of the training rows over `axes`; a constant becomes 0.
-
-    >>> standardise(np.array([[1.0], [3.0], [9.0]]), np.array([0, 1])).ravel().tolist()
-    [-1.0, 1.0, 7.0]
-    """
-    seen = np.asarray(values[train], dtype=np.float64)
-    mean, spread = seen.mean(axis=axes, keepdims=True), seen.std(axis=axes, keepdims=True)
-    # A spread at rounding level is that of a constant; divided by, it would blow rounding up to 1.
-    constant = spread <= 1e-12 * np.maximum(1.0, np.abs(mean))
-    return np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, spread)).astype(np.float32)
-
-
 def _standardise_pixels(
     values: NDArray[np.uint8], train: Indices, axes: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """`standardise` for images of bytes, in single precision: CIFAR as float64 would take 1.5 GB."""
+    """`standardise` for images of bytes, in single precision: scikit-learn's float64 is 1.5 GB for CIFAR."""
     seen = values[train].astype(np.float32)
     mean = seen.mean(axis=axes, keepdims=True, dtype=np.float64)
     np.square(seen, out=seen)  # at most 65,025: exact in float32
@@ -68,8 +55,19 @@ class Numbers:
     def prepare(self, train: Indices) -> tuple[NDArray[np.float32], list[str]]:
         every = tuple(range(self.values.ndim))
         axes = {"feature": (0,), "channel": (0, *every[2:]), "all": every}[self.scale]
-        scale = _standardise_pixels if self.values.dtype == np.uint8 else standardise
-        return scale(self.values, train, axes), []
+        if self.values.dtype == np.uint8:
+            return _standardise_pixels(self.values, train, axes), []
+        # scikit-learn takes a second to import: only when data are asked for.
+        from symloss.tasks.data.scaling import constant, standardise
+
+        notes = []
+        if self.scale == "feature":
+            flat = int(constant(self.values[train].reshape(len(train), -1)).sum())
+            width = int(np.prod(self.values.shape[1:]))
+            notes = (
+                [f"{flat} of {width} features constant in the training rows: 0 everywhere"] if flat else []
+            )
+        return standardise(self.values, train, axes), notes
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import numpy as np
 
 from symloss.errors import TaskError
 from symloss.tasks.data.arrays import encode_targets
-from symloss.tasks.data.columns import Column, Columns, make_column
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.folders import data_folder
 from symloss.tasks.names import suggestion
@@ -69,6 +68,10 @@ def keel(name: str, data: str | Path | None = None) -> DataSet:
 
 
 def _read(path: Path, name: str) -> DataSet:
+    import pandas as pd  # with scikit-learn two seconds to import: only when a table is asked for
+
+    from symloss.tasks.data.columns import Columns, read_column
+
     try:
         lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -97,18 +100,21 @@ def _read(path: Path, name: str) -> DataSet:
     except ValueError:
         raise TaskError(f"{path}: expected numbers in the output {outputs[0]!r}") from None
     targets, class_names = encode_targets(raw, kind)
-    columns = tuple(_column(column, list(cells[column]), types.get(column, "")) for column in inputs)
+    # KEEL declares names of categories {a, b, c}, numerals among them.
+    columns = {
+        column: read_column(
+            pd.Series(
+                cells[column],
+                name=column,
+                dtype="category" if types.get(column, "").startswith("{") else object,
+            )
+        )
+        for column in inputs
+    }
     notes = (_NOTES[name],) if name in _NOTES else ()
-    return DataSet(f"keel:{name}", kind, Columns(columns), targets, class_names, f"KEEL, {path}", notes)
-
-
-def _column(name: str, cells: list[str], declared: str) -> Column:
-    column = make_column(name, cells)
-    if declared.startswith("{") and column.numbers is not None:
-        # Numerals that KEEL declares as names of categories.
-        return Column(name, text=np.array(["" if gap else cell.strip() for cell, gap in zip(
-            cells, column.missing, strict=True)], dtype=np.str_))  # fmt: skip
-    return column
+    return DataSet(
+        f"keel:{name}", kind, Columns(pd.DataFrame(columns)), targets, class_names, f"KEEL, {path}", notes
+    )
 
 
 def _listed(header: list[str], word: str) -> list[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from symloss.errors import TaskError
-from symloss.tasks.data.columns import Column, Columns
 from symloss.tasks.data.dataset import DataSet, Numbers
 from symloss.tasks.data.downloaded import explained
 from symloss.tasks.data.folders import data_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["california", "communities"]
 
@@ -61,8 +63,11 @@ def communities(data: str | Path | None = None) -> DataSet:
             f"communities needs communities.data in {home}: get it from "
             "https://archive.ics.uci.edu/dataset/183/communities+and+crime, or point SYMLOSS_DATA to its folder"
         )
+    # With pandas and scikit-learn two seconds to import: only when a table is asked for.
+    from symloss.tasks.data.columns import Columns
+
     table = _read(path, 128, "ViolentCrimesPerPop", text=5)
-    features = tuple(Column(name, table[name].to_numpy(np.float64)) for name in table.columns[5:-1])
+    features = table.iloc[:, 5:-1].astype(np.float64)
     target = table.iloc[:, -1].to_numpy(np.float64)
     if not np.isfinite(target).all():
         raise TaskError(f"{path}: expected a target in every row")
@@ -74,7 +79,7 @@ def communities(data: str | Path | None = None) -> DataSet:
 
 def _housing(path: Path) -> DataSet:
     table = _read(path, len(_HOUSING), _HOUSING[-1])
-    table.columns = pd.Index(_HOUSING)
+    table.columns = list(_HOUSING)
     households = table["households"]
     features = {
         "MedInc": table["medianIncome"],
@@ -86,7 +91,7 @@ def _housing(path: Path) -> DataSet:
         "Latitude": table["latitude"],
         "Longitude": table["longitude"],
     }
-    values = pd.DataFrame(features).to_numpy(np.float64)
+    values = np.stack([column.to_numpy(np.float64) for column in features.values()], axis=1)
     target = table["medianHouseValue"].to_numpy(np.float64) / 100_000
     if not (np.isfinite(values).all() and np.isfinite(target).all()):
         raise TaskError(f"{path}: expected a number in every place, and households in every district")
@@ -105,6 +110,8 @@ def _read(path: Path, width: int, target: str, text: int = 0) -> pd.DataFrame:
     Raises:
         TaskError: for a file that is something else.
     """
+    import pandas as pd
+
     try:
         with path.open(encoding="utf-8") as file:
             first = file.readline()
@@ -115,7 +122,7 @@ def _read(path: Path, width: int, target: str, text: int = 0) -> pd.DataFrame:
     if table.shape[1] != width:
         raise TaskError(f"{path}: expected {width} columns, got {table.shape[1]}")
     if header is None:
-        table.columns = pd.Index([f"column {number}" for number in range(1, width)] + [target])
+        table.columns = [*(f"column {number}" for number in range(1, width)), target]
     for name in table.columns[text:]:
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise TaskError(f"{path}: expected numbers in {name!r}")

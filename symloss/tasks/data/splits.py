@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ __all__ = ["Indices", "cut", "split_indices"]
 Indices = NDArray[np.int64]
 # Five instances in turn: the first three of a rare class go one to each part, and training comes first.
 _TURN = np.array([0, 1, 2, 0, 0])
+_CHOICES = 100
 
 
 def split_indices(
@@ -24,7 +27,7 @@ def split_indices(
     """Disjoint training, validation and test rows, 60/20/20, that cover every row.
 
     With `labels` each class is split in that proportion (stratified). With `groups` no group has rows in
-    two parts, and the labels are not balanced.
+    two parts, and the classes are in proportion as far as whole groups allow.
 
     Args:
         count: number of rows.
@@ -33,47 +36,92 @@ def split_indices(
         groups: group index of each row, `[count]`.
 
     Raises:
-        TaskError: for fewer than 5 rows or fewer than 3 groups.
+        TaskError: for fewer than 5 rows, fewer than 3 groups, or so few rows of each class that a part has
+            none.
 
     >>> [part.size for part in split_indices(442, seed=0)]
     [265, 89, 88]
     """
     if count < 5:
         raise TaskError(f"{count} usable rows: expected at least 5, to split them 60/20/20")
-    rng = np.random.default_rng([seed, 0])
     if groups is not None:
-        return _split_groups(groups, rng)
-    order = rng.permutation(count)
+        names = np.unique(groups).size
+        if names < 3:
+            raise TaskError(f"{names} groups: expected at least 3, one each to train, validate and test")
+        rest, test = _hold_out_groups(groups, labels, 0.2, seed)
+        within = None if labels is None else labels[rest]
+        train, val = _hold_out_groups(groups[rest], within, 0.25, seed + 1)
+        return rest[train], rest[val], test
     part = np.empty(count, dtype=np.int64)
-    keys = np.zeros(count, dtype=np.int64) if labels is None else labels
-    for key in np.unique(keys):
-        rows = order[keys[order] == key]
+    for rows in _shuffled_classes(np.zeros(count, dtype=np.int64) if labels is None else labels, seed):
         part[rows] = _TURN[np.arange(rows.size) % 5]
-    return tuple(np.flatnonzero(part == which) for which in range(3))  # type: ignore[return-value]
+    parts = tuple(np.flatnonzero(part == which) for which in range(3))
+    if not all(rows.size for rows in parts):
+        raise TaskError(
+            f"{count} rows of {np.unique(part if labels is None else labels).size} classes leave a part without "
+            "rows: expected at least 3 rows of a class, one each to train, validate and test (better 5 of each)"
+        )
+    return parts  # type: ignore[return-value]
 
 
-def _split_groups(groups: NDArray[np.int64], rng: np.random.Generator) -> tuple[Indices, Indices, Indices]:
-    names, index, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if names.size < 3:
-        raise TaskError(f"{names.size} groups: expected at least 3, one each to train, validate and test")
-    missing = np.array([0.6, 0.2, 0.2]) * groups.size
-    part = np.empty(names.size, dtype=np.int64)
-    # Largest groups first, each to the part that lacks most; a part still empty takes precedence at the end.
-    order = rng.permutation(names.size)
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    for place, group in enumerate(order):
-        empty = [which for which in range(3) if which not in part[order[:place]]]
-        choices = empty if len(empty) >= names.size - place else [0, 1, 2]
-        which = max(choices, key=lambda choice: missing[choice])
-        part[group] = which
-        missing[which] -= sizes[group]
-    return tuple(np.flatnonzero(part[index] == which) for which in range(3))  # type: ignore[return-value]
+def cut(
+    labels: NDArray[np.int64], seed: int, every: int, groups: NDArray[np.int64] | None = None
+) -> tuple[Indices, Indices]:
+    """Training and validation rows: each `every`-th row of a class is held out, or of the groups as many.
 
+    Args:
+        labels: class index of each row, `[N]`; all the same where there are no classes.
+        seed: of the shuffle.
+        every: at least 2.
+        groups: group index of each row, `[N]`, if no group may be in both.
 
-def cut(labels: NDArray[np.int64], seed: int, every: int) -> tuple[Indices, Indices]:
-    """Training and validation rows of a set whose test part is official: each `every`-th row of a class."""
-    order = np.random.default_rng([seed, 0]).permutation(labels.size)
+    Raises:
+        TaskError: when a part has no rows.
+    """
+    if groups is not None:
+        if np.unique(groups).size < 2:
+            raise TaskError("one group: expected at least 2, one each to train and validate")
+        return _hold_out_groups(groups, labels, 1 / every, seed)
     held = np.zeros(labels.size, dtype=bool)
-    for key in np.unique(labels):
-        held[order[labels[order] == key][every - 1 :: every]] = True
+    for rows in _shuffled_classes(labels, seed):
+        held[rows[every - 1 :: every]] = True
+    if not held.any() or held.all():
+        raise TaskError(f"{labels.size} rows leave no row to validate: expected at least {every} of a class")
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _shuffled_classes(labels: NDArray[np.int64], seed: int) -> Iterator[Indices]:
+    """The rows of each class in random order.
+
+    Not scikit-learn's StratifiedShuffleSplit: it refuses a class of one row, and a part with fewer rows than
+    there are classes. Here the first row of a rare class is trained on.
+    """
+    order = np.random.default_rng([seed, 0]).permutation(labels.size)
+    for label in np.unique(labels):
+        yield order[labels[order] == label]
+
+
+def _hold_out_groups(
+    groups: NDArray[np.int64], labels: NDArray[np.int64] | None, share: float, seed: int
+) -> tuple[Indices, Indices]:
+    """Rows that stay and rows that are held out; of many random choices of groups the best balanced one.
+
+    scikit-learn's StratifiedGroupKFold balances too, but where groups differ in size it returns the same
+    folds whatever the seed.
+    """
+    from sklearn.model_selection import GroupShuffleSplit  # a second to import
+
+    classes = (
+        np.zeros(groups.size, dtype=np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
+    )
+    wanted = share * np.bincount(classes)
+    state = int(np.random.default_rng([seed, 0]).integers(2**31))
+    choices = GroupShuffleSplit(_CHOICES, test_size=share, random_state=state).split(classes, groups=groups)
+
+    def imbalance(choice: tuple[Indices, Indices]) -> float:
+        held = np.bincount(classes[choice[1]], minlength=wanted.size)
+        # Relative to the size of the class, so that a rare one counts as much as a common one.
+        return float(np.abs(held / wanted - 1).mean() + abs(held.sum() / wanted.sum() - 1))
+
+    kept, held = min(choices, key=imbalance)
+    return np.asarray(kept, dtype=np.int64), np.asarray(held, dtype=np.int64)

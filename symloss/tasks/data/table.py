@@ -1,45 +1,81 @@
-"""One's own table: `symloss discover --data FILE.csv --target COLUMN`."""
+"""A file of a table, CSV or Parquet, as a data frame; nothing is fetched and nothing in it is executed."""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
 import io
-from dataclasses import dataclass
+import re
+import zlib
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from symloss.errors import TaskError
-from symloss.tasks.data.arrays import encode_targets
-from symloss.tasks.data.columns import Column, Columns, make_column
+from symloss.tasks.data.columns import written
 from symloss.tasks.data.dataset import DataSet
-from symloss.tasks.names import suggestion
+from symloss.tasks.data.frame import read_frame
 
-__all__ = ["read_csv"]
+__all__ = ["read_csv", "read_table"]
 
-_DELIMITERS = ",;\t|"
-_MOST_CLASSES = 20
+# Tab, bar and semicolon before the comma: in a file that they divide evenly, commas stand within names and
+# decimal numbers, while the reverse is rare.
+_SEPARATORS = "\t|;,"
+_SAMPLE = 100
+_COMMA_NUMBER = r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?"
+_THOUSANDS = r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?"
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A file's columns as text."""
+def read_table(
+    path: str | Path, *, encoding: str = "utf-8", decimal: str | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """The columns of a file, and notes on how it was read.
 
-    path: Path
-    header: tuple[str, ...]
-    rows: list[list[str]]
-    notes: list[str]
-    decimal_comma: bool
+    CSV has a header; any one character separates, and a first line `sep=;` may say which. It may be packed
+    by gzip. Every column stays text, as it is written, for `read_frame` to judge. Parquet keeps its types.
 
-    def column(self, name: str, option: str) -> Column:
-        if name not in self.header:
-            names = [header for header in self.header if header]
-            raise TaskError(
-                f"{self.path.name} has no column {name!r} for {option}: {suggestion(name, names)}"
-            )
-        at = self.header.index(name)
-        return make_column(name, [row[at] for row in self.rows], self.decimal_comma)
+    Args:
+        path: the file.
+        encoding: of a CSV file, with a byte-order mark or without.
+        decimal: `"."` or `","`, with which points between thousands are allowed; unless given, columns of
+            decimal commas are recognised where a semicolon separates.
+
+    Raises:
+        TaskError: for a file that cannot be read, in one line.
+    """
+    if decimal not in (None, ".", ","):
+        raise TaskError(f"decimal {decimal!r}: expected '.' or ','")
+    raw = _content(path)
+    if raw[:4] == b"PAR1" or Path(path).suffix.lower() in (".parquet", ".pq"):
+        return _parquet(path, raw), []
+    text = _decoded(path, raw, encoding)
+    if "\0" in text:
+        raise TaskError(f"{path} has NUL characters: expected text, not a binary file; is it UTF-16?")
+    mark = re.match(r"\s*\"?sep=([!-~\t ])\"?[ \t]*(\r\n|\r|\n|\Z)", text, re.IGNORECASE)
+    if mark:
+        text = text[mark.end() :]
+    text = text.lstrip("\r\n")
+    if not text.strip():
+        raise TaskError(f"{path} is empty: expected a header and rows")
+    separator = mark[1] if mark else _separator(text)
+    _check_widths(path, text, separator)
+    try:
+        cells = pd.read_csv(
+            io.StringIO(text), sep=separator, header=None,
+            dtype=object, keep_default_na=False, na_filter=False, skipinitialspace=True,
+        )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise TaskError(f"{path} is not a CSV file: {' '.join(str(error).split())}") from None
+    cells = cells[cells.map(lambda cell: bool(cell.strip())).any(axis=1)]
+    if cells.empty:
+        raise TaskError(f"{path} is empty: expected a header and rows")
+    frame = cells.iloc[1:].reset_index(drop=True)
+    frame.columns = pd.Index([name.strip() for name in cells.iloc[0]], dtype=object)
+    if frame.empty:
+        raise TaskError(f"{path} has a header and no rows: expected at least 5 rows")
+    return _with_points(frame, decimal, separator)
 
 
 def read_csv(
@@ -49,142 +85,116 @@ def read_csv(
     group: str | None = None,
     kind: str | None = None,
     weight: str | None = None,
+    encoding: str = "utf-8",
+    decimal: str | None = None,
 ) -> DataSet:
-    """The data set of a CSV file with a header; see `load_csv`.
+    """The data set of a file; see `load_csv`."""
+    frame, notes = read_table(path, encoding=encoding, decimal=decimal)
+    return read_frame(
+        frame, target, group=group, kind=kind, weight=weight, name=Path(path).name.partition(".")[0],
+        source=str(path), notes=notes,
+    )  # fmt: skip
 
-    Raises:
-        TaskError: for a file or a column that cannot be used.
+
+def _content(path: str | Path) -> bytes:
+    if "://" in str(path):
+        raise TaskError(f"{path} is an address: expected a file on this machine, download it first")
+    try:
+        raw = Path(path).read_bytes()
+        return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise TaskError(f"{path} is a damaged gzip file: {error}") from None
+    except (OSError, ValueError) as error:
+        raise TaskError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _decoded(path: str | Path, raw: bytes, encoding: str) -> str:
+    if raw[:2] == b"PK":
+        raise TaskError(f"{path} is a ZIP file or an Excel workbook: save the table as CSV (UTF-8)")
+    try:
+        utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+        return raw.decode("utf-8-sig" if utf8 else encoding)
+    except LookupError:
+        raise TaskError(f"unknown encoding {encoding!r}: expected one as utf-8, latin-1 or cp1252") from None
+    except UnicodeError as error:
+        wide = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
+        raise TaskError(
+            f"{path} is not {'UTF-8' if utf8 else encoding}{at}: save it as UTF-8, or name its encoding with "
+            f"--encoding, as --encoding {'utf-16' if wide else 'latin-1'}"
+        ) from None
+
+
+def _parquet(path: str | Path, raw: bytes) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(io.BytesIO(raw), engine="pyarrow")
+    except ImportError:
+        raise TaskError(f"{path} is a Parquet file: pip install 'symloss[parquet]' to read it") from None
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise TaskError(f"{path} is not a Parquet file that can be read: {reason}") from None
+
+
+def _separator(text: str) -> str:
+    """What separates: the first character of the header that divides the first records evenly.
+
+    pandas leaves this to `csv.Sniffer`, which is misled by commas in the names of columns.
     """
-    table = _read(Path(path))
-    several = [part.strip() for part in target.split(",")] if target not in table.header else [target]
-    columns = [table.column(name, "the target") for name in several]
-    keep = ~np.any([column.missing for column in columns], axis=0)
-    notes = list(table.notes)
-    if not keep.all():
-        notes.append(f"{int((~keep).sum())} rows without a target left out")
-    if not keep.any():
-        raise TaskError(f"{table.path.name}: no row has a value in the target column {target!r}")
-    for column in columns:
-        cells = column.numbers if column.numbers is not None else column.text
-        assert cells is not None
-        if np.unique(cells[keep]).size == 1:
-            raise TaskError(
-                f"the target {column.name!r} is always {cells[keep][0]}: there is nothing to learn"
-            )
-    chosen, why = _kind(columns, keep, kind)
-    notes.append(why)
-    raw = [column.numbers if column.numbers is not None else column.text for column in columns]
-    values = np.stack([cells[keep] for cells in raw if cells is not None], axis=1)
-    targets, class_names = encode_targets(values if chosen == "multilabel" else values[:, 0], chosen)
-    if chosen == "classification":
-        notes += _class_notes(targets, class_names, target)
-        class_names = tuple(name.removesuffix(".0") for name in class_names)
-    elif chosen == "multilabel":
-        class_names = tuple(several)
-    used = {*several, *(name for name in (group, weight) if name)}
-    others = [name for name in table.header if name and name not in used]
-    features = [_only(table.column(name, "a feature"), keep) for name in others]
-    if not features:
-        raise TaskError(f"{table.path.name}: expected columns beside the target {target!r}, got none")
-    return DataSet(
-        name=table.path.stem,
-        kind=chosen,
-        features=Columns(tuple(features)),
-        targets=targets,
-        class_names=class_names,
-        source=str(table.path),
-        notes=tuple(notes),
-        groups=None if group is None else _group(table.column(group, "--group"), keep),
-        weights=None if weight is None else _weight(table.column(weight, "weight"), keep),
+    header = text.splitlines()[0]
+    others = sorted(
+        {mark for mark in header if mark.isascii() and not mark.isalnum() and mark not in "\"'_.-\t|;,"}
     )
+    candidates = [mark for mark in [*_SEPARATORS, *reversed(others)] if mark in header]
+    best, most = ",", 0.0
+    for mark in candidates:
+        try:
+            widths = [len(row) for row in islice(_records(text, mark), _SAMPLE)]
+        except csv.Error:
+            continue
+        if widths[0] > 1:
+            share = widths.count(widths[0]) / len(widths)
+            if share > most:
+                best, most = mark, share
+    return best
 
 
-def _read(path: Path) -> _Table:
+def _records(text: str, separator: str) -> csv.Reader:  # type: ignore[name-defined]
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+
+
+def _check_widths(path: str | Path, text: str, separator: str) -> None:
+    # pandas fills short rows up with missing values: rather say that a line is broken.
+    reader = _records(text, separator)
+    width = 0
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise TaskError(f"cannot read {path}: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise TaskError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8 CSV") from None
-    first = text.lstrip("\r\n").partition("\n")[0]
-    if not first.strip():
-        raise TaskError(f"{path} is empty: expected a header and rows")
-    delimiter = max(_DELIMITERS, key=first.count)
-    try:
-        lines = [
-            (reader.line_num, row)
-            for reader in [csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)]
-            for row in reader
-            if any(cell.strip() for cell in row)
-        ]
+        for row in reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            width = width or len(row)
+            if len(row) != width:
+                raise TaskError(
+                    f"{path}, line {reader.line_num}: expected {width} values, got {len(row)}; is a value "
+                    f"with {separator!r} in it to be quoted?"
+                )
     except csv.Error as error:
         raise TaskError(f"{path} is not a CSV file: {error}") from None
-    if not lines:
-        raise TaskError(f"{path} has no header: expected the names of the columns in the first line")
-    header = tuple(cell.strip() for cell in lines[0][1])
-    for number, row in lines[1:]:
-        if len(row) != len(header):
-            raise TaskError(f"{path}, line {number}: expected {len(header)} values, got {len(row)}")
-    if len(lines) == 1:
-        raise TaskError(f"{path} has a header and no rows: expected at least 5 rows")
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise TaskError(f"{path} has two columns named {twice[0]!r}: rename one")
-    notes = ["an unnamed column left out"] if "" in header else []
-    return _Table(path, header, [row for _, row in lines[1:]], notes, delimiter == ";")
 
 
-def _kind(columns: list[Column], keep: NDArray[np.bool_], kind: str | None) -> tuple[str, str]:
-    """The kind of task, and the sentence that says why."""
-    if kind is not None:
-        return kind, f"{kind}, as asked"
-    if len(columns) > 1:
-        return "multilabel", f"multilabel: {len(columns)} target columns"
-    column = columns[0]
-    if column.numbers is None:
-        return "classification", f"classification: the target {column.name!r} is text"
-    numbers = column.numbers[keep]
-    different = np.unique(numbers).size
-    whole = bool((numbers == np.round(numbers)).all())
-    if different == 2 or (whole and different <= min(_MOST_CLASSES, max(2, numbers.size // 20))):
-        which = "whole numbers" if whole else "numbers"
-        return "classification", (
-            f"classification: the target {column.name!r} has {different} different {which}; "
-            "for the other say --kind regression"
-        )
-    return "regression", f"regression: the target {column.name!r} has {different} different numbers"
-
-
-def _class_notes(targets: NDArray[np.int64], names: tuple[str, ...], target: str) -> list[str]:
-    counts = np.bincount(targets)
-    if counts.size > max(2, targets.size // 2):
-        raise TaskError(
-            f"the target {target!r} has {counts.size} classes in {targets.size} rows: expected classes that "
-            "repeat; is it an identifier?"
-        )
-    rare = [names[label] for label in np.flatnonzero(counts < 3)]
-    return [f"classes with fewer than 3 rows, not in every part: {', '.join(rare)}"] if rare else []
-
-
-def _only(column: Column, keep: NDArray[np.bool_]) -> Column:
-    return Column(
-        column.name,
-        None if column.numbers is None else column.numbers[keep],
-        None if column.text is None else column.text[keep],
-    )
-
-
-def _group(column: Column, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
-    kept = _only(column, keep)
-    if kept.missing.any():
-        raise TaskError(f"the group column {column.name!r} has {int(kept.missing.sum())} missing values")
-    cells = kept.numbers if kept.numbers is not None else kept.text
-    assert cells is not None
-    return np.unique(cells, return_inverse=True)[1].astype(np.int64)
-
-
-def _weight(column: Column, keep: NDArray[np.bool_]) -> NDArray[np.float32]:
-    kept = _only(column, keep)
-    if kept.numbers is None or kept.missing.any() or (kept.numbers < 0).any():
-        raise TaskError(f"the weight column {column.name!r}: expected numbers of at least 0 in every row")
-    return kept.numbers.astype(np.float32)
+def _with_points(frame: pd.DataFrame, decimal: str | None, separator: str) -> tuple[pd.DataFrame, list[str]]:
+    """Columns of numbers with decimal commas, written with decimal points."""
+    if decimal == "." or (decimal is None and separator != ";"):
+        return frame, []
+    pattern = rf"{_COMMA_NUMBER}|{_THOUSANDS}" if decimal else _COMMA_NUMBER
+    changed, columns = [], []
+    for at in range(frame.shape[1]):
+        cells = frame.iloc[:, at]
+        there = written(cells)
+        numbers = there[there != ""]
+        commas = numbers.str.contains("[,.]" if decimal else ",", regex=True).any()
+        if commas and numbers.str.fullmatch(pattern).all():
+            cells = there.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+            changed.append(str(cells.name))
+        columns.append(cells)
+    named = ", ".join(repr(name) for name in changed)
+    notes = [f"decimal commas in {named}; for text say --decimal ."] if changed and not decimal else []
+    return pd.concat(columns, axis=1), notes
