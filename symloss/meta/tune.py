@@ -70,6 +70,7 @@ def tune(
     seed: int,
     steps: int = 250,
     eta: float = 1e-3,
+    near: Sequence[Sequence[float]] | None = None,
 ) -> list[Tuned]:
     """The coefficients of each tree after `steps` meta-steps.
 
@@ -82,6 +83,7 @@ def tune(
         seed: of starts and batches, the same for all candidates.
         steps: meta-steps.
         eta: Adam's rate.
+        near: coefficients of each tree to start from, as a parent's were tuned; all 1 unless given.
 
     >>> from symloss.tasks import load_task
     >>> (found,) = tune([Program(("square", "sub", "y", "p"))], load_task("diabetes"), seed=0, steps=2)
@@ -91,9 +93,12 @@ def tune(
     tasks = [task] if isinstance(task, Task) else list(task)
     supervised = [each for each in tasks if isinstance(each, SupervisedTask)]
     starts = [initial_coefficients(program, seed) for program in programs]
+    if near is not None:
+        starts = [start * torch.tensor(edges) for start, edges in zip(starts, near, strict=True)]
     if len(supervised) < len(tasks):
         reason = "the trainer is a black box: no gradient through training"
-        return [Tuned(torch.ones_like(start), reason, "none") for start in starts]
+        kept = [torch.ones_like(start) for start in starts] if near is None else map(torch.tensor, near)
+        return [Tuned(coefficients, reason, "none") for coefficients in kept]
     sizes = [len(start) for start in starts]
     phi = torch.ones(len(programs), max(sizes, default=0), device=supervised[0].device)
     for i, start in enumerate(starts):

@@ -42,7 +42,7 @@ def test_offspring_keeps_to_the_height_and_has_both_symbols() -> None:
     trees = [tree for tree in population(60) if grammar.allows(tree)]
     for generation in range(6):
         parents = survivors([member(grammar, tree, 0.0, 1, i) for i, tree in enumerate(trees)], 25)
-        trees = [offspring(grammar, RATES, parents, 100 * generation + slot) for slot in range(25)]
+        trees = [offspring(grammar, RATES, parents, 100 * generation + i).program for i in range(25)]
         assert all(tree.height <= 4 and {"y", "p"} <= set(tree.tokens) for tree in trees)
 
 
@@ -113,4 +113,4 @@ def test_a_seed_with_foreign_operators_is_bred_from() -> None:
     grammar = Grammar(("add", "mul"))
     seed = member(grammar, Program(("mul", "y", "exp", "p")), 0.1, 4, 0)
     child = offspring(grammar, RATES, [seed], 1)
-    assert {"y", "p"} <= set(child.tokens)
+    assert {"y", "p"} <= set(child.program.tokens)

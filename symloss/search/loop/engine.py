@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from symloss.expr import Program
 from symloss.expr.trees import Weighted
 from symloss.runs import Executor
 from symloss.search.loop.candidate import Candidate
@@ -15,7 +16,8 @@ from symloss.search.loop.ranks import with_fitness
 from symloss.search.loop.settle import settle
 from symloss.search.loop.stages import Stages
 from symloss.search.loop.workers import Workers
-from symloss.search.propose.breeding import Breeder
+from symloss.search.propose.breeding import Breeder, zoo_trees
+from symloss.search.propose.proposal import Outcome, Proposal
 from symloss.search.record.codec import evaluation_record, front_csv, front_json, front_of
 from symloss.search.record.memory import Store
 from symloss.search.record.result import Evaluation, FrontRow, Generation
@@ -60,7 +62,8 @@ class Engine:
         self.workers = Workers(self.tasks, store, place, settings.chunk)
         self.stages = Stages(settings, seed, self.workers)
         self.requirements = Requirements(settings.require, self.tasks[0].classes, store)
-        self.breeder = Breeder(settings, seed, given, self.stages.worth_it)
+        neighbours = zoo_trees(self.tasks[0].kind) if settings.rates.neighbours else ()
+        self.breeder = Breeder(settings, seed, given, self.stages.worth_it, neighbours)
         self.evaluations: list[Evaluation] = []
         self.generations: list[Generation] = []
         self.front: tuple[FrontRow, ...] = ()
@@ -144,13 +147,17 @@ class Engine:
         return max(0, min(self.settings.population, left))
 
     def _generation(self, generation: int, slots: int) -> None:
-        candidates = self.breeder.propose(generation, slots, len(self.evaluations), self._candidates)
+        start = len(self.evaluations)
+        candidates = [
+            self._candidate(proposal, start + slot, generation, slot)
+            for slot, proposal in enumerate(self.breeder.propose(generation, slots))
+        ]
         try:
             self.stages.evaluate(candidates)
         finally:
             # After Ctrl-C as well: what is known of the candidates is kept.
             self._record(candidates)
-        self.breeder.select(self.evaluations, slots)
+        self.breeder.learn([self._outcome(entry) for entry in self.evaluations], slots)
         done, total = generation + 1, self.settings.generations
         known = self.store.get("generation", done)
         seconds = self._before + self._elapsed() if known is None else float(known["seconds"])
@@ -162,6 +169,21 @@ class Engine:
             self.store.put("clock", "seconds", seconds)
         elif not self.retelling:
             self._go_on()
+
+    def _candidate(self, proposal: Proposal, number: int, generation: int, slot: int) -> Candidate:
+        loss = proposal.loss
+        if proposal.source is None:
+            return Candidate(number, generation, slot, loss.program, loss, fixed=proposal.fixed)
+        # Under the tree that was proposed, whatever tuning has made of it.
+        source = self._candidates[proposal.source]
+        candidate = Candidate(number, generation, slot, source.program, source.weighted)
+        candidate.source = source.number
+        candidate.stop("reused", proposal.remark)
+        return candidate
+
+    def _outcome(self, entry: Evaluation) -> Outcome:
+        loss, complexity = self._candidates[entry.number].weighted, entry.complexity or 0
+        return Outcome(entry.number, Program(entry.tokens), loss, entry.fitness, complexity)
 
     def _record(self, candidates: Sequence[Candidate]) -> None:
         """Candidates become evaluations, as far as their outcome is known, and the front is written anew."""

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from symloss.expr import Program
 from symloss.expr.trees import Weighted, symbols
 from symloss.runs import derive
 from symloss.search.loop.candidate import Candidate, Screen
@@ -34,7 +33,7 @@ class Stages:
         self.tasks = workers.tasks
         self.tunes = settings.tunes and all(isinstance(task, SupervisedTask) for task in self.tasks)
         self._races = {rung: Race(settings.keep, settings.objectives == 2) for rung in settings.rungs}
-        self.turned_away: list[Program] = []
+        self.turned_away: list[Weighted] = []
         self._first: dict[str, tuple[int, int]] = {}
         self._screen = Screen(
             settings, self.tasks[0].kind, tuple(dict.fromkeys(task.classes for task in self.tasks)),
@@ -123,14 +122,12 @@ class Stages:
                     "rejected", f"race: not in the best {race.keep:.0%} after {rung:.0%} of training"
                 )
 
-    def try_anyway(self, programs: Sequence[Program]) -> list[Candidate]:
+    def try_anyway(self, losses: Sequence[Weighted]) -> list[Candidate]:
         """Tunes and trains trees that the gate turned away, either way up."""
         screen = self._screen
         self._screen = replace(screen, settings=replace(self.settings, gate=False))
         candidates = [
-            Candidate(-1, 0, 0, program, Weighted.plain(program).scaled(sign))
-            for program in programs
-            for sign in (1.0, -1.0)
+            Candidate(-1, 0, 0, loss.program, loss.scaled(sign)) for loss in losses for sign in (1.0, -1.0)
         ]
         try:
             if self.tunes:
@@ -150,12 +147,12 @@ class Stages:
             program, _ = candidate.weighted.graph()
             candidate.weighted = Weighted(program, tuple(answer["edges"]))
 
-    def worth_it(self, program: Program) -> bool:
-        """Whether a tree passes the gate and is not in a class that was proposed before."""
-        candidate = Candidate(-1, 0, 0, program, Weighted.plain(program))
+    def worth_it(self, loss: Weighted) -> bool:
+        """Whether a loss passes the gate and is not in a class that was proposed before."""
+        candidate = Candidate(-1, 0, 0, loss.program, loss)
         self._screen.orient(candidate)
         if not candidate.on_its_way:
-            self.turned_away.append(program)
+            self.turned_away.append(loss)
             return False
         return not self.settings.classes or self._simpler(candidate, self._key(candidate, PROPOSED))
 

@@ -93,7 +93,8 @@ def do(piece: Piece) -> list[Answer]:
 
 def _tune(piece: Piece) -> list[Answer]:
     programs = [Program(tokens) for tokens, _ in piece.graphs]
-    found = tune(programs, piece.tasks, seed=piece.seed, **piece.options)
+    near = [edges for _, edges in piece.graphs]
+    found = tune(programs, piece.tasks, seed=piece.seed, near=near, **piece.options)
     return [{"edges": tuned.coefficients.tolist(), "reason": tuned.reason} for tuned in found]
 
 

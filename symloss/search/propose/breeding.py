@@ -1,18 +1,23 @@
-"""What is proposed: a seed for each slot of each generation, parents from the one before."""
+"""Evolution as a proposer: parents from the outcomes so far, a seed for each slot of each generation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from symloss.expr import Program
-from symloss.expr.trees import Weighted
+from symloss.expr.trees import Weighted, weighted_from
 from symloss.runs import derive, generator
-from symloss.search.loop.candidate import Candidate
-from symloss.search.propose.gp import Individual, initial_program, member, offspring, survivors
-from symloss.search.record.result import Evaluation
+from symloss.search.propose.gp import Individual, initial_loss, member, offspring, survivors
+from symloss.search.propose.proposal import Outcome, Proposal
 from symloss.search.settings import SearchSettings
+from symloss.zoo import named, names
 
-__all__ = ["Breeder"]
+__all__ = ["Breeder", "zoo_trees"]
+
+
+def zoo_trees(kind: str) -> list[Weighted]:
+    """Every loss with a name, at its default coefficients."""
+    return [weighted_from(named(name, kind)) for name in names(kind)]
 
 
 class Breeder:
@@ -22,7 +27,8 @@ class Breeder:
         settings: of the search.
         seed: of the run.
         given: losses that the first generation begins with.
-        worth_it: whether a tree may take a slot: one that cannot learn, or is known, is drawn again.
+        worth_it: whether a loss may take a slot: one that cannot learn, or is known, is drawn again.
+        neighbours: losses with names, bred from where `settings.rates.neighbours` says so.
     """
 
     def __init__(
@@ -30,55 +36,56 @@ class Breeder:
         settings: SearchSettings,
         seed: int,
         given: Sequence[Weighted],
-        worth_it: Callable[[Program], bool],
+        worth_it: Callable[[Weighted], bool],
+        neighbours: Sequence[Weighted] = (),
     ) -> None:
         self.settings, self.seed, self.given, self.worth_it = settings, seed, tuple(given), worth_it
         self.grammar = settings.grammar
         self.parents: list[Individual] = []
+        self._neighbours = [member(self.grammar, loss, None, 0, -1) for loss in neighbours]
+        self._elites: dict[int, Weighted] = {}
         self._seen: set[Program] = set()
 
-    def propose(
-        self, generation: int, slots: int, start: int, known: Mapping[int, Candidate]
-    ) -> list[Candidate]:
-        """The candidates of one generation, numbered from `start`."""
-        candidates = []
+    def propose(self, generation: int, slots: int) -> list[Proposal]:
+        """The losses of one generation: elites, those given, and what is drawn or bred."""
+        proposals = []
         for slot in range(slots):
             elite = self._elite(generation, slot)
             if elite is not None:
-                source = known[elite]
-                candidate = Candidate(start + slot, generation, slot, source.program, source.weighted)
-                candidate.source = elite
-                candidate.stop("reused", f"elite: candidate {elite} kept as it is")
+                remark = f"elite: candidate {elite} kept as it is"
+                proposal = Proposal(self._elites[elite], source=elite, remark=remark)
             elif generation == 0 and slot < len(self.given):
-                loss = self.given[slot]
-                candidate = Candidate(start + slot, generation, slot, loss.program, loss, fixed=True)
+                proposal = Proposal(self.given[slot], fixed=True)
             else:
-                program = self._draw(generation, slot)
-                candidate = Candidate(start + slot, generation, slot, program, Weighted.plain(program))
-            self._seen.add(candidate.program)
-            candidates.append(candidate)
-        return candidates
+                proposal = Proposal(self._draw(generation, slot))
+            self._seen.add(self._known_by(proposal.loss))
+            proposals.append(proposal)
+        return proposals
 
-    def select(self, evaluations: Sequence[Evaluation], fresh: int) -> None:
+    def learn(self, outcomes: Sequence[Outcome], fresh: int) -> None:
         """Chooses the parents of the next generation.
 
         Args:
-            evaluations: all so far, as their fitness stands now.
+            outcomes: all so far, by number, as their fitness stands now.
             fresh: how many of the last belong to the generation that has just ended.
         """
-        pool = list(evaluations[-fresh:])
+        pool = list(outcomes[-fresh:])
         if self.settings.objectives == 2:
             # NSGA-II chooses among parents and offspring; elites do the same for one objective.
-            pool = [evaluations[parent.number] for parent in self.parents] + pool
-        fitnesses = [entry.fitness for entry in pool]
+            pool = [outcomes[parent.number] for parent in self.parents] + pool
+        fitnesses = [outcome.fitness for outcome in pool]
         if self.settings.shuffled:
-            order = generator(self.seed, "shuffle", len(evaluations)).permutation(len(pool))
+            order = generator(self.seed, "shuffle", len(outcomes)).permutation(len(pool))
             fitnesses = [fitnesses[i] for i in order]
         members = [
-            member(self.grammar, Program(entry.tokens), fitness, entry.complexity or 0, entry.number)
-            for entry, fitness in zip(pool, fitnesses, strict=True)
+            member(self.grammar, self._bred_as(outcome), fitness, outcome.complexity, outcome.number)
+            for outcome, fitness in zip(pool, fitnesses, strict=True)
         ]
         self.parents = survivors(members, self.settings.population, self.settings.objectives)
+        self._elites = {parent.number: outcomes[parent.number].loss for parent in self.parents}
+
+    def _bred_as(self, outcome: Outcome) -> Program | Weighted:
+        return outcome.loss if self.settings.rates.inherit else outcome.program
 
     def _elite(self, generation: int, slot: int) -> int | None:
         if self.settings.objectives == 2 or self.settings.method == "random" or generation == 0:
@@ -86,11 +93,15 @@ class Breeder:
         count = max(1, round(self.settings.rates.elitism * self.settings.population))
         return self.parents[slot].number if slot < min(count, len(self.parents)) else None
 
-    def _wanted(self, program: Program) -> bool:
-        return program not in self._seen and self.worth_it(program)
+    def _known_by(self, loss: Weighted) -> Program:
+        """The tree that counts as the same: tuning leads one tree to one loss, wherever it starts."""
+        return loss.merged().program if self.settings.rates.inherit else loss.program
 
-    def _draw(self, generation: int, slot: int) -> Program:
-        seed = derive(self.seed, "variation", generation, slot)
+    def _wanted(self, loss: Weighted) -> bool:
+        return self._known_by(loss) not in self._seen and self.worth_it(loss)
+
+    def _draw(self, generation: int, slot: int) -> Weighted:
+        seed, rates = derive(self.seed, "variation", generation, slot), self.settings.rates
         if generation == 0 or self.settings.method == "random":
-            return initial_program(self.grammar, self.settings.rates, seed, self._wanted)
-        return offspring(self.grammar, self.settings.rates, self.parents, seed, self._wanted)
+            return initial_loss(self.grammar, rates, seed, self._wanted)
+        return offspring(self.grammar, rates, self.parents, seed, self._wanted, self._neighbours)

@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from deap import base, gp
+from deap import gp
 from deap.tools import emo
 
 from symloss.expr import Program
+from symloss.expr.trees import Weighted
 from symloss.search.propose.grammar import Grammar
+from symloss.search.propose.individual import WORST, Fitness, Individual, individual, member
+from symloss.search.propose.mutation import exponent, number, point
 
-__all__ = ["WORST", "Fitness", "Individual", "Rates", "initial_program", "member", "offspring", "survivors"]
-
-WORST = 1e30
-"""What stands for a fitness that is not finite: in DEAP a NaN wins, and an infinity spoils crowding."""
-
-
-class Fitness(base.Fitness):
-    """Validation fitness and complexity, both minimised; compared in that order."""
-
-    weights = (-1.0, -1.0)
-
-
-class Individual(gp.PrimitiveTree):
-    """A tree with its fitness, and its place in the last selection."""
-
-    def __init__(self, content: Any = ()) -> None:
-        super().__init__(content)
-        self.fitness = Fitness()
-        self.number = -1
-        self.rank = 0
-
-    @property
-    def program(self) -> Program:
-        """The tree as the other rooms know it."""
-        return Program(tuple(node.name for node in self))
+__all__ = [
+    "WORST", "Fitness", "Individual", "Rates", "initial_loss", "initial_program", "member", "offspring",
+    "survivors",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Rates:
     """How offspring is made; the defaults are the published ones (arXiv 2209.08907, table II).
 
+    The ways to make a child are weights, of which one is drawn.
+
     Attributes:
-        crossover: share of one-point crossovers.
-        mutation: share of uniform subtree mutations.
-        hoist: share of mutations that put one argument of a node in its place: towards simpler trees.
+        crossover: one-point crossover.
+        mutation: uniform subtree mutation.
+        hoist: one argument of a node takes its place: towards simpler trees.
+        point: one operator or symbol becomes another of as many arguments.
+        number: one coefficient is drawn anew, near where it was; nothing happens to a tree without any.
+        exponent: a subtree is raised to a power that is a coefficient, or loses that power.
         elitism: share of the best kept as they are.
+        neighbours: share of children whose first parent is a loss with a name, not the winner of a tournament.
+        inherit: whether children start from their parents' tuned coefficients, wherever an edge survives, and
+            are bred from trees as tuning and merging left them; else from unit coefficients, as published.
         tournament: contestants for each parent.
         initial_depth: of ramped half-and-half trees, in edges.
         mutation_depth: of the new subtree, in edges.
@@ -60,14 +48,22 @@ class Rates:
     crossover: float = 0.70
     mutation: float = 0.25
     hoist: float = 0.0
+    point: float = 0.0
+    number: float = 0.0
+    exponent: float = 0.0
     elitism: float = 0.05
+    neighbours: float = 0.0
+    inherit: bool = False
     tournament: int = 4
     initial_depth: tuple[int, int] = (2, 4)
     mutation_depth: tuple[int, int] = (0, 2)
     attempts: int = 1
 
 
-def _anything(program: Program) -> bool:
+Wanted = Callable[[Weighted], bool]
+
+
+def _anything(loss: Weighted) -> bool:
     return True
 
 
@@ -82,37 +78,30 @@ def isolated(seed: int) -> Iterator[None]:
         random.setstate(state)
 
 
-def member(
-    grammar: Grammar, program: Program, fitness: float | None, complexity: float, number: int
-) -> Individual:
-    """An individual as selection sees it; whatever is not finite is worst in both objectives."""
-    individual = _tree(grammar, program)
-    individual.number = number
-    if fitness is None or not math.isfinite(fitness) or abs(fitness) >= WORST:
-        # Worst in both: a rejected tree of three nodes must not look like the simplest of a front.
-        individual.fitness.values = (WORST, WORST)
-    else:
-        individual.fitness.values = (fitness, complexity)
-    return individual
+def initial_program(grammar: Grammar, rates: Rates, seed: int, wanted: Wanted = _anything) -> Program:
+    """The tree of `initial_loss`."""
+    return initial_loss(grammar, rates, seed, wanted).program
 
 
-def initial_program(
-    grammar: Grammar, rates: Rates, seed: int, wanted: Callable[[Program], bool] = _anything
-) -> Program:
+def initial_loss(grammar: Grammar, rates: Rates, seed: int, wanted: Wanted = _anything) -> Weighted:
     """A random tree by ramped half-and-half, repaired so that it has `y` and `p`.
 
-    Of at most `rates.attempts` draws the first that is wanted, or the last.
+    A share `rates.exponent` of the trees has one free exponent, which ramped half-and-half does not draw. Of at
+    most `rates.attempts` draws the first that is wanted, or the last.
     """
     low, high = rates.initial_depth
     with isolated(seed):
-        program = None
+        loss = None
         for _ in range(max(rates.attempts, 1)):
-            drawn = _repair(grammar, Individual(gp.genHalfAndHalf(grammar.primitives, low, high))).program
-            if grammar.allows(drawn):
-                program = drawn
+            tree = _repair(grammar, Individual(gp.genHalfAndHalf(grammar.primitives, low, high)))
+            if rates.exponent and random.random() < rates.exponent:
+                tree = exponent(grammar, tree)
+            drawn = tree.weighted
+            if grammar.allows(drawn.program):
+                loss = drawn
                 if wanted(drawn):
                     break
-        return program or _joined(grammar)
+        return loss or Weighted.plain(_joined(grammar))
 
 
 def offspring(
@@ -120,36 +109,60 @@ def offspring(
     rates: Rates,
     parents: Sequence[Individual],
     seed: int,
-    wanted: Callable[[Program], bool] = _anything,
-) -> Program:
+    wanted: Wanted = _anything,
+    neighbours: Sequence[Individual] = (),
+) -> Weighted:
     """One child: a crossover, a mutation or a simplification of parents won by tournament.
 
     A child that is too tall, or nested against the limits, is replaced by its parent. Of at most
     `rates.attempts` draws the first that is wanted, or the last.
+
+    Args:
+        grammar, rates: what may be made, and how.
+        parents: ranked by the last selection.
+        seed: of this child.
+        wanted: whether a child may take the slot.
+        neighbours: losses with names, to start from with the share `rates.neighbours`.
     """
-    low, high = rates.mutation_depth
+    ways = {
+        "crossover": rates.crossover,
+        "mutation": rates.mutation,
+        "hoist": rates.hoist,
+        "point": rates.point,
+        "number": rates.number,
+        "exponent": rates.exponent,
+    }
     with isolated(seed):
         for _ in range(max(rates.attempts, 1)):
-            first = _tournament(parents, rates.tournament)
+            if neighbours and random.random() < rates.neighbours:
+                first = random.choice(neighbours)
+            else:
+                first = _tournament(parents, rates.tournament)
             child = Individual(first)
-            ways = (rates.crossover, rates.mutation, rates.hoist)
-            (way,) = random.choices(("crossover", "mutation", "hoist"), ways)
+            (way,) = random.choices(list(ways), list(ways.values()))
             if way == "crossover":
                 child, _ = gp.cxOnePoint(child, Individual(_tournament(parents, rates.tournament)))
-            elif way == "mutation":
-                (child,) = gp.mutUniform(
-                    child,
-                    lambda pset, type_: gp.genFull(pset, low, high, type_),
-                    grammar.primitives,
-                )
             else:
-                (child,) = gp.mutShrink(child)
-            program = _repair(grammar, child).program
-            if not grammar.allows(program):
-                program = first.program
-            if wanted(program):
+                child = _mutated(grammar, rates, child, way)
+            loss = _repair(grammar, child).weighted
+            if not grammar.allows(loss.program):
+                loss = first.weighted
+            if wanted(loss):
                 break
-    return program
+    return loss
+
+
+def _mutated(grammar: Grammar, rates: Rates, child: Individual, way: str) -> Individual:
+    if way == "mutation":
+        low, high = rates.mutation_depth
+        (child,) = gp.mutUniform(
+            child, lambda pset, type_: gp.genFull(pset, low, high, type_), grammar.primitives
+        )
+        return child
+    if way == "hoist":
+        (child,) = gp.mutShrink(child)
+        return child
+    return {"point": point, "number": number, "exponent": exponent}[way](grammar, child)
 
 
 def survivors(members: Sequence[Individual], count: int, objectives: int = 2) -> list[Individual]:
@@ -159,12 +172,12 @@ def survivors(members: Sequence[Individual], count: int, objectives: int = 2) ->
     """
     distinct: dict[tuple[str, ...], Individual] = {}
     spare = []
-    for individual in members:
-        key = individual.program.tokens
+    for one in members:
+        key = one.program.tokens
         if key in distinct:
-            spare.append(individual)
+            spare.append(one)
         else:
-            distinct[key] = individual
+            distinct[key] = one
     pool = list(distinct.values())
     pool += spare[: max(0, count - len(pool))]
     if objectives == 1:
@@ -175,29 +188,13 @@ def survivors(members: Sequence[Individual], count: int, objectives: int = 2) ->
             emo.assignCrowdingDist(front)
             chosen += sorted(front, key=lambda i: (-i.fitness.crowding_dist, i.number))
         chosen = chosen[:count]
-    for rank, individual in enumerate(chosen):
-        individual.rank = rank
+    for rank, one in enumerate(chosen):
+        one.rank = rank
     return chosen
 
 
 def _tournament(parents: Sequence[Individual], size: int) -> Individual:
     return min((random.choice(parents) for _ in range(size)), key=lambda individual: individual.rank)
-
-
-def _tree(grammar: Grammar, program: Program) -> Individual:
-    """Own seeds may hold operators that are not in the grammar: they are bred from, never drawn."""
-    nodes = []
-    for token in program.tokens:
-        node = grammar.primitives.mapping.get(token)
-        if node is None:
-            arity = program.arity(token)
-            node = gp.Primitive(token, [gp.__type__] * arity, gp.__type__) if arity else _terminal(token)
-        nodes.append(node)
-    return Individual(nodes)
-
-
-def _terminal(token: str) -> gp.Terminal:
-    return gp.Terminal(token, False, gp.__type__)
 
 
 def _joined(grammar: Grammar) -> Program:
@@ -206,11 +203,11 @@ def _joined(grammar: Grammar) -> Program:
     return Program((random.choice(grammar.joiners), *pair))
 
 
-def _repair(grammar: Grammar, individual: Individual) -> Individual:
+def _repair(grammar: Grammar, tree: Individual) -> Individual:
     """A tree without `y` or without `p`: one of its leaves becomes an operation on both."""
-    if {"y", "p"} <= {node.name for node in individual}:
-        return individual
-    leaves = [i for i, node in enumerate(individual) if node.arity == 0]
+    if {"y", "p"} <= {node.name for node in tree}:
+        return tree
+    leaves = [i for i, node in enumerate(tree) if node.arity == 0]
     i = random.choice(leaves)
-    individual[i : i + 1] = list(_tree(grammar, _joined(grammar)))
-    return individual
+    tree[i : i + 1] = list(individual(grammar, _joined(grammar)))
+    return tree

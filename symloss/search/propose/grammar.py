@@ -81,8 +81,18 @@ class Grammar:
         return primitives
 
     def allows(self, program: Program) -> bool:
-        """Whether a tree keeps to the height and the nesting limits."""
+        """Whether a tree keeps to the height and the nesting limits.
+
+        Where `pow` is not drawn, as an operator of two arguments, it stands for a power with a free exponent:
+        a constant.
+        """
         if program.height > self.max_height:
+            return False
+        if "pow" not in self.operators and not all(
+            program.tokens[program.children(i)[1]] in ("1", "-1")
+            for i, token in enumerate(program.tokens)
+            if token == "pow"
+        ):
             return False
         return all(
             _nested(program, i, inner) <= limit

@@ -1,0 +1,100 @@
+"""A tree as DEAP breeds it, each node with the coefficient of the edge above it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from deap import base, gp
+
+from symloss.expr import Program
+from symloss.expr.trees import Weighted
+from symloss.search.propose.grammar import Grammar
+
+__all__ = ["WORST", "Fitness", "Individual", "individual", "member", "node"]
+
+WORST = 1e30
+"""What stands for a fitness that is not finite: in DEAP a NaN wins, and an infinity spoils crowding."""
+
+
+class Fitness(base.Fitness):
+    """Validation fitness and complexity, both minimised; compared in that order."""
+
+    weights = (-1.0, -1.0)
+
+
+class Individual(gp.PrimitiveTree):
+    """A tree with its fitness, and its place in the last selection."""
+
+    def __init__(self, content: Any = ()) -> None:
+        super().__init__(content)
+        self.fitness = Fitness()
+        self.number = -1
+        self.rank = 0
+
+    @property
+    def program(self) -> Program:
+        """The tree as the other rooms know it."""
+        return Program(tuple(node.name for node in self))
+
+    @property
+    def weighted(self) -> Weighted:
+        """The same with the coefficients that its nodes carry; the root's is the scale, which is dropped."""
+        return Weighted(self.program, tuple(getattr(node, "edge", 1.0) for node in self[1:]))
+
+
+class _Operator(gp.Primitive):
+    """An operator with a coefficient: DEAP moves whole nodes, so it goes wherever its edge goes."""
+
+    def __init__(self, name: str, arity: int, edge: float) -> None:
+        super().__init__(name, [gp.__type__] * arity, gp.__type__)
+        self.edge = edge
+
+
+class _Leaf(gp.Terminal):
+    """A symbol or constant with a coefficient."""
+
+    def __init__(self, name: str, edge: float) -> None:
+        super().__init__(name, False, gp.__type__)
+        self.edge = edge
+
+
+def node(name: str, edge: float = 1.0) -> Any:
+    """A node of an operator or a symbol, in the grammar or not."""
+    arity = Program.arity(name)
+    return _Operator(name, arity, edge) if arity else _Leaf(name, edge)
+
+
+def individual(grammar: Grammar, program: Program, edges: Sequence[float] | None = None) -> Individual:
+    """A tree to breed from.
+
+    Own seeds may hold operators that are not in the grammar: they are bred from, never drawn.
+    """
+    nodes = []
+    for i, name in enumerate(program.tokens):
+        edge = edges[i - 1] if edges is not None and i else 1.0
+        known = grammar.primitives.mapping.get(name)
+        nodes.append(known if known is not None and edge == 1.0 else node(name, edge))
+    return Individual(nodes)
+
+
+def member(
+    grammar: Grammar,
+    loss: Program | Weighted,
+    fitness: float | None,
+    complexity: float,
+    number: int,
+) -> Individual:
+    """An individual as selection sees it; whatever is not finite is worst in both objectives."""
+    if isinstance(loss, Program):
+        found = individual(grammar, loss)
+    else:
+        found = individual(grammar, loss.program, loss.edges)
+    found.number = number
+    if fitness is None or not math.isfinite(fitness) or abs(fitness) >= WORST:
+        # Worst in both: a rejected tree of three nodes must not look like the simplest of a front.
+        found.fitness.values = (WORST, WORST)
+    else:
+        found.fitness.values = (fitness, complexity)
+    return found

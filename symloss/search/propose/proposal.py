@@ -1,0 +1,65 @@
+"""What every proposer of losses is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from symloss.expr import Program
+from symloss.expr.trees import Weighted
+
+__all__ = ["Outcome", "Proposal", "Proposer"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A loss that is proposed for one slot of a generation.
+
+    Attributes:
+        loss: the tree, and the coefficients from which its tuning starts.
+        fixed: whether the coefficients stay as they are.
+        source: the number of the candidate that it is once more, if it is one.
+        remark: where it comes from, where a reader should know.
+    """
+
+    loss: Weighted
+    fixed: bool = False
+    source: int | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of a proposal.
+
+    Attributes:
+        number: of the candidate.
+        program: the tree as proposed.
+        loss: what it was when it was trained: coefficients tuned and drawn together, scale taken out.
+        fitness: as it stands now, smaller is better; None for one that was not trained.
+        complexity: symbols of its formula.
+    """
+
+    number: int
+    program: Program
+    loss: Weighted
+    fitness: float | None
+    complexity: float
+
+
+class Proposer(Protocol):
+    """A method of search: it proposes generations, and learns from what became of them.
+
+    What is proposed for a slot depends on the run's seed, the generation, the slot and the outcomes before the
+    generation alone, so that a run that goes on proposes what it would have proposed.
+    """
+
+    def propose(self, generation: int, slots: int) -> list[Proposal]:
+        """One loss for each slot."""
+        ...
+
+    def learn(self, outcomes: Sequence[Outcome], fresh: int) -> None:
+        """Takes in the outcomes of all candidates so far, by number; the last `fresh` are of the generation
+        that has just ended."""
+        ...

@@ -1,0 +1,66 @@
+"""The breeder: tuned coefficients come back as starts where the rates say so, and nothing else changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from symloss.expr import Program
+from symloss.expr.trees import Weighted
+from symloss.search.propose.breeding import Breeder, zoo_trees
+from symloss.search.propose.proposal import Outcome, Proposal
+from symloss.search.settings import PRESETS
+
+QUICK = PRESETS["quick"]
+
+
+def outcome(number: int, proposal: Proposal, fitness: float | None = 0.1) -> Outcome:
+    """As if tuning had set every coefficient to 2."""
+    program = proposal.loss.program
+    tuned = Weighted(program, (2.0,) * (program.size - 1))
+    return Outcome(number, program, tuned, fitness, program.size)
+
+
+def grown(inherit: bool, seed: int = 0) -> list[Proposal]:
+    settings = replace(QUICK, rates=replace(QUICK.rates, inherit=inherit, attempts=1))
+    breeder = Breeder(settings, seed, [], lambda loss: True)
+    outcomes = [outcome(i, each) for i, each in enumerate(breeder.propose(0, 25))]
+    breeder.learn(outcomes, 25)
+    return breeder.propose(1, 25)
+
+
+def test_children_start_from_tuned_coefficients() -> None:
+    assert all(set(each.loss.edges) <= {1.0} for each in grown(inherit=False))
+    assert sum(2.0 in each.loss.edges for each in grown(inherit=True)) > 20
+
+
+def test_proposals_depend_on_seed_and_outcomes_alone() -> None:
+    assert grown(True) == grown(True)
+    assert grown(True) != grown(True, seed=1)
+
+
+def test_the_first_generation_begins_with_what_is_given() -> None:
+    given = [Weighted(Program(("mul", "y", "plog", "p")), (1.0, -1.0, 1.0))]
+    first, second = Breeder(QUICK, 0, given, lambda loss: True).propose(0, 2)
+    assert first == Proposal(given[0], fixed=True)
+    assert not second.fixed
+
+
+def test_an_elite_says_whom_it_repeats() -> None:
+    settings = replace(PRESETS["paper"], rates=replace(PRESETS["paper"].rates, attempts=1))
+    breeder = Breeder(settings, 0, [], lambda loss: True)
+    outcomes = [outcome(i, each, 1.0 - 0.01 * i) for i, each in enumerate(breeder.propose(0, 25))]
+    breeder.learn(outcomes, 25)
+    elite, other = breeder.propose(1, 2)
+    assert (elite.source, other.source) == (24, None)
+    assert elite.remark == "elite: candidate 24 kept as it is"
+
+
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
+def test_every_named_loss_can_be_bred_from(kind: str) -> None:
+    settings = replace(QUICK, rates=replace(QUICK.rates, neighbours=1.0, crossover=0.0))
+    breeder = Breeder(settings, 0, [], lambda loss: True, zoo_trees(kind))
+    children = breeder.propose(1, 60)
+    assert all({"y", "p"} <= set(each.loss.program.tokens) for each in children)
+    assert any(each.loss.edges != Weighted.plain(each.loss.program).edges for each in children)
