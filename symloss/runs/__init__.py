@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from symloss.runs.executors import EXECUTORS, Executor, executor
+from symloss.runs.limited import Died, Overrun, call_limited
 from symloss.runs.seeds import derive, generator
 from symloss.runs.store import SCHEMA, RunStore, list_runs
 
-__all__ = ["EXECUTORS", "SCHEMA", "Executor", "RunStore", "derive", "executor", "generator", "list_runs"]
+__all__ = [
+    "EXECUTORS", "SCHEMA", "Died", "Executor", "Overrun", "RunStore", "call_limited", "derive", "executor", "generator",
+    "list_runs",
+]  # fmt: skip

@@ -23,7 +23,7 @@ from typing import Self, TypeVar
 
 from symloss.errors import RunError
 
-__all__ = ["RETRIES", "Processes"]
+__all__ = ["RETRIES", "Processes", "end_with_the_driver"]
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -153,10 +153,10 @@ def _import(modules: Sequence[str]) -> None:
 
 
 def _begin() -> None:
-    threading.Thread(target=_end_with_the_driver, daemon=True).start()
+    threading.Thread(target=end_with_the_driver, daemon=True).start()
 
 
-def _end_with_the_driver() -> None:
+def end_with_the_driver() -> None:
     """A pool's worker does not notice that its driver was killed: it would wait for work forever."""
     driver = multiprocessing.parent_process()
     if driver is not None:

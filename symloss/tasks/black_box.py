@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NoReturn, Self
 
 import torch
 from torch import Tensor
 
-from symloss.deadline import OutOfTime, time_limit
-from symloss.errors import TaskError
+from symloss.errors import RunError, TaskError
 from symloss.expr import Loss
+from symloss.runs import Overrun, call_limited
 from symloss.tasks.task import Task
 from symloss.tasks.train.loop import InstanceLoss
 from symloss.tasks.train.metrics import AnyMetric, Metric, get_metric
@@ -41,7 +41,7 @@ class BlackBoxTask(Task):
 
     Attributes:
         train_eval: trains a model of its own and reports.
-        time_limit: seconds that one training may take.
+        time_limit: seconds that one training may take; with a limit it runs in a process of its own.
     """
 
     train_eval: TrainEval
@@ -94,11 +94,11 @@ class BlackBoxTask(Task):
         self.ledger[split] += 1
         found = self._run(loss, seed, settings or self.settings)
         if split == "test":
-            return {self.metric: _number(found.get("test", math.nan))}
+            return {self.metric: found.get("test", math.nan)}
         values = {self.metric: self._primary(found)}
         for metric in metrics or ():
             name = metric if isinstance(metric, str) else get_metric(metric).name
-            values.setdefault(name, _number(found.get(name, math.nan)))
+            values.setdefault(name, found.get(name, math.nan))
         return values
 
     def score_parts(
@@ -107,7 +107,7 @@ class BlackBoxTask(Task):
         """See `Task.score_parts`; NaN for a test result that is not reported."""
         self.ledger.update(("val", "test"))
         found = self._run(loss, seed, settings or self.settings)
-        return self._primary(found), _number(found.get("test", math.nan))
+        return self._primary(found), found.get("test", math.nan)
 
     def score_steps(
         self,
@@ -122,25 +122,56 @@ class BlackBoxTask(Task):
         return [self.score(loss, seed=seed, settings=budget)[self.metric] for budget in budgets]
 
     def _primary(self, found: Mapping[str, float]) -> float:
-        return _number(found.get(self.metric, found.get("metric", math.nan)))
+        return found.get(self.metric, found.get("metric", math.nan))
 
     def _run(self, loss: InstanceLoss | Loss, seed: int, settings: TrainingSettings) -> Mapping[str, float]:
+        """What the function reports, in this process or, with a time limit, in one that can be ended."""
         module = loss.to_torch() if isinstance(loss, Loss) else loss
+        if math.isinf(self.time_limit):
+            return self._report(module, seed, settings.steps)
+        # CUDA does not survive a fork, nor do other systems' own libraries.
+        fresh = torch.cuda.is_available() or sys.platform != "linux"
+        work = partial(self._answer, module, seed, settings.steps)
         try:
-            with nullcontext() if math.isinf(self.time_limit) else time_limit(self.time_limit):
-                found = self.train_eval(module, seed, settings.steps)
-        except OutOfTime:
+            answer = call_limited(work, self.time_limit, fresh=fresh)
+        except Overrun:
             raise TaskError(f"{self.name} took longer than its limit of {self.time_limit:g} s") from None
-        except Exception as error:
-            raise TaskError(f"{self.name} failed with {type(error).__name__}: {error}") from error
-        if not isinstance(found, Mapping) or not {"metric", self.metric} & set(found):
-            got = sorted(found) if isinstance(found, Mapping) else type(found).__name__
-            raise TaskError(f'{self.name} returned {got}: expected {{"metric": float, ...}}')
+        except RunError as error:
+            raise TaskError(f"{self.name} failed: {error}") from None
+        if "problem" in answer:
+            raise TaskError(answer["problem"])
+        found: Mapping[str, float] = answer["found"]
         return found
 
+    def _answer(self, module: Any, seed: int, steps: int) -> dict[str, Any]:
+        """`_report` as JSON can have it, in the process that is made for it."""
+        # The threads of this library do not survive a fork; a search trains on one anyway.
+        torch.set_num_threads(1)
+        try:
+            return {"found": self._report(module, seed, steps)}
+        except TaskError as error:
+            hint = ""
+            if "forked subprocess" in str(error):
+                hint = (
+                    ": define the function at the top of a module, so that it can be sent to a fresh process"
+                )
+            return {"problem": f"{error}{hint}"}
 
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TaskError(f"the trainer reported {value!r}: expected a number") from None
+    def _report(self, module: Any, seed: int, steps: int) -> dict[str, float]:
+        """The numbers that the function reports."""
+        try:
+            found = self.train_eval(module, seed, steps)
+        except Exception as error:
+            raise TaskError(f"{self.name} failed with {type(error).__name__}: {error}") from error
+        needed = {"metric", self.metric}
+        if not isinstance(found, Mapping) or not needed & set(found):
+            got = sorted(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
+            raise TaskError(f'{self.name} returned {got}: expected {{"metric": float, ...}}')
+        numbers = {}
+        for name, value in found.items():
+            try:
+                numbers[str(name)] = float(value)
+            except (TypeError, ValueError):
+                if name in {*needed, "test"}:
+                    raise TaskError(f"{self.name} reported {value!r}: expected a number") from None
+        return numbers

@@ -253,8 +253,11 @@ def from_function(
         classes: number of classes or labels; 2 unless given.
         name: what to call the task; that of the function unless given.
         settings: `steps` is the budget.
-        time_limit: seconds that one training may take, after which the loss counts as failed; a single
-            long operation in C is not interrupted. Results near the limit depend on the machine's speed.
+        time_limit: seconds that one training may take, after which the loss counts as failed. Each training
+            then runs in a process of its own, on one thread of torch, which is ended at the limit wherever it is;
+            if it crashes, the loss counts as failed too. The process is a copy of this one; on machines with CUDA
+            it starts afresh, for which the function must be at the top of an importable module. Results near the
+            limit depend on the machine's speed.
 
     Raises:
         TaskError: for an unknown kind, something that cannot be called, or a limit that is not positive.

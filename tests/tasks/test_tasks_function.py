@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import math
+import os
 import pickle
+import signal
 import time
 import warnings
 
@@ -162,32 +163,67 @@ def test_lightning():
     assert task.score(nn.functional.mse_loss, seed=0)["metric"] == first
 
 
-def test_a_trainer_that_takes_too_long_is_stopped():
+@pytest.mark.parametrize(
+    "stuck", [lambda: time.sleep(60), lambda: sum(range(10**11))], ids=["a sleep", "C code"]
+)
+def test_a_trainer_that_takes_too_long_is_ended_wherever_it_is(stuck):
     def slow(loss: object, seed: int, budget: int) -> dict[str, float]:
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            pass
-        return {"metric": 0.0}
+        return {"metric": float(stuck() or 0)}
 
-    task = Task.from_function(slow, kind="regression", time_limit=0.05)
-    with pytest.raises(TaskError, match=r"slow took longer than its limit of 0\.05 s"):
+    task = Task.from_function(slow, kind="regression", time_limit=0.2)
+    with pytest.raises(TaskError, match=r"slow took longer than its limit of 0\.2 s"):
         task.score(task.base_loss(), seed=0)
+
+
+@pytest.mark.parametrize("limit", [0, -1, math.nan])
+def test_limits_that_are_none(limit):
     with pytest.raises(TaskError, match="expected a positive number of seconds"):
-        Task.from_function(slow, kind="regression", time_limit=0)
+        Task.from_function(train_eval, kind="regression", time_limit=limit)
 
 
-def test_a_slow_candidate_is_an_outcome_with_a_reason():
+def test_a_limit_changes_nothing_else():
+    free, limited = (
+        Task.from_function(train_eval, kind="regression", time_limit=limit).with_settings(steps=20)
+        for limit in (None, 600.0)
+    )
+    assert limited.score_parts(free.base_loss(), seed=3) == free.score_parts(free.base_loss(), seed=3)
+    scores = limited.score(nn.functional.mse_loss, seed=3, metrics=["mae", "r2"])
+    assert scores["mae"] == free.score(nn.functional.mse_loss, seed=3, metrics=["mae"])["mae"]
+    assert math.isnan(scores["r2"])
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGSEGV), "crash failed: its process was ended by SIGSEGV"),
+        (lambda: os._exit(3), "crash failed: its process ended with exit status 3"),
+        (lambda: 1 / 0, "crash failed with ZeroDivisionError: division by zero"),
+        (lambda: {"loss": 1.0}, r"crash returned \['loss'\]: expected"),
+        (lambda: {"metric": None}, "crash reported None: expected a number"),
+    ],
+)
+def test_a_crash_is_a_reason(end, message):
+    def crash(loss, seed, budget):
+        return end()
+
+    task = Task.from_function(crash, kind="regression", time_limit=600)
+    with pytest.raises(TaskError, match=message):
+        task.score(task.base_loss(), seed=0)
+
+
+def test_slow_and_crashing_candidates_are_outcomes_with_reasons():
     def picky(loss: torch.nn.Module, seed: int, budget: int) -> dict[str, float]:
-        steep = float(loss(torch.tensor([3.0]), torch.tensor([0.0]))) > 5
-        end = time.monotonic() + (20 if steep else 0)
-        while time.monotonic() < end:
-            pass
+        steepness = float(loss(torch.tensor([3.0]), torch.tensor([0.0])))
+        if steepness > 5:
+            time.sleep(60)
+        if steepness > 3:
+            os._exit(7)
         return {"metric": 1.0}
 
-    gc.collect()  # the finalisers of other tests' trainers shall not meet the limit
-    task = Task.from_function(picky, kind="regression", time_limit=0.2)
-    found = discover(task, seed=0, population=4, generations=1)
-    slow = [e for e in found.evaluations if "took longer than its limit" in e.reason]
-    assert slow
-    assert all(e.outcome == "failed" for e in slow)
+    task = Task.from_function(picky, kind="regression", time_limit=0.5)
+    found = discover(task, seed=0, population=6, generations=1)
+    for reason in ("took longer than its limit of 0.5 s", "failed: its process ended with exit status 7"):
+        ended = [entry for entry in found.evaluations if f"picky {reason}" in entry.reason]
+        assert ended
+        assert all(entry.outcome == "failed" for entry in ended)
     assert found.front

@@ -99,7 +99,7 @@ class Stages:
             if not probe.on_its_way:
                 candidate.stop(probe.outcome, probe.reason)
         runners = {probe.number: probe for probe in probes if probe.on_its_way}
-        arrivals = []
+        arrivals, reasons = [], []
         field = [candidate for candidate in candidates if candidate.on_its_way]
         answers = self.workers.ask(
             "train", list(runners.values()), derive(self.seed, "training", 0), {"share": rung}
@@ -112,11 +112,13 @@ class Stages:
                 for task, value in zip(self.tasks, answer["values"], strict=True)
             ]
             arrivals.append((fitness, symbols(probe.formula)))
+            reasons.append(answer["reason"])
         if not arrivals:
             return
-        for candidate, (fitness, _), kept in zip(field, arrivals, race.survivors(arrivals), strict=True):
+        kept_of = race.survivors(arrivals)
+        for candidate, (fitness, _), kept, reason in zip(field, arrivals, kept_of, reasons, strict=True):
             if not all(map(math.isfinite, fitness)):
-                candidate.stop("failed", f"diverged in the first {rung:.0%} of the training")
+                candidate.stop("failed", f"{reason} (in the first {rung:.0%} of the training)")
             elif not kept:
                 candidate.stop(
                     "rejected", f"race: not in the best {race.keep:.0%} after {rung:.0%} of training"
