@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from sympy import Expr, Integer, Poly, Pow, Symbol, exp, lambdify
 
 from symloss.codegen.emit import Printed, build, print_function, rounded
-from symloss.codegen.limits import at, at_zero
 from symloss.codegen.rewrite import (
     ENTRY,
     LOG_P,
@@ -28,8 +27,8 @@ from symloss.codegen.rewrite import (
     logit_slope,
     plain,
 )
-from symloss.errors import CompileError
-from symloss.expr import PI, C, P, W, Y
+from symloss.errors import CompileError, DomainError
+from symloss.expr import PI, C, HardValue, P, W, Y, at_one, at_zero
 
 __all__ = ["Affine", "Composed", "Formula", "formula_of"]
 
@@ -85,6 +84,14 @@ def formula_of(expr: Expr, kind: str, coefficients: tuple[str, ...] = ()) -> For
     return Formula(expr, kind, coefficients)
 
 
+def _hard(value: Callable[[Expr], HardValue], formula: Expr) -> HardValue:
+    """The formula at a hard label; what has no value there cannot be compiled."""
+    try:
+        return value(formula)
+    except DomainError as error:
+        raise CompileError(str(error)) from None
+
+
 class Formula:
     """The branches of `M(y, p)` as expressions in `p, q, u, v`, and as torch functions.
 
@@ -113,23 +120,18 @@ class Formula:
                 )
             self._checked = True
             return
-        if at(self.entry, TARGET, 1) is None:
-            raise CompileError(
-                f"expected a formula that is finite at y = 1, got {self.source}, which is not; "
-                "use the protected plog for a logarithm that vanishes there"
-            )
-        _ = self.other
+        _ = self.target, self.other
         self._checked = True
 
     @cached_property
     def target(self) -> Expr:
         """`M(1, p)`."""
-        return in_logs(self.entry.xreplace({TARGET: Integer(1)}))
+        return in_logs(_hard(at_one, self.source).expr.xreplace(ENTRY))
 
     @cached_property
     def other(self) -> Expr:
         """`M(0, p)`, the limit `y -> 0+` where the value is not finite."""
-        return in_logs(at_zero(self.entry, TARGET))
+        return in_logs(_hard(at_zero, self.source).expr.xreplace(ENTRY))
 
     @cached_property
     def general(self) -> Expr:
@@ -146,7 +148,7 @@ class Formula:
     def singular_at_zero(self) -> bool:
         """Whether `M(y, p)` cannot simply be evaluated at `y = 0`."""
         general = self.general
-        if at(self.entry, TARGET, 0) is None:
+        if _hard(at_zero, self.source).is_limit:
             return True
         negative = any(power.exp.is_negative is not False for power in general.atoms(Pow))
         return negative or general.has(exp)

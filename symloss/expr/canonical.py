@@ -39,7 +39,7 @@ from sympy.core.exprtools import factor_terms
 from sympy.polys.polyerrors import PolynomialError
 
 from symloss.expr.functions import elementary, plog, psqrt
-from symloss.expr.symbols import PI, P, W, Y
+from symloss.expr.symbols import UNIT, P, Y
 
 __all__ = ["agrees", "canonicalise", "simplify"]
 
@@ -49,14 +49,6 @@ MAX_DEGREE = 12
 """Largest exponent up to which rational functions are brought to one fraction."""
 MAX_GENERATORS = 6
 
-_UNIT = {
-    Y: Symbol("y", nonnegative=True),
-    P: Symbol("p", positive=True),
-    PI: Symbol("pi", positive=True),
-    W: Symbol("w", nonnegative=True),
-}
-"""What is known of the entries of a classification loss; a regression's entries are any real numbers."""
-
 
 def canonicalise(expr: Expr, kind: str) -> Expr:
     """The canonical form of `expr` as a loss of `kind`; idempotent.
@@ -64,7 +56,7 @@ def canonicalise(expr: Expr, kind: str) -> Expr:
     >>> canonicalise((Y - P) ** 2, "regression") == canonicalise(P**2 - 2 * P * Y + Y**2, "regression")
     True
     """
-    known = {} if kind == "regression" else _UNIT
+    known = {} if kind == "regression" else UNIT
     normal = _normal(expr.xreplace(known), {})
     return normal.xreplace({new: old for old, new in known.items()})
 
@@ -165,7 +157,7 @@ def _log_of_integer(n: int) -> Expr:
 
 def _sign_on_unit_square(expr: Expr) -> int:
     """1 or -1 where `expr` is affine in `y` and `p` and keeps that sign on [0, 1] x [0, 1], else 0."""
-    y, p = _UNIT[Y], _UNIT[P]
+    y, p = UNIT[Y], UNIT[P]
     if not expr.free_symbols <= {y, p} or not expr.is_polynomial(y, p):
         return 0
     corners = [expr.subs({y: a, p: b}, simultaneous=True) for a, b in product((0, 1), repeat=2)]
@@ -265,7 +257,7 @@ def simplify(expr: Expr, kind: str, size: Callable[[Expr], int]) -> Expr:
 
     SymPy's own `simplify` can hang and is not used.
     """
-    known = {} if kind == "regression" else _UNIT
+    known = {} if kind == "regression" else UNIT
     back = {new: old for old, new in known.items()}
     best, best_size = expr, size(expr)
     candidates = [expr.xreplace(known), canonicalise(expr, kind).xreplace(known)]

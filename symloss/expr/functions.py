@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Abs, Expr, Function, Integer, Max, Piecewise, Rational, exp, log, sqrt
+from sympy import Abs, Expr, Function, Integer, Max, Piecewise, Rational, S, exp, log, sqrt
 
 __all__ = ["GUARD", "elementary", "plog", "psqrt", "sigmoid", "softplus"]
 
@@ -21,8 +21,16 @@ class _RealFunction(Function):
     def _plain(x: Expr) -> Expr:
         raise NotImplementedError
 
+    # The values at `oo`, `-oo` and `zoo` (an infinity of unknown sign). SymPy takes a function without them for
+    # finite there, and `0*softplus(zoo)` for 0.
+    _at_infinities: tuple[Expr, Expr, Expr]
+
     @classmethod
     def eval(cls, x: Expr) -> Expr | None:
+        if x is S.NaN:
+            return S.NaN
+        if x in (S.Infinity, S.NegativeInfinity, S.ComplexInfinity):
+            return cls._at_infinities[(S.Infinity, S.NegativeInfinity, S.ComplexInfinity).index(x)]
         return cls._plain(x) if x.is_Rational else None
 
     def _eval_is_extended_real(self) -> bool | None:
@@ -37,6 +45,8 @@ class _RealFunction(Function):
 
 class plog(_RealFunction):
     """Protected logarithm `log(max(|x|, 1e-7))`; its derivative is `1/x` outside the guard, 0 inside."""
+
+    _at_infinities = (S.Infinity, S.Infinity, S.Infinity)
 
     @staticmethod
     def _plain(x: Expr) -> Expr:
@@ -53,6 +63,8 @@ class plog(_RealFunction):
 
 class psqrt(_RealFunction):
     """Protected square root `sqrt(max(|x|, 1e-7))`; its derivative is 0 inside the guard."""
+
+    _at_infinities = (S.Infinity, S.Infinity, S.Infinity)
 
     @staticmethod
     def _plain(x: Expr) -> Expr:
@@ -73,6 +85,8 @@ class psqrt(_RealFunction):
 class sigmoid(_RealFunction):
     """`1 / (1 + exp(-x))`."""
 
+    _at_infinities = (S.One, S.Zero, S.NaN)
+
     @staticmethod
     def _plain(x: Expr) -> Expr:
         return 1 / (1 + exp(-x))
@@ -90,6 +104,8 @@ class sigmoid(_RealFunction):
 
 class softplus(_RealFunction):
     """`log(1 + exp(x))`, whose derivative is the sigmoid."""
+
+    _at_infinities = (S.Infinity, S.Zero, S.NaN)
 
     @staticmethod
     def _plain(x: Expr) -> Expr:

@@ -6,7 +6,7 @@ import re
 
 from sympy import Symbol
 
-__all__ = ["COEFFICIENT_NAME", "KINDS", "PI", "RESERVED", "C", "P", "W", "Y", "coefficient"]
+__all__ = ["COEFFICIENT_NAME", "KINDS", "PI", "RESERVED", "UNIT", "C", "P", "W", "Y", "coefficient"]
 
 Y = Symbol("y", real=True)
 """Target entry: one entry of the one-hot (or soft) label, or the regression target."""
@@ -18,6 +18,14 @@ PI = Symbol("pi", real=True)
 """Class prior of the entry, from the training labels (not the circle's constant)."""
 W = Symbol("w", real=True)
 """Weight of the instance."""
+
+UNIT = {
+    Y: Symbol("y", nonnegative=True),
+    P: Symbol("p", positive=True),
+    PI: Symbol("pi", positive=True),
+    W: Symbol("w", nonnegative=True),
+}
+"""What is known of the entries of a classification or multilabel loss; a regression's are any real numbers."""
 
 RESERVED = {symbol.name: symbol for symbol in (Y, P, C, PI, W)}
 KINDS = ("classification", "multilabel", "regression")

@@ -6,17 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Integer, Rational, lambdify, nan, oo, zoo
+from sympy import Expr, Integer, Rational, lambdify
 
 from symloss.errors import DomainError
-from symloss.expr import PI, C, Loss, P, W, Y, elementary
+from symloss.expr import PI, C, Loss, P, W, Y, at_one, at_zero, elementary
 
 __all__ = ["Curve", "entry", "entry_expr", "logit_gradient"]
 
 Array = NDArray[np.float64]
 Curve = Callable[[Array], Array]
-
-_UNDEFINED = (nan, zoo, oo, -oo)
 
 
 def entry_expr(loss: Loss, target: float, classes: int = 10) -> Expr:
@@ -25,19 +23,16 @@ def entry_expr(loss: Loss, target: float, classes: int = 10) -> Expr:
     The prior `pi` is uniform and the weight `w` is 1.
 
     Raises:
-        CompileError: when that limit is infinite.
+        DomainError: when that limit is infinite, or not a real number.
 
     >>> from symloss.expr import parse
     >>> entry_expr(parse("-y*log(p)"), 1)
     -log(p)
     """
     expr = loss.value_expr.xreplace({C: Integer(classes), PI: Rational(1, classes), W: Integer(1)})
-    at_target = expr.subs(Y, Rational(str(target)))
-    if target == 0 and at_target.has(*_UNDEFINED):
-        from symloss.codegen.limits import at_zero  # loads torch, and is rarely needed
-
-        return at_zero(expr, Y)
-    return at_target
+    if target in (0, 1) and loss.kind != "regression":
+        return (at_zero if target == 0 else at_one)(expr).expr
+    return expr.subs(Y, Rational(str(target)))
 
 
 def entry(loss: Loss, target: float, classes: int = 10, derivative: bool = False) -> Curve:

@@ -27,7 +27,8 @@ from sympy import (
 )
 from sympy.polys.polyerrors import PolynomialError
 
-from symloss.expr import C, P, Y
+from symloss.errors import DomainError
+from symloss.expr import C, P, at_one, at_zero
 from symloss.theory.certificate import Finding, proved, unknown
 from symloss.theory.exact import number_sign, shorter
 from symloss.theory.posterior import shifted, with_map
@@ -59,7 +60,13 @@ class Algebra:
         kinds = {type(node) for node in expr.atoms(Function)}
         if not kinds <= {log, exp}:
             raise ValueError("the formula has parts other than log, exp and powers")
-        m1, m0 = (expr.subs(Y, y) for y in (1, 0))
+        try:
+            values = at_one(expr), at_zero(expr)
+        except DomainError as error:
+            raise ValueError(str(error)) from None
+        if any(value.positive for value in values):
+            raise ValueError("a root or logarithm is not seen to be real for every C")
+        m1, m0 = (value.expr for value in values)
         arguments = {node.args[0] for part in (m1, m0) for node in part.atoms(log)}
         if any(on_interval(argument) != 1 for argument in arguments):
             raise ValueError("an argument of log is not seen to be positive for every C")

@@ -10,7 +10,7 @@ import numpy as np
 from sympy import Expr, Integer, Poly, Rational, expand, oo, solve, sqrt
 
 from symloss.errors import SymlossError
-from symloss.expr import C, Loss, P, Y
+from symloss.expr import C, Loss, P, at_one, at_zero
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign, shorter
@@ -180,7 +180,7 @@ def _solved(loss: Loss, fit: Fit, classes: int) -> Fit | None:
     pieces, _ = pieces_of(lambda r: _curves(ours, r), P, Point.at(Integer(0)), Point.at(Integer(1)))
     if len(pieces) > 1:
         return None
-    target, other = theirs.subs(Y, 1), theirs.subs(Y, 0)
+    target, other = at_one(theirs).expr, at_zero(theirs).expr
     if loss.kind == "classification" and classes == 2:
         target, other = target + other.subs(P, 1 - P), Integer(0)
     present, absent = pieces[0].exprs[0] - target, pieces[0].exprs[1] - other

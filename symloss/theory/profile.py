@@ -10,27 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from typing import Concatenate, ParamSpec
 
-from sympy import (
-    Abs,
-    AccumBounds,
-    Expr,
-    Integer,
-    Limit,
-    Max,
-    Min,
-    PoleError,
-    Rational,
-    Symbol,
-    expand_log,
-    limit,
-    nan,
-    oo,
-    sign,
-    zoo,
-)
+from sympy import Expr, Integer, Rational, nan, oo, zoo
 
-from symloss.errors import DomainError
-from symloss.expr import PI, Loss, P, W, Y, plog, psqrt
+from symloss.expr import PI, HardValue, Loss, P, UnknownLimit, W, Y, at_zero
 from symloss.theory.certificate import UNKNOWN, Finding
 from symloss.theory.curve import Curve
 from symloss.theory.pieces import Piece, Resolver, Undecided, Undefined, pieces_of
@@ -40,7 +22,6 @@ __all__ = ["Profile", "names_guards"]
 
 _Arguments = ParamSpec("_Arguments")
 
-_MAX_LIMIT_OPERATIONS = 60
 _ZERO, _ONE, _HALF = Integer(0), Integer(1), Rational(1, 2)
 
 
@@ -53,7 +34,7 @@ class Profile:
         classes: their number; 2 for a multilabel loss, whose entries are two classes each.
         pieces: `(M1, M0)` on the cells of (0, 1).
         guarded: arguments of protected operators that count as outside their guard.
-        absent: the formula that stands for `M(0, p)`: the limit y -> 0+ where the value is not defined.
+        absent: `M(0, p)`.
     """
 
     loss: Loss
@@ -69,19 +50,18 @@ class Profile:
         Raises:
             Undefined: where `M1` or `M0` has no finite real value on a stretch of (0, 1).
             Undecided: where a kink could not be settled, or the formula speaks of `pi` or `w`.
-            DomainError: where `M(0, p)` is infinite.
+            DomainError: where `M(0, p)` is infinite, or not a real number.
         """
         expr = loss.at_classes(classes)
         foreign = expr.free_symbols & {PI, W}
         if foreign:
             raise Undecided(f"the formula depends on {min(map(str, foreign))}, which is not a fixed number")
-        absent = expr
         try:
-            pieces, guarded = _both(expr, expr)
-        except Undefined:
-            absent = _limit_without_target(expr)
-            pieces, guarded = _both(expr, absent)
-        return Profile(loss, classes, pieces, guarded, absent)
+            absent = at_zero(expr)
+        except UnknownLimit as error:
+            raise Undecided(str(error)) from None
+        pieces, guarded = _both(expr, absent)
+        return Profile(loss, classes, pieces, guarded, absent.expr)
 
     @property
     def formula(self) -> Expr:
@@ -93,7 +73,7 @@ class Profile:
 
     def other(self, resolver: Resolver, p: Expr) -> Expr:
         """`M0(p)`, smooth on the resolver's cell."""
-        return resolver.smooth(self.absent, {Y: _ZERO, P: p})
+        return resolver.smooth(self.absent, {P: p})
 
     def pick(self, combine: Callable[[Expr, Expr], Expr]) -> Curve:
         """The curve of a combination of `M1` and `M0`."""
@@ -142,29 +122,14 @@ def names_guards(
     return noted
 
 
-def _both(present: Expr, absent: Expr) -> tuple[tuple[Piece, ...], frozenset[Expr]]:
+def _both(present: Expr, absent: HardValue) -> tuple[tuple[Piece, ...], frozenset[Expr]]:
     def build(resolver: Resolver) -> tuple[Expr, ...]:
-        pair = resolver.smooth(present, {Y: _ONE}), resolver.smooth(absent, {Y: _ZERO})
+        for part in absent.positive:
+            if resolver.sign_of(resolver.smooth(part, {})) < 0:
+                raise Undefined(f"at y = 0, {part} is negative under a root, power or logarithm")
+        pair = resolver.smooth(present, {Y: _ONE}), resolver.smooth(absent.expr, {})
         if any(expr.has(nan, zoo, oo, -oo) for expr in pair):
             raise Undefined("the formula has no finite value at y = 0 or y = 1")
         return pair
 
     return pieces_of(build, P, Point.at(_ZERO), Point.at(_ONE))
-
-
-def _limit_without_target(expr: Expr) -> Expr:
-    """`lim M(y, p)` for y -> 0+, by SymPy's limit on a formula of bounded size."""
-    if expr.count_ops() > _MAX_LIMIT_OPERATIONS or expr.has(Abs, sign, Max, Min, plog, psqrt):
-        raise Undefined("the formula has no value at y = 0; write y*abs(log(p)), or use the protected plog")
-    y, p = Symbol("y", positive=True), Symbol("p", positive=True)
-    try:
-        found = limit(expand_log(expr.xreplace({Y: y, P: p}), force=True), y, 0, "+")
-    except (NotImplementedError, ValueError, PoleError) as error:
-        raise Undefined(f"the limit of the loss for y -> 0+ is not known to SymPy: {error}") from None
-    if found.has(Limit, AccumBounds, nan):
-        raise Undefined("the limit of the loss for y -> 0+ is not known to SymPy")
-    if found.is_infinite or not found.free_symbols <= {p} or found.has(zoo):
-        raise DomainError(
-            "the loss is infinite for classes other than the target (y = 0): write y*abs(log(p)), or use plog"
-        )
-    return found.xreplace({p: P})

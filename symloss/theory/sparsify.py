@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sympy import Basic, Expr, IndexedBase, Integer, Sum, Symbol, nan, oo, zoo
+from sympy import Basic, Expr, IndexedBase, Integer, Sum, Symbol
 
 from symloss.errors import DomainError, SymlossError
-from symloss.expr import C, Loss, P, Y, canonicalise
+from symloss.expr import C, Loss, P, Y, at_one, at_zero, canonicalise
 from symloss.theory.attractor import attractor
 from symloss.theory.budget import Budget
 from symloss.theory.certificate import Finding
@@ -49,7 +49,7 @@ def sparsify(loss: Loss) -> Derivation:
     loss, what it drops, and where both drive the target.
 
     Raises:
-        DomainError: for a loss that is not one of classification, or that is infinite at `y = 0`.
+        DomainError: for a loss that is not one of classification, or that has no finite value at `y = 0`.
 
     >>> from symloss.zoo import named
     >>> sparsify(named("lsr")).result == named("sparse-lsr")
@@ -57,9 +57,7 @@ def sparsify(loss: Loss) -> Derivation:
     """
     if loss.kind != "classification":
         raise DomainError(f"only classification losses have a sparse form; this one is of kind {loss.kind}")
-    m1, m0 = loss.expr.subs(Y, 1), loss.expr.subs(Y, 0)
-    if m0.has(nan, zoo, oo, -oo):
-        raise DomainError("the loss has no finite value at y = 0: write y*abs(log(p)), or use plog")
+    m1, m0 = _branches(loss.expr)
     p_t, j = Symbol("p_t", positive=True), Symbol("j", integer=True, positive=True)
     rest = (1 - P) / (C - 1)
     sparse_entry = _shorter(m1 + (C - 1) * m0.subs(P, rest))
@@ -111,10 +109,15 @@ def _kept(loss: Loss, expr: Expr) -> dict[str, float]:
     return {name: value for name, value in loss.coefficients.items() if name in names}
 
 
+def _branches(expr: Expr) -> tuple[Expr, Expr]:
+    """`M1` and `M0`."""
+    return at_one(expr).expr, at_zero(expr).expr
+
+
 def _total(expr: Expr, p: list[Expr]) -> Expr:
     """The instance loss at class probabilities, the first class being the target."""
-    entries = [expr.subs({Y: Integer(int(i == 0)), C: len(p)}).subs(P, value) for i, value in enumerate(p)]
-    return sum(entries, Integer(0))
+    target, other = _branches(expr.xreplace({C: Integer(len(p))}))
+    return sum((other.subs(P, value) for value in p[1:]), target.subs(P, p[0]))
 
 
 def _split_check(loss: Loss) -> str:
@@ -122,7 +125,7 @@ def _split_check(loss: Loss) -> str:
 
     def difference(count: int, point: int) -> Expr:
         p = probabilities(count, point)
-        m1, m0 = (expr.subs({Y: y, C: count}) for y in (1, 0))
+        m1, m0 = (branch.subs(C, count) for branch in _branches(expr))
         return _total(expr, p) - m1.subs(P, p[0]) - sum(m0.subs(P, value) for value in p[1:])
 
     return sampled(difference)

@@ -20,7 +20,7 @@ from sympy import (
     symbols,
 )
 
-from symloss.expr import C, P, Y, parse
+from symloss.expr import C, P, Y, at_one, at_zero, parse
 from symloss.theory.derivation import (
     Derivation,
     Step,
@@ -51,7 +51,7 @@ def _same(claim: str, left: Expr, right: Expr) -> str:
 
 def _entry(name: str, y: int, **symbols: Symbol) -> Expr:
     """A zoo formula at `y`, in positive symbols."""
-    expr = named(name).expr.subs(Y, y)
+    expr = (at_one if y else at_zero)(named(name).expr).expr
     known = {Symbol(key, real=True): value for key, value in symbols.items()}
     return expr.subs({P: _P, **known})
 

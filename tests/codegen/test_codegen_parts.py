@@ -1,4 +1,4 @@
-"""The steps of compilation one by one: limits, the log domain, printing, kernels, plans, plain functions."""
+"""The steps of compilation one by one: the log domain, printing, kernels, plans, plain functions."""
 
 from __future__ import annotations
 
@@ -18,45 +18,9 @@ from symloss.codegen.bounds import Bounded
 from symloss.codegen.compiled import formula_of
 from symloss.codegen.dialects import HELPERS
 from symloss.codegen.emit import build, print_function
-from symloss.codegen.limits import at_zero
-from symloss.codegen.rewrite import ENTRY, LOG_P, LOG_Q, P_, Q_, TARGET, in_logs, log_slope, logit_slope
+from symloss.codegen.rewrite import ENTRY, LOG_P, LOG_Q, P_, Q_, in_logs, log_slope, logit_slope
 from symloss.codegen.signed_log import SignedLog, evaluate
 from symloss.errors import CompileError
-
-AT_ZERO = {
-    "y*log(y)": "0",
-    "y*log(y*p)": "0",
-    "y*abs(log(y*p)) + p": "p",
-    "log(y + p)": "log(p)",
-    "y/p - log(p)": "-log(p)",
-    "tanh(log(y*p))": "-1",
-    "sqrt(y)*log(y)**2 + p**2": "p**2",
-    "y**2/y": "0",
-    "sin(y)/y": "1",
-    "plog(y*p)": "plog(0*p)",
-    "max(log(y), p)": "p",
-    "min(1/y, p)": "p",
-    "sigmoid(1/y)*p": "p",
-    "softplus(log(y))*p + p": "p",
-    "exp(-1/y)*p": "0",
-    "y*plog(1/y)": "0",
-    "sign(y)*p": "0",
-    "aq(1, 1/y)": "0",
-}
-INFINITE = ["abs(log(y*p))", "log(y)", "1/y", "p/sqrt(y)", "log(y) - 2*log(y)*p", "exp(1/y)", "sinh(1/y)*y"]
-
-
-@pytest.mark.parametrize(("text", "expected"), AT_ZERO.items())
-def test_limits_at_zero(text: str, expected: str) -> None:
-    limit = at_zero(sl.parse(text).expr.xreplace(ENTRY), TARGET)
-    assert limit == sl.parse(expected).expr.xreplace(ENTRY)
-
-
-@pytest.mark.parametrize("text", INFINITE)
-def test_infinite_limits_are_refused(text: str) -> None:
-    with pytest.raises(CompileError, match="y = 0"):
-        at_zero(sl.parse(text).expr.xreplace(ENTRY), TARGET)
-
 
 REWRITTEN = {
     "log(p)": LOG_P,

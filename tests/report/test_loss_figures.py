@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from symloss import named, parse
-from symloss.errors import CompileError, DomainError
+from symloss.errors import DomainError
 from symloss.report import plot_gradient, plot_loss, plot_posterior
 from symloss.report.curves import entry, entry_expr, logit_gradient
 from symloss.report.posterior_figure import minimisers
@@ -54,7 +54,7 @@ def test_logit_gradient(formula, expected):
 
 def test_a_limit_stands_in_at_a_hard_zero():
     assert entry_expr(parse("y*log(y*p)"), 0) == 0
-    with pytest.raises(CompileError, match=r"infinite there .* write y\*abs"):
+    with pytest.raises(DomainError, match=r"infinite there .* write y\*abs"):
         plot_loss(parse("abs(log(y*p))"))
 
 

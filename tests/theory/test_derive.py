@@ -160,5 +160,5 @@ def test_bad_input() -> None:
         derive(["sparse-lsr"])  # type: ignore[arg-type]
     with pytest.raises(DomainError, match="only classification losses"):
         sparsify(sl.named("mse"))
-    with pytest.raises(DomainError, match="no finite value at y = 0"):
+    with pytest.raises(DomainError, match="finite at y = 0"):
         sparsify(sl.parse("abs(log(y*p))"))

@@ -1,0 +1,188 @@
+"""What a hard label makes of a formula: `M(1, p)`, and `M(0, p)` or its limit `y -> 0+` over the reals.
+
+Where every part of the formula is finite at `y = 0` its value there is meant, part by part: a formula with `1/y`
+in it is never evaluated at 0, since SymPy's answers hang on the order of the factors. Elsewhere the limit is read
+from an expansion (`series`), whose growth is counted; SymPy's `limit` is not, takes complex values for real
+ones, and is not used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sympy import Expr, Integer, Pow, Rational, log, nan, oo, zoo
+
+from symloss.errors import DomainError
+from symloss.expr.ranges import sign_inside
+from symloss.expr.series import Expansion, Open, Unreal, is_nothing
+from symloss.expr.symbols import UNIT, P, Y
+
+__all__ = ["HardValue", "UnknownLimit", "at_one", "at_zero"]
+
+_ORDERS = (3, 6, 12)
+"""Terms kept of an expansion; more are tried where leading terms cancel."""
+_PROBES = tuple(Rational(k, 64) for k in (1, 5, 13, 21, 31, 33, 43, 51, 59, 63))
+_BACK = {unit: symbol for symbol, unit in UNIT.items()}
+_ZERO = UNIT[Y]
+
+
+class UnknownLimit(DomainError):
+    """The value at a hard label is not settled; the loss may have one."""
+
+
+@dataclass(frozen=True)
+class HardValue:
+    """A formula at a hard label, on `0 < p < 1`.
+
+    Attributes:
+        expr: its value, a formula without `y`.
+        positive: formulas that must not be negative for it to be real, where that is open (it hangs on
+            coefficients, or on `p` in a way that is not seen).
+        is_limit: whether it is the limit `y -> 0+`, the formula not being finite part by part at `y = 0`.
+    """
+
+    expr: Expr
+    positive: frozenset[Expr] = frozenset()
+    is_limit: bool = False
+
+
+@lru_cache(maxsize=1024)
+def at_zero(formula: Expr) -> HardValue:
+    """`M(0, p)`: the value at `y = 0` where finite, else the limit `y -> 0+`.
+
+    Raises:
+        DomainError: where it is infinite, or not a real number.
+        UnknownLimit: where it is not settled.
+
+    >>> from symloss.expr import parse
+    >>> at_zero(parse("y*softplus(1/y) + y*log(y*p) + abs(y - p)").expr).expr
+    p + 1
+    """
+    expr = formula.xreplace(UNIT)
+    try:
+        found = _at(expr, 0) or _limit(expr)
+    except Unreal as error:
+        raise DomainError(
+            f"expected a formula with a real value at y = 0, got {formula}: for small y > 0, {error}"
+        ) from None
+    except Open as error:
+        raise UnknownLimit(
+            f"expected a formula with a value at y = 0, got {formula}, whose limit y -> 0+ is not known ({error}); "
+            "multiply the part that is undefined by y"
+        ) from None
+    if found is None:
+        raise DomainError(
+            f"expected a formula that is finite at y = 0, got {formula}, which is infinite there for every "
+            "class but the target; write y*abs(log(p)) for abs(log(y*p)), or use the protected plog"
+        )
+    return _checked(formula, found, 0)
+
+
+@lru_cache(maxsize=1024)
+def at_one(formula: Expr) -> HardValue:
+    """`M(1, p)`.
+
+    Raises:
+        DomainError: where it is not finite, or not a real number.
+        UnknownLimit: where that is not settled.
+
+    >>> from symloss.expr import parse
+    >>> at_one(parse("y*abs(log(p)) + (1 - y)*p").expr).expr
+    Abs(log(p))
+    """
+    try:
+        found = _at(formula.xreplace(UNIT), 1)
+    except Unreal as error:
+        raise DomainError(f"expected a formula with a real value at y = 1, got {formula}: {error}") from None
+    except Open as error:
+        raise UnknownLimit(f"the value of {formula} at y = 1 is not known: {error}") from None
+    if found is None:
+        raise DomainError(
+            f"expected a formula that is finite at y = 1, got {formula}, which is not; "
+            "use the protected plog for a logarithm that vanishes there"
+        )
+    return _checked(formula, found, 1)
+
+
+def _checked(formula: Expr, found: HardValue, label: int) -> HardValue:
+    """`found` in the symbols of formulas, unless it is seen not to be real somewhere."""
+    for part in found.positive:
+        if part.free_symbols <= {UNIT[P]}:
+            for probe in _PROBES:
+                if part.xreplace({UNIT[P]: probe}).evalf(20) < -1e-12:
+                    raise DomainError(
+                        f"expected a formula with a real value at y = {label}, got {formula}: it has none at "
+                        f"p = {float(probe):g}, where {part.xreplace(_BACK)} is negative under a root, power or log"
+                    )
+    positive = frozenset(part.xreplace(_BACK) for part in found.positive)
+    return HardValue(found.expr.xreplace(_BACK), positive, found.is_limit)
+
+
+def _at(expr: Expr, label: int) -> HardValue | None:
+    """The value at `y = label`, or None where a part of it is not finite.
+
+    Raises:
+        Unreal: where a part is not real.
+        Open: where it is not settled whether a part vanishes.
+    """
+    seen: dict[Expr, Expr | None] = {_ZERO: Integer(label)}
+    positive: set[Expr] = set()
+
+    def of(node: Expr) -> Expr | None:
+        if node not in seen:
+            seen[node] = step(node) if _ZERO in node.free_symbols else node
+        return seen[node]
+
+    def step(node: Expr) -> Expr | None:
+        args = [found for arg in node.args if (found := of(arg)) is not None]
+        if len(args) < len(node.args):
+            return None
+        if isinstance(node, log):
+            if _vanishes(args[0]):
+                return None
+            demand_positive(node, args[0])
+        if isinstance(node, Pow):
+            base, exponent = args
+            if _vanishes(base):
+                return Integer(0) if sign_inside(exponent) == 1 else None
+            if not exponent.is_Integer:
+                demand_positive(node, base)
+        value = node.func(*args)
+        return None if value.has(nan, zoo, oo, -oo) else value
+
+    def demand_positive(node: Expr, inner: Expr) -> None:
+        direction = sign_inside(inner)
+        if direction == -1:
+            raise Unreal(node.xreplace(_BACK), f"{node.args[0].xreplace(_BACK)} is negative")
+        if direction is None:
+            positive.add(inner)
+
+    value = of(expr)
+    return None if value is None else HardValue(value, frozenset(positive))
+
+
+def _vanishes(number: Expr) -> bool:
+    return sign_inside(number) not in (1, -1) and is_nothing(number)
+
+
+def _limit(expr: Expr) -> HardValue | None:
+    """The limit `y -> 0+`, or None where it is infinite.
+
+    Raises:
+        Unreal: where a part is not real for small `y`.
+        Open: where it is not settled.
+    """
+    problem = Open("leading terms cancel")
+    for order in _ORDERS:
+        expansion = Expansion(_ZERO, order)
+        try:
+            series = expansion.of(expr)
+            if series.terms and expansion.direction(series.terms[0].monomial) > 0:
+                return None
+            _, constant, _ = expansion.split(series)
+        except Open as error:
+            problem = error
+        else:
+            return HardValue(constant, frozenset(expansion.conditions), is_limit=True)
+    raise problem
