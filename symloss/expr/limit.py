@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sympy import Expr, Integer, Pow, Rational, log, nan, oo, zoo
+from sympy import Expr, I, Integer, Pow, Rational, log, nan, oo, zoo
 
 from symloss.errors import DomainError
 from symloss.expr.ranges import sign_inside
@@ -20,7 +20,7 @@ from symloss.expr.symbols import UNIT, P, Y
 
 __all__ = ["HardValue", "UnknownLimit", "at_one", "at_zero"]
 
-_ORDERS = (3, 6, 12)
+_ORDERS = (1, 3, 6, 12)
 """Terms kept of an expansion; more are tried where leading terms cancel."""
 _PROBES = tuple(Rational(k, 64) for k in (1, 5, 13, 21, 31, 33, 43, 51, 59, 63))
 _BACK = {unit: symbol for symbol, unit in UNIT.items()}
@@ -126,28 +126,26 @@ def _at(expr: Expr, label: int) -> HardValue | None:
         Unreal: where a part is not real.
         Open: where it is not settled whether a part vanishes.
     """
+    if expr.has(I):  # SymPy has taken the root of a negative number
+        raise Unreal(expr.xreplace(_BACK), "it has the root of a negative number")
     seen: dict[Expr, Expr | None] = {_ZERO: Integer(label)}
     positive: set[Expr] = set()
 
     def of(node: Expr) -> Expr | None:
         if node not in seen:
-            seen[node] = step(node) if _ZERO in node.free_symbols else node
+            seen[node] = step(node) if node.args else node
         return seen[node]
 
     def step(node: Expr) -> Expr | None:
         args = [found for arg in node.args if (found := of(arg)) is not None]
         if len(args) < len(node.args):
             return None
-        if isinstance(node, log):
-            if _vanishes(args[0]):
-                return None
-            demand_positive(node, args[0])
-        if isinstance(node, Pow):
-            base, exponent = args
-            if _vanishes(base):
+        if isinstance(node, log | Pow):
+            inner, exponent = args[0], Integer(0) if isinstance(node, log) else args[1]
+            if _ZERO in node.free_symbols and _vanishes(inner):
                 return Integer(0) if sign_inside(exponent) == 1 else None
-            if not exponent.is_Integer:
-                demand_positive(node, base)
+            if isinstance(node, log) or not exponent.is_Integer:
+                demand_positive(node, inner)
         value = node.func(*args)
         return None if value.has(nan, zoo, oo, -oo) else value
 
@@ -155,7 +153,7 @@ def _at(expr: Expr, label: int) -> HardValue | None:
         direction = sign_inside(inner)
         if direction == -1:
             raise Unreal(node.xreplace(_BACK), f"{node.args[0].xreplace(_BACK)} is negative")
-        if direction is None:
+        if direction is None and _ZERO in node.free_symbols:
             positive.add(inner)
 
     value = of(expr)
@@ -163,6 +161,7 @@ def _at(expr: Expr, label: int) -> HardValue | None:
 
 
 def _vanishes(number: Expr) -> bool:
+    """Whether a formula without `y` is 0 for every `p`."""
     return sign_inside(number) not in (1, -1) and is_nothing(number)
 
 
