@@ -333,6 +333,10 @@ class Expansion:
         if x.rest is not None and self.direction(x.rest) == 0:  # e to a bounded power
             known = self.exponential(replace(x, rest=None))
             return Series((), _size(known))
+        if x.rest is not None and self.direction(x.rest) > 0 and self.sign(x) == -1:
+            # As x < c m/2 in the end: not exact, but it vanishes faster than what it meets.
+            half = Term(x.terms[0].factor / 2, x.terms[0].monomial)
+            return Series((), _size(self.exponential(Series((half,)))))
         growing, constant, small = self.split(x)
         powers, growth = [S.Zero] * _SCALES, []
         for term in growing.terms:
@@ -465,16 +469,23 @@ class Expansion:
 
     def logistic(self, x: Series) -> Series:
         """`sigmoid` of a large argument."""
-        if self.sign(x) is None:
+        direction = self.sign(x)
+        if direction is None:
             return self._of_exact_line(x, lambda c: (1 + sign(c)) / 2)
-        down = self.exponential(self.scaled(S.NegativeOne, x))
-        return self.power(self.sum([self.constant(S.One), down]), S.NegativeOne)
+        small = self.exponential(self.scaled(Integer(-direction), x))
+        towards_one = self.power(self.sum([self.constant(S.One), small]), S.NegativeOne)
+        return towards_one if direction > 0 else self.times(small, towards_one)
 
     def soft(self, x: Series) -> Series:
         """`softplus` of a large argument; it differs from `max(x, 0)` by at most `log 2`."""
-        if self.sign(x) is None:
-            return self._series(list(self.largest(x, Series()).terms), [self.largest(x, Series()).rest, ONE])
-        return self.logarithm(self.sum([self.constant(S.One), self.exponential(x)]))
+        direction = self.sign(x)
+        if direction is None:
+            kink = self.largest(x, Series())
+            return self._series(list(kink.terms), [kink.rest, ONE])
+        small = self.exponential(self.scaled(Integer(-direction), x))
+        return self.sum(
+            [x if direction > 0 else Series(), self.logarithm(self.sum([self.constant(S.One), small]))]
+        )
 
     def tangent(self, x: Series) -> Series:
         """`tanh(x) = 2 sigmoid(2 x) - 1` of a large argument."""
