@@ -8,12 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from symloss.codegen.interpret import output_gradient, program_loss
+from symloss.codegen.interpret import Context, output_gradient, program_loss
 from symloss.expr import Program
-from symloss.expr.trees import Weighted
 from symloss.meta.dense import Dense, Weights, dense_layers, weights_of
-from symloss.meta.tune import task_context
-from symloss.tasks import SupervisedTask, TrainingSettings
+from symloss.tasks import InContext, SupervisedTask, TrainingSettings
 
 __all__ = ["fit_population"]
 
@@ -74,7 +72,7 @@ def _train(
     for step, (inputs, targets) in enumerate(task.minibatches(seed, settings.steps, settings.batch_size)):
         rate *= 0.1 ** settings.milestones.count(step)
         activations = dense.forward(weights, inputs)
-        context = task_context(task, places[step])
+        context = task.context(places[step])
         slopes = [
             output_gradient(program, kind, outputs, targets, phi, context)
             for program, phi, outputs in zip(programs, coefs, activations.outputs, strict=True)
@@ -99,13 +97,7 @@ def _train(
 def _fit_alone(
     program: Program, coefs: Tensor, task: SupervisedTask, seed: int, settings: TrainingSettings
 ) -> nn.Module:
-    if "w" in program.tokens and task.train.w is not None:
-        # The task knows the weight of each row that a formula asks for.
-        return task.fit(
-            Weighted(program, tuple(coefs.tolist())).to_loss(task.kind), seed=seed, settings=settings
-        )
+    def loss(outputs: Tensor, targets: Tensor, context: Context) -> Tensor:
+        return program_loss(program, task.kind, outputs, targets, coefs, context)
 
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        return program_loss(program, task.kind, outputs, targets, coefs, task_context(task))
-
-    return task.fit(loss, seed=seed, settings=settings)
+    return task.fit(InContext(loss), seed=seed, settings=settings)

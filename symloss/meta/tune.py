@@ -20,7 +20,7 @@ from symloss.meta.hypergradient import inner_factor, one_step_hypergradient
 from symloss.runs import derive
 from symloss.tasks import SupervisedTask, Task
 
-__all__ = ["SPREAD", "Tuned", "initial_coefficients", "task_context", "tune"]
+__all__ = ["SPREAD", "Tuned", "initial_coefficients", "tune"]
 
 SPREAD = 1e-3
 """Standard deviation of the coefficients' start about 1."""
@@ -53,14 +53,6 @@ def initial_coefficients(program: Program, seed: int, spread: float = SPREAD) ->
     """Where tuning starts: `N(1, spread)`, drawn from the seed and the tree alone, `[size - 1]`."""
     generator = torch.Generator().manual_seed(derive(seed, "coefficients", *program.tokens))
     return 1 + spread * torch.randn(program.size - 1, generator=generator)
-
-
-def task_context(task: SupervisedTask, rows: Tensor | None = None) -> dict[str, Tensor]:
-    """What `pi` stands for on this task, and `w` on these rows of its training part."""
-    context = {} if task.priors is None else {"pi": task.priors}
-    if rows is not None and task.train.w is not None:
-        context["w"] = task.train.w[rows]
-    return context
 
 
 def tune(
@@ -140,10 +132,9 @@ def _meta_batches(
     """For each meta-step the seed of its start, a training and a validation batch, and the former's context."""
     order = derive(seed, "tuning", "train")
     train, places = task.minibatches(order, steps), task.batches(order, steps)
-    rows = task.batches(derive(seed, "tuning", "val"), steps, split="val")
-    for step, batch in enumerate(train):
-        val = task.val.X[rows[step]], task.val.y[rows[step]]
-        yield derive(seed, "tuning", "start", step), batch, val, task_context(task, places[step])
+    vals = task.minibatches(derive(seed, "tuning", "val"), steps, split="val")
+    for step, (batch, val) in enumerate(zip(train, vals, strict=True)):
+        yield derive(seed, "tuning", "start", step), batch, val, task.context(places[step])
 
 
 def _hypergradients(

@@ -16,7 +16,7 @@ from symloss.expr import Loss
 from symloss.tasks.data.parts import Split, digest
 from symloss.tasks.task import Task
 from symloss.tasks.train.augment import Augmentation, augmentation
-from symloss.tasks.train.formulas import for_training
+from symloss.tasks.train.formulas import InContext, for_training
 from symloss.tasks.train.loop import InstanceLoss, StepHook, batch_order, output_shape, predict, seeded, train
 from symloss.tasks.train.metrics import AnyMetric, check_defined, get_metric
 from symloss.tasks.train.models import Architecture, ModelFactory, architecture
@@ -89,25 +89,50 @@ class SupervisedTask(Task):
             batch_size: that of `settings` unless given.
             split: `"train"` or `"val"`.
         """
-        part = {"train": self.train, "val": self.val}.get(split)
-        if part is None:
-            raise TaskError(f"batches of {split!r}: expected train or val")
+        part = self._part(split, ("train", "val"))
         return batch_order(len(part), seed, steps, batch_size or self.settings.batch_size)
 
     def minibatches(
-        self, seed: int, steps: int, batch_size: int | None = None
+        self, seed: int, steps: int, batch_size: int | None = None, split: str = "train"
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Training batches `(X, y)` in the order of `batches`, augmented when the task augments."""
+        """Batches `(X, y)` in the order of `batches`; those of the training part augmented if the task augments."""
+        for _, inputs, targets in self._drawn(seed, steps, batch_size, split):
+            yield inputs, targets
+
+    def context(self, rows: Tensor | slice, split: str = "train") -> dict[str, Tensor]:
+        """What a formula may need for these rows of a part besides outputs and targets, by the symbol's name.
+
+        `pi`: the class priors `[C]`; `w`: the weights of the instances `[N]`. A task that has none of these
+        gives none.
+
+        Args:
+            rows: indices, such as a row of `batches`, or a slice.
+            split: `"train"` or `"val"`.
+        """
+        part = self._part(split, ("train", "val"))
+        known = {"pi": self.priors, "w": None if part.w is None else part.w[rows]}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def _drawn(
+        self, seed: int, steps: int, batch_size: int | None, split: str = "train"
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """The rows of each batch, and its instances and targets."""
+        part = self._part(split, ("train", "val"))
         generator = torch.Generator().manual_seed((seed + 1) % 2**63)
-        for rows in self.batches(seed, steps, batch_size):
-            inputs = self.train.X[rows]
-            if self.augment:
+        for rows in self.batches(seed, steps, batch_size, split):
+            inputs = part.X[rows]
+            if self.augment and split == "train":
                 inputs = augmentation(self.augment)(inputs, generator)
-            yield inputs, self.train.y[rows]
+            yield rows, inputs, part.y[rows]
+
+    def _part(self, split: str, known: tuple[str, ...]) -> Split:
+        if split not in known:
+            raise TaskError(f"split {split!r}: expected {', '.join(known[:-1])} or {known[-1]}")
+        return {"train": self.train, "val": self.val, "test": self._test}[split]
 
     def fit(
         self,
-        loss: InstanceLoss | Loss,
+        loss: InstanceLoss | InContext | Loss,
         *,
         seed: int,
         settings: TrainingSettings | None = None,
@@ -121,7 +146,7 @@ class SupervisedTask(Task):
 
         Args:
             loss: a formula, or a function of `(outputs, targets)` that returns a scalar. In a formula `pi` is
-                the class prior and `w` the weight of the instance.
+                the class prior and `w` the weight of the instance; `InContext` makes a function that knows them.
             seed: of initialisation and batch order.
             settings: those of the task unless given.
             on_step: called as `on_step(step, model)` after each step, from 1; False ends training.
@@ -134,22 +159,10 @@ class SupervisedTask(Task):
         """
         chosen = settings or self.settings
         model = self.build_model(seed)
+        drawn = self._drawn(seed, chosen.steps, chosen.batch_size)
+        batches = ((inputs, targets, self.context(rows)) for rows, inputs, targets in drawn)
         with seeded(seed):
-            return train(
-                model,
-                for_training(loss, self.priors, self.device),
-                self._weighted(seed, chosen),
-                chosen,
-                on_step,
-            )
-
-    def _weighted(
-        self, seed: int, settings: TrainingSettings
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """`minibatches` with the weights of their instances."""
-        order = (seed, settings.steps, settings.batch_size)
-        for rows, (inputs, targets) in zip(self.batches(*order), self.minibatches(*order), strict=True):
-            yield inputs, targets, None if self.train.w is None else self.train.w[rows]
+            return train(model, for_training(loss, self.device), batches, chosen, on_step)
 
     def evaluate(
         self,
@@ -164,9 +177,7 @@ class SupervisedTask(Task):
             split: `"train"`, `"val"` or `"test"`; the last is counted in `test_evaluations`.
             metrics: names, `Metric`s or functions; the primary metric unless given.
         """
-        part = {"train": self.train, "val": self.val, "test": self._test}.get(split)
-        if part is None:
-            raise TaskError(f"split {split!r}: expected train, val or test")
+        part = self._part(split, ("train", "val", "test"))
         chosen = [self.measure] if metrics is None else [get_metric(metric, self.kind) for metric in metrics]
         self.ledger[split] += 1
         outputs = predict(model, part.X)
@@ -278,7 +289,7 @@ class SupervisedTask(Task):
     def to(self, device: torch.device | str) -> SupervisedTask:
         """The same task with its data on another device."""
         moved = {name: getattr(self, name).to(device) for name in ("train", "val", "_test")}
-        return replace(self, **moved)
+        return replace(self, **moved, priors=None if self.priors is None else self.priors.to(device))
 
 
 def _name(thing: Any) -> str:

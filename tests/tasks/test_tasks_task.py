@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from symloss.errors import TaskError
-from symloss.tasks import Task, TrainingSettings, load_task, task_names
+from symloss.expr import parse
+from symloss.tasks import InContext, Task, TrainingSettings, load_task, task_names
 
 SHORT = TrainingSettings(steps=20)
 
@@ -250,3 +251,45 @@ def test_a_task_moves_with_its_data():
     assert task.device.type == "meta"
     assert task._test.y.device.type == "meta"
     assert next(task.build_model(0).parameters()).device.type == "meta"
+
+
+def test_the_context_of_rows_is_their_weights_and_the_priors():
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(50, 3)), np.arange(50) % 2, rng.uniform(1, 2, 50)
+    task = Task.from_arrays(X, y, kind="classification", weights=w)
+    rows = task.batches(0, 1, 8)[0]
+    assert torch.equal(task.context(rows)["w"], task.train.w[rows])
+    assert torch.equal(task.context(slice(4), "val")["w"], task.val.w[:4])
+    assert torch.equal(task.context(rows)["pi"], task.priors)
+    assert load_task("diabetes").context(rows) == {}
+    assert task.to("meta").context(rows.to("meta"))["pi"].device.type == "meta"
+    with pytest.raises(TaskError, match="split 'test': expected train or val"):
+        task.context(rows, "test")
+
+
+def test_a_function_in_context_is_told_it_with_each_batch():
+    X, w = np.arange(100.0)[:, None], np.arange(100.0)
+    task = Task.from_arrays(X, X[:, 0], kind="regression", weights=w, model="linear")
+    seen = []
+
+    def weighted(outputs, targets, context):
+        seen.append(context["w"])
+        return (context["w"] * (outputs - targets) ** 2).mean()
+
+    formula = parse("w*(y - p)**2", kind="regression")
+    ours, theirs = (task.fit(loss, seed=1, settings=SHORT) for loss in (InContext(weighted), formula))
+    order = task.batches(1, SHORT.steps)
+    assert all(torch.equal(a, task.train.w[rows]) for a, rows in zip(seen, order, strict=True))
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_minibatches_of_the_validation_part_are_not_augmented():
+    images = np.random.default_rng(0).normal(size=(60, 1, 12, 12))
+    task = Task.from_arrays(images, np.arange(60) % 2, kind="classification", augment="crop")
+    rows = task.batches(3, 4, 5, split="val")
+    for place, (inputs, targets) in zip(rows, task.minibatches(3, 4, 5, split="val"), strict=True):
+        assert torch.equal(inputs, task.val.X[place])
+        assert torch.equal(targets, task.val.y[place])
+    with pytest.raises(TaskError, match="split 'test': expected train or val"):
+        next(task.minibatches(0, 1, split="test"))

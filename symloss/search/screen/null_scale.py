@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from symloss.codegen.interpret import program_loss
 from symloss.expr.trees import Weighted
-from symloss.meta.tune import task_context
 from symloss.tasks import SupervisedTask, Task
 from symloss.tasks.train.objectives import ordinary
 
@@ -60,19 +59,23 @@ class _Start:
     task: SupervisedTask
     outputs: Tensor
     targets: Tensor
+    context: Mapping[str, Tensor]
     ordinary: float
 
     @classmethod
     def of(cls, task: SupervisedTask, seed: int) -> _Start:
         inputs, targets = next(iter(task.minibatches(seed, 1)))
+        context = task.context(task.batches(seed, 1)[0])
         with torch.no_grad():
             outputs = task.build_model(seed)(inputs)
-        return cls(task, outputs, targets, _gradient(outputs, lambda z: ordinary(task.kind, z, targets)))
+        return cls(
+            task, outputs, targets, context, _gradient(outputs, lambda z: ordinary(task.kind, z, targets))
+        )
 
     def ratio(self, loss: Weighted) -> float:
         program, edges = loss.graph()
         coefficients = torch.tensor(edges, dtype=self.outputs.dtype, device=self.outputs.device)
-        rest = self.targets, coefficients, task_context(self.task)
+        rest = self.targets, coefficients, self.context
         slope = _gradient(self.outputs, lambda z: program_loss(program, self.task.kind, z, *rest))
         return slope / self.ordinary
 

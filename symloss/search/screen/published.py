@@ -14,7 +14,6 @@ from torch import Tensor
 
 from symloss.codegen.interpret import output_gradient
 from symloss.expr.trees import Weighted
-from symloss.meta.tune import task_context
 from symloss.tasks import SupervisedTask
 
 __all__ = ["INSTANCES", "STEPS", "gain", "norms_key"]
@@ -32,7 +31,7 @@ def gain(task: SupervisedTask, loss: Weighted, seed: int, steps: int = STEPS) ->
     outputs, targets = _start(task, seed)
     program, edges = loss.graph()
     coefficients = torch.tensor(edges, dtype=outputs.dtype, device=outputs.device)
-    context = task_context(task)
+    context = task.context(slice(INSTANCES))
     z, mean, square = outputs.clone(), torch.zeros_like(outputs), torch.zeros_like(outputs)
     for step in range(1, steps + 1):
         slope = output_gradient(program, task.kind, z, targets, coefficients, context)
@@ -49,7 +48,9 @@ def norms_key(task: SupervisedTask, loss: Weighted, seed: int) -> str:
     outputs, targets = _start(task, seed)
     program, edges = loss.graph()
     coefficients = torch.tensor(edges, dtype=outputs.dtype, device=outputs.device)
-    slope = output_gradient(program, task.kind, outputs, targets, coefficients, task_context(task))
+    slope = output_gradient(
+        program, task.kind, outputs, targets, coefficients, task.context(slice(INSTANCES))
+    )
     norms: Sequence[float] = slope.reshape(len(slope), -1).norm(dim=1).tolist()
     return " ".join(f"{len(slope) * norm:.1e}" for norm in norms)
 

@@ -1,37 +1,51 @@
-"""A formula as the function that trains a task's model: with its class priors and instance weights."""
+"""A loss as the function that trains a task's model: with what the task knows of each batch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from symloss.codegen.interpret import Context
 from symloss.expr import PI, Loss, W
 from symloss.tasks.train.loop import InstanceLoss
 
-__all__ = ["for_training"]
+__all__ = ["InContext", "for_training"]
+
+Contextual = Callable[[Tensor, Tensor, Context], Tensor]
 
 
-def for_training(
-    loss: InstanceLoss | Loss, priors: Tensor | None, device: torch.device
-) -> Callable[..., Tensor]:
-    """The function `(outputs, targets, w) -> scalar` that trains with this loss.
+@dataclass(frozen=True)
+class InContext:
+    """A loss that asks for the context of its batch.
 
-    In a formula (or a module made of one) `pi` means the class priors of the task, unless the module has its
-    own, and `w` the weights of its training rows, 1 where it has none. Other functions are called with outputs
-    and targets alone.
+    Attributes:
+        function: `(outputs, targets, context) -> scalar`.
     """
+
+    function: Contextual
+
+
+def for_training(loss: InstanceLoss | InContext | Loss, device: torch.device) -> Contextual:
+    """The function `(outputs, targets, context) -> scalar` that trains with this loss.
+
+    In a formula (or a module made of one) `pi` and `w` mean what the context says, unless the module has class
+    priors of its own; a `w` that the context lacks is 1. Other functions are called with outputs and targets
+    alone.
+    """
+    if isinstance(loss, InContext):
+        return loss.function
     function: Callable[..., Tensor] = loss.to_torch() if isinstance(loss, Loss) else loss
     if isinstance(function, nn.Module):
         function = function.to(device)
     formula = loss if isinstance(loss, Loss) else getattr(function, "loss", None)
-    if not isinstance(formula, Loss):
-        return lambda outputs, targets, w=None: function(outputs, targets)
-    symbols = formula.expr.free_symbols
-    given = {}
+    symbols = formula.expr.free_symbols if isinstance(formula, Loss) else set()
+    # What the module is told, and by which name of the context.
+    told = {"w": "w"} if W in symbols else {}
     if PI in symbols and getattr(function, "priors", None) is None:
-        given["priors"] = None if priors is None else priors.to(device)
-    if W not in symbols:
-        return lambda outputs, targets, w=None: function(outputs, targets, **given)
-    return lambda outputs, targets, w=None: function(outputs, targets, w=w, **given)
+        told["priors"] = "pi"
+    return lambda outputs, targets, context: function(
+        outputs, targets, **{option: context.get(name) for option, name in told.items()}
+    )

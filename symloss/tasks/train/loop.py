@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ __all__ = ["InstanceLoss", "StepHook", "batch_order", "output_shape", "predict",
 InstanceLoss = Callable[[Tensor, Tensor], Tensor]
 StepHook = Callable[[int, nn.Module], object]
 _ROWS_AT_ONCE = 4096
+T = TypeVar("T")
 
 
 @contextmanager
@@ -56,12 +58,12 @@ def batch_order(count: int, seed: int, steps: int, batch_size: int) -> Tensor:
 
 def train(
     model: nn.Module,
-    loss: Callable[..., Tensor],
-    batches: Iterable[tuple[Tensor, Tensor, Tensor | None]],
+    loss: Callable[[Tensor, Tensor, T], Tensor],
+    batches: Iterable[tuple[Tensor, Tensor, T]],
     settings: TrainingSettings,
     on_step: StepHook | None = None,
 ) -> nn.Module:
-    """The model trained in place by SGD on batches `(inputs, targets, weights)`.
+    """The model trained in place by SGD on batches `(inputs, targets, context)`.
 
     Divergence is no error: training ends when the weights are no longer finite, or at once when the loss
     does not depend on the outputs. `on_step(step, model)` is called after each step, from 1; when it
@@ -76,8 +78,8 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(settings.milestones), gamma=0.1)
     model.train()
-    for step, (inputs, targets, w) in enumerate(batches, start=1):
-        value = loss(model(inputs), targets, w)
+    for step, (inputs, targets, context) in enumerate(batches, start=1):
+        value = loss(model(inputs), targets, context)
         if not value.requires_grad:
             break
         optimiser.zero_grad(set_to_none=True)
