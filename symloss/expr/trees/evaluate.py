@@ -25,7 +25,7 @@ def slopes(
     program: Program,
     y: Array,
     p: Array,
-    edges: Sequence[float] | None = None,
+    edges: Sequence[float | Array] | None = None,
     symbols: Mapping[str, Any] | None = None,
 ) -> tuple[Array, Array]:
     """`M(y, p)` and `dM/dp` elementwise in float64; what is not finite is left as it is.
@@ -33,7 +33,7 @@ def slopes(
     Args:
         program: the tree.
         y, p: of one shape.
-        edges: one coefficient an edge; ones unless given.
+        edges: one coefficient an edge, or several as an array that broadcasts with `p`; ones unless given.
         symbols: values of `C`, `pi`, `w` where the tree speaks of them.
 
     >>> slopes(Program(("square", "sub", "y", "p")), np.array([1.0]), np.array([3.0]))
@@ -47,8 +47,8 @@ def slopes(
                 dual = _apply(token, [duals[child] for child in children])
             else:
                 dual = _leaf(token, y, p, symbols or {})
-            if edges is not None and i and edges[i - 1] != 1.0:
-                scale = edges[i - 1]
+            scale = edges[i - 1] if edges is not None and i else 1.0
+            if isinstance(scale, np.ndarray) or scale != 1.0:
                 dual = (dual[0] * scale, None if dual[1] is None else dual[1] * scale)
             duals[i] = dual
         value, slope = duals[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -67,19 +68,26 @@ def gate(
     return _classification(program, kind, classes or 2, edges)
 
 
-def _classification(program: Program, kind: str, classes: int, edges: Sequence[float] | None) -> GateVerdict:
+@lru_cache(maxsize=64)
+def _even_spread(kind: str, classes: int) -> tuple[Array, Array, float, int]:
+    """`y` and `p` for target and others on the even spread, chance, and how many of them lie above it."""
     chance = 0.5 if kind == "multilabel" else 1 / classes
     above = chance + (1 - chance) * np.array([0.0, 1e-3, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.9999])
     others = (1 - above) / max(classes - 1, 1) if kind == "classification" else 1 - above
     low = chance * np.array([0.001, 0.01, 0.1, 0.5])
     p = np.stack([np.concatenate([above, low]), np.concatenate([others, np.geomspace(0.01, 0.999, 4)])])
     y = np.array([[1.0], [0.0]]) * np.ones_like(p)
+    return y, p, chance, above.size
+
+
+def _classification(program: Program, kind: str, classes: int, edges: Sequence[float] | None) -> GateVerdict:
+    y, p, chance, above = _even_spread(kind, classes)
     symbols = {"C": float(classes), "pi": chance, "w": 1.0}
     value, slope = slopes(program, y, p, edges, symbols)
     problem = _degenerate(value, slope)
     if problem:
         return GateVerdict(False, problem)
-    target, other = slope[0, : above.size], slope[1, : above.size]
+    target, other = slope[0, :above], slope[1, :above]
     # Along the even spread dT/dp_t = M1'(p_t) - M0'((1 - p_t)/(C - 1)): negative where it pulls upwards.
     rise = target - other
     size = np.abs(slope).max()
@@ -96,12 +104,12 @@ def _classification(program: Program, kind: str, classes: int, edges: Sequence[f
 _TARGETS = np.array([-1.5, -0.75, -0.2, 0.3, 0.9, 1.6])
 _NEAR = np.array([-1.5, -1.0, -0.6, -0.35, -0.2, 0.2, 0.35, 0.6, 1.0, 1.5])
 _FAR = np.array([-6.0, -3.0, 0.0, 3.0, 6.0])
+_OFFSETS = np.concatenate([_NEAR, _FAR])
+_Y = np.repeat(_TARGETS[:, None], _OFFSETS.size, axis=1)
 
 
 def _regression(program: Program, edges: Sequence[float] | None) -> GateVerdict:
-    offsets = np.concatenate([_NEAR, _FAR])
-    y = np.repeat(_TARGETS[:, None], offsets.size, axis=1)
-    value, slope = slopes(program, y, y + offsets, edges, {"C": 1.0, "pi": 1.0, "w": 1.0})
+    value, slope = slopes(program, _Y, _Y + _OFFSETS, edges, {"C": 1.0, "pi": 1.0, "w": 1.0})
     problem = _degenerate(value, slope)
     if problem:
         return GateVerdict(False, problem)

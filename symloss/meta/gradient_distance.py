@@ -1,0 +1,287 @@
+"""How far two losses are from each other as training sees them, and the coefficients that bring one nearest.
+
+Two losses whose gradients in the outputs agree up to a positive factor train a model in one way, but for the
+learning rate. So a loss is represented by its gradient at fixed points, normalised, and another is fitted to
+it by moving the coefficients of its edges, without any training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symloss.expr import Program
+from symloss.expr.trees import Weighted
+from symloss.expr.trees.evaluate import slopes
+from symloss.runs import derive
+
+__all__ = ["Fitted", "Points", "fit", "fixed_points", "free_edges", "gradient_distance", "unit_gradient"]
+
+Array = NDArray[np.float64]
+
+POINTS = 128
+"""Instances at which gradients are compared."""
+_CLASSES_A_POINT = 8
+"""Targets that share one vector of probabilities: so `M0` is evaluated once for all of them."""
+_LIMIT = 1e6
+"""Coefficients stay within this magnitude."""
+_STEP = 1.5e-8
+"""Of a forward difference, relative: the root of float64's rounding."""
+_DAMPING = (0.01, 1.0, 100.0)
+"""Dampings tried at once, relative to the last: the step that lands nearest is taken."""
+_SPREAD = 0.7
+"""Standard deviation of the logarithm of a coefficient at the starts after the first."""
+_SETTLED = 2e-3
+"""A start whose distance falls by a smaller share than this, in one step, is at its end."""
+_FAR, _SLOW = 0.4, 0.1
+"""So is one that is still that far away and has come nearer by less than a tenth: most random trees are, and
+never arrive."""
+_EQUAL = 1e-7
+"""At this distance two gradients are one to single precision: nothing is left to fit."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Where gradients are compared.
+
+    Attributes:
+        kind: of the losses.
+        y, p: the different entries at which `dM/dp` is needed, `[entries]`.
+        symbols: values of `C`, `pi`, `w` there.
+        pull: from `dM/dp` at the entries to the gradient in logits, in coordinates that keep lengths and angles:
+            the triangular factor of the softmax's Jacobian, `[entries, entries]`. None where an entry is its own.
+    """
+
+    kind: str
+    y: Array
+    p: Array
+    symbols: dict[str, Any]
+    pull: Array | None = None
+
+    def in_outputs(self, slope: Array) -> Array:
+        """From `dM/dp`, `[..., entries]`, the gradient in logits or predictions, `[..., n]`."""
+        if self.pull is not None:
+            return np.asarray(slope @ self.pull.T)
+        return slope * self.p * (1 - self.p) if self.kind == "multilabel" else slope
+
+
+@lru_cache(maxsize=16)
+def fixed_points(kind: str, classes: int = 10) -> Points:
+    """128 instances with hard labels, the same for every loss.
+
+    Classification: probabilities from nearly even to nearly sure, each with several targets, from the likeliest
+    class to the least likely. Regression: standard normal targets, errors of up to about four.
+
+    >>> fixed_points("regression").p.shape, fixed_points("classification").p.shape
+    ((128,), (288,))
+    """
+    draw = np.random.default_rng(20240117)
+    if kind == "regression":
+        y = draw.normal(size=POINTS)
+        errors = draw.permutation(np.linspace(-1, 1, POINTS)) * np.abs(draw.normal(scale=1.7, size=POINTS))
+        return Points(kind, y, y + errors, {"C": 1.0, "pi": 1.0, "w": 1.0})
+    if kind == "multilabel":
+        y = (np.arange(POINTS) % 2).astype(float)
+        p = 1 / (1 + np.exp(-draw.permutation(np.linspace(-5, 5, POINTS))))
+        return Points(kind, y, p, {"C": float(classes), "pi": 0.5, "w": 1.0})
+    shared = min(_CLASSES_A_POINT, classes)
+    count = -(-POINTS // shared)
+    logits = draw.normal(size=(count, classes)) * np.linspace(0.5, 4, count)[:, None]
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    # The likeliest class and the least likely are always among the targets.
+    order = np.argsort(p, axis=1)
+    middle = np.stack([draw.permutation(row) for row in order[:, 1:-1]])
+    targets = np.concatenate([order[:, -1:], order[:, :1], middle], axis=1)[:, :shared]
+    # Entries: first M0 at all probabilities, then M1 at those of the targets.
+    rows = np.repeat(np.arange(count), shared)[:POINTS]
+    columns = targets.ravel()[:POINTS]
+    entries = rows[:, None] * classes + np.arange(classes)
+    entries[np.arange(POINTS), columns] = p.size + np.arange(POINTS)
+    # The Jacobian of all instances' logit gradients, p_k (d_k - sum_j p_j d_j), by entry.
+    jacobian = np.zeros((POINTS, classes, p.size + POINTS))
+    for instance, (own, row) in enumerate(zip(entries, p[rows], strict=True)):
+        jacobian[instance][:, own] = np.diag(row) - np.outer(row, row)
+    priors = draw.dirichlet(np.ones(classes))
+    return Points(
+        kind,
+        np.concatenate([np.zeros(p.size), np.ones(POINTS)]),
+        np.concatenate([p.ravel(), p[rows, columns]]),
+        {"C": float(classes), "pi": np.concatenate([np.tile(priors, count), priors[columns]]), "w": 1.0},
+        np.asarray(np.linalg.qr(jacobian.reshape(POINTS * classes, -1), mode="r")),
+    )
+
+
+def unit_gradient(loss: Weighted, points: Points) -> Array:
+    """The gradient of a loss at the points, of norm 1; NaN where it is flat or not finite.
+
+    >>> from symloss.expr.trees import weighted_from
+    >>> from symloss.zoo import named
+    >>> mse, points = weighted_from(named("mse")), fixed_points("regression")
+    >>> float(gradient_distance(unit_gradient(mse, points), unit_gradient(mse.scaled(3.0), points)))
+    0.0
+    """
+    program, edges = loss.graph()
+    return _unit(_gradients(program, np.array([edges]), points))[0]
+
+
+def gradient_distance(ours: Array, target: Array) -> Array:
+    """The distance of normalised gradients, `[..., n]`: 0 for one loss, up to sqrt 2 once it is turned round.
+
+    About the share of the gradient that differs, at the learning rate that suits best; infinite for a loss that
+    is flat or not finite.
+    """
+    distance = np.minimum(*(np.linalg.norm(sign * ours - target, axis=-1) for sign in (1.0, -1.0)))
+    return np.asarray(np.where(np.isfinite(distance), distance, np.inf))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A loss with coefficients that bring its gradient nearest to the target's.
+
+    Attributes:
+        loss: with these coefficients; its scale and sign are not fitted.
+        distance: see `gradient_distance`.
+    """
+
+    loss: Weighted
+    distance: float
+
+
+def fit(
+    losses: Sequence[Weighted], target: Array, points: Points, *, steps: int = 25, starts: int = 1
+) -> list[Fitted]:
+    """Fits the coefficients of each loss to a target gradient, by Levenberg-Marquardt in float64.
+
+    Deterministic: the same answer for a loss whatever stands beside it. All starts, forward differences and
+    trial steps of one tree are one sweep over it.
+
+    Args:
+        losses: trees with the coefficients of the first start.
+        target: of norm 1, `[n]`; see `unit_gradient`.
+        points: where.
+        steps: at most.
+        starts: further ones are drawn around the first.
+
+    >>> from symloss.expr import Program, parse
+    >>> from symloss.expr.trees import weighted_from
+    >>> points = fixed_points("classification")
+    >>> target = unit_gradient(weighted_from(parse("y*abs(log(1.3*p))")), points)
+    >>> (found,) = fit([Weighted.plain(Program(("mul", "y", "abs", "plog", "p")))], target, points)
+    >>> found.distance < 1e-6, round(found.loss.edges[3], 4)
+    (True, 1.3)
+    """
+    return [_fitted(loss, target, points, steps, starts) for loss in losses]
+
+
+def free_edges(program: Program) -> list[int]:
+    """The edges that can change a loss by more than its scale, without those that another makes superfluous.
+
+    A coefficient below a product, or inside a square, is one above it; one above a sum is one on each term.
+
+    >>> free_edges(Program(("mul", "y", "plog", "p")))
+    [2]
+    """
+    free = []
+    for i, token in enumerate(program.tokens):
+        for place, child in enumerate(program.children(i)):
+            above = token in _THROUGH or (token in ("aq", "pow") and place == 0)
+            if not above and program.tokens[child] not in ("add", "sub"):
+                free.append(child - 1)
+    return free
+
+
+_THROUGH = {"mul", "div", "abs", "square", "neg", "psqrt", "sqrt", "sign"}
+
+
+def _fitted(loss: Weighted, target: Array, points: Points, steps: int, starts: int) -> Fitted:
+    program, edges = loss.graph()
+    free = free_edges(program)
+    edge = np.array([edges] * starts)
+    if free and starts > 1:
+        draw = np.random.default_rng(derive(0, "fit", *program.tokens))
+        edge[1:, free] *= np.exp(draw.normal(scale=_SPREAD, size=(starts - 1, len(free))))
+    ours = _unit(_gradients(program, edge, points))
+    distance = gradient_distance(ours, target)
+    if free:
+        edge, distance = _descend(program, edge, free, distance, target, points, steps)
+    best = int(np.argmin(distance))
+    return Fitted(Weighted(program, tuple(edge[best].tolist())), float(distance[best]))
+
+
+def _descend(
+    program: Program,
+    edge: Array,
+    free: Sequence[int],
+    distance: Array,
+    target: Array,
+    points: Points,
+    steps: int,
+) -> tuple[Array, Array]:
+    damping = np.full(len(edge), 1e-2)
+    running = np.isfinite(distance)
+    for _ in range(steps):
+        running &= distance > _EQUAL
+        if not running.any():
+            break
+        now = np.flatnonzero(running)
+        trial, tried = _trials(program, edge[now], free, damping[now], target, points)
+        best = tried.argmin(1)
+        reached = tried[np.arange(len(now)), best]
+        better = reached < distance[now]
+        least = np.where(reached > _FAR, _SLOW, _SETTLED)
+        running[now] = better & (reached < (1 - least) * distance[now])
+        damping[now] = np.clip(damping[now] * np.array(_DAMPING)[best] * 0.3, 1e-9, 1e6)
+        edge[now[better]] = trial[better, best[better]]
+        distance[now[better]] = reached[better]
+    return edge, distance
+
+
+def _trials(
+    program: Program, edge: Array, free: Sequence[int], damping: Array, target: Array, points: Points
+) -> tuple[Array, Array]:
+    """Coefficients after one damped step, `[starts, dampings, edges]`, and their distances."""
+    starts, k = len(edge), len(free)
+    rows = np.repeat(edge[:, None], k + 1, axis=1)
+    width = _STEP * np.maximum(np.abs(edge[:, free]), 0.1)
+    for j, place in enumerate(free):
+        rows[:, j + 1, place] += width[:, j]
+    gradient = _gradients(program, rows.reshape(starts * (k + 1), -1), points).reshape(starts, k + 1, -1)
+    with np.errstate(all="ignore"):
+        norm = np.linalg.norm(gradient[:, :1], axis=-1, keepdims=True)
+        unit = gradient[:, 0] / norm[:, 0]
+        sign = np.where(unit @ target < 0, -1.0, 1.0)[:, None]
+        unit *= sign
+        change = (gradient[:, 1:] - gradient[:, :1]) * (sign[:, None] / norm / width[..., None])
+        # The normalised gradient moves across itself only.
+        change -= (change @ unit[..., None]) * unit[:, None]
+    change[~np.isfinite(change).all(-1)] = 0.0
+    normal = change @ change.transpose(0, 2, 1)
+    slope = (change @ (unit - target)[..., None])[:, None]
+    size = np.einsum("skk->sk", normal)
+    floor = 1e-12 + 1e-9 * size.max(1, keepdims=True)
+    damped = (damping[:, None] * np.array(_DAMPING))[..., None] * size[:, None] + floor[:, None]
+    matrix = normal[:, None] + damped[..., None] * np.eye(k)
+    step = np.linalg.solve(matrix, np.broadcast_to(slope, (starts, len(_DAMPING), k, 1)))[..., 0]
+    trial = np.repeat(edge[:, None], len(_DAMPING), axis=1)
+    trial[..., free] = np.clip(trial[..., free] - step, -_LIMIT, _LIMIT)
+    tried = _unit(_gradients(program, trial.reshape(starts * len(_DAMPING), -1), points))
+    return trial, gradient_distance(tried, target).reshape(starts, -1)
+
+
+def _gradients(program: Program, edges: Array, points: Points) -> Array:
+    """`[rows, n]` from `[rows, edges]`."""
+    columns = [edges[:, i : i + 1] for i in range(edges.shape[1])]
+    _, slope = slopes(program, points.y[None], points.p[None], columns, points.symbols)
+    with np.errstate(all="ignore"):
+        return points.in_outputs(np.broadcast_to(slope, (len(edges), points.p.size)))
+
+
+def _unit(gradient: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.asarray(gradient / np.linalg.norm(gradient, axis=-1, keepdims=True))
