@@ -20,13 +20,13 @@ from symloss.codegen.rules import RULES
 from symloss.errors import CompileError
 from symloss.expr import PRIMITIVES, Program
 
-__all__ = ["coefficient_gradient", "entry_gradient", "interpret", "output_gradient", "program_loss"]
+__all__ = ["coefficient_gradient", "entry_gradient", "interpret", "output_gradient", "plan", "program_loss"]
 
 Context = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class _Node:
+class Node:
     """One operation: a leaf (a symbol's name or a constant), or an operator on earlier nodes.
 
     `edges[k]` is the number of the coefficient that multiplies operand k, or -1 for none.
@@ -39,30 +39,30 @@ class _Node:
 
 
 @lru_cache(maxsize=4096)
-def _plan(program: Program) -> tuple[_Node, ...]:
+def plan(program: Program) -> tuple[Node, ...]:
     """The tree's nodes, operands before operators; registered operators become built-in ones."""
-    nodes: list[_Node] = []
+    nodes: list[Node] = []
     where: dict[int, int] = {}
 
-    def add(node: _Node) -> int:
+    def add(node: Node) -> int:
         nodes.append(node)
         return len(nodes) - 1
 
     def expand(body: Any, arguments: list[tuple[int, int]]) -> tuple[int, int]:
         if isinstance(body, tuple):
             parts = [expand(part, arguments) for part in body[1:]]
-            return add(_Node(body[0], tuple(i for i, _ in parts), tuple(e for _, e in parts))), -1
-        return arguments[body] if isinstance(body, int) else (add(_Node(None, leaf=float(body))), -1)
+            return add(Node(body[0], tuple(i for i, _ in parts), tuple(e for _, e in parts))), -1
+        return arguments[body] if isinstance(body, int) else (add(Node(None, leaf=float(body))), -1)
 
     for i in range(program.size - 1, -1, -1):
         token, children = program.tokens[i], program.children(i)
         operands = [(where[child], child - 1) for child in children]
         if not children:
-            where[i] = add(_Node(None, leaf=float(token) if token in ("1", "-1") else token))
+            where[i] = add(Node(None, leaf=float(token) if token in ("1", "-1") else token))
         elif PRIMITIVES[token].body is not None:
             where[i] = expand(PRIMITIVES[token].body, operands)[0]
         else:
-            where[i] = add(_Node(token, tuple(o for o, _ in operands), tuple(e for _, e in operands)))
+            where[i] = add(Node(token, tuple(o for o, _ in operands), tuple(e for _, e in operands)))
     return tuple(nodes)
 
 
@@ -97,7 +97,7 @@ def interpret(
     tensor([1., 9.])
     """
     values: list[Tensor] = []
-    for node in _plan(program):
+    for node in plan(program):
         if node.operator is None:
             values.append(_leaf(node.leaf, y, p, extra or {}))
         else:
@@ -134,7 +134,7 @@ def entry_gradient(
     program: Program, y: Tensor, p: Tensor, coefs: Tensor | None = None, extra: Context | None = None
 ) -> Tensor:
     """`dM/dp` elementwise, of the shape of `p`; no autograd graph is made."""
-    nodes = _plan(program)
+    nodes = plan(program)
     values: list[Tensor] = []
     partials: list[tuple[Any, ...]] = []
     # Whether a node depends on p: no gradient flows to one that does not.
@@ -179,7 +179,7 @@ def _mixed_gradient(
     `w f_a + u (f_aa s_a + f_ab s_b)`; through `a = c * v'`, `s_a = c * t'` they give c its
     `sum(w_a v' + u_a t')`.
     """
-    nodes = _plan(program)
+    nodes = plan(program)
     values: list[Tensor] = []
     tangents: list[Any] = []
     firsts: list[tuple[Any, ...]] = []

@@ -1,19 +1,60 @@
-"""Many models trained at once, each with its own loss, from one start over the same batches."""
+"""Many models trained at once, each with its own loss, data, start and learning rate."""
 
 from __future__ import annotations
 
 import copy
+import math
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from symloss.codegen.interpret import Context, output_gradient, program_loss
+from symloss.codegen.interpret import Context, program_loss
 from symloss.expr import Program
-from symloss.meta.dense import Dense, Weights, dense_layers, weights_of
+from symloss.meta.dense import dense_layers
+from symloss.meta.together import Member, Visit, train_together
 from symloss.tasks import InContext, SupervisedTask, TrainingSettings
 
-__all__ = ["fit_population"]
+__all__ = ["fit_population", "train_members"]
+
+_TOGETHER = 32
+"""Members trained in one go at most: more gain nothing and leave the processor's cache."""
+
+
+def train_members(
+    members: Sequence[Member], splits: Sequence[str] = ("val",)
+) -> list[dict[str, list[float]]]:
+    """For each member and part of its data the metric after each number of steps at which it stops.
+
+    NaN from where training diverged. The parts are measured on the same model; a test part is counted in the
+    task's `test_evaluations`. Perceptrons are trained together in batched products, any other model alone; a
+    perceptron's numbers do not depend on who is trained beside it.
+
+    Args:
+        members: whom to train: any tasks, losses, seeds, rates and stops.
+        splits: of `"train"`, `"val"` and `"test"`, those that are measured.
+
+    >>> from symloss.tasks import load_task
+    >>> task, square = load_task("diabetes"), Program(("square", "sub", "y", "p"))
+    >>> slow, fast = (Member(square, (1, 1, 1), task, seed=0, rate=r, stops=(5, 20)) for r in (0.1, 1))
+    >>> first, second = train_members([slow, fast])
+    >>> first["val"][1] > second["val"][1]
+    True
+    """
+    found = [{split: [math.nan] * len(member.looks) for split in splits} for member in members]
+
+    def measure(i: int, step: int, model: nn.Module) -> None:
+        member = members[i]
+        if step not in member.looks:
+            return
+        for split in splits:
+            value = member.task.evaluate(model, split)[member.task.metric]
+            found[i][split][member.looks.index(step)] = value
+
+    _train(members, measure)
+    return found
 
 
 def fit_population(
@@ -26,8 +67,7 @@ def fit_population(
 ) -> list[nn.Module]:
     """For each tree the model that `task.fit` would train with it, but for rounding.
 
-    Perceptrons are trained together in batched products; any other model alone, one after the other. A model
-    that diverges is returned as it is and disturbs no other.
+    A model that diverges is returned as it is and disturbs no other.
 
     Args:
         programs: the losses.
@@ -36,68 +76,73 @@ def fit_population(
         seed: of the one start and the order of the batches.
         settings: those of the task unless given.
     """
-    chosen = settings or task.settings
-    start = task.build_model(seed)
-    layers = dense_layers(start)
-    if layers is None or not programs:
-        return [_fit_alone(*pair, task, seed, chosen) for pair in zip(programs, coefs, strict=True)]
-    count = len(programs)
-    weights = [(w.repeat(count, 1, 1), b.repeat(count, 1)) for w, b in weights_of(layers)]
-    trained = _train(programs, coefs, weights, task, seed, chosen)
-    models = [copy.deepcopy(start) for _ in programs]
-    with torch.no_grad():
-        for i, model in enumerate(models):
-            for layer, (matrix, bias) in zip(dense_layers(model) or [], trained, strict=True):
-                layer.weight.copy_(matrix[i])
-                layer.bias.copy_(bias[i])
-    return models
+    if settings is not None:
+        task = task.with_settings(**vars(settings))
+    members = [
+        Member(program, tuple(phi.tolist()), task, seed) for program, phi in zip(programs, coefs, strict=True)
+    ]
+    models: dict[int, nn.Module] = {}
+
+    def keep(i: int, step: int, model: nn.Module) -> None:
+        models[i] = copy.deepcopy(model)
+
+    _train(members, keep)
+    return [models[i] for i in range(len(members))]
 
 
-@torch.no_grad()
-def _train(
-    programs: Sequence[Program],
-    coefs: Sequence[Tensor],
-    weights: Weights,
-    task: SupervisedTask,
-    seed: int,
-    settings: TrainingSettings,
-) -> Weights:
-    """SGD as torch has it: decay into the gradient, momentum, Nesterov's look-ahead."""
-    kind = task.kind
-    places = task.batches(seed, settings.steps, settings.batch_size)
-    dense = Dense(scalar=kind == "regression")
-    flat = [part for layer in weights for part in layer]
-    speeds: list[Tensor] | None = None
-    rate = settings.learning_rate
-    for step, (inputs, targets) in enumerate(task.minibatches(seed, settings.steps, settings.batch_size)):
-        rate *= 0.1 ** settings.milestones.count(step)
-        activations = dense.forward(weights, inputs)
-        context = task.context(places[step])
-        slopes = [
-            output_gradient(program, kind, outputs, targets, phi, context)
-            for program, phi, outputs in zip(programs, coefs, activations.outputs, strict=True)
-        ]
-        found = dense.backward(weights, activations, torch.stack(slopes))
-        gradients = [part for layer in found for part in layer]
-        torch._foreach_add_(gradients, flat, alpha=settings.weight_decay)
-        if settings.momentum:
-            if speeds is None:
-                speeds = [gradient.clone() for gradient in gradients]
-            else:
-                torch._foreach_mul_(speeds, settings.momentum)
-                torch._foreach_add_(speeds, gradients)
-            if settings.nesterov:
-                torch._foreach_add_(gradients, speeds, alpha=settings.momentum)
-            else:
-                gradients = speeds
-        torch._foreach_add_(flat, gradients, alpha=-rate)
-    return weights
+def _train(members: Sequence[Member], visit: Visit) -> None:
+    groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    starts: dict[tuple[object, int], nn.Module] = {}
+    for i, member in enumerate(members):
+        key = member.task.factory, member.seed
+        if key not in starts:
+            starts[key] = member.task.build_model(member.seed)
+        layers = dense_layers(starts[key])
+        if layers is None:
+            _train_alone(i, member, visit)
+        else:
+            task, settings = member.task, member.settings
+            rows = min(settings.batch_size, len(task.train))
+            sizes = (task.classes, *(layer.weight.shape for layer in layers))
+            rules = settings.momentum, settings.nesterov, settings.weight_decay
+            groups[task.kind, sizes, rows, rules, task.device].append(i)
+    for group in groups.values():
+        # Equal trees stand side by side: what they do alike is then done on adjacent rows.
+        group.sort(key=lambda i: members[i].program.tokens)
+        for low in range(0, len(group), _TOGETHER):
+            chosen = group[low : low + _TOGETHER]
+            train_together(
+                [members[i] for i in chosen],
+                [copy.deepcopy(starts[members[i].task.factory, members[i].seed]) for i in chosen],
+                partial(_visit_as, chosen, visit),
+            )
 
 
-def _fit_alone(
-    program: Program, coefs: Tensor, task: SupervisedTask, seed: int, settings: TrainingSettings
-) -> nn.Module:
+def _visit_as(names: Sequence[int], visit: Visit, place: int, step: int, model: nn.Module) -> None:
+    visit(names[place], step, model)
+
+
+def _train_alone(i: int, member: Member, visit: Visit) -> None:
+    task, stops, settings = member.task, member.looks, member.settings
+    visited: set[int] = set()
+
+    def look(step: int, model: nn.Module) -> None:
+        if step in stops:
+            visited.add(step)
+            visit(i, step, model)
+
+    if 0 in stops:
+        look(0, task.build_model(member.seed))
+    model = task.fit(_function(member), seed=member.seed, settings=settings, on_step=look)
+    if stops and settings.steps not in visited:
+        look(settings.steps, model)  # it diverged on the way
+
+
+def _function(member: Member) -> InContext:
+    kind = member.task.kind
+    coefs = torch.tensor(member.edges, dtype=torch.float32, device=member.task.device)
+
     def loss(outputs: Tensor, targets: Tensor, context: Context) -> Tensor:
-        return program_loss(program, task.kind, outputs, targets, coefs, context)
+        return program_loss(member.program, kind, outputs, targets, coefs, context)
 
-    return task.fit(InContext(loss), seed=seed, settings=settings)
+    return InContext(loss)

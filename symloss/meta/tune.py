@@ -177,7 +177,7 @@ def _shared_forward(
     step = task.settings.learning_rate * inner_factor(task.settings)
     decay = 1 - step * task.settings.weight_decay
     with torch.no_grad():
-        first = dense.forward(weights, train[0])
+        first = dense.forward(weights, train[0].flatten(1))
         outputs = first.outputs
         slopes = [
             output_gradient(program, kind, outputs, train[1], phi, context)
@@ -185,7 +185,7 @@ def _shared_forward(
         ]
         gradients = dense.directions(weights, first, torch.stack(slopes))
         after = moved(weights, gradients, -step, decay)
-        second = dense.forward(after, val[0])
+        second = dense.forward(after, val[0].flatten(1))
     leaf = second.outputs.detach().requires_grad_()
     measured = torch.stack([task.meta_loss(row, val[1]) for row in leaf]).sum()
     (rise,) = torch.autograd.grad(measured, leaf)
