@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from symloss.errors import TaskError
 from symloss.expr import KINDS
 from symloss.tasks.data.dataset import DataSet, Numbers
+from symloss.tasks.data.labels import encode_labels, missing_rows, without_target
 
 __all__ = ["encode_targets", "read_arrays"]
 
@@ -34,16 +35,20 @@ def read_arrays(
     numbers = features.astype(np.float32 if features.ndim == 4 else np.float64)
     if not np.isfinite(numbers).all():
         raise TaskError("X has values that are not finite: fill them in first, or use a CSV file")
-    encoded, class_names = encode_targets(targets, kind)
+    keep = ~missing_rows(targets)
+    if not keep.any():
+        raise TaskError("no row of y has a value")
+    encoded, class_names = encode_targets(targets[keep], kind)
     return DataSet(
         name=name,
         kind=kind,
-        features=Numbers(numbers, "channel" if features.ndim == 4 else "feature"),
+        features=Numbers(numbers[keep], "channel" if features.ndim == 4 else "feature"),
         targets=encoded,
         class_names=class_names,
         source="arrays of the user",
-        groups=None if groups is None else _groups(groups, len(targets)),
-        weights=None if weights is None else _weights(weights, len(targets)),
+        notes=tuple(without_target(int((~keep).sum()))),
+        groups=None if groups is None else _groups(groups, keep),
+        weights=None if weights is None else _weights(weights, keep),
     )
 
 
@@ -67,12 +72,12 @@ def encode_targets(targets: NDArray[Any], kind: str) -> tuple[NDArray[Any], tupl
     if kind == "classification":
         if targets.dtype.kind == "f" and not np.isfinite(targets).all():
             raise TaskError("y has values that are not finite: every row needs a label")
-        names, index = np.unique(targets, return_inverse=True)
-        if names.size < 2:
-            raise TaskError(f"y has {names.size} class: expected at least 2")
-        if targets.dtype.kind == "f" and names.size > max(20, targets.size // 10):
-            raise TaskError(f"y has {names.size} different numbers: for such targets give kind='regression'")
-        return index.reshape(-1).astype(np.int64), tuple(str(label) for label in names.tolist())
+        index, names = encode_labels(targets)
+        if len(names) < 2:
+            raise TaskError(f"y has {len(names)} class: expected at least 2")
+        if targets.dtype.kind == "f" and len(names) > max(20, targets.size // 10):
+            raise TaskError(f"y has {len(names)} different numbers: for such targets give kind='regression'")
+        return index, names
     try:
         numbers = targets.astype(np.float64)
     except (TypeError, ValueError):
@@ -91,18 +96,32 @@ def encode_targets(targets: NDArray[Any], kind: str) -> tuple[NDArray[Any], tupl
 def _array(values: ArrayLike) -> NDArray[Any]:
     if isinstance(values, torch.Tensor):
         return np.asarray(values.detach().cpu().numpy())
-    return np.asarray(values)
+    try:
+        array = np.asarray(values)
+        # Integers beside a NaN, or too large for int64, become floats, in which large ones are the same.
+        if array.dtype.kind == "f" and isinstance(values, list | tuple):
+            exact = np.asarray(values, dtype=object)
+            if any(isinstance(value, int) and abs(value) > 2**53 for value in exact.flat):
+                return exact
+    except ValueError:
+        raise TaskError("expected an array, got rows of different lengths") from None
+    return array
 
 
-def _groups(groups: ArrayLike, count: int) -> NDArray[np.int64]:
+def _groups(groups: ArrayLike, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
     names = _array(groups)
-    if names.shape != (count,):
-        raise TaskError(f"groups has shape {names.shape}: expected ({count},), one for each row")
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+    if names.shape != keep.shape:
+        raise TaskError(f"groups has shape {names.shape}: expected ({keep.size},), one for each row")
+    gaps = int(missing_rows(names[keep]).sum())
+    if gaps:
+        raise TaskError(f"groups has {gaps} missing values: every row needs a group")
+    return encode_labels(names[keep])[0]
 
 
-def _weights(weights: ArrayLike, count: int) -> NDArray[np.float32]:
+def _weights(weights: ArrayLike, keep: NDArray[np.bool_]) -> NDArray[np.float32]:
     numbers = _array(weights).astype(np.float32)
-    if numbers.shape != (count,) or not np.isfinite(numbers).all() or (numbers < 0).any():
-        raise TaskError(f"weights of shape {numbers.shape}: expected {count} finite numbers of at least 0")
-    return numbers
+    if numbers.shape != keep.shape or not np.isfinite(numbers[keep]).all() or (numbers[keep] < 0).any():
+        raise TaskError(
+            f"weights of shape {numbers.shape}: expected {keep.size} finite numbers of at least 0"
+        )
+    return numbers[keep]

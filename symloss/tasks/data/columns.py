@@ -15,6 +15,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder
 
 from symloss.errors import TaskError
+from symloss.tasks.data.labels import label_text
 from symloss.tasks.data.scaling import constant, single, standard_scaler
 from symloss.tasks.data.splits import Indices
 
@@ -38,19 +39,13 @@ def written(cells: pd.Series) -> pd.Series:
     """
     gaps = cells.isna().to_numpy(bool)
     text = [
-        "" if gap else _text(value) for value, gap in zip(cells.astype(object).to_numpy(), gaps, strict=True)
+        "" if gap else label_text(value)
+        for value, gap in zip(cells.astype(object).to_numpy(), gaps, strict=True)
     ]
     return pd.Series(
         ["" if cell.lower() in MISSING else cell for cell in text],
         index=cells.index, name=cells.name, dtype=object,
     )  # fmt: skip
-
-
-def _text(value: object) -> str:
-    # A column of integers with gaps is one of floats in pandas: its 2.0 was written 2.
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
 
 
 def read_column(cells: pd.Series) -> pd.Series:

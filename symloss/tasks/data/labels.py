@@ -8,20 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_written", "encode_labels", "missing_rows", "without_target"]
-
-
-def as_written(values: NDArray[Any]) -> NDArray[Any]:
-    """Each value as text, outer blanks aside, `""` where it is missing: `[N]`, objects.
-
-    >>> as_written(np.array(["01", " 1", None, "nan"], dtype=object)).tolist()
-    ['01', '1', '', '']
-    """
-    import pandas as pd  # half a second to import: only when there are data
-
-    from symloss.tasks.data.columns import written
-
-    return written(pd.Series(list(values), dtype=object)).to_numpy()
+__all__ = ["encode_labels", "label_text", "missing_rows", "without_target"]
 
 
 def missing_rows(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -35,7 +22,12 @@ def missing_rows(values: NDArray[Any]) -> NDArray[np.bool_]:
     elif values.dtype.kind == "f":
         gaps = np.isnan(values)
     else:
-        gaps = (as_written(values.ravel()) == "").reshape(values.shape)
+        import pandas as pd  # half a second to import: only where it is needed
+
+        from symloss.tasks.data.columns import written
+
+        cells = written(pd.Series(values.ravel(), dtype=object))
+        gaps = (cells == "").to_numpy().reshape(values.shape)
     return np.asarray(gaps.any(axis=tuple(range(1, gaps.ndim))))
 
 
@@ -50,19 +42,37 @@ def without_target(rows: int, marks: Iterable[str] = ()) -> list[str]:
     return [f"{rows} rows without a target left out{said}"] if rows else []
 
 
+def label_text(value: object) -> str:
+    """A label or identifier as it is written, outer blanks aside.
+
+    >>> label_text(" 01"), label_text(2.0), label_text(2.5)
+    ('01', '2', '2.5')
+    """
+    # A column of integers with gaps is one of floats in pandas and NumPy: its 2.0 was written 2.
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
 def encode_labels(
-    text: NDArray[Any], numbers: NDArray[np.float64] | None = None
+    labels: NDArray[Any], numbers: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class index of each label, and the names of the classes.
+    """Class index of each label, and the names of the classes, in the order of numbers or of text.
 
     Args:
-        text: the labels as they are written, `[N]`; "01" and "1" are two classes.
-        numbers: their values, `[N]`, if the classes are to be in the order of numbers: 2 before 10.
+        labels: `[N]`, none missing; what is no number is compared as text: "01" and "1" are two classes.
+        numbers: what text says as numbers, `[N]`, if the classes are to be in their order: "2" before "10".
 
-    >>> encode_labels(np.array(["10", "2", "10"], dtype=object), np.array([10.0, 2.0, 10.0]))
+    >>> encode_labels(np.array(["10", "2", " 10"], dtype=object), np.array([10.0, 2.0, 10.0]))
     (array([1, 0, 1]), ('2', '10'))
     """
-    names, first, index = np.unique(text.astype(str), return_index=True, return_inverse=True)
+    if labels.dtype.kind in "biuf":
+        values, index = np.unique(labels, return_inverse=True)
+        return index.reshape(-1).astype(np.int64), tuple(label_text(value) for value in values.tolist())
+    if numbers is None and all(isinstance(label, int | np.integer) for label in labels):
+        numbers = labels.astype(np.float64)  # for their order alone
+    text = np.array([label_text(label) for label in labels])
+    names, first, index = np.unique(text, return_index=True, return_inverse=True)
     # Stable: labels of one value, as "1" and "01", stay in the order of text.
     order = np.arange(names.size) if numbers is None else np.argsort(numbers[first], kind="stable")
     place = np.empty(names.size, dtype=np.int64)
