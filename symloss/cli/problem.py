@@ -20,7 +20,8 @@ class Problem:
 
     Attributes:
         names: tasks with names.
-        data: a CSV file, with the columns `target`, `group` and `weights`.
+        data: a CSV or Parquet file.
+        table: what goes with a file: its columns `target`, `group` and `weight`, `encoding` and `decimal`.
         code: `module:function`, a function that makes a task.
         kind: of the CSV file's task, when its target alone does not say.
         options: the modifiers, model and metric of `load_task`.
@@ -28,9 +29,7 @@ class Problem:
 
     names: tuple[str, ...]
     data: Path | None
-    target: str | None
-    group: str | None
-    weights: str | None
+    table: dict[str, str | None]
     code: str | None
     kind: str | None
     options: dict[str, Any]
@@ -47,8 +46,9 @@ class Problem:
                 "expected one task: a name (see 'symloss tasks'), --data FILE --target COLUMN, or "
                 "--task MODULE:FUNCTION"
             )
-        if self.data is None and (self.target or self.group or self.weights):
-            raise TaskError("--target, --group and --weights name columns of --data FILE, which is missing")
+        given = [f"--{name}" for name, value in self.table.items() if value]
+        if self.data is None and given:
+            raise TaskError(f"{given[0]} goes with --data FILE, which is missing")
         if self.data is not None:
             return [self._from_csv(self.data)]
         if self.code is not None:
@@ -60,11 +60,10 @@ class Problem:
     def _from_csv(self, path: Path) -> Task:
         from symloss.tasks import load_csv
 
-        if self.target is None:
+        given: dict[str, Any] = {name: value for name, value in self.table.items() if value is not None}
+        if "target" not in given:
             raise TaskError(f"which column of {path} is to be predicted? Name it with --target COLUMN")
-        return load_csv(
-            path, self.target, group=self.group, weight=self.weights, kind=self.kind, **self.options
-        )
+        return load_csv(path, kind=self.kind, **given, **self.options)
 
     def _from_code(self, code: str) -> Task:
         from symloss.tasks import load_object

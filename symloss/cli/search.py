@@ -59,6 +59,14 @@ class Device(StrEnum):
     mps = "mps"
 
 
+class TargetScale(StrEnum):
+    """How the target of a regression is scaled, by its training rows."""
+
+    standard = "standard"
+    minmax = "minmax"
+    none = "none"
+
+
 _DEMO_SECONDS = 75.0
 """The demo's search ends after the generation in which this passes; the baselines take about as long."""
 
@@ -83,14 +91,25 @@ def discover(
             show_default=False,
         ),
     ] = None,
-    data: Annotated[Path | None, _option("A CSV file with a header instead.", _DATA, metavar="FILE")] = None,
+    data: Annotated[Path | None, _option("A CSV or Parquet file instead.", _DATA, metavar="FILE")] = None,
     target: Annotated[str | None, _option("Its column to predict.", _DATA, metavar="COLUMN")] = None,
     group: Annotated[
         str | None, _option("Its column whose values no split may divide.", _DATA, metavar="COLUMN")
     ] = None,
     weights: Annotated[
-        str | None, _option("Its column of instance weights, `w` in formulas.", _DATA, metavar="COLUMN")
+        str | None,
+        _option(
+            "Its column of instance weights, `w` in formulas.",
+            _DATA,
+            "--weight",
+            "--weights",
+            metavar="COLUMN",
+        ),
     ] = None,
+    encoding: Annotated[
+        str | None, _option("Its encoding, as latin-1 [default: utf-8].", _DATA, metavar="E")
+    ] = None,
+    decimal: Annotated[str | None, _option("Its decimal mark, . or a comma.", _DATA, metavar="C")] = None,
     kind: Annotated[Kind | None, _option("Its kind, when the target alone does not say.", _DATA)] = None,
     code: Annotated[
         str | None,
@@ -111,6 +130,10 @@ def discover(
     outliers: Annotated[
         float, _option("Share of training and validation targets to shift.", _DATA, metavar="R")
     ] = 0.0,
+    target_scale: Annotated[
+        TargetScale | None,
+        _option("How the target of a regression is scaled [default: standard].", _DATA),
+    ] = None,
     method: Annotated[
         Method,
         _option(
@@ -210,9 +233,12 @@ def discover(
     """
     options = {
         "model": model, "metric": metric, "label_noise": label_noise, "imbalance": imbalance,
-        "outliers": outliers,
+        "outliers": outliers, "target_scale": target_scale,
     }  # fmt: skip
-    problem = Problem(tuple(split_top_level(names or "")), data, target, group, weights, code, kind, options)
+    columns = {
+        "target": target, "group": group, "weight": weights, "encoding": encoding, "decimal": decimal,
+    }  # fmt: skip
+    problem = Problem(tuple(split_top_level(names or "")), data, columns, code, kind, options)
     tasks = problem.load()
     trees = read_grammar(operators, define or (), cost or (), nesting or ())
     seeds = [

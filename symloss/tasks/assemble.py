@@ -31,6 +31,7 @@ def assemble(
     label_noise: float = 0.0,
     imbalance: float | None = None,
     outliers: float = 0.0,
+    target_scale: str | None = None,
     settings: TrainingSettings | None = None,
     augment: str | Augmentation | None = None,
     origin: dict[str, Any] | None = None,
@@ -45,7 +46,7 @@ def assemble(
     check_modifiers(data.kind, label_noise, imbalance, outliers)
     parts = list(_parts(data, seed))
     inputs, notes = data.features.prepare(parts[0])
-    targets, scale = _targets(data, parts[0])
+    targets, scale = _targets(data, parts[0], target_scale)
     classes = _classes(data, targets)
     if imbalance is not None:
         ranking = np.argsort(-np.bincount(targets[parts[0]], minlength=classes or 0), kind="stable")
@@ -53,12 +54,13 @@ def assemble(
             rng = np.random.default_rng([seed, 1, which])
             parts[which] = parts[which][keep_imbalanced(targets[parts[which]], imbalance, ranking, rng)]
     labels = [targets[rows] for rows in parts]
+    spread = 1.0 if scale is None or scale["how"] == "standard" else float(labels[0].std())
     for which in (0, 1):
         rng = np.random.default_rng([seed, 2, which])
         if label_noise:
             labels[which] = add_label_noise(labels[which], label_noise, classes or 0, rng)
         if outliers:
-            labels[which] = add_outliers(labels[which], outliers, rng)
+            labels[which] = add_outliers(labels[which], outliers, rng, spread)
     splits = [
         Split(
             torch.from_numpy(inputs[rows]),
@@ -73,7 +75,7 @@ def assemble(
         "target_scale": scale,
         "split_seed": seed,
         "modifiers": {"label_noise": label_noise, "imbalance": imbalance, "outliers": outliers},
-        "notes": [*data.notes, *notes, *_said(data), *_twins(inputs, parts)],
+        "notes": [*data.notes, *notes, *_said(data, scale), *_twins(inputs, parts)],
         "origin": origin,
     }
     task = SupervisedTask(
@@ -103,13 +105,15 @@ def _parts(data: DataSet, seed: int) -> tuple[Indices, Indices, Indices]:
     return rest[train], rest[val], data.test
 
 
-def _targets(data: DataSet, train: Indices) -> tuple[NDArray[Any], dict[str, Any] | None]:
+def _targets(data: DataSet, train: Indices, how: str | None) -> tuple[NDArray[Any], dict[str, Any] | None]:
     if data.kind != "regression":
+        if how is not None:
+            raise TaskError(f"target scale {how!r} is for regression, this task is {data.kind}: leave it out")
         return data.targets, None
     # scikit-learn takes a second to import: only when there are data.
     from symloss.tasks.data.scaling import scale_targets
 
-    return scale_targets(data.targets, train, "standard")
+    return scale_targets(data.targets, train, str(how or "standard"))
 
 
 def _classes(data: DataSet, targets: NDArray[Any]) -> int | None:
@@ -129,10 +133,15 @@ def _twins(inputs: NDArray[np.float32], parts: list[Indices]) -> list[str]:
     )
 
 
-def _said(data: DataSet) -> list[str]:
-    said = []
-    if data.kind == "regression":
-        said.append("targets standardised by the training rows: errors are in their standard deviations")
+_SCALED = {
+    "standard": "targets standardised by the training rows: errors are in their standard deviations",
+    "minmax": "targets scaled to [0, 1] by the training rows: errors are in units of their range",
+    "none": "targets are not scaled: errors are in their own units",
+}
+
+
+def _said(data: DataSet, scale: dict[str, Any] | None) -> list[str]:
+    said = [] if scale is None else [_SCALED[scale["how"]]]
     if data.groups is not None:
         said.append("split by group: no group is in two parts; classes in proportion as far as groups allow")
     if data.test is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -20,11 +20,14 @@ from symloss.tasks.data.parts import class_shares
 from symloss.tasks.supervised import SupervisedTask
 from symloss.tasks.task import Task
 from symloss.tasks.train.augment import Augmentation
-from symloss.tasks.train.metrics import DEFAULT_METRIC, METRICS, AnyMetric, get_metric
+from symloss.tasks.train.metrics import DEFAULT_METRIC, AnyMetric, get_metric, greater_by_name
 from symloss.tasks.train.models import ModelFactory, architecture
 from symloss.tasks.train.settings import TrainingSettings
 
-__all__ = ["from_arrays", "from_function", "from_loaders", "load_csv", "load_task"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["from_arrays", "from_frame", "from_function", "from_loaders", "load_csv", "load_task"]
 
 
 def load_task(
@@ -33,6 +36,7 @@ def load_task(
     label_noise: float = 0.0,
     imbalance: float | None = None,
     outliers: float = 0.0,
+    target_scale: str | None = None,
     model: str | ModelFactory | None = None,
     metric: AnyMetric | None = None,
     seed: int = 0,
@@ -48,6 +52,8 @@ def load_task(
         imbalance: size of the largest class over that of the rarest, geometric between, >= 1 (training and
             validation).
         outliers: share of training and validation targets shifted by +-5 standard deviations, in [0, 1].
+        target_scale: of a regression, by its training rows: `standard` (mean 0, standard deviation 1) unless
+            given, `minmax` (from 0 to 1), or `none`.
         model: `linear`, `mlp`, `mlp-DEPTHxWIDTH`, `lenet5`, or a function that makes a fresh model.
         metric: a name, a `Metric`, or `(outputs, targets) -> float`; accuracy, macro-F1 or mean squared
             error unless given.
@@ -63,11 +69,11 @@ def load_task(
     """
     origin = {
         "name": lasting_name(name, data), "label_noise": label_noise, "imbalance": imbalance,
-        "outliers": outliers, "seed": seed,
+        "outliers": outliers, "target_scale": target_scale, "seed": seed,
     }  # fmt: skip
     return assemble(
         read_task(name, data), model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-        outliers=outliers, settings=settings, origin={"load_task": origin},
+        outliers=outliers, target_scale=target_scale, settings=settings, origin={"load_task": origin},
     )  # fmt: skip
 
 
@@ -78,43 +84,102 @@ def load_csv(
     group: str | None = None,
     kind: str | None = None,
     weight: str | None = None,
+    encoding: str = "utf-8",
+    decimal: str | None = None,
     label_noise: float = 0.0,
     imbalance: float | None = None,
     outliers: float = 0.0,
+    target_scale: str | None = None,
     model: str | ModelFactory | None = None,
     metric: AnyMetric | None = None,
     seed: int = 0,
     settings: TrainingSettings | None = None,
 ) -> SupervisedTask:
-    """A task of one's own CSV file, split 60/20/20.
+    """A task of one's own file, read into a data frame and taken from there as `Task.from_frame` does.
 
-    The file is UTF-8 with a header; `,` `;` tab or `|` separate (with `;`, numbers may have a decimal comma).
-    Missing values, text and constant columns are handled as `describe()["notes"]` says, by the training rows
-    alone; rows without a target are left out.
+    CSV with a header, perhaps packed by gzip; any one character separates, and a first line `sep=;` may say
+    which. Or Parquet, with `pip install 'symloss[parquet]'`.
 
     Args:
-        path: the file.
-        target: the column to predict; several, separated by commas, are 0/1 labels (multilabel).
-        group: a column whose groups are never in two parts; it is no feature.
-        kind: of the task. Unless given: classification when the target is text, has two values, or few
-            different whole numbers (at most 20 and one for each 20 rows), else regression.
-        weight: a column of instance weights, what `w` in a formula means; it is no feature.
-        label_noise, imbalance, outliers, model, metric, seed, settings: see `load_task`.
+        path: the file, on this machine.
+        target, group, kind, weight: see `Task.from_frame`.
+        encoding: of the text, with a byte-order mark or without.
+        decimal: `"."` or `","`; unless given, columns of decimal commas are recognised where `;` separates.
+        label_noise, imbalance, outliers, target_scale, model, metric, seed, settings: see `load_task`.
 
     Raises:
         TaskError: for a file, a column or a target that cannot be used.
     """
     # pandas and scikit-learn take two seconds to import: only when a table is asked for.
-    from symloss.tasks.data.table import read_csv
+    from symloss.tasks.data.frame import read_frame
+    from symloss.tasks.data.table import read_table
 
-    found = read_csv(path, target, group=group, kind=kind, weight=weight)
+    frame, notes = read_table(path, encoding=encoding, decimal=decimal)
+    found = read_frame(
+        frame, target, group=group, kind=kind, weight=weight, name=Path(Path(path).name.removesuffix(".gz")).stem,
+        source=str(path), notes=notes,
+    )  # fmt: skip
     origin = {
         "path": str(Path(path).absolute()), "target": target, "group": group, "kind": kind, "weight": weight,
-        "label_noise": label_noise, "imbalance": imbalance, "outliers": outliers, "seed": seed,
+        "encoding": encoding, "decimal": decimal, "label_noise": label_noise, "imbalance": imbalance,
+        "outliers": outliers, "target_scale": target_scale, "seed": seed,
     }  # fmt: skip
     return assemble(
-        found, model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-        outliers=outliers, settings=settings, origin={"load_csv": origin},
+        found, target_scale=target_scale, model=model, metric=metric, seed=seed, label_noise=label_noise,
+        imbalance=imbalance, outliers=outliers, settings=settings, origin={"load_csv": origin},
+    )  # fmt: skip
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    target: str | Sequence[str],
+    *,
+    group: str | None = None,
+    kind: str | None = None,
+    weight: str | None = None,
+    model: str | ModelFactory | None = None,
+    metric: AnyMetric | None = None,
+    name: str = "frame",
+    seed: int = 0,
+    label_noise: float = 0.0,
+    imbalance: float | None = None,
+    outliers: float = 0.0,
+    target_scale: str | None = None,
+    settings: TrainingSettings | None = None,
+) -> SupervisedTask:
+    """A task of one's own table, split 60/20/20 and prepared by the training rows alone.
+
+    Missing values (pandas' spellings, `?` and `none`), text, booleans, dates and constant columns are handled
+    as `describe()["notes"]` says. Rows without a target are left out. Labels and groups are compared as they
+    are written: 01 and 1 are two. Without groups each class is in each part in proportion (stratified); with
+    groups as far as whole groups allow.
+
+    Args:
+        frame: one row for each instance; its index is not read.
+        target: the column to predict; several (in a list, or separated by commas) are 0/1 labels, multilabel.
+        group: a column whose groups are never in two parts; it is no feature.
+        kind: of the task. Unless given: classification when the target is text, has two values, or few
+            different whole numbers (at most 20 and one for each 20 rows), else regression.
+        weight: a column of instance weights, what `w` in a formula means; it is no feature.
+        name: what to call it.
+        model, metric, seed, label_noise, imbalance, outliers, target_scale, settings: see `load_task`.
+
+    Raises:
+        TaskError: for a column or a target that cannot be used.
+
+    >>> import pandas as pd
+    >>> from symloss.tasks import Task
+    >>> frame = pd.DataFrame({"size": range(50), "city": ["Rome", "Oslo"] * 25, "price": range(100, 150)})
+    >>> Task.from_frame(frame, target="price")
+    <Task frame: regression, 30/10/10 instances, mse>
+    """
+    # pandas and scikit-learn take two seconds to import: only when a table is asked for.
+    from symloss.tasks.data.frame import read_frame
+
+    return assemble(
+        read_frame(frame, target, group=group, kind=kind, weight=weight, name=name),
+        target_scale=target_scale, model=model, metric=metric, seed=seed, label_noise=label_noise,
+        imbalance=imbalance, outliers=outliers, settings=settings,
     )  # fmt: skip
 
 
@@ -132,6 +197,7 @@ def from_arrays(
     label_noise: float = 0.0,
     imbalance: float | None = None,
     outliers: float = 0.0,
+    target_scale: str | None = None,
     settings: TrainingSettings | None = None,
     augment: str | Augmentation | None = None,
 ) -> SupervisedTask:
@@ -139,7 +205,8 @@ def from_arrays(
 
     Args:
         X: numbers `[N, F]`, or images `[N, channels, height, width]` (scaled per channel).
-        y: labels of any kind `[N]`, 0/1 labels `[N, K]` (multilabel) or numbers `[N]`.
+        y: labels of any kind `[N]`, 0/1 labels `[N, K]` (multilabel) or numbers `[N]`; rows where it is missing
+            are left out.
         kind: `"classification"`, `"multilabel"` or `"regression"`.
         model: a name, or a function without arguments that makes a fresh model; `mlp` unless given.
         metric: a name, a `Metric` or a function; accuracy, macro-F1 or mean squared error unless given.
@@ -147,7 +214,7 @@ def from_arrays(
         weights: weight of each row, what `w` in a formula means.
         name: what to call it.
         seed: of the split and the modifiers.
-        label_noise, imbalance, outliers: see `load_task`.
+        label_noise, imbalance, outliers, target_scale: see `load_task`.
         settings: of the training.
         augment: of training images: `crop`, `crop-flip`, or a function `(images, generator) -> images`.
 
@@ -163,7 +230,7 @@ def from_arrays(
     data = read_arrays(X, y, kind=kind, groups=groups, weights=weights, name=name)
     return assemble(
         data, model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-        outliers=outliers, settings=settings, augment=augment,
+        outliers=outliers, target_scale=target_scale, settings=settings, augment=augment,
     )  # fmt: skip
 
 
@@ -273,8 +340,7 @@ def from_function(
         raise TaskError(f"train_eval is a {type(train_eval).__name__}: expected (loss, seed, budget) -> dict")
     if time_limit is not None and not time_limit > 0:
         raise TaskError(f"time limit {time_limit}: expected a positive number of seconds, or None")
-    known = METRICS.get(metric)
-    better = bool(known and known.greater_is_better) if greater_is_better is None else greater_is_better
+    better = greater_by_name(metric) if greater_is_better is None else greater_is_better
     where = f"{getattr(train_eval, '__module__', '?')}:{getattr(train_eval, '__qualname__', '?')}"
     notes = ["trained by a function of the user: no gradients through training, no tuning of coefficients"]
     if kind != "regression" and classes is None:
@@ -292,5 +358,6 @@ def from_function(
 
 
 Task.from_arrays = staticmethod(from_arrays)
+Task.from_frame = staticmethod(from_frame)
 Task.from_loaders = staticmethod(from_loaders)
 Task.from_function = staticmethod(from_function)

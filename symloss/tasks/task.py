@@ -53,6 +53,7 @@ class Task(ABC):
 
     if TYPE_CHECKING:  # `build` needs the tasks themselves, so it sets these when it is imported
         from_arrays = staticmethod(build.from_arrays)
+        from_frame = staticmethod(build.from_frame)
         from_loaders = staticmethod(build.from_loaders)
         from_function = staticmethod(build.from_function)
 

@@ -114,7 +114,8 @@ class Columns:
             if not reason:
                 kept.append(name)
         if not kept:
-            raise TaskError("no column is left to learn from: all are constant, empty or identifiers")
+            reasons = "; ".join(notes[:3]) + ("; ..." if len(notes) > 3 else "")
+            raise TaskError(f"no column is left to learn from: {reasons}")
         encoder = _encoder(self.frame[kept]).fit(seen[kept])
         with warnings.catch_warnings():
             # A value that no training row has: zeros is what is meant.
@@ -154,7 +155,8 @@ def _useless(seen: pd.Series) -> str:
         return "constant in the training rows" if (seen != "").any() else "no training row has a value"
     if values > max(2, len(seen) / 2):
         what = "dates that are" if _dates(seen) else "text that is"
-        return f"{what} different in more than half of the training rows"
+        hint = "; for decimal commas say --decimal ," if seen.str.fullmatch(r"[\d.]*,\d+|").all() else ""
+        return f"{what} different in more than half of the training rows{hint}"
     return ""
 
 

@@ -73,7 +73,7 @@ def read_frame(
         if values.size == 1:
             raise TaskError(f"the target {column!r} is always {values[0]}: there is nothing to learn")
     read = [read_column(column) for column in chosen]
-    what, why = _kind(read, kind)
+    what, why = _kind(read, marks.iloc[:, 0].nunique(), kind)
     said.append(why)
     if what == "classification" and len(chosen) == 1:
         numbers = None if read[0].dtype == object else read[0].to_numpy()
@@ -142,8 +142,14 @@ def _is_value(mark: str) -> bool:
     return bool(written(pd.Series([mark], dtype=object)).iloc[0])
 
 
-def _kind(columns: list[pd.Series], kind: str | None) -> tuple[str, str]:
-    """The kind of task, and the sentence that says why and how to have another."""
+def _kind(columns: list[pd.Series], written_as: int, kind: str | None) -> tuple[str, str]:
+    """The kind of task, and the sentence that says why and how to have another.
+
+    Args:
+        columns: the targets, as `read_column` makes them.
+        written_as: how many labels the first one has as text.
+        kind: what was asked for.
+    """
     if kind is not None:
         return kind, f"{kind}, as asked"
     if len(columns) > 1:
@@ -153,12 +159,13 @@ def _kind(columns: list[pd.Series], kind: str | None) -> tuple[str, str]:
         return "classification", f"classification: the target {column.name!r} is text"
     numbers = column.to_numpy()
     different = np.unique(numbers).size
+    classes = max(different, written_as)
     whole = bool((numbers == np.round(numbers)).all())
     other = "for the other say --kind {0} (in Python kind='{0}')"
-    if different == 2 or (whole and different <= min(_MOST_CLASSES, max(2, numbers.size // 20))):
+    if different <= 2 or (whole and classes <= min(_MOST_CLASSES, max(2, numbers.size // 20))):
         which = "whole numbers" if whole else "numbers"
         return "classification", (
-            f"classification: the target {column.name!r} has {different} different {which}; "
+            f"classification: the target {column.name!r} has {classes} different {which}; "
             + other.format("regression")
         )
     return "regression", (

@@ -74,8 +74,10 @@ def keep_imbalanced(
     return np.sort(np.concatenate(kept))
 
 
-def add_outliers(targets: NDArray[Any], share: float, rng: np.random.Generator) -> NDArray[Any]:
-    """That share of standardised targets shifted by +5 or -5, five standard deviations.
+def add_outliers(
+    targets: NDArray[Any], share: float, rng: np.random.Generator, spread: float = 1.0
+) -> NDArray[Any]:
+    """That share of targets shifted by five standard deviations `spread`, up or down.
 
     >>> shifted = add_outliers(np.zeros(10), 0.2, np.random.default_rng(0))
     >>> sorted(set(abs(shifted))), int((shifted != 0).sum())
@@ -84,5 +86,5 @@ def add_outliers(targets: NDArray[Any], share: float, rng: np.random.Generator) 
     count = round(share * targets.size)
     shifted = targets.copy()
     rows = rng.permutation(targets.size)[:count]
-    shifted[rows] += rng.choice(np.array([-5.0, 5.0], dtype=targets.dtype), size=count)
+    shifted[rows] += rng.choice(np.array([-5 * spread, 5 * spread], dtype=targets.dtype), size=count)
     return shifted

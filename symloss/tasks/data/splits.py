@@ -115,8 +115,9 @@ def _hold_out_groups(
         np.zeros(groups.size, dtype=np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
     )
     wanted = share * np.bincount(classes)
+    size = int(share * np.unique(groups).size + 0.5) or 1
     state = int(np.random.default_rng([seed, 0]).integers(2**31))
-    choices = GroupShuffleSplit(_CHOICES, test_size=share, random_state=state).split(classes, groups=groups)
+    choices = GroupShuffleSplit(_CHOICES, test_size=size, random_state=state).split(classes, groups=groups)
 
     def imbalance(choice: tuple[Indices, Indices]) -> float:
         held = np.bincount(classes[choice[1]], minlength=wanted.size)

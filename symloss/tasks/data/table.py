@@ -15,10 +15,8 @@ import pandas as pd
 
 from symloss.errors import TaskError
 from symloss.tasks.data.columns import written
-from symloss.tasks.data.dataset import DataSet
-from symloss.tasks.data.frame import read_frame
 
-__all__ = ["read_csv", "read_table"]
+__all__ = ["read_table"]
 
 # Tab, bar and semicolon before the comma: in a file that they divide evenly, commas stand within names and
 # decimal numbers, while the reverse is rare.
@@ -76,24 +74,6 @@ def read_table(
     if frame.empty:
         raise TaskError(f"{path} has a header and no rows: expected at least 5 rows")
     return _with_points(frame, decimal, separator)
-
-
-def read_csv(
-    path: str | Path,
-    target: str,
-    *,
-    group: str | None = None,
-    kind: str | None = None,
-    weight: str | None = None,
-    encoding: str = "utf-8",
-    decimal: str | None = None,
-) -> DataSet:
-    """The data set of a file; see `load_csv`."""
-    frame, notes = read_table(path, encoding=encoding, decimal=decimal)
-    return read_frame(
-        frame, target, group=group, kind=kind, weight=weight, name=Path(path).name.partition(".")[0],
-        source=str(path), notes=notes,
-    )  # fmt: skip
 
 
 def _content(path: str | Path) -> bytes:
