@@ -13,6 +13,7 @@ from sklearn import metrics as reference
 from symloss.errors import TaskError
 from symloss.tasks import METRICS, Metric, Task, get_metric, load_task
 from symloss.tasks.train import metrics
+from symloss.tasks.train.scores import score_kinds, score_names
 
 RNG = np.random.default_rng(0)
 LOGITS = torch.tensor(RNG.normal(size=(200, 4)))
@@ -49,6 +50,76 @@ SIGNS = (LOGITS > 0).numpy()
 )  # fmt: skip
 def test_metrics_agree_with_scikit_learn(name, outputs, targets, expected):
     assert get_metric(name)(outputs, targets) == pytest.approx(float(expected), rel=1e-9)
+
+
+CHANCES, LIFT = PAIR.softmax(1).numpy()[:, 1], (PAIR[:, 1] - PAIR[:, 0]).numpy()
+SIDES, ONE = PAIR.argmax(1).numpy(), SIDE.numpy()
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "targets", "expected"),
+    [
+        ("roc_auc", PAIR, SIDE, reference.roc_auc_score(ONE, LIFT)),
+        ("roc_auc", LOGITS, CLASSES, reference.roc_auc_score(CLASSES, PROBABILITIES, multi_class="ovr")),
+        ("roc_auc_ovo", LOGITS, CLASSES, reference.roc_auc_score(CLASSES, PROBABILITIES, multi_class="ovo")),
+        ("roc_auc", LOGITS, LABELS, reference.roc_auc_score(LABELS, LOGITS)),
+        ("f1", PAIR, SIDE, reference.f1_score(ONE, SIDES)),
+        ("f1_macro", LOGITS, CLASSES, reference.f1_score(CLASSES, DECIDED, average="macro")),
+        ("f1_micro", LOGITS, LABELS, reference.f1_score(LABELS, SIGNS, average="micro")),
+        ("F1-weighted", LOGITS, CLASSES, reference.f1_score(CLASSES, DECIDED, average="weighted")),
+        ("precision_macro", LOGITS, CLASSES, reference.precision_score(CLASSES, DECIDED, average="macro")),
+        ("recall", PAIR, SIDE, reference.recall_score(ONE, SIDES)),
+        ("jaccard_macro", LOGITS, LABELS, reference.jaccard_score(LABELS, SIGNS, average="macro")),
+        ("matthews_corrcoef", LOGITS, CLASSES, reference.matthews_corrcoef(CLASSES, DECIDED)),
+        ("average_precision", PAIR, SIDE, reference.average_precision_score(ONE, LIFT)),
+        ("average_precision", LOGITS, LABELS, reference.average_precision_score(LABELS, LOGITS)),
+        ("neg_brier_score", PAIR, SIDE, -reference.brier_score_loss(ONE, CHANCES)),
+        ("neg_log_loss", LOGITS, CLASSES, -reference.log_loss(CLASSES, PROBABILITIES)),
+        ("top_k_accuracy", LOGITS, CLASSES, reference.top_k_accuracy_score(CLASSES, PROBABILITIES)),
+        ("top_k_accuracy", LOGITS, CLASSES % 3,
+         reference.top_k_accuracy_score(CLASSES % 3, PROBABILITIES, labels=range(4))),
+        ("neg_root_mean_squared_error", OUTPUTS, TARGETS, -reference.root_mean_squared_error(TARGETS, OUTPUTS)),
+        ("neg_mean_absolute_error", OUTPUTS, TARGETS, -reference.mean_absolute_error(TARGETS, OUTPUTS)),
+        ("neg_mean_squared_error", OUTPUTS, TARGETS, -reference.mean_squared_error(TARGETS, OUTPUTS)),
+        ("neg_median_absolute_error", OUTPUTS, TARGETS, -reference.median_absolute_error(TARGETS, OUTPUTS)),
+        ("explained_variance", OUTPUTS, TARGETS, reference.explained_variance_score(TARGETS, OUTPUTS)),
+        ("max_error", OUTPUTS, TARGETS, reference.max_error(TARGETS, OUTPUTS)),
+    ],
+)  # fmt: skip
+def test_names_of_scikit_learn(name, outputs, targets, expected):
+    metric = get_metric(name)
+    assert metric(outputs, targets) == pytest.approx(float(expected), rel=1e-9)
+    assert metric.greater_is_better == (name != "max_error")
+    assert math.isnan(metric(outputs * math.nan, targets))
+    assert get_metric(metric.name).name == metric.name
+
+
+def test_every_name_of_scikit_learn_is_a_metric_or_a_clustering():
+    clusterings = {name for name in reference.get_scorer_names() if name not in score_names()}
+    assert {"rand_score", "v_measure_score", "adjusted_mutual_info_score"} <= clusterings
+    for kind, outputs, targets in (
+        ("classification", PAIR, SIDE),
+        ("multilabel", LOGITS, LABELS),
+        ("regression", OUTPUTS.exp(), TARGETS.exp()),
+    ):
+        names = [name for name in score_names() if kind in score_kinds(name)]
+        assert len(names) > 10
+        for name in names:
+            assert math.isfinite(get_metric(name, kind)(outputs, targets)), name
+
+
+def test_a_score_of_scikit_learn_in_a_task():
+    task = load_task("wine", metric="f1_macro")
+    assert (task.metric, task.describe()["greater_is_better"]) == ("f1_macro", True)
+    assert task.score(task.base_loss(), seed=0)["f1_macro"] > 0.9
+    with pytest.raises(TaskError, match=r"metric f1 has no value .* Target is multiclass .* 'macro'"):
+        load_task("wine", metric="f1")
+    with pytest.raises(TaskError, match="neg_mean_squared_log_error has no value"):
+        load_task("diabetes", metric="neg_mean_squared_log_error")
+    box = Task.from_function(
+        lambda loss, seed, budget: {"metric": 0.5}, kind="classification", metric="roc_auc"
+    )
+    assert box.measure.greater_is_better
 
 
 def test_calibration_error_by_its_definition():
@@ -106,7 +177,10 @@ def test_a_function_is_a_metric():
 
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
-    [("acuracy", None, "did you mean accuracy"), ("mse", "classification", "expected one of accuracy"),
+    [("acuracy", None, "did you mean accuracy"), ("f1_macr", None, "did you mean f1_macro"),
+     ("f1_macro", "regression", "is not for regression"), ("rand_score", None, "unknown metric"),
+     ("zzz", "regression", "or a scorer of scikit-learn, as neg_root_mean_squared_error"),
+     ("mse", "classification", "expected one of accuracy"),
      ("pinball:2", None, "TAU between 0 and 1"), ("pinball:x", None, "pinball:TAU"),
      ("accuracy:2", None, "unknown metric"), ("zzz", "regression", "expected one of mse, mae")],
 )  # fmt: skip

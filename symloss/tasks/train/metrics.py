@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,7 +18,8 @@ from symloss.errors import TaskError
 from symloss.tasks.names import suggestion
 
 __all__ = [
-    "DEFAULT_METRIC", "METRICS", "AnyMetric", "Metric", "check_defined", "get_metric", "metric_names",
+    "DEFAULT_METRIC", "METRICS", "AnyMetric", "Metric", "check_defined", "get_metric",
+    "greater_by_name", "metric_names",
 ]  # fmt: skip
 
 CLASSES = ("classification",)
@@ -61,6 +66,10 @@ class Metric:
 AnyMetric = str | Metric | Callable[[Tensor, Tensor], float]
 
 
+# scikit-learn measures (imported where it is used: it takes a second). In torch remain what a search evaluates
+# every few steps on the device of the task: accuracy, error rate, squared error.
+
+
 def _decided(outputs: Tensor, targets: Tensor) -> Tensor:
     """Class indices `[N]`, or 0/1 labels `[N, K]`, as the shape of the targets asks."""
     return outputs.argmax(1) if targets.ndim == 1 else (outputs > 0).to(torch.int64)
@@ -76,42 +85,34 @@ def error_rate(outputs: Tensor, targets: Tensor) -> float:
     return 1.0 - accuracy(outputs, targets)
 
 
-def _counts(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """True positives, decided and actual positives of each class or label."""
-    decided = _decided(outputs, targets)
-    if targets.ndim == 1:
-        size = outputs.shape[1]
-        hits = torch.bincount(targets[decided == targets], minlength=size)
-        return (
-            hits.double(),
-            torch.bincount(decided, minlength=size).double(),
-            torch.bincount(targets, minlength=size).double(),
-        )
-    actual = targets > 0.5
-    hits = ((decided > 0) & actual).sum(0)
-    return hits.double(), decided.sum(0).double(), actual.sum(0).double()
+def _tables(outputs: Tensor, targets: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    """What was decided and what is right, for scikit-learn, which is for the CPU."""
+    return _decided(outputs, targets).cpu().numpy(), targets.cpu().numpy().astype(np.int64)
 
 
 def balanced_accuracy(outputs: Tensor, targets: Tensor) -> float:
     """Mean over classes of the recall; classes absent from the split do not count.
 
-    Multilabel: mean over labels of the mean of sensitivity and specificity.
+    Multilabel: mean over labels of the mean of sensitivity and specificity, where both are defined.
     """
-    hits, decided, actual = _counts(outputs, targets)
+    from sklearn.metrics import recall_score
+
+    decided, actual = _tables(outputs, targets)
     if targets.ndim == 1:
-        present = actual > 0
-        return float((hits[present] / actual[present]).mean())
-    negatives = len(targets) - actual
-    both = (actual > 0) & (negatives > 0)
-    rejected = negatives - (decided - hits)
-    return float((hits[both] / actual[both] + rejected[both] / negatives[both]).mean() / 2)
+        return float(recall_score(actual, decided, labels=np.unique(actual), average="macro"))
+    both = (actual.min(0) == 0) & (actual.max(0) == 1)
+    if not both.any():
+        return math.nan
+    sides = [(actual[:, both], decided[:, both]), (1 - actual[:, both], 1 - decided[:, both])]
+    return float(np.mean([recall_score(*side, average=None) for side in sides]))
 
 
 def macro_f1(outputs: Tensor, targets: Tensor) -> float:
     """Unweighted mean over classes of F1; a class neither present nor predicted does not count."""
-    hits, decided, actual = _counts(outputs, targets)
-    total = decided + actual
-    return float((2 * hits[total > 0] / total[total > 0]).mean())
+    from sklearn.metrics import f1_score
+
+    decided, actual = _tables(outputs, targets)
+    return float(f1_score(actual, decided, average="macro", zero_division=np.nan))
 
 
 def auroc(outputs: Tensor, targets: Tensor) -> float:
@@ -121,35 +122,39 @@ def auroc(outputs: Tensor, targets: Tensor) -> float:
     probability. Multilabel: mean over labels. Classes with one side empty do not count; NaN when none
     is left.
     """
+    from sklearn.metrics import roc_auc_score
+
     if targets.ndim == 1:
         classes = outputs.shape[1]
         scores = outputs.double().softmax(1) if classes > 2 else (outputs[:, 1:] - outputs[:, :1]).double()
-        actual = F.one_hot(targets, classes)[:, -scores.shape[1] :].bool()
+        actual = F.one_hot(targets, classes)[:, -scores.shape[1] :]
     else:
-        scores, actual = outputs.double(), targets > 0.5
-    positives = actual.sum(0).double()
-    negatives = len(actual) - positives
-    # Mann-Whitney: the mean rank of the positives, where tied scores share their mean rank.
-    ordered = scores.sort(0).values.T.contiguous()
-    columns = scores.T.contiguous()
-    low, high = torch.searchsorted(ordered, columns), torch.searchsorted(ordered, columns, right=True)
-    ranks = (low + high + 1).double().T / 2
-    area = ((ranks * actual).sum(0) - positives * (positives + 1) / 2) / (positives * negatives)
-    return float(area[(positives > 0) & (negatives > 0)].mean())
+        scores, actual = outputs.double(), targets
+    columns = zip(actual.T.cpu().numpy(), scores.T.cpu().numpy(), strict=True)
+    areas = [roc_auc_score(right, score) for right, score in columns if 0 < right.sum() < len(right)]
+    return float(np.mean(areas)) if areas else math.nan
 
 
 def nll(outputs: Tensor, targets: Tensor) -> float:
-    """Mean negative log-likelihood, in nats: cross-entropy, or binary cross-entropy of the entries."""
+    """Mean negative log-likelihood, in nats: cross-entropy, or binary cross-entropy of the entries.
+
+    Of the logits: scikit-learn's `log_loss` clips probabilities.
+    """
     if targets.ndim == 1:
         return float(F.cross_entropy(outputs.double(), targets))
     return float(F.binary_cross_entropy_with_logits(outputs.double(), targets.double()))
 
 
+def neg_nll(outputs: Tensor, targets: Tensor) -> float:
+    """The mean log-likelihood, in nats: scikit-learn's `neg_log_loss`."""
+    return -nll(outputs, targets)
+
+
 def calibration_error(outputs: Tensor, targets: Tensor, bins: int = 15) -> float:
     """Expected calibration error: `sum_b (n_b / N) |accuracy_b - confidence_b|` over equal-width bins.
 
-    Guo et al., On Calibration of Modern Neural Networks, 2017, eq. 3, with 15 bins. Multilabel: over the
-    entries, by the probability of the decided side.
+    Guo et al., On Calibration of Modern Neural Networks, 2017, eq. 3, with 15 bins; scikit-learn has none.
+    Multilabel: over the entries, by the probability of the decided side.
     """
     if targets.ndim == 1:
         confidence = outputs.double().softmax(1).amax(1)
@@ -166,16 +171,24 @@ def mse(outputs: Tensor, targets: Tensor) -> float:
     return float((outputs.double() - targets.double()).square().mean())
 
 
+def _pair(outputs: Tensor, targets: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    return targets.double().cpu().numpy(), outputs.double().cpu().numpy()
+
+
 def mae(outputs: Tensor, targets: Tensor) -> float:
     """Mean absolute error, in standard deviations of the training targets."""
-    return float((outputs.double() - targets.double()).abs().mean())
+    from sklearn.metrics import mean_absolute_error
+
+    return float(mean_absolute_error(*_pair(outputs, targets)))
 
 
 def r2(outputs: Tensor, targets: Tensor) -> float:
     """Coefficient of determination `1 - sum (y-p)^2 / sum (y-mean y)^2`; NaN for constant targets."""
-    actual = targets.double()
-    spread = (actual - actual.mean()).square().sum()
-    return float(1 - (outputs.double() - actual).square().sum() / spread) if spread > 0 else math.nan
+    from sklearn.metrics import r2_score
+
+    if bool((targets == targets[0]).all()):
+        return math.nan  # scikit-learn says 0 or 1
+    return float(r2_score(*_pair(outputs, targets)))
 
 
 @dataclass(frozen=True)
@@ -185,8 +198,9 @@ class Pinball:
     quantile: float = 0.5
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> float:
-        residual = targets.double() - outputs.double()
-        return float(torch.maximum(self.quantile * residual, (self.quantile - 1) * residual).mean())
+        from sklearn.metrics import mean_pinball_loss
+
+        return float(mean_pinball_loss(*_pair(outputs, targets), alpha=self.quantile))
 
 
 METRICS: dict[str, Metric] = {
@@ -224,7 +238,9 @@ def get_metric(
     """The metric of a name, or one made of a function `(outputs, targets) -> float`.
 
     Args:
-        metric: a name (`pinball:0.9` is the pinball loss of the 0.9 quantile), a `Metric`, or a function.
+        metric: a name of ours (`pinball:0.9` is the pinball loss of the 0.9 quantile) or of a scikit-learn scorer
+            (`f1_macro`, `neg_root_mean_squared_error`; without `neg_` the error itself, lower is better), a
+            `Metric`, or a function.
         kind: the kind of task that must support it.
         greater_is_better: the direction of a plain function, unless it has an attribute of that name.
 
@@ -248,6 +264,18 @@ def get_metric(
     return found
 
 
+def greater_by_name(name: str) -> bool:
+    """Whether greater is better of the metric of this name; False for an unknown one.
+
+    >>> greater_by_name("roc_auc"), greater_by_name("my-error")
+    (True, False)
+    """
+    try:
+        return _by_name(name, None).greater_is_better
+    except TaskError:
+        return False
+
+
 def _by_name(name: str, kind: str | None) -> Metric:
     stem, _, argument = str(name).lower().replace("_", "-").partition(":")
     if stem == "pinball" and argument:
@@ -258,9 +286,37 @@ def _by_name(name: str, kind: str | None) -> Metric:
         if not 0 < quantile < 1:
             raise TaskError(f"metric {name}: expected pinball:TAU with TAU between 0 and 1")
         return Metric(f"pinball:{quantile:g}", Pinball(quantile), False, NUMBERS)
-    if stem not in METRICS or argument:
-        raise TaskError(f"unknown metric {name!r}: {suggestion(stem, metric_names(kind))}")
-    return METRICS[stem]
+    if stem in METRICS and not argument:
+        return METRICS[stem]
+    from symloss.tasks.train.scores import Score, score_kinds, score_names
+
+    scorer = stem.replace("-", "_")
+    if argument:
+        scorer = ""
+    if scorer in ("neg_log_loss", "log_loss"):  # of the logits, and of all classes, absent ones too
+        better = scorer.startswith("neg_")
+        return Metric(scorer, neg_nll if better else nll, better, CLASSES, "negative log-likelihood, nats")
+    for known, sign in ((scorer, 1.0), (f"neg_{scorer}", -1.0)):
+        if known in score_names():
+            return Metric(scorer, Score(known, sign), sign > 0, score_kinds(known), "of scikit-learn")
+    names = [*metric_names(kind), *(known for known in score_names() if kind in (None, *score_kinds(known)))]
+    near = difflib.get_close_matches(str(name).lower(), names, n=1)
+    said = (
+        suggestion(near[0], near)
+        if near
+        else (
+            f"expected one of {', '.join(metric_names(kind))}, or a scorer of scikit-learn, as "
+            f"{', '.join(_EXAMPLES.get(str(kind), _EXAMPLES['classification']))}"
+        )
+    )
+    raise TaskError(f"unknown metric {name!r}: {said}")
+
+
+_EXAMPLES = {
+    "classification": ("f1_macro", "roc_auc_ovr"),
+    "multilabel": ("f1_micro", "average_precision"),
+    "regression": ("neg_root_mean_squared_error", "neg_median_absolute_error"),
+}
 
 
 def check_defined(metric: Metric, targets: Tensor, classes: int | None) -> None:
@@ -269,10 +325,14 @@ def check_defined(metric: Metric, targets: Tensor, classes: int | None) -> None:
     Raises:
         TaskError: when it has none for any outputs, as the AUROC where one class is all there is.
     """
-    if metric.name.partition(":")[0] not in METRICS:
-        return
     shape = (len(targets),) if classes is None else (len(targets), classes)
     guess = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    if metric.name.partition(":")[0] not in METRICS:
+        from symloss.tasks.train.scores import Score
+
+        if not isinstance(metric.function, Score):
+            return
+        metric.function.check(guess, targets)
     if math.isnan(metric(guess, targets.cpu())):
         raise TaskError(
             f"metric {metric.name} has no value on the validation part (one class, or constant targets): "
