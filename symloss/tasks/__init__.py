@@ -10,14 +10,14 @@ from symloss.tasks.data.parts import Split
 from symloss.tasks.external import load_object
 from symloss.tasks.rebuild import rebuild
 from symloss.tasks.supervised import SupervisedTask
-from symloss.tasks.task import Task
+from symloss.tasks.task import Block, Task
 from symloss.tasks.train.formulas import InContext
 from symloss.tasks.train.metrics import METRICS, Metric, get_metric, metric_names
 from symloss.tasks.train.models import MODELS
 from symloss.tasks.train.settings import TrainingSettings
 
 __all__ = [
-    "METRICS", "MODELS", "BlackBoxTask", "Catalogued", "InContext", "Metric", "Split", "SupervisedTask", "Task",
-    "TrainingSettings", "catalogue", "get_metric", "keel_names", "load_csv", "load_object", "load_task",
+    "METRICS", "MODELS", "BlackBoxTask", "Block", "Catalogued", "InContext", "Metric", "Split", "SupervisedTask",
+    "Task", "TrainingSettings", "catalogue", "get_metric", "keel_names", "load_csv", "load_object", "load_task",
     "metric_names", "rebuild", "task_names",
 ]  # fmt: skip

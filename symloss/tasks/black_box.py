@@ -16,7 +16,7 @@ from torch import Tensor
 from symloss.errors import RunError, TaskError
 from symloss.expr import Loss
 from symloss.runs import Overrun, call_limited
-from symloss.tasks.task import Task
+from symloss.tasks.task import Block, Task
 from symloss.tasks.train.loop import InstanceLoss
 from symloss.tasks.train.metrics import AnyMetric, Metric, get_metric
 from symloss.tasks.train.settings import TrainingSettings
@@ -73,6 +73,10 @@ class BlackBoxTask(Task):
     def to(self, device: torch.device | str) -> Self:
         """The task itself: where its data are is up to the function."""
         return self
+
+    def block(self, run_seed: int, number: int, val_size: float | None = None) -> Block[Self]:
+        """See `Task.block`: the seed alone differs."""
+        return self._as_it_is(run_seed, number, val_size, "the function has data of its own")
 
     def score(
         self,

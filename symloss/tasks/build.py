@@ -273,7 +273,10 @@ def from_loaders(
     <Task loaders: classification, 8/8/8 instances, accuracy>
     """
     loaded = read_loaders(train, val, test, kind, classes)
-    notes = ["data as the loaders gave them, read once and kept in memory; inputs are not scaled"]
+    notes = [
+        "data as the loaders gave them, read once and kept in memory; inputs are not scaled",
+        "the parts are given, so blocks differ in start and order of batches only",
+    ]
     if loaded.scale:
         notes.append("targets standardised by the training part: errors are in its standard deviations")
     first, second, third = loaded.parts

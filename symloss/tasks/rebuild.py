@@ -43,6 +43,8 @@ def rebuild(description: Mapping[str, Any]) -> SupervisedTask:
         settings = dict(description["settings"])
         settings["milestones"] = tuple(settings["milestones"])
         task = task.with_settings(**settings)
+        if "block" in description:
+            task = task.block(*description["block"]).task
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise TaskError(f"the description of task {name} is damaged ({error}): give the task again") from None
     if task.describe()["model"] != description.get("model"):

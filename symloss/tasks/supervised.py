@@ -6,15 +6,17 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from symloss.errors import TaskError
 from symloss.expr import Loss
-from symloss.tasks.data.parts import Split, digest
-from symloss.tasks.task import Task
+from symloss.runs import derive
+from symloss.tasks.data.parts import Split, class_shares, digest
+from symloss.tasks.data.pool import Pool
+from symloss.tasks.task import Block, Task
 from symloss.tasks.train.augment import Augmentation, augmentation
 from symloss.tasks.train.formulas import InContext, for_training
 from symloss.tasks.train.loop import InstanceLoss, StepHook, batch_order, output_shape, predict, seeded, train
@@ -38,6 +40,7 @@ class SupervisedTask(Task):
         factory: makes a fresh model.
         augment: of training inputs: a name, a function, or None.
         objective: the differentiable objective of tuning; the ordinary loss unless given.
+        pool: the data that the parts are cut from, or None where the parts were given.
     """
 
     train: Split
@@ -46,6 +49,7 @@ class SupervisedTask(Task):
     factory: ModelFactory
     augment: str | Augmentation | None = None
     objective: InstanceLoss | None = None
+    pool: Pool | None = None
 
     @property
     def device(self) -> torch.device:
@@ -65,6 +69,38 @@ class SupervisedTask(Task):
     def __repr__(self) -> str:
         sizes = f"{len(self.train)}/{len(self.val)}/{len(self._test)}"
         return f"<Task {self.name}: {self.kind}, {sizes} instances, {self.metric}>"
+
+    def block(self, run_seed: int, number: int, val_size: float | None = None) -> Block[Self]:
+        """See `Task.block`.
+
+        >>> from symloss.tasks import load_task
+        >>> block = load_task("wine").block(run_seed=0, number=3)
+        >>> block.task, block.task.block(0, 3).seed == block.seed
+        (<Task wine: classification, 106/36/36 instances, accuracy>, True)
+        """
+        if self.pool is None:
+            return self._as_it_is(run_seed, number, val_size, "its parts were given")
+        share = self.pool.share if val_size is None else val_size
+        if not 0 < share <= 0.5:
+            raise TaskError(f"val_size is {share!r}: expected a share above 0 and at most 1/2")
+        if len(self.train) + len(self.val) != self.pool.size:
+            raise TaskError(
+                f"{self.name}: its parts are not those of its data: give replace(task, ..., pool=None)"
+            )
+        prepared = self.pool.prepare(*self.pool.cut(derive(run_seed, "block", number, "rows"), share))
+        train, val, test = (part.to(self.device) for part in prepared.parts)
+        facts = {**self.facts, "target_scale": prepared.scale, "block": [run_seed, number, val_size]}
+        priors = class_shares(self.kind, train.y, self.classes)
+        block = replace(self, train=train, val=val, _test=test, priors=priors, facts=facts)
+        if isinstance(self.factory, Architecture):
+            # Which values of a text column, and which columns at all, is up to the training rows.
+            block = block.with_model(self.factory.name)
+        elif block.inputs != self.inputs:
+            raise TaskError(
+                f"{self.name}: instances of block {number} have shape {block.inputs}, those of the task {self.inputs}, "
+                "for which the model was made: choose a model by name, or encode the table yourself"
+            )
+        return Block(number, block, derive(run_seed, "block", number), resampled=True)
 
     def build_model(self, seed: int) -> nn.Module:
         """A fresh model, the same for the same seed; torch's global random state is left as it was.
@@ -252,7 +288,7 @@ class SupervisedTask(Task):
             **self.facts,
         }
 
-    def with_model(self, model: str | ModelFactory) -> SupervisedTask:
+    def with_model(self, model: str | ModelFactory) -> Self:
         """The same task with another model: a name, or a function without arguments that makes one.
 
         Raises:
@@ -272,7 +308,7 @@ class SupervisedTask(Task):
             raise TaskError(f"the model's outputs for two instances have shape {shape}: expected {expected}")
         return changed
 
-    def with_metric(self, metric: AnyMetric, greater_is_better: bool = False) -> SupervisedTask:
+    def with_metric(self, metric: AnyMetric, greater_is_better: bool = False) -> Self:
         """The same task with another primary metric: a name, a `Metric`, or `(outputs, targets) -> float`.
 
         Raises:
@@ -282,11 +318,11 @@ class SupervisedTask(Task):
         check_defined(measure, self.val.y, self.classes)
         return replace(self, measure=measure)
 
-    def with_objective(self, objective: InstanceLoss) -> SupervisedTask:
+    def with_objective(self, objective: InstanceLoss) -> Self:
         """The same task with another differentiable meta-objective `(outputs, targets) -> scalar`."""
         return replace(self, objective=objective)
 
-    def to(self, device: torch.device | str) -> SupervisedTask:
+    def to(self, device: torch.device | str) -> Self:
         """The same task with its data on another device."""
         moved = {name: getattr(self, name).to(device) for name in ("train", "val", "_test")}
         return replace(self, **moved, priors=None if self.priors is None else self.priors.to(device))

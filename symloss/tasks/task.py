@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor
 
+from symloss.errors import TaskError
 from symloss.expr import Loss, parse
+from symloss.runs import derive
 from symloss.tasks.train.loop import InstanceLoss
 from symloss.tasks.train.metrics import AnyMetric, Metric
 from symloss.tasks.train.objectives import BASE_LOSSES
@@ -20,7 +22,27 @@ from symloss.tasks.train.settings import TrainingSettings
 if TYPE_CHECKING:
     from symloss.tasks import build
 
-__all__ = ["Task"]
+__all__ = ["Block", "Task"]
+
+AnyTask = TypeVar("AnyTask", bound="Task", covariant=True)
+
+
+@dataclass(frozen=True)
+class Block(Generic[AnyTask]):
+    """One setting in which losses are compared: training and validation rows, a start and an order of batches.
+
+    Attributes:
+        number: from 0.
+        task: the task on these rows, the test rows as ever.
+        seed: of initialisation and batch order.
+        resampled: whether the rows are drawn anew. Else blocks differ in start and order alone, since the parts
+            were given (loaders), or nothing is known of them (functions).
+    """
+
+    number: int
+    task: AnyTask
+    seed: int
+    resampled: bool
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -118,8 +140,34 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def block(self, run_seed: int, number: int, val_size: float | None = None) -> Block[Self]:
+        """The block of this number: the same for the same run seed, for every loss and every process.
+
+        Training and validation rows are drawn anew of all rows that are not test rows: stratified by the labels
+        as they are, groups kept whole. Scalers are fitted on the block's training rows. Label noise, imbalance
+        and outliers are settled by the seed of the split: a row's label is the same in each block.
+
+        Args:
+            run_seed: of the run.
+            number: from 0.
+            val_size: share of the rows that validate, above 0 and at most 1/2; that of the task's own split
+                unless given.
+
+        Raises:
+            TaskError: for a share that leaves a part without rows, or where rows cannot be drawn anew.
+        """
+
+    @abstractmethod
     def to(self, device: torch.device | str) -> Self:
         """The same task with whatever data it holds on another device."""
+
+    def _as_it_is(self, run_seed: int, number: int, val_size: float | None, why: str) -> Block[Self]:
+        """A block of a task whose rows cannot be drawn anew."""
+        if val_size is not None:
+            raise TaskError(
+                f"{self.name}: {why}, so a size of the validation part has no meaning: leave it out"
+            )
+        return Block(number, self, derive(run_seed, "block", number), resampled=False)
 
     def base_loss(self) -> Loss:
         """The ordinary loss of this kind: cross-entropy, binary cross-entropy or squared error."""

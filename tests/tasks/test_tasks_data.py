@@ -41,8 +41,10 @@ def test_a_part_without_rows_is_an_error_that_says_what_is_needed():
     with pytest.raises(TaskError, match=r"6 rows of 3 classes .* expected at least 3 rows of a class"):
         split_indices(6, 0, labels=np.arange(6) % 3)
     assert [part.size for part in split_indices(9, 0, labels=np.arange(9) % 3)] == [3, 3, 3]
-    with pytest.raises(TaskError, match="no row to validate: expected at least 10 of a class"):
-        cut(np.arange(6) % 2, 0, 10)
+    with pytest.raises(
+        TaskError, match="6 rows of 2 classes leave no row to validate: expected at least 10 rows"
+    ):
+        cut(np.arange(6) % 2, 0, 0.1)
     with pytest.raises(TaskError, match="6 rows of 3 classes"):
         Task.from_arrays(np.arange(12.0).reshape(6, 2), list("aabbcc"), kind="classification")
 
@@ -71,16 +73,16 @@ def test_groups_are_stratified_too():
         # Six groups of 40 are rare: of a part's eight groups one or two.
         assert all(0.05 < labels[part].mean() < 0.3 for part in parts)
         choices.add(tuple(np.unique(groups[parts[2]])))
-        kept, held = cut(labels, seed, 4, groups)
+        kept, held = cut(labels, seed, 0.25, groups)
         assert not set(groups[kept]) & set(groups[held])
         assert 0.05 < labels[held].mean() < 0.3
     assert len(choices) > 1
     with pytest.raises(TaskError, match="one group"):
-        cut(labels, 0, 4, np.zeros(800, dtype=np.int64))
+        cut(labels, 0, 0.25, np.zeros(800, dtype=np.int64))
 
 
 def test_an_official_test_part_is_kept_and_validation_is_cut_from_the_rest():
-    train, val = cut(np.repeat([0, 1], 50), seed=0, every=10)
+    train, val = cut(np.repeat([0, 1], 50), seed=0, share=0.1)
     assert (train.size, val.size) == (90, 10)
     assert not set(train) & set(val)
 
@@ -163,7 +165,9 @@ def test_outliers_are_five_standard_deviations_both_ways():
 )
 def test_test_data_are_never_touched(name, modifier):
     clean, changed = load_task(name), load_task(name, **modifier)
-    assert torch.equal(clean._test.X, changed._test.X)
+    # Scaled by the training rows, which are others under imbalance: the same up to that.
+    before, after = ((part.X - part.X.mean()) / part.X.std() for part in (clean._test, changed._test))
+    assert torch.allclose(before, after, atol=1e-5)
     assert torch.equal(clean._test.y, changed._test.y)
     for part in ("train", "val"):
         before, after = getattr(clean, part).y, getattr(changed, part).y

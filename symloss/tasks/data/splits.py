@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -65,15 +66,23 @@ def split_indices(
 
 
 def cut(
-    labels: NDArray[np.int64], seed: int, every: int, groups: NDArray[np.int64] | None = None
+    labels: NDArray[np.int64],
+    seed: int,
+    share: float,
+    groups: NDArray[np.int64] | None = None,
+    start: float = 0.0,
 ) -> tuple[Indices, Indices]:
-    """Training and validation rows: each `every`-th row of a class is held out, or of the groups as many.
+    """Training and validation rows: this share of each class is held out, or of the groups.
+
+    Of a class it may be a row more or less, so that the share of all rows is right; the one row of a class that
+    has no other is trained on.
 
     Args:
         labels: class index of each row, `[N]`; all the same where there are no classes.
         seed: of the shuffle.
-        every: at least 2.
+        share: above 0 and at most 1/2.
         groups: group index of each row, `[N]`, if no group may be in both.
+        start: in [0, 1), where counting begins: drawn at random, it lets small classes take turns over the seeds.
 
     Raises:
         TaskError: when a part has no rows.
@@ -81,12 +90,19 @@ def cut(
     if groups is not None:
         if np.unique(groups).size < 2:
             raise TaskError("one group: expected at least 2, one each to train and validate")
-        return _hold_out_groups(groups, labels, 1 / every, seed)
+        return _hold_out_groups(groups, labels, share, seed)
+    # Class after class in one line, in which every 1/share-th row is held out.
+    classes = [rows for rows in _shuffled_classes(labels, seed) if rows.size > 1]
+    order = np.concatenate([np.empty(0, dtype=np.int64), *classes])
+    # A quarter of 8 is 2, whatever rounding says.
+    upto = np.floor(share * np.arange(order.size + 1) + start + 1e-9)
     held = np.zeros(labels.size, dtype=bool)
-    for rows in _shuffled_classes(labels, seed):
-        held[rows[every - 1 :: every]] = True
-    if not held.any() or held.all():
-        raise TaskError(f"{labels.size} rows leave no row to validate: expected at least {every} of a class")
+    held[order[np.diff(upto) > 0]] = True
+    if not held.any():
+        raise TaskError(
+            f"{labels.size} rows of {np.unique(labels).size} classes leave no row to validate: expected at least "
+            f"{math.ceil(1 / share - 1e-9)} rows in classes of two or more"
+        )
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 

@@ -1,0 +1,185 @@
+"""The rows of a data set, modified once, and how they are cut into parts and prepared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from symloss.errors import TaskError
+from symloss.runs import generator
+from symloss.tasks.data.dataset import DataSet
+from symloss.tasks.data.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
+from symloss.tasks.data.parts import Split
+from symloss.tasks.data.splits import Indices, cut, split_indices
+
+__all__ = ["Pool", "Prepared"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Three parts, scaled by the first.
+
+    Attributes:
+        parts: training, validation and test part.
+        scale: how regression targets were scaled, and by what; None for labels.
+        notes: what was done to the features, a line each.
+    """
+
+    parts: tuple[Split, Split, Split]
+    scale: dict[str, Any] | None
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A data set whose test rows, label noise, imbalance and outliers are settled.
+
+    They are drawn by the seed of the split, before training and validation rows are told apart anew: a row's
+    noisy label is the same in whatever block it falls, and a test row is a test row in all of them.
+
+    Attributes:
+        data: the raw data.
+        train, val, test: rows of the task's own parts, after imbalance.
+        targets: of all rows, those of `train` and `val` with label noise.
+        shift: what outliers add to the targets of a regression, in their own units, `[N]`.
+        target_scale: of a regression: `"standard"`, `"minmax"` or `"none"`.
+    """
+
+    data: DataSet
+    train: Indices
+    val: Indices
+    test: Indices
+    targets: NDArray[Any]
+    shift: NDArray[np.float64] | None
+    target_scale: str | None
+
+    @classmethod
+    def of(
+        cls,
+        data: DataSet,
+        seed: int,
+        label_noise: float = 0.0,
+        imbalance: float | None = None,
+        outliers: float = 0.0,
+        target_scale: str | None = None,
+    ) -> Pool:
+        """The pool of a data set; see `load_task` for the arguments.
+
+        Raises:
+            TaskError: for data or a modifier that do not fit.
+        """
+        if seed < 0:
+            raise TaskError(f"seed {seed}: expected an integer of at least 0")
+        check_modifiers(data.kind, label_noise, imbalance, outliers)
+        if target_scale is not None and data.kind != "regression":
+            raise TaskError(
+                f"target scale {target_scale!r} is for regression, this task is {data.kind}: leave it out"
+            )
+        train, val, test = _parts(data, seed)
+        classes = _classes(data) or 0
+        if imbalance is not None:
+            ranking = np.argsort(-np.bincount(data.targets[train], minlength=classes), kind="stable")
+            train, val = (
+                rows[
+                    keep_imbalanced(
+                        data.targets[rows], imbalance, ranking, np.random.default_rng([seed, 1, i])
+                    )
+                ]
+                for i, rows in enumerate((train, val))
+            )
+        targets = data.targets.copy()
+        shift, spread = (np.zeros(len(targets)), _spread(data.targets[train])) if outliers else (None, 0.0)
+        for i, rows in enumerate((train, val)):
+            rng = np.random.default_rng([seed, 2, i])
+            if label_noise:
+                targets[rows] = add_label_noise(targets[rows], label_noise, classes, rng)
+            if shift is not None:
+                shift[rows] = add_outliers(np.zeros(rows.size), outliers, rng, spread)
+        return cls(data, train, val, test, targets, shift, target_scale)
+
+    @property
+    def classes(self) -> int | None:
+        """Number of classes or labels; None for a regression."""
+        return _classes(self.data)
+
+    @property
+    def size(self) -> int:
+        """Number of rows that are not test rows."""
+        return self.train.size + self.val.size
+
+    @property
+    def share(self) -> float:
+        """Share of the rows that are not test rows with which the task's own split validates."""
+        return 0.25 if self.data.test is None else 1 / self.data.validation_every
+
+    def cut(self, seed: int, share: float) -> tuple[Indices, Indices]:
+        """Other training and validation rows, of the same rows together; stratified by the labels as they are.
+
+        Raises:
+            TaskError: for a share that leaves a part without rows.
+        """
+        rows = np.sort(np.concatenate([self.train, self.val]))
+        labels = (
+            self.targets[rows] if self.data.kind == "classification" else np.zeros(rows.size, dtype=np.int64)
+        )
+        groups = None if self.data.groups is None else self.data.groups[rows]
+        train, val = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
+        return rows[train], rows[val]
+
+    def prepare(self, train: Indices, val: Indices) -> Prepared:
+        """These parts and the test part, with features and targets scaled by the training rows alone.
+
+        The targets of a regression are scaled by what they are before outliers.
+        """
+        inputs, notes = self.data.features.prepare(train)
+        targets, scale = self.targets, None
+        if self.data.kind == "regression":
+            # scikit-learn takes a second to import: only when there are data.
+            from symloss.tasks.data.scaling import scale_targets
+
+            targets, scale = scale_targets(self.targets, train, self.target_scale or "standard")
+            if self.shift is not None:
+                targets = targets + (self.shift / _unit(scale)).astype(np.float32)
+        weights = self.data.weights
+        first, second, third = (
+            Split(
+                torch.from_numpy(inputs[rows]),
+                torch.from_numpy(targets[rows]),
+                None if weights is None else torch.from_numpy(weights[rows]),
+            )
+            for rows in (train, val, self.test)
+        )
+        return Prepared((first, second, third), scale, notes)
+
+
+def _unit(scale: dict[str, Any]) -> float:
+    """What one unit of the scaled target is in its own units."""
+    if scale["how"] == "minmax":
+        return float(scale["high"] - scale["low"])
+    return float(scale.get("standard_deviation", 1.0))
+
+
+def _classes(data: DataSet) -> int | None:
+    if data.kind == "regression":
+        return None
+    return int(data.targets.shape[1]) if data.kind == "multilabel" else len(data.class_names)
+
+
+def _spread(targets: NDArray[np.float64]) -> float:
+    """The standard deviation, of targets whose squares overflow too."""
+    largest = float(np.abs(targets).max()) or 1.0
+    return largest * float((targets / largest).std())
+
+
+def _parts(data: DataSet, seed: int) -> tuple[Indices, Indices, Indices]:
+    labels = data.targets if data.kind == "classification" else None
+    if data.test is None:
+        return split_indices(len(data.features), seed, labels=labels, groups=data.groups)
+    rest = np.setdiff1d(np.arange(len(data.features)), data.test)
+    keys = np.zeros(rest.size, dtype=np.int64) if labels is None else labels[rest]
+    train, val = cut(keys, seed, 1 / data.validation_every)
+    return rest[train], rest[val], data.test
