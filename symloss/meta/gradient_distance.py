@@ -53,8 +53,9 @@ class Points:
         kind: of the losses.
         y, p: the different entries at which `dM/dp` is needed, `[entries]`.
         symbols: values of `C`, `pi`, `w` there.
-        pull: from `dM/dp` at the entries to the gradient in logits, in coordinates that keep lengths and angles:
-            the triangular factor of the softmax's Jacobian, `[entries, entries]`. None where an entry is its own.
+        pull: from `dM/dp` at the entries to the gradient in logits, in coordinates that keep lengths and angles: the
+            triangular factor of the softmax's Jacobian, a block for the instances that share probabilities,
+            `[blocks, n, n]`. None where an entry is its own.
     """
 
     kind: str
@@ -64,15 +65,17 @@ class Points:
     pull: Array | None = None
 
     def in_outputs(self, slope: Array) -> Array:
-        """From `dM/dp`, `[..., entries]`, the gradient in logits or predictions, `[..., n]`."""
+        """From `dM/dp`, `[rows, entries]`, the gradient in logits or predictions, `[rows, entries]`."""
         if self.pull is not None:
-            return np.asarray(slope @ self.pull.T)
+            blocks, n, _ = self.pull.shape
+            pulled = slope.reshape(-1, blocks, n).transpose(1, 0, 2) @ self.pull.transpose(0, 2, 1)
+            return np.asarray(pulled.transpose(1, 0, 2).reshape(slope.shape))
         return slope * self.p * (1 - self.p) if self.kind == "multilabel" else slope
 
 
 @lru_cache(maxsize=16)
 def fixed_points(kind: str, classes: int = 10) -> Points:
-    """128 instances with hard labels, the same for every loss.
+    """128 instances or just above with hard labels, the same for every loss.
 
     Classification: probabilities from nearly even to nearly sure, each with several targets, from the likeliest
     class to the least likely. Regression: standard normal targets, errors of up to about four.
@@ -92,29 +95,26 @@ def fixed_points(kind: str, classes: int = 10) -> Points:
     shared = min(_CLASSES_A_POINT, classes)
     count = -(-POINTS // shared)
     logits = draw.normal(size=(count, classes)) * np.linspace(0.5, 4, count)[:, None]
-    p = np.exp(logits - logits.max(1, keepdims=True))
-    p /= p.sum(1, keepdims=True)
-    # The likeliest class and the least likely are always among the targets.
-    order = np.argsort(p, axis=1)
-    middle = np.stack([draw.permutation(row) for row in order[:, 1:-1]])
-    targets = np.concatenate([order[:, -1:], order[:, :1], middle], axis=1)[:, :shared]
-    # Entries: first M0 at all probabilities, then M1 at those of the targets.
-    rows = np.repeat(np.arange(count), shared)[:POINTS]
-    columns = targets.ravel()[:POINTS]
-    entries = rows[:, None] * classes + np.arange(classes)
-    entries[np.arange(POINTS), columns] = p.size + np.arange(POINTS)
-    # The Jacobian of all instances' logit gradients, p_k (d_k - sum_j p_j d_j), by entry.
-    jacobian = np.zeros((POINTS, classes, p.size + POINTS))
-    for instance, (own, row) in enumerate(zip(entries, p[rows], strict=True)):
-        jacobian[instance][:, own] = np.diag(row) - np.outer(row, row)
+    probabilities = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities /= probabilities.sum(1, keepdims=True)
     priors = draw.dirichlet(np.ones(classes))
-    return Points(
-        kind,
-        np.concatenate([np.zeros(p.size), np.ones(POINTS)]),
-        np.concatenate([p.ravel(), p[rows, columns]]),
-        {"C": float(classes), "pi": np.concatenate([np.tile(priors, count), priors[columns]]), "w": 1.0},
-        np.asarray(np.linalg.qr(jacobian.reshape(POINTS * classes, -1), mode="r")),
-    )
+    hard, at, prior, pull = [], [], [], []
+    for row in probabilities:
+        # The likeliest class and the least likely are always among the targets.
+        order = np.argsort(row)
+        targets = np.concatenate([order[-1:], order[:1], draw.permutation(order[1:-1])])[:shared]
+        # Entries: M0 at every probability, then M1 at those of the targets.
+        hard += [np.zeros(classes), np.ones(shared)]
+        at += [row, row[targets]]
+        prior += [priors, priors[targets]]
+        jacobian = np.zeros((shared, classes, classes + shared))
+        for place, target in enumerate(targets):
+            own = np.where(np.arange(classes) == target, classes + place, np.arange(classes))
+            # The logit gradient is p_k (d_k - sum_j p_j d_j).
+            jacobian[place][:, own] = np.diag(row) - np.outer(row, row)
+        pull.append(np.asarray(np.linalg.qr(jacobian.reshape(shared * classes, -1), mode="r")))
+    symbols = {"C": float(classes), "pi": np.concatenate(prior), "w": 1.0}
+    return Points(kind, np.concatenate(hard), np.concatenate(at), symbols, np.stack(pull))
 
 
 def unit_gradient(loss: Weighted, points: Points) -> Array:
@@ -276,7 +276,9 @@ def _trials(
 
 def _gradients(program: Program, edges: Array, points: Points) -> Array:
     """`[rows, n]` from `[rows, edges]`."""
-    columns = [edges[:, i : i + 1] for i in range(edges.shape[1])]
+    # A coefficient that all rows share is a number: what lies below it is computed once.
+    shared = (edges == edges[:1]).all(0)
+    columns = [float(edges[0, i]) if same else edges[:, i : i + 1] for i, same in enumerate(shared)]
     _, slope = slopes(program, points.y[None], points.p[None], columns, points.symbols)
     with np.errstate(all="ignore"):
         return points.in_outputs(np.broadcast_to(slope, (len(edges), points.p.size)))

@@ -21,12 +21,11 @@ def unit(text: str, kind: str = "classification") -> np.ndarray:
 
 def test_the_factor_of_the_softmax_keeps_lengths_and_angles() -> None:
     """Against torch's autograd through log_softmax, on the same instances in full."""
-    points, classes = fixed_points("classification"), 10
-    even = points.p[:160].reshape(16, classes)
-    instances = [(row, k) for row in range(16) for k in range(classes) if even[row, k] in points.p[160:]]
-    assert len(instances) == 128
-    p = torch.tensor(np.array([even[row] for row, _ in instances]))
-    targets = torch.tensor([k for _, k in instances])
+    blocks = fixed_points("classification").p.reshape(16, 18)
+    # Of each block the probabilities of ten classes, and of eight targets among them.
+    instances = [(row[:10], int(np.flatnonzero(row[:10] == q)[0])) for row in blocks for q in row[10:]]
+    p = torch.tensor(np.array([row for row, _ in instances]))
+    targets = torch.tensor([target for _, target in instances])
 
     def gradient(loss: str) -> torch.Tensor:
         z = p.log().requires_grad_()
