@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from symloss.codegen.rules import RULES, Rule
+from symloss.codegen.arrays import TORCH
 from symloss.codegen.schedule import Operation, Schedule
 from symloss.errors import CompileError
-from symloss.expr import Program
+from symloss.expr import OPERATORS, Operator, Program
 
 __all__ = ["Forest"]
 
@@ -184,7 +184,7 @@ def _call(operation: Operation, cells: Tensor, scratch: Tensor) -> Call:
     moving = [(k, blocks[k][:, 1]) for k, active in enumerate(operation.active) if active]
     if operation.operator == "sign":
         moving = []
-    return partial(_apply, RULES[operation.operator], fetches, values, moving, target[:, 0], target[:, 1])
+    return partial(_apply, OPERATORS[operation.operator], fetches, values, moving, target[:, 0], target[:, 1])
 
 
 def _operand(
@@ -213,7 +213,7 @@ def _add(fetches: Sequence[Call], blocks: Sequence[Tensor], target: Tensor) -> N
 
 
 def _apply(
-    rule: Rule,
+    operator: Operator,
     fetches: Sequence[Call],
     values: Sequence[Tensor],
     moving: Sequence[tuple[int, Tensor]],
@@ -223,11 +223,11 @@ def _apply(
     """`v = f(a, ...)` and `v' = f_a a' + ...`, the latter over the operands that depend on `p`."""
     for fetch in fetches:
         fetch()
-    found = rule.value(*values)
+    found = operator.value(TORCH, *values)
     value.copy_(found)
     if not moving:
         return
-    partials = rule.first(found, *values)
+    partials = operator.first(TORCH, found, *values)
     fresh = True
     for k, tangent in moving:
         part = partials[k]

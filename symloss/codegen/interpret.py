@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from symloss.codegen.rules import RULES
+from symloss.codegen.arrays import TORCH
 from symloss.errors import CompileError
-from symloss.expr import PRIMITIVES, Program
+from symloss.expr import OPERATORS, Operator, Program
 
 __all__ = ["coefficient_gradient", "entry_gradient", "interpret", "output_gradient", "plan", "program_loss"]
 
@@ -32,7 +32,7 @@ class Node:
     `edges[k]` is the number of the coefficient that multiplies operand k, or -1 for none.
     """
 
-    operator: str | None
+    operator: Operator | None
     operands: tuple[int, ...] = ()
     edges: tuple[int, ...] = ()
     leaf: str | float = 0.0
@@ -43,6 +43,7 @@ def plan(program: Program) -> tuple[Node, ...]:
     """The tree's nodes, operands before operators; registered operators become built-in ones."""
     nodes: list[Node] = []
     where: dict[int, int] = {}
+    operators = program.registry.operators
 
     def add(node: Node) -> int:
         nodes.append(node)
@@ -51,7 +52,7 @@ def plan(program: Program) -> tuple[Node, ...]:
     def expand(body: Any, arguments: list[tuple[int, int]]) -> tuple[int, int]:
         if isinstance(body, tuple):
             parts = [expand(part, arguments) for part in body[1:]]
-            return add(Node(body[0], tuple(i for i, _ in parts), tuple(e for _, e in parts))), -1
+            return add(Node(OPERATORS[body[0]], tuple(i for i, _ in parts), tuple(e for _, e in parts))), -1
         return arguments[body] if isinstance(body, int) else (add(Node(None, leaf=float(body))), -1)
 
     for i in range(program.size - 1, -1, -1):
@@ -59,10 +60,10 @@ def plan(program: Program) -> tuple[Node, ...]:
         operands = [(where[child], child - 1) for child in children]
         if not children:
             where[i] = add(Node(None, leaf=float(token) if token in ("1", "-1") else token))
-        elif PRIMITIVES[token].body is not None:
-            where[i] = expand(PRIMITIVES[token].body, operands)[0]
+        elif operators[token].body is not None:
+            where[i] = expand(operators[token].body, operands)[0]
         else:
-            where[i] = add(Node(token, tuple(o for o, _ in operands), tuple(e for _, e in operands)))
+            where[i] = add(Node(operators[token], tuple(o for o, _ in operands), tuple(e for _, e in operands)))
     return tuple(nodes)
 
 
@@ -102,7 +103,7 @@ def interpret(
             values.append(_leaf(node.leaf, y, p, extra or {}))
         else:
             arguments = [_scaled(values[o], e, coefs) for o, e in zip(node.operands, node.edges, strict=True)]
-            values.append(RULES[node.operator].value(*arguments))
+            values.append(node.operator.value(TORCH, *arguments))
     return values[-1] + torch.zeros_like(p) if values[-1].dim() == 0 else values[-1]
 
 
@@ -145,12 +146,11 @@ def entry_gradient(
             partials.append(())
             active.append(node.leaf == "p")
             continue
-        rule = RULES[node.operator]
         arguments = [_scaled(values[o], e, coefs) for o, e in zip(node.operands, node.edges, strict=True)]
-        value = rule.value(*arguments)
+        value = node.operator.value(TORCH, *arguments)
         values.append(value)
         active.append(any(active[o] for o in node.operands))
-        partials.append(rule.first(value, *arguments) if active[-1] else ())
+        partials.append(node.operator.first(TORCH, value, *arguments) if active[-1] else ())
     adjoints: list[Any] = [None] * len(nodes)
     adjoints[-1] = torch.ones_like(p)
     result = None
@@ -193,15 +193,14 @@ def _mixed_gradient(
             seconds.append(())
             inputs.append([])
             continue
-        rule = RULES[node.operator]
         pairs = list(zip(node.operands, node.edges, strict=True))
         arguments = [_scaled(values[o], e, coefs) for o, e in pairs]
         slopes = [_times(tangents[o], _coefficient(coefs, e)) for o, e in pairs]
-        value = rule.value(*arguments)
+        value = node.operator.value(TORCH, *arguments)
         values.append(value)
-        firsts.append(rule.first(value, *arguments))
+        firsts.append(node.operator.first(TORCH, value, *arguments))
         moving = any(slope is not None for slope in slopes)
-        seconds.append(rule.second(value, *arguments) if moving else ())
+        seconds.append(node.operator.second(TORCH, value, *arguments) if moving else ())
         inputs.append(slopes)
         flow = None
         for partial, slope in zip(firsts[-1], slopes, strict=True):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symloss.codegen.arrays import TORCH
 from symloss.codegen.interpret import plan
-from symloss.codegen.rules import RULES
 from symloss.errors import CompileError
-from symloss.expr import Program
+from symloss.expr import OPERATORS, Program
 
 __all__ = ["Leaf", "Operation", "Schedule"]
 
@@ -113,7 +113,8 @@ class Schedule:
                 continue
             pairs = zip(node.operands, node.edges, strict=True)
             inputs = [_times(values[o], 1.0 if e < 0 else float(edges[e])) for o, e in pairs]
-            values.append(_folded(node.operator, inputs) or self._applied(tree, node.operator, inputs))
+            name = node.operator.name
+            values.append(_folded(name, inputs) or self._applied(tree, name, inputs))
         return values[-1]
 
     def _leaf(self, tree: int, leaf: str | float) -> _Value:
@@ -207,7 +208,7 @@ def _folded(operator: str, inputs: Sequence[_Value]) -> _Value | None:
     """Numbers, or a multiple of a node, where no operation is needed."""
     known = [value.known for value in inputs if value.known is not None]
     if len(known) == len(inputs):
-        found = RULES[operator].value(*known)
+        found = OPERATORS[operator].value(TORCH, *known)
         # Values that are not finite are left to be met where they do harm: 0 times infinity is not 0.
         return _Value(known=found) if bool(torch.isfinite(found).all()) else None
     if operator == "neg":

@@ -1,20 +1,20 @@
-"""What a loss IS: the value object, its primitives, safe parser, canonical form and printing. No torch."""
+"""What a loss IS: the value object, its operators, safe parser, canonical form and printing. No torch."""
 
 from __future__ import annotations
 
 from symloss.expr.canonical import agrees, canonicalise
-from symloss.expr.functions import GUARD, elementary, plog, psqrt, sigmoid, softplus
+from symloss.expr.functions import elementary
 from symloss.expr.limit import HardValue, UnknownLimit, at_one, at_zero
 from symloss.expr.loss import Loss, parse
-from symloss.expr.primitives import FUNCTIONS, PRIMITIVES, Primitive, apply_body
+from symloss.expr.operator import Operator, apply_body
+from symloss.expr.operators import BY_HEAD, GUARD, OPERATORS, plog, psqrt, sigmoid, softplus
 from symloss.expr.printing import to_latex, to_string
-from symloss.expr.register import register_primitive, registered_primitives
+from symloss.expr.registry import Registry, default_registry, register_primitive
 from symloss.expr.symbols import KINDS, PI, C, P, W, Y, coefficient
 from symloss.expr.trees import Program
 
 __all__ = [
-    "FUNCTIONS", "GUARD", "KINDS", "PI", "PRIMITIVES", "C", "HardValue", "Loss", "P", "Primitive", "Program",
-    "UnknownLimit", "W", "Y", "agrees", "apply_body", "at_one", "at_zero", "canonicalise", "coefficient",
-    "elementary", "parse", "plog", "psqrt", "register_primitive", "registered_primitives", "sigmoid",
-    "softplus", "to_latex", "to_string",
+    "BY_HEAD", "GUARD", "KINDS", "OPERATORS", "PI", "C", "Loss", "Operator", "P", "Program", "Registry", "W",
+    "Y", "HardValue", "UnknownLimit", "agrees", "apply_body", "at_one", "at_zero", "canonicalise", "coefficient", "default_registry", "elementary", "parse",
+    "plog", "psqrt", "register_primitive", "sigmoid", "softplus", "to_latex", "to_string",
 ]  # fmt: skip

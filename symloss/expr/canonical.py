@@ -32,13 +32,13 @@ from sympy import (
     logcombine,
     powsimp,
     primerange,
-    sign,
     together,
 )
 from sympy.core.exprtools import factor_terms
 from sympy.polys.polyerrors import PolynomialError
 
-from symloss.expr.functions import elementary, plog, psqrt
+from symloss.expr.functions import elementary
+from symloss.expr.operators import BY_HEAD
 from symloss.expr.symbols import UNIT, P, Y
 
 __all__ = ["agrees", "canonicalise", "simplify"]
@@ -183,9 +183,9 @@ def _absolute(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     )
 
 
-def _sign(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+def _odd(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     oriented = _oriented(args[0])
-    return sign(oriented) if oriented == args[0] else -sign(oriented)
+    return func(oriented) if oriented == args[0] else -func(oriented)
 
 
 def _even(func: Callable[..., Expr], args: list[Expr]) -> Expr:
@@ -216,12 +216,10 @@ _RULES: dict[object, Callable[..., Expr]] = {
     exp: _exponential,
     log: _logarithm,
     Abs: _absolute,
-    sign: _sign,
-    plog: _even,
-    psqrt: _even,
     Max: _maximum,
     Min: _maximum,
 }
+_RULES = {head: _odd if row.parity < 0 else _even for head, row in BY_HEAD.items() if row.parity} | _RULES
 
 
 def agrees(a: Expr, b: Expr, kind: str) -> bool:

@@ -10,41 +10,19 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sympy import (
-    Abs,
-    Add,
-    Expr,
-    Integer,
-    Max,
-    Min,
-    Mul,
-    Pow,
-    Rational,
-    Symbol,
-    cos,
-    cosh,
-    exp,
-    log,
-    sign,
-    sin,
-    sinh,
-    tanh,
-)
+from sympy import Expr, Integer, Max, Min, Pow, Rational, Symbol
 
 from symloss.errors import DomainError, ParseError
 from symloss.expr import canonical, printing
-from symloss.expr.functions import plog, psqrt, sigmoid, softplus
+from symloss.expr.operators import BY_HEAD
 from symloss.expr.parser import check_numbers, parse_expression
+from symloss.expr.registry import Registry, default_registry
 from symloss.expr.symbols import COEFFICIENT_NAME, KINDS, RESERVED, C
 
 if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["Loss", "parse"]
-
-_HEADS = (
-    Abs, Add, Max, Min, Mul, Pow, cos, cosh, exp, log, sign, sin, sinh, tanh, plog, psqrt, sigmoid, softplus,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,7 +69,7 @@ class Loss:
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise DomainError(f"the coefficient {name!r} is {value!r}: expected a finite number")
         for node in _nodes(self.expr):
-            if not isinstance(node, (Rational, Symbol, *_HEADS)) and not node.is_NumberSymbol:
+            if not isinstance(node, (Rational, Symbol, *BY_HEAD)) and not node.is_NumberSymbol:
                 raise DomainError(f"{type(node).__name__} is not part of a loss formula")
         values = {name: float(self.coefficients[name]) for name in names}
         object.__setattr__(self, "coefficients", MappingProxyType(values))
@@ -229,7 +207,12 @@ class Loss:
         )
 
 
-def parse(text: str, kind: str = "classification", coefficients: Mapping[str, float] | None = None) -> Loss:
+def parse(
+    text: str,
+    kind: str = "classification",
+    coefficients: Mapping[str, float] | None = None,
+    registry: Registry | None = None,
+) -> Loss:
     """The loss that a formula says.
 
     Grammar: `y p C pi w`, coefficients, numbers, `+ - * / **`, `abs sign log exp sqrt square tanh sin
@@ -240,6 +223,7 @@ def parse(text: str, kind: str = "classification", coefficients: Mapping[str, fl
         text: the formula; ASCII, at most 4 KiB, 512 nodes, depth 64.
         kind: `"classification"`, `"multilabel"` or `"regression"`.
         coefficients: the values of named coefficients in the formula.
+        registry: the operators it may use, where they are not the default ones.
 
     Raises:
         ParseError: with position, expectation and hint, for text that is not such a formula.
@@ -255,7 +239,7 @@ def parse(text: str, kind: str = "classification", coefficients: Mapping[str, fl
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ParseError(f"the coefficient {name!r} is {value!r}", expected="a finite number")
         values[name] = float(value)
-    expr = parse_expression(text, values)
+    expr = parse_expression(text, values, (registry or default_registry()).operators)
     written = {
         node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name)
     }

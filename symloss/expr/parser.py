@@ -18,7 +18,8 @@ from sympy import Expr, Max, Min, Rational, Symbol
 from sympy.core.numbers import ComplexInfinity, ImaginaryUnit, Infinity, NaN, NegativeInfinity
 
 from symloss.errors import ParseError
-from symloss.expr.primitives import FUNCTIONS, PRIMITIVES
+from symloss.expr.operator import Operator
+from symloss.expr.operators import OPERATORS
 from symloss.expr.printing import MAX_EXPONENT
 from symloss.expr.symbols import COEFFICIENT_NAME, RESERVED, coefficient
 
@@ -71,12 +72,17 @@ _LEVELS = ((ast.Add, ast.Sub), (ast.Mult, ast.Div))
 _GRAMMAR = "y p C pi w, a coefficient, a number, + - * / ** or a function"
 
 
-def parse_expression(text: str, coefficients: Mapping[str, float] | None = None) -> Expr:
+def parse_expression(
+    text: str,
+    coefficients: Mapping[str, float] | None = None,
+    operators: Mapping[str, Operator] = OPERATORS,
+) -> Expr:
     """The SymPy expression that `text` says, its decimal literals exact.
 
     Args:
         text: a formula of the grammar, ASCII, at most 4 KiB.
         coefficients: names that may stand in the formula besides `phi0, phi1, ...`.
+        operators: what it may be built of, by name.
 
     Raises:
         ParseError: for anything else than a formula within the limits.
@@ -84,19 +90,19 @@ def parse_expression(text: str, coefficients: Mapping[str, float] | None = None)
     >>> parse_expression("y*abs(log(1.3*p))")
     y*Abs(log(13*p/10))
     """
-    names = _symbols(coefficients or {})
+    names = _symbols(coefficients or {}, operators)
     source = _check_characters(text)
-    return _Walk(source, names).run()
+    return _Walk(source, names, operators).run()
 
 
-def _symbols(coefficients: Mapping[str, float]) -> dict[str, Symbol]:
+def _symbols(coefficients: Mapping[str, float], operators: Mapping[str, Operator]) -> dict[str, Symbol]:
     names = dict(RESERVED)
     for name in coefficients:
         if not isinstance(name, str) or not COEFFICIENT_NAME.match(name):
             raise ParseError(
                 f"{name!r} is no name for a coefficient", expected="ASCII letters, digits and underscores"
             )
-        if name in RESERVED or name in PRIMITIVES:
+        if name in RESERVED or name in operators:
             raise ParseError(
                 f"the name {name!r} is taken by the grammar", hint="call the coefficient otherwise"
             )
@@ -172,8 +178,10 @@ def _arguments(count: int) -> str:
 class _Walk:
     """One pass over the syntax tree; each step returns the expression and, of a constant, its float."""
 
-    def __init__(self, source: str, names: dict[str, Symbol]) -> None:
+    def __init__(self, source: str, names: dict[str, Symbol], operators: Mapping[str, Operator]) -> None:
         self.source, self.names, self.nodes = source, names, 0
+        self.operators = operators
+        self.functions = {name: each for name, each in operators.items() if not each.infix}
 
     def run(self) -> Expr:
         body = self.source.lstrip()
@@ -234,16 +242,16 @@ class _Walk:
             return self.names[name]
         if re.fullmatch(r"phi(0|[1-9]\d{0,3})", name):
             return coefficient(name)
-        if name in FUNCTIONS:
+        if name in self.functions:
             raise self.fail(node, f"{name!r} is a function", f"{name}(...)")
         raise self.unknown(node, name)
 
     def function(self, node: ast.Call, name: str) -> str:
-        if name not in FUNCTIONS:
+        if name not in self.functions:
             if name in self.names:
                 raise self.fail(node, f"{name!r} is not a function", hint="write a*b for a product")
             raise self.unknown(node, name)
-        arity = FUNCTIONS[name].arity
+        arity = self.functions[name].arity
         if len(node.args) != arity:
             raise self.fail(node, f"{name} got {_arguments(len(node.args))}", _arguments(arity))
         return name
@@ -251,7 +259,7 @@ class _Walk:
     def unknown(self, node: ast.AST, name: str) -> ParseError:
         hint = _NAME_HINTS.get(name, "")
         if not hint:
-            near = difflib.get_close_matches(name, [*FUNCTIONS, *self.names], n=1)
+            near = difflib.get_close_matches(name, [*self.functions, *self.names], n=1)
             hint = (
                 f"did you mean {near[0]}?" if near else "declare a coefficient by coefficients={name: value}"
             )
@@ -280,7 +288,7 @@ class _Walk:
         value: float | None = None
         if len(values) == len(visited):
             try:
-                value = PRIMITIVES[name].evaluate(*values)
+                value = self.operators[name].evaluate(*values)
             except OverflowError:
                 value = math.inf
             except (ValueError, ZeroDivisionError, TypeError):
@@ -290,7 +298,7 @@ class _Walk:
                 ) from None
         elif name == "div" and operands[1].is_zero:
             raise self.fail(node, "a division by zero", "a divisor that is not always zero")
-        return self.checked(node, PRIMITIVES[name].build(*operands), value)
+        return self.checked(node, self.operators[name].build(*operands), value)
 
     def check_power(self, node: ast.AST, base: Expr, exponent: Expr, value: float | None) -> None:
         """Before a power is taken: SymPy would compute it exactly at once."""

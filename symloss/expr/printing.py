@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from sympy import Expr, Symbol
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 from symloss.expr.layout import laid_out
+from symloss.expr.operators import BY_HEAD
 from symloss.expr.symbols import Y
 
 __all__ = ["MAX_EXPONENT", "to_latex", "to_string"]
@@ -29,29 +30,25 @@ def _target_first(argument: Expr) -> Expr:
 
 
 class _FormulaPrinter(StrPrinter):
-    _names: ClassVar = {"Abs": "abs", "Max": "max", "Min": "min"}
-
     def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Expr]:
         return _positive_first(super()._as_ordered_terms(expr, order))
 
-    def _print_even(self, expr: Any) -> str:
-        name = self._names.get(expr.func.__name__, expr.func.__name__)
-        return f"{name}({self._print(_target_first(expr.args[0]))})"
-
     def _print_Function(self, expr: Any) -> str:
-        name = self._names.get(expr.func.__name__, expr.func.__name__)
-        return f"{name}({self.stringify(expr.args, ', ')})"
+        operator = BY_HEAD.get(expr.func)
+        name = operator.name if operator else expr.func.__name__
+        args = [_target_first(arg) for arg in expr.args] if operator and operator.parity > 0 else expr.args
+        return f"{name}({self.stringify(args, ', ')})"
 
     def _print_extremum(self, expr: Any) -> str:
         # The grammar's min and max take two arguments; SymPy's are flat.
-        name, (*rest, last) = self._names[expr.func.__name__], expr.args
+        name, (*rest, last) = BY_HEAD[expr.func].name, expr.args
         text = self._print(last)
         for arg in reversed(rest):
             text = f"{name}({self._print(arg)}, {text})"
         return text
 
     _print_Max = _print_Min = _print_extremum
-    _print_Abs = _print_cosh = _print_cos = _print_even
+    _print_Abs = _print_Function
 
     def _print_Grouped(self, expr: Any) -> str:
         return f"({self._print(expr.args[0])})"

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, cos, cosh, exp, log, sign, sin, sinh, tanh
+from sympy import Expr, Integer, Pow
 
 from symloss.errors import DomainError
-from symloss.expr.functions import plog, psqrt, sigmoid, softplus
 from symloss.expr.loss import Loss
+from symloss.expr.operators import BY_HEAD
 from symloss.expr.trees.program import Program
 from symloss.expr.trees.weighted import Weighted
 
 __all__ = ["weighted_from"]
 
-_CALLS = {
-    Abs: "abs", sign: "sign", exp: "exp", log: "log", tanh: "tanh", sin: "sin", cos: "cos", sinh: "sinh",
-    cosh: "cosh", plog: "plog", psqrt: "psqrt", sigmoid: "sigmoid", softplus: "softplus",
-}  # fmt: skip
-_JOINS = {Add: "add", Mul: "mul", Min: "min", Max: "max"}
 _Tree = tuple[list[str], list[float], float]
 
 
@@ -47,14 +42,14 @@ def _tree(expr: Expr) -> _Tree:
             return tokens, edges, factor * float(number)
     if expr.is_Pow:
         return _power(expr)
-    if expr.func in _JOINS:
-        name = _JOINS[expr.func]
+    operator = BY_HEAD.get(expr.func)
+    if operator is not None and operator.arity == 2:
         found = _tree(expr.args[0])
         for argument in expr.args[1:]:
-            found = _apply(name, found, _tree(argument))
+            found = _apply(operator.name, found, _tree(argument))
         return found
-    if expr.func in _CALLS:
-        return _apply(_CALLS[expr.func], _tree(expr.args[0]))
+    if operator is not None:
+        return _apply(operator.name, _tree(expr.args[0]))
     raise DomainError(f"no tree says {expr.func.__name__}: seed the search with another form of the loss")
 
 

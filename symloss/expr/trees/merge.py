@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from symloss.expr.primitives import PRIMITIVES
+from symloss.expr.operator import Operator
 from symloss.expr.trees.program import Program
 
 __all__ = ["merge"]
@@ -33,7 +33,7 @@ def merge(
     _flatten(tree, tokens, numbers)
     if not all(math.isfinite(number) for number in numbers):
         return None
-    return Program(tuple(tokens)), tuple(numbers[1:]), numbers[0]
+    return program.with_tokens(tokens), tuple(numbers[1:]), numbers[0]
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,10 @@ def _build(program: Program, edges: Sequence[float], i: int) -> _Tree:
     children = tuple(_build(program, edges, child).times(edges[child - 1]) for child in program.children(i))
     if not children:
         return _Tree(token, 1.0)
+    operator = program.registry.operators[token]
     if all(child.constant for child in children):
-        return _Tree("1", float(PRIMITIVES[token].evaluate(*(child.factor for child in children))))
-    factor, kept = _RULES.get(token, _keep)([child.factor for child in children])
+        return _Tree("1", operator.evaluate(*(child.factor for child in children)))
+    factor, kept = _pulled(operator, [child.factor for child in children])
     children = tuple(
         _Tree(child.token, value, child.children) for child, value in zip(children, kept, strict=True)
     )
@@ -99,24 +100,25 @@ def _flatten(tree: _Tree, tokens: list[str], numbers: list[float]) -> None:
         _flatten(child, tokens, numbers)
 
 
-def _keep(factors: _Factors) -> tuple[float, _Factors]:
-    return 1.0, factors
+def _pulled(operator: Operator, factors: _Factors) -> tuple[float, _Factors]:
+    """From the factors of an operator's arguments to one before it and what stays with the arguments."""
+    if operator.name in _RULES:
+        return _RULES[operator.name](factors)
+    if operator.arity > 1 or (operator.degree is None and operator.parity <= 0):
+        return 1.0, factors
+    factor, size = factors[0], abs(factors[0])
+    if operator.degree is None:
+        return 1.0, [size]
+    if not operator.parity and factor <= 0:
+        return 1.0, factors
+    # f(c x) = c**d f(x) for c > 0; an even or odd f takes the sign out too.
+    scale = size**operator.degree if size else 0.0
+    return (-scale if operator.parity < 0 and factor < 0 else scale), [1.0]
 
 
-def _sign(factors: _Factors) -> tuple[float, _Factors]:
-    return (math.copysign(1.0, factors[0]) if factors[0] else 0.0), [1.0]
-
-
-# From the factors of the children to the factor of the node and what stays with the children.
 _RULES: dict[str, _Rule] = {
     "mul": lambda c: (c[0] * c[1], [1.0, 1.0]),
     "div": lambda c: (c[0] / c[1], [1.0, 1.0]),
     "aq": lambda c: (c[0], [1.0, abs(c[1])]),
-    "abs": lambda c: (abs(c[0]), [1.0]),
-    "square": lambda c: (c[0] * c[0], [1.0]),
-    "neg": lambda c: (c[0], [1.0]),
-    "sign": _sign,
-    "relu": lambda c: (c[0], [1.0]) if c[0] > 0 else (1.0, c),
-    "plog": lambda c: (1.0, [abs(c[0])]),
-    "psqrt": lambda c: (1.0, [abs(c[0])]),
 }
+"""Of the operators with two arguments, whose rules are not those of one."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from sympy import Expr, Integer
 
 from symloss.errors import DomainError
-from symloss.expr.primitives import PRIMITIVES
+from symloss.expr.operator import Operator
+from symloss.expr.registry import Registry, default_registry
 from symloss.expr.symbols import RESERVED
 
 __all__ = ["TERMINALS", "Program"]
@@ -24,6 +26,10 @@ class Program:
     from child to parent, multiplying the child's value: coefficient `i - 1` belongs to `tokens[i]`. The
     root has none.
 
+    Args:
+        tokens: operators and terminals by name.
+        registry: what the operators' names mean.
+
     Raises:
         DomainError: when the tokens are not one complete tree.
 
@@ -32,14 +38,20 @@ class Program:
     """
 
     tokens: tuple[str, ...]
+    registry: Registry = field(default_factory=default_registry, compare=False, repr=False)
+    own: tuple[Operator, ...] = field(init=False, repr=False)
+    """The users' operators among its own: trees of one wording differ where these do."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tokens", tuple(self.tokens))
+        own = tuple(operator for operator in self.registry.own if operator.name in self.tokens)
+        object.__setattr__(self, "own", own)
+        operators = self.registry.operators
         missing = 1
         for token in self.tokens:
             if missing == 0:
                 break
-            if token not in TERMINALS and token not in PRIMITIVES:
+            if token not in TERMINALS and token not in operators:
                 raise DomainError(f"{token!r} is neither an operator nor a terminal")
             missing += self.arity(token) - 1
         else:
@@ -47,10 +59,13 @@ class Program:
                 return
         raise DomainError("the tokens are not one complete tree in prefix order")
 
-    @staticmethod
-    def arity(token: str) -> int:
+    def arity(self, token: str) -> int:
         """How many children a token has; a terminal has none."""
-        return 0 if token in TERMINALS else PRIMITIVES[token].arity
+        return 0 if token in TERMINALS else self.registry.operators[token].arity
+
+    def with_tokens(self, tokens: Sequence[str]) -> Program:
+        """Another tree of the same operators."""
+        return Program(tuple(tokens), self.registry)
 
     @property
     def size(self) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from symloss.expr.primitives import PRIMITIVES, apply_body
+from symloss.expr.operator import Operator, apply_body
+from symloss.expr.operators import OPERATORS
 from symloss.expr.trees.program import Program
 
 __all__ = ["infix", "symbols"]
@@ -23,10 +24,12 @@ def infix(program: Program, edges: Sequence[float], factor: float = 1.0) -> str:
     >>> infix(Program(("mul", "y", "plog", "sub", "p", "1")), (2.0, 1.0, 1.3, 1.0, 0.5))
     '2*y*plog(1.3*(p - 0.5))'
     """
+    operators = program.registry.operators
     texts: list[_Text] = [("", _ATOM)] * program.size
     for i in range(program.size - 1, -1, -1):
         operands = [_times(edges[child - 1], texts[child]) for child in program.children(i)]
-        texts[i] = _node(program.tokens[i], operands)
+        token = program.tokens[i]
+        texts[i] = _node(operators[token], operands) if operands else _leaf(token)
     return _times(factor, texts[0])[0]
 
 
@@ -40,12 +43,14 @@ def symbols(text: str) -> int:
     return sum(isinstance(node, ast.BinOp | ast.UnaryOp | ast.Constant | ast.Name) for node in nodes)
 
 
-def _node(token: str, operands: Sequence[_Text]) -> _Text:
-    if not operands:
-        return (token, _ATOM) if token != "-1" else ("-1", _PRODUCT)
-    body = PRIMITIVES[token].body
-    if body is not None:
-        return _text(apply_body(body, _OPERATORS, operands))
+def _leaf(token: str) -> _Text:
+    return (token, _ATOM) if token != "-1" else ("-1", _PRODUCT)
+
+
+def _node(operator: Operator, operands: Sequence[_Text]) -> _Text:
+    token = operator.name
+    if operator.body is not None:
+        return _text(apply_body(operator.body, _inner, operands))
     if token in ("add", "sub"):
         left, right = operands
         return _sum(left, right, "+" if token == "add" else "-")
@@ -109,8 +114,5 @@ def _text(operand: _Text | float) -> _Text:
     return _number(operand), _ATOM if operand >= 0 else _PRODUCT
 
 
-def _writer(name: str) -> Callable[..., _Text]:
-    return lambda *operands: _node(name, [_text(operand) for operand in operands])
-
-
-_OPERATORS = {name: _writer(name) for name, primitive in PRIMITIVES.items() if primitive.body is None}
+def _inner(name: str, *operands: _Text | float) -> _Text:
+    return _node(OPERATORS[name], [_text(operand) for operand in operands])

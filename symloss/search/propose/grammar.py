@@ -10,7 +10,7 @@ from functools import cached_property
 from deap import gp
 
 from symloss.errors import SymlossError
-from symloss.expr import PRIMITIVES, Program
+from symloss.expr import Program, Registry, default_registry
 
 __all__ = ["OPERATORS", "Grammar"]
 
@@ -29,11 +29,12 @@ class Grammar:
     """The trees that a search may propose.
 
     Args:
-        operators: names in `expr.PRIMITIVES`, own operators included.
+        operators: names in `registry`.
         extra_symbols: terminals besides `y p 1 -1`: any of `C pi w`.
         max_height: in edges from root to leaf.
         nesting: `{outer: {inner: n}}`: under `outer` at most `n` nested `inner`, as `{"tanh": {"tanh": 0}}`.
         costs: the complexity of an operator where it is not 1.
+        registry: what the operators' names mean.
 
     Raises:
         SymlossError: for an unknown operator or symbol, no binary one, or a limit or cost out of range.
@@ -47,12 +48,14 @@ class Grammar:
     max_height: int = 10
     nesting: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
+    registry: Registry = field(default_factory=default_registry, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        known = self.registry.operators
         mentioned = {*self.operators, *self.costs, *self.nesting}.union(*self.nesting.values())
         for name in sorted(mentioned):
-            if name not in PRIMITIVES:
-                raise SymlossError(f"unknown operator {name!r}: expected one of {', '.join(PRIMITIVES)}")
+            if name not in known:
+                raise SymlossError(f"unknown operator {name!r}: expected one of {', '.join(known)}")
         for name in self.extra_symbols:
             if name not in EXTRA_SYMBOLS:
                 raise SymlossError(f"unknown symbol {name!r}: expected one of {', '.join(EXTRA_SYMBOLS)}")
@@ -68,14 +71,15 @@ class Grammar:
     def joiners(self) -> tuple[str, ...]:
         """What may join `y` and `p` in a tree that lacks one: arithmetic, or any binary operator."""
         arithmetic = tuple(name for name in self.operators if name in _ARITHMETIC)
-        return arithmetic or tuple(name for name in self.operators if PRIMITIVES[name].arity == 2)
+        return arithmetic or tuple(name for name in self.operators if self.registry.operators[name].arity == 2)
 
     @cached_property
     def primitives(self) -> gp.PrimitiveSet:
         """The same for DEAP, which reads names and arities alone: nothing is compiled."""
         primitives = gp.PrimitiveSet("loss", 0)
         for name in self.operators:
-            primitives.addPrimitive(PRIMITIVES[name].evaluate, PRIMITIVES[name].arity, name=name)
+            operator = self.registry.operators[name]
+            primitives.addPrimitive(operator.evaluate, operator.arity, name=name)
         for name in (*TERMINALS, *self.extra_symbols):
             primitives.addTerminal(name)
         return primitives
