@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from symloss.errors import DomainError, ParseError, RunError
-from symloss.expr import Loss, parse
+from symloss.expr import Loss, Registry, parse
 from symloss.zoo import named, names
 
 if TYPE_CHECKING:
@@ -55,13 +55,19 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*\Z")
 _SYMBOLS = {"y", "p", "C", "pi", "w"}
 
 
-def read_loss(text: str, kind: str | None = None, values: Iterable[str] | None = None) -> Loss:
+def read_loss(
+    text: str,
+    kind: str | None = None,
+    values: Iterable[str] | None = None,
+    registry: Registry | None = None,
+) -> Loss:
     """The loss that a user means.
 
     Args:
         text: a formula, a zoo name, or `RUN#ROW`.
         kind: of a formula; of a zoo name where two kinds have it.
         values: `name=value` for named coefficients.
+        registry: the operators that a formula may use, where they are not the default ones.
 
     Raises:
         SymlossError: with what was expected, for anything else.
@@ -79,7 +85,7 @@ def read_loss(text: str, kind: str | None = None, values: Iterable[str] | None =
     if text in names():
         return named(text, kind, **coefficients)
     try:
-        return parse(text, kind=kind or "classification", coefficients=coefficients)
+        return parse(text, kind=kind or "classification", coefficients=coefficients, registry=registry)
     except ParseError as error:
         if is_run(text):
             raise RunError(f"{text} is a run; name one of its rows, as {text}#1") from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from symloss.cli.arguments import split_top_level
 from symloss.errors import DomainError
-from symloss.expr import register_primitive
+from symloss.expr import Registry, default_registry
 
 __all__ = ["read_grammar"]
 
@@ -24,7 +24,7 @@ def read_grammar(
 
     Args:
         operators: names, with commas between.
-        define: own operators, as `swish(x) = x*sigmoid(x)`; they are registered, and searched too.
+        define: own operators, as `swish(x) = x*sigmoid(x)`; they are searched too.
         costs: `NAME=COST`.
         nesting: `OUTER(INNER)=N`: under `OUTER` at most `N` nested `INNER`.
 
@@ -37,7 +37,12 @@ def read_grammar(
     from symloss.search.propose.grammar import OPERATORS
 
     found: dict[str, Any] = {}
-    own = [_defined(text) for text in define]
+    registry, own = default_registry(), list[str]()
+    for text in define:
+        registry = _defined(registry, text)
+        own.append(registry.own[-1].name)
+    if own:
+        found["registry"] = registry
     if operators is not None or own:
         names = OPERATORS if operators is None else split_top_level(operators)
         found["operators"] = tuple(dict.fromkeys([*names, *own]))
@@ -50,12 +55,12 @@ def read_grammar(
     return found
 
 
-def _defined(text: str) -> str:
-    """Registers an own operator; its name."""
+def _defined(registry: Registry, text: str) -> Registry:
+    """The registry with one own operator more."""
     name, arguments, formula = _parts(
         _DEFINITION, text, "--define", "NAME(ARGUMENTS) = FORMULA, as 'swish(x) = x*sigmoid(x)'"
     )
-    return register_primitive(name, [each.strip() for each in arguments.split(",")], formula.strip()).name
+    return registry.define(name, [each.strip() for each in arguments.split(",")], formula.strip())
 
 
 def _parts(pattern: re.Pattern[str], text: str, option: str, expected: str) -> tuple[str, ...]:

@@ -242,7 +242,9 @@ def discover(
     tasks = problem.load()
     trees = read_grammar(operators, define or (), cost or (), nesting or ())
     seeds = [
-        read_loss(item, tasks[0].kind) for text in seed_loss or () for item in _items("--seed-loss", text)
+        read_loss(item, tasks[0].kind, registry=trees.get("registry"))
+        for text in seed_loss or ()
+        for item in _items("--seed-loss", text)
     ]
     place = _place(executor, workers, ray_address, ray_gpus)
     where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}

@@ -20,14 +20,9 @@ from sympy import (
     Pow,
     Rational,
     Symbol,
-    cos,
-    cosh,
     cse,
     exp,
-    log,
     numbered_symbols,
-    sin,
-    sinh,
     tanh,
 )
 
@@ -35,34 +30,12 @@ from symloss.codegen import nodes
 from symloss.codegen.dialects import DIALECTS, Dialect
 from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, Q_
 from symloss.errors import CompileError
-from symloss.expr import GUARD
+from symloss.expr import BY_HEAD, GUARD
 
 __all__ = ["Printed", "build", "print_function", "rounded"]
 
-LOG_GUARD = math.log(GUARD)
-"""The guard of the protected logarithm, in the log domain."""
-
-_CALLS: dict[type, str] = {
-    exp: "exp",
-    log: "log",
-    tanh: "tanh",
-    sin: "sin",
-    cos: "cos",
-    sinh: "sinh",
-    cosh: "cosh",
-    nodes.expm1: "expm1",
-    nodes.log1p: "log1p",
-    nodes.log_cosh: "log_cosh",
-    nodes.absolute: "abs",
-    nodes.signum: "sign",
-    nodes.step: "step",
-    nodes.inverse: "inverse",
-    nodes.outside: "outside",
-    nodes.plogarithm: "plog",
-    nodes.psquareroot: "psqrt",
-    nodes.logistic: "sigmoid",
-    nodes.softened: "softplus",
-}
+_CALLS: dict[type, str] = {head: row.name for head, row in BY_HEAD.items()} | nodes.CALLED
+"""The operation, as a dialect knows it, that a node is."""
 
 
 class Printed:
@@ -306,11 +279,11 @@ class _Printer:
         if isinstance(expr, nodes.maximum | nodes.minimum):
             return self.extremum(expr)
         if isinstance(expr, nodes.fenced) and self.is_scalar(expr):
-            return f"max({self.text(expr.args[0])}, {LOG_GUARD!r})"
+            return f"max({self.text(expr.args[0])}, {nodes.LOG_GUARD!r})"
         if isinstance(expr, nodes.fenced):
-            return self.named("clamp", self.text(expr.args[0]), f"min={LOG_GUARD!r}")
+            return self.named("clamp", self.text(expr.args[0]), f"min={nodes.LOG_GUARD!r}")
         if isinstance(expr, nodes.beyond) and self.is_scalar(expr):
-            return f"float({self.text(expr.args[0])} > {LOG_GUARD!r})"
+            return f"float({self.text(expr.args[0])} > {nodes.LOG_GUARD!r})"
         if isinstance(expr, nodes.beyond):
             return self.named("beyond", self.text(expr.args[0]))
         op = _CALLS.get(expr.func)

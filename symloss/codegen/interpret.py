@@ -63,7 +63,9 @@ def plan(program: Program) -> tuple[Node, ...]:
         elif operators[token].body is not None:
             where[i] = expand(operators[token].body, operands)[0]
         else:
-            where[i] = add(Node(operators[token], tuple(o for o, _ in operands), tuple(e for _, e in operands)))
+            where[i] = add(
+                Node(operators[token], tuple(o for o, _ in operands), tuple(e for _, e in operands))
+            )
     return tuple(nodes)
 
 

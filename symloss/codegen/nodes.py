@@ -7,6 +7,7 @@ knows its derivative; how it is printed is the business of `dialects`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import reduce
 
@@ -15,9 +16,13 @@ from sympy import Abs, Add, Expr, Function, Integer, Max, Min, exp, log, sign, s
 from symloss.expr import GUARD, plog, psqrt, sigmoid, softplus
 
 __all__ = [
-    "COMPILED", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p", "log_cosh", "logistic",
+    "CALLED", "COMPILED", "LOG_GUARD", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p", "log_cosh",
+    "logistic",
     "maximum", "minimum", "outside", "plogarithm", "psquareroot", "signum", "softened", "step",
 ]  # fmt: skip
+
+LOG_GUARD = math.log(GUARD)
+"""The guard of the protected logarithm, in the log domain."""
 
 
 class _Real(Function):
@@ -190,4 +195,21 @@ COMPILED: dict[type, Callable[..., Expr]] = {
     Max: lambda *args: reduce(maximum, args),
     Min: lambda *args: reduce(minimum, args),
 }
-"""What stands for a formula's function while it is compiled."""
+"""What stands for a formula's function while it is compiled; one that neither this table nor SymPy has is compiled
+by its definition."""
+
+CALLED: dict[type, str] = {
+    expm1: "expm1",
+    log1p: "log1p",
+    log_cosh: "log_cosh",
+    absolute: "abs",
+    signum: "sign",
+    step: "step",
+    inverse: "inverse",
+    outside: "outside",
+    plogarithm: "plog",
+    psquareroot: "psqrt",
+    logistic: "sigmoid",
+    softened: "softplus",
+}
+"""What these functions are called in the languages that formulas are printed in."""

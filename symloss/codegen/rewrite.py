@@ -21,7 +21,7 @@ from symloss.codegen.nodes import (
     outside,
     signum,
 )
-from symloss.expr import PI, P, W, Y, plog
+from symloss.expr import PI, P, RealFunction, W, Y, plog
 
 __all__ = [
     "ENTRY",
@@ -139,6 +139,8 @@ class _Rewriting:
             own = absolute if isinstance(expr, Abs) else signum
             outer = expr.func(args[0])  # SymPy takes out what it knows the sign of
             return outer.xreplace({node: own(node.args[0]) for node in outer.atoms(expr.func)})
+        if isinstance(expr, RealFunction) and expr.func not in COMPILED:
+            return self.value(expr.plain(expr.args[0]))
         return COMPILED.get(expr.func, expr.func)(*args)
 
     def logarithm(self, x: Expr) -> Expr:

@@ -20,7 +20,6 @@ from symloss.codegen import nodes
 
 __all__ = ["SignedLog", "evaluate"]
 
-_GUARD = math.log(1e-7)
 _SMALL = -30.0
 """Below `exp(_SMALL)` a function with `f(x) = x + O(x**2)` is its argument to more than float64's digits."""
 
@@ -135,17 +134,17 @@ def _function(func: type, x: SignedLog) -> SignedLog:
     if func is log:
         return SignedLog.of(torch.where(x.sign > 0, x.log, torch.where(x.sign == 0, -math.inf, math.nan)))
     if func is nodes.fenced:
-        return SignedLog.of(x.value.clamp(min=_GUARD))
+        return SignedLog.of(x.value.clamp(min=nodes.LOG_GUARD))
     if func is nodes.beyond:
-        return SignedLog.of((x.value > _GUARD).double())
+        return SignedLog.of((x.value > nodes.LOG_GUARD).double())
     if func is nodes.plogarithm:
-        return SignedLog.of(x.log.clamp(min=_GUARD))
+        return SignedLog.of(x.log.clamp(min=nodes.LOG_GUARD))
     if func is nodes.psquareroot:
-        return SignedLog.exp_of(x.log.clamp(min=_GUARD) / 2)
+        return SignedLog.exp_of(x.log.clamp(min=nodes.LOG_GUARD) / 2)
     if func is nodes.outside:
-        return SignedLog.of((x.log > _GUARD).double())
+        return SignedLog.of((x.log > nodes.LOG_GUARD).double())
     if func is nodes.inverse:
-        outside = x.log > _GUARD
+        outside = x.log > nodes.LOG_GUARD
         return SignedLog(torch.where(outside, x.sign, 0.0), torch.where(outside, -x.log, -math.inf))
     if func is nodes.logistic:
         return SignedLog.exp_of(-torch.nn.functional.softplus(-x.value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symloss.expr.canonical import agrees, canonicalise
-from symloss.expr.functions import elementary
+from symloss.expr.functions import RealFunction, elementary
 from symloss.expr.limit import HardValue, UnknownLimit, at_one, at_zero
 from symloss.expr.loss import Loss, parse
 from symloss.expr.operator import Operator, apply_body
@@ -14,7 +14,7 @@ from symloss.expr.symbols import KINDS, PI, C, P, W, Y, coefficient
 from symloss.expr.trees import Program
 
 __all__ = [
-    "BY_HEAD", "GUARD", "KINDS", "OPERATORS", "PI", "C", "Loss", "Operator", "P", "Program", "Registry", "W",
-    "Y", "HardValue", "UnknownLimit", "agrees", "apply_body", "at_one", "at_zero", "canonicalise", "coefficient", "default_registry", "elementary", "parse",
+    "BY_HEAD", "GUARD", "KINDS", "OPERATORS", "PI", "C", "Loss", "Operator", "P", "Program", "RealFunction", "Registry",
+    "W", "Y", "HardValue", "UnknownLimit", "agrees", "at_one", "at_zero", "apply_body", "canonicalise", "coefficient", "default_registry", "elementary", "parse",
     "plog", "psqrt", "register_primitive", "sigmoid", "softplus", "to_latex", "to_string",
 ]  # fmt: skip

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from sympy import Expr, S, Set
+from sympy import Expr, S, Set, oo
+from sympy import Interval as SetInterval
 
 from symloss.expr.arrays import FLOATS
 
@@ -69,6 +71,11 @@ class Operator:
     def infix(self) -> bool:
         """Whether it is written between or before its operands rather than called."""
         return bool(self.symbol)
+
+    @cached_property
+    def positive(self) -> bool:
+        """Whether it is positive wherever it is defined."""
+        return bool(self.range.is_subset(SetInterval.open(0, oo)))
 
     def evaluate(self, *arguments: float) -> float:
         """The value on floats.

@@ -43,6 +43,7 @@ GUARD = Rational(1, 10**7)
 """The floor of the protected operators; the constant of the EvoMAL release (arXiv 2209.08907)."""
 _FLOOR = float(GUARD)
 
+
 class plog(RealFunction):
     """Protected logarithm `log(max(|x|, 1e-7))`; its derivative is `1/x` outside the guard, 0 inside."""
 
@@ -145,12 +146,12 @@ def _pow_second(xp: ArrayModule, v: Any, a: Any, b: Any) -> Partials:
 def _protected(function: str) -> dict[str, str]:
     """The source of a protected operator in every language."""
     floored = {
-        "torch": f"torch.{function}(torch.clamp(torch.abs(x), min=1e-7))",
-        "numpy": f"np.{function}(np.maximum(np.abs(x), 1e-7))",
-        "math": f"math.{function}(max(abs(x), 1e-7))",
-        "mpmath": f"mpmath.{function}(max(abs(x), mpmath.mpf(10) ** -7))",
+        "torch": f"torch.{function}(torch.clamp(torch.abs(x), min={_FLOOR}))",
+        "numpy": f"np.{function}(np.maximum(np.abs(x), {_FLOOR}))",
+        "math": f"math.{function}(max(abs(x), {_FLOOR}))",
+        "mpmath": f"mpmath.{function}(max(abs(x), mpmath.mpf({GUARD.p}) / {GUARD.q}))",
     }
-    said = f'    """{function}(max(|x|, 1e-7)); no gradient inside the guard."""\n'
+    said = f'    """{function}(max(|x|, {_FLOOR})); no gradient inside the guard."""\n'
     return {
         language: f"def p{function}(x):\n{said * (language == 'torch')}    return {source}\n"
         for language, source in floored.items()
@@ -203,19 +204,19 @@ _ROWS = (
         second=_aq_second,
     ),
     Operator(
-        "min", 2, Min, head=Min, code={"torch": "torch.minimum", "numpy": "np.minimum"},
+        "min", 2, Min, head=Min, code={"torch": "torch.minimum", "numpy": "np.minimum", "math": "min", "mpmath": "min"},
         value=lambda xp, a, b: xp.minimum(a, b),
         first=lambda xp, v, a, b: (_less(xp, a, b), _less(xp, b, a)),
         second=_no_curvatures,
     ),
     Operator(
-        "max", 2, Max, head=Max, code={"torch": "torch.maximum", "numpy": "np.maximum"},
+        "max", 2, Max, head=Max, code={"torch": "torch.maximum", "numpy": "np.maximum", "math": "max", "mpmath": "max"},
         value=lambda xp, a, b: xp.maximum(a, b),
         first=lambda xp, v, a, b: (_less(xp, b, a), _less(xp, a, b)),
         second=_no_curvatures,
     ),
     Operator(
-        "abs", 1, Abs, head=Abs, parity=1, degree=1, range=_NONNEGATIVE,
+        "abs", 1, Abs, head=Abs, parity=1, degree=1, range=_NONNEGATIVE, code={"math": "abs", "mpmath": "abs"},
         value=lambda xp, a: xp.abs(a),
         first=lambda xp, v, a: (xp.sign(a),),
         second=_no_curvature,

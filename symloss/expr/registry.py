@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from sympy import Expr, Float, Pow, Symbol, log, preorder_traversal
@@ -63,10 +63,9 @@ class Registry:
         Raises:
             DomainError, ParseError: as `define`.
         """
-        registry = cls()
-        for name, (arguments, formula) in definitions.items():
-            registry = registry.define(name, arguments, formula)
-        return registry
+        return _defined(
+            tuple((name, tuple(arguments), formula) for name, (arguments, formula) in definitions.items())
+        )
 
     def define(self, name: str, arguments: Sequence[str], formula: str) -> Registry:
         """This registry and the operator `name(*arguments) = formula`.
@@ -108,6 +107,15 @@ class Registry:
         return Registry((*self.own, _operator(name, definition, expr, symbols)))
 
 
+@lru_cache(maxsize=64)
+def _defined(definitions: tuple[tuple[str, tuple[str, ...], str], ...]) -> Registry:
+    """Each worker of a run reads the same definitions with every piece of work: proved once."""
+    registry = Registry()
+    for name, arguments, formula in definitions:
+        registry = registry.define(name, arguments, formula)
+    return registry
+
+
 _default = Registry()
 
 
@@ -132,7 +140,9 @@ def register_primitive(name: str, arguments: Sequence[str], formula: str) -> Ope
     return _default.operators[name]
 
 
-def _operator(name: str, definition: tuple[tuple[str, ...], str], expr: Expr, symbols: list[Symbol]) -> Operator:
+def _operator(
+    name: str, definition: tuple[tuple[str, ...], str], expr: Expr, symbols: list[Symbol]
+) -> Operator:
     body = _body(expr, symbols)
 
     def value(xp: ArrayModule, *arguments: Any) -> Any:

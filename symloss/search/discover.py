@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import RunError
-from symloss.expr import Loss, registered_primitives
+from symloss.expr import Loss
 from symloss.runs import RunStore
 from symloss.search.loop.engine import Engine
 from symloss.search.loop.workers import place_for
@@ -19,7 +19,6 @@ from symloss.search.prepare import (
     describe_all,
     given_losses,
     prepare,
-    register_all,
     remarks,
 )  # fmt: skip
 from symloss.search.record.codec import front_csv, front_json
@@ -121,7 +120,7 @@ def discover(
         "settings": chosen.to_dict(),
         "task": describe_all(tasks),
         "device": tasks[0].device.type,
-        "operators": {name: list(each) for name, each in registered_primitives().items()},
+        "operators": {name: list(each) for name, each in chosen.registry.definitions.items()},
         "notes": remarks(tasks, chosen),
     }
     Requirements(chosen.require, tasks[0].classes, Memory({})).check(tasks[0].base_loss())
@@ -161,7 +160,6 @@ def resume(
         if result.status in ("finished", "max evaluations"):
             _restore_files(Path(path), result)
             return result
-        register_all(reading.config)
         tasks = check_same(reading.config, task, device, executor)
     return _run(partial(RunStore.open, path, write=True), tasks, workers, executor, on_generation, None)
 
@@ -187,7 +185,7 @@ def _run(
     # The place first: where there is none, no folder is made.
     with place_for(tasks, executor, workers) as place, opened() as store:
         config = store.config
-        settings = SearchSettings.from_dict(config["settings"])
+        settings = SearchSettings.from_config(config)
         given = given_losses(settings, tasks)
         engine = Engine(tasks, settings, int(config["seed"]), store, place, given)
         try:

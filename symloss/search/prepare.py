@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from symloss.errors import RunError, SymlossError, TaskError
-from symloss.expr import parse, register_primitive
+from symloss.errors import SymlossError, TaskError
+from symloss.expr import parse
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.search.loop.engine import task_signs
 from symloss.search.settings import SearchSettings
@@ -24,7 +24,6 @@ __all__ = [
     "describe_all",
     "given_losses",
     "prepare",
-    "register_all",
     "remarks",
     "unusable",
 ]
@@ -143,19 +142,6 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def register_all(config: Mapping[str, Any]) -> None:
-    """Registers the operators that a run was made with.
-
-    Raises:
-        RunError: when the run's record of them is damaged.
-    """
-    try:
-        for name, (arguments, formula) in config.get("operators", {}).items():
-            register_primitive(name, arguments, formula)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"the operators of the run cannot be read: {error}") from None
-
-
 def given_losses(settings: SearchSettings, tasks: Sequence[Task]) -> list[Weighted]:
     """The losses that the first generation begins with, as trees.
 
@@ -165,7 +151,8 @@ def given_losses(settings: SearchSettings, tasks: Sequence[Task]) -> list[Weight
     """
     kind = tasks[0].kind
     ordinary = [tasks[0].base_loss()] if settings.ordinary else []
-    return [weighted_from(loss) for loss in (*ordinary, *(parse(f, kind=kind) for f in settings.seed_losses))]
+    given = [parse(text, kind=kind, registry=settings.registry) for text in settings.seed_losses]
+    return [weighted_from(loss, settings.registry) for loss in (*ordinary, *given)]
 
 
 def check_symbols(settings: SearchSettings, tasks: Sequence[Task]) -> None:

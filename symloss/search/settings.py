@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
-from symloss.errors import SymlossError
+from symloss.errors import RunError, SymlossError
+from symloss.expr import Registry, default_registry
 from symloss.search.propose.gp import Rates
 from symloss.search.propose.grammar import OPERATORS, Grammar
 
@@ -55,6 +56,7 @@ class SearchSettings:
         max_evaluations: candidates considered in all, or None.
         patience: generations without a better validation metric after which the run ends; 0 for never.
         model: the base model by name, or None for the task's own.
+        registry: what the operators' names mean; a run writes its definitions down beside its settings.
     """
 
     method: str = "evomal"
@@ -91,6 +93,7 @@ class SearchSettings:
     max_evaluations: int | None = None
     patience: int = 0
     model: str | None = None
+    registry: Registry = field(default_factory=default_registry, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -126,14 +129,32 @@ class SearchSettings:
     @cached_property
     def grammar(self) -> Grammar:
         """The trees that may be proposed."""
-        return Grammar(self.operators, self.extra_symbols, self.max_height, self.nesting, self.costs)
+        return Grammar(
+            self.operators, self.extra_symbols, self.max_height, self.nesting, self.costs, self.registry
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that `from_dict` reads back; JSON-ready."""
-        return asdict(self)
+        data = asdict(replace(self, registry=Registry()))
+        del data["registry"]
+        return data
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> SearchSettings:
+    def from_config(cls, config: Mapping[str, Any]) -> SearchSettings:
+        """The settings of a run, with the operators that it was made with.
+
+        Raises:
+            RunError: when the run's record of them is damaged.
+            SymlossError: for data of another version.
+        """
+        try:
+            registry = Registry.of(config.get("operators", {}))
+        except (TypeError, ValueError, AttributeError, SymlossError) as error:
+            raise RunError(f"the operators of the run cannot be read: {error}") from None
+        return cls.from_dict(config["settings"], registry)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], registry: Registry | None = None) -> SearchSettings:
         """The settings that `to_dict` wrote, lists for tuples as JSON has them.
 
         Raises:
@@ -142,7 +163,7 @@ class SearchSettings:
         try:
             values = {name: _tuple(value) for name, value in data.items()}
             rates = {name: _tuple(value) for name, value in data["rates"].items()}
-            return cls(**{**values, "rates": Rates(**rates)})
+            return cls(**{**values, "rates": Rates(**rates)}, registry=registry or default_registry())
         except (TypeError, KeyError, AttributeError) as error:
             raise SymlossError(f"the settings of the run are not of this version: {error}") from None
 
@@ -175,7 +196,9 @@ def preset(name: str, **changes: Any) -> SearchSettings:
     for key in changes:
         if key not in known:
             raise SymlossError(f"unknown setting {key!r}: expected one of {', '.join(sorted(known))}")
-    return replace(PRESETS[name], **{key: value for key, value in changes.items() if value is not None})
+    changed = {key: value for key, value in changes.items() if value is not None}
+    # The presets were made when the process knew built-in operators alone.
+    return replace(PRESETS[name], **{"registry": default_registry(), **changed})
 
 
 def _tuple(value: Any) -> Any:

@@ -6,16 +6,18 @@ The derivative comes from forward differentiation over intervals, so that the me
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
-from sympy import Add, Expr, Function, Mul, Pow, Rational, Symbol, cos, cosh, exp, log, sin, sinh, tanh
+from sympy import Add, Expr, Function, Mul, Pow, Rational, Symbol, cosh, exp, log, tanh
 
 from symloss.errors import DomainError
-from symloss.expr import sigmoid, softplus
+from symloss.expr import BY_HEAD
 from symloss.theory.interval import Interval
 
-__all__ = ["enclose", "enclose_number", "enclose_sharply", "log_cosh"]
+__all__ = ["enclose", "enclose_number", "enclose_sharply", "is_smooth", "log_cosh"]
 
 _ZERO, _ONE = Interval.of(0), Interval.of(1)
 Pair = tuple[Interval, Interval | None]
@@ -88,12 +90,16 @@ class _Tape:
         if node.is_NumberSymbol:
             near = float(node)
             return Interval.between(np.nextafter(near, -np.inf), np.nextafter(near, np.inf)), None
-        rule = _RULES.get(node.func)
-        if rule is None:
+        function = _FUNCTIONS.get(node.func)
+        if function is None:
             raise DomainError(f"no enclosure of {node}")
         value, slope = self.of(node.args[0])
-        result, derivative = rule(value)
-        return result, _times(slope, derivative)
+        result = function(value)
+        if slope is None:
+            return result, None
+        inner = _Tape(None, _ZERO)
+        inner.seen = {_X: (_inside(node.func, value), None), node.func(_X): (result, None)}
+        return result, slope * inner.of(_derivative(node.func))[0]
 
     @staticmethod
     def _sum(pairs: list[Pair]) -> Pair:
@@ -137,18 +143,29 @@ def _times(slope: Interval | None, factor: Interval) -> Interval | None:
     return None if slope is None else slope * factor
 
 
-def _square_minus(one: Interval, t: Interval) -> Interval:
-    return one - t.integer_power(2)
+_FUNCTIONS: dict[object, Callable[[Interval], Interval]] = {
+    head: getattr(Interval, row.name)
+    for head, row in BY_HEAD.items()
+    if callable(getattr(Interval, row.name, None))
+} | {log_cosh: Interval.log_cosh}
+"""The smooth functions that interval arithmetic has, by the names of their rows."""
+_X = Symbol("x", real=True)
 
 
-_RULES = {
-    log: lambda x: (x.log(), Interval(np.maximum(x.lo, 0.0), np.maximum(x.hi, 0.0)).reciprocal()),
-    tanh: lambda x: (x.tanh(), _square_minus(_ONE, x.tanh())),
-    sin: lambda x: (x.sin(), x.cos()),
-    cos: lambda x: (x.cos(), -x.sin()),
-    sinh: lambda x: (x.sinh(), x.cosh()),
-    cosh: lambda x: (x.cosh(), x.sinh()),
-    log_cosh: lambda x: (x.log_cosh(), x.tanh()),
-    sigmoid: lambda x: (x.sigmoid(), x.sigmoid() * (_ONE - x.sigmoid())),
-    softplus: lambda x: (x.softplus(), x.sigmoid()),
-}
+@lru_cache(maxsize=64)
+def _derivative(function: type) -> Expr:
+    return function(_X).fdiff()
+
+
+def _inside(function: type, x: Interval) -> Interval:
+    """The part of a box in the function's domain: an enclosure may reach beyond it where no argument does."""
+    row = BY_HEAD.get(function)
+    if row is None or row.domain.inf.is_infinite:
+        return x
+    low = float(row.domain.inf)
+    return Interval(np.maximum(x.lo, low), np.maximum(x.hi, low))
+
+
+def is_smooth(function: type) -> bool:
+    """Whether a function of one argument can be enclosed as it stands, without its definition."""
+    return function in _FUNCTIONS

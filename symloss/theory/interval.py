@@ -92,6 +92,8 @@ class Interval:
         """`x**n`, tight for even `n`."""
         if n < 0:
             return self.integer_power(-n).reciprocal()
+        if n == 1:
+            return self
         a, b = self.lo**n, self.hi**n
         if n % 2:
             return Interval._slack(a, b)

@@ -9,8 +9,8 @@ from itertools import pairwise
 from sympy import Abs, Expr, Integer, Max, Min, Pow, Rational, S, Symbol, log, sign, sqrt
 
 from symloss.errors import SymlossError
-from symloss.expr import GUARD, plog, psqrt
-from symloss.theory.enclose import enclose
+from symloss.expr import GUARD, RealFunction, plog, psqrt
+from symloss.theory.enclose import enclose, is_smooth
 from symloss.theory.exact import number_sign
 from symloss.theory.signs import Cell, Point, sign_pattern
 
@@ -89,6 +89,8 @@ class Resolver:
             return self._logarithm(args[0])
         if isinstance(node, Pow):
             return self._power(args[0], args[1])
+        if isinstance(node, RealFunction) and not is_smooth(node.func):
+            return self.smooth(node.plain(args[0]), {})
         return node.func(*args)
 
     def _protected(self, node: Expr, argument: Expr) -> Expr:

@@ -8,9 +8,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from sympy import Add, Expr, Mul, Pow, Rational, Symbol, cosh, exp, log, sinh, tanh
+from sympy import Add, Expr, Mul, Pow, Rational, Symbol
 
-from symloss.expr import sigmoid, softplus
+from symloss.expr import BY_HEAD
 from symloss.theory.enclose import enclose, enclose_number, enclose_sharply, log_cosh
 from symloss.theory.exact import closed_root, is_zero, number_sign, tidy
 from symloss.theory.expand import expand_at
@@ -145,14 +145,13 @@ def _factor_pattern(factor: Expr, variable: Symbol, cell: Cell) -> tuple[Span, .
         if factor.exp.is_Integer:
             return tuple(Span(s.left, s.right, s.sign and abs(s.sign)) for s in pattern)
         return tuple(Span(s.left, s.right, 1 if s.sign in (1, None) else s.sign) for s in pattern)
-    if isinstance(factor, exp | cosh | sigmoid | softplus):
-        return (Span(cell.left, cell.right, 1),)
-    if isinstance(factor, log):
-        return sign_pattern(factor.args[0] - 1, variable, cell)
     if isinstance(factor, log_cosh):
         return sign_pattern(factor.args[0] ** 2, variable, cell)
-    if isinstance(factor, tanh | sinh):
-        return sign_pattern(factor.args[0], variable, cell)
+    row = BY_HEAD.get(factor.func)
+    if row is not None and row.positive:
+        return (Span(cell.left, cell.right, 1),)
+    if row is not None and row.zero is not None:
+        return sign_pattern(factor.args[0] - row.zero, variable, cell)
     if isinstance(factor, Mul):
         return sign_pattern(factor, variable, cell)
     sign = _of_terms(factor) or _of_squashed(factor)
@@ -176,15 +175,16 @@ def _of_terms(factor: Expr) -> int:
 
 
 def _of_squashed(factor: Expr) -> int:
-    """The sign of `a + b tanh(u)` or `a + b sigmoid(u)` where the open range of the function settles it, else 0.
+    """The sign of `a + b f(u)`, as of `1 - tanh(u)`, where the open range of `f` settles it, else 0.
 
     Tails do not: `1 - tanh(u)` vanishes at infinity faster than every power.
     """
     a, rest = factor.as_coeff_Add()
     b, squashed = rest.as_coeff_Mul()
-    if not isinstance(squashed, tanh | sigmoid):
+    row = BY_HEAD.get(squashed.func)
+    if row is None or not (row.range.left_open and row.range.right_open and row.range.sup.is_finite):
         return 0
-    ends = (a - b if isinstance(squashed, tanh) else a, a + b)
+    ends = (a + b * row.range.inf, a + b * row.range.sup)
     return 1 if min(ends) >= 0 else -1 if max(ends) <= 0 else 0
 
 

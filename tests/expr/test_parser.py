@@ -9,7 +9,7 @@ from sympy import Abs, Expr, Max, Min, Rational, cosh, exp, log, preorder_traver
 
 import symloss as sl
 from symloss.errors import DomainError, ParseError
-from symloss.expr import FUNCTIONS, PI, C, P, W, Y, plog, psqrt, sigmoid, softplus
+from symloss.expr import OPERATORS, PI, C, P, W, Y, plog, psqrt, sigmoid, softplus
 from symloss.expr.parser import MAX_NODES, parse_expression
 
 ACCEPTED = [
@@ -117,7 +117,7 @@ def test_coefficients() -> None:
 
 
 _WORDS = [
-    *FUNCTIONS,
+    *(name for name, each in OPERATORS.items() if not each.infix),
     *"ypCw()+-*/,.",
     "**",
     "pi",

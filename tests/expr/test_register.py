@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 import symloss as sl
 from symloss.errors import DomainError, ParseError
-from symloss.expr import FUNCTIONS, PRIMITIVES, Program, apply_body, register, registered_primitives
+from symloss.expr import OPERATORS, Program, Registry, apply_body, default_registry, registry
 from symloss.expr.trees import Weighted
 
 
 @pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    before = set(PRIMITIVES)
-    monkeypatch.setattr(register, "_DEFINITIONS", {})
-    yield
-    for name in set(PRIMITIVES) - before:
-        del PRIMITIVES[name], FUNCTIONS[name]
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_default", Registry())
 
 
 def test_an_own_operator_is_its_definition() -> None:
@@ -40,14 +34,14 @@ def test_a_tree_is_written_by_the_definition() -> None:
 def test_two_arguments_and_the_body() -> None:
     primitive = sl.register_primitive("blend", ["a", "b"], "0.25*a + 0.75*max(a, b)")
     assert primitive.evaluate(1.0, 2.0) == pytest.approx(1.75)
-    operators = {name: PRIMITIVES[name].evaluate for name in ("add", "mul", "max")}
-    assert apply_body(primitive.body, operators, [1.0, 2.0]) == pytest.approx(1.75)
+    value = apply_body(primitive.body, lambda name, *args: OPERATORS[name].evaluate(*args), [1.0, 2.0])
+    assert value == pytest.approx(1.75)
 
 
 def test_the_same_again_changes_nothing() -> None:
     first = sl.register_primitive("twice", ["x"], "2*x")
     assert sl.register_primitive("twice", ["x"], "2*x") is first
-    assert dict(registered_primitives()) == {"twice": (("x",), "2*x")}
+    assert default_registry().definitions == {"twice": (("x",), "2*x")}
     with pytest.raises(DomainError, match="the name 'twice' is taken"):
         sl.register_primitive("twice", ["x"], "3*x")
 
@@ -71,7 +65,7 @@ def test_closed(formula: str) -> None:
 def test_not_closed(formula: str, message: str) -> None:
     with pytest.raises(DomainError, match=message):
         sl.register_primitive("own", ["x"], formula)
-    assert "own" not in PRIMITIVES
+    assert "own" not in default_registry().operators
 
 
 def test_bad_definitions() -> None:

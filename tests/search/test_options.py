@@ -9,7 +9,7 @@ import pytest
 
 from symloss import search
 from symloss.errors import SymlossError
-from symloss.expr import PRIMITIVES, C, P, Y, parse, register_primitive
+from symloss.expr import C, P, Y, default_registry, parse, register_primitive
 from symloss.expr.trees import weighted_from
 from symloss.runs import derive
 from symloss.search.loop.ranks import mean_ranks
@@ -151,7 +151,7 @@ def test_the_published_protocol_rejects_what_does_not_improve_predictions(wine: 
 
 def test_own_operators_are_searched_and_printed_by_their_definition(wine: Task) -> None:
     register_primitive("searched_bump", ["x"], "x/(1 + x**2)")
-    assert "searched_bump" in PRIMITIVES
+    assert "searched_bump" in default_registry().operators
     operators = ("add", "sub", "mul", "searched_bump")
     result = search.discover(wine, "gplfl", operators=operators, **{**SMALL, "population": 10})
     used = [e for e in result.evaluations if e.outcome == "trained" and "searched_bump" in e.tokens]

@@ -7,6 +7,7 @@ from sympy import Expr, Integer, Pow
 from symloss.errors import DomainError
 from symloss.expr.loss import Loss
 from symloss.expr.operators import BY_HEAD
+from symloss.expr.registry import Registry, default_registry
 from symloss.expr.trees.program import Program
 from symloss.expr.trees.weighted import Weighted
 
@@ -15,8 +16,12 @@ __all__ = ["weighted_from"]
 _Tree = tuple[list[str], list[float], float]
 
 
-def weighted_from(loss: Loss) -> Weighted:
+def weighted_from(loss: Loss, registry: Registry | None = None) -> Weighted:
     """The loss as a tree with coefficients on its edges; equal to it but for rounding of numbers.
+
+    Args:
+        loss: the formula.
+        registry: of the tree, where it is not the default one: what may be bred with.
 
     Raises:
         DomainError: for a formula without a tree.
@@ -26,7 +31,7 @@ def weighted_from(loss: Loss) -> Weighted:
     ('mul', 'y', 'abs', 'log', 'p')
     """
     tokens, edges, factor = _tree(loss.value_expr)
-    return Weighted(Program(tuple(tokens)), tuple(edges), factor).merged()
+    return Weighted(Program(tuple(tokens), registry or default_registry()), tuple(edges), factor).merged()
 
 
 def _tree(expr: Expr) -> _Tree:

@@ -61,7 +61,11 @@ class Weighted:
             return self.program, self.edges
         # The sign stands in the tree, so that coefficients that start at 1 keep it.
         constant = "1" if self.factor > 0 else "-1"
-        return self.program.with_tokens(("mul", constant, *self.program.tokens)), (abs(self.factor), 1.0, *self.edges)
+        return self.program.with_tokens(("mul", constant, *self.program.tokens)), (
+            abs(self.factor),
+            1.0,
+            *self.edges,
+        )
 
     def scaled(self, by: float) -> Weighted:
         """The loss times a number."""

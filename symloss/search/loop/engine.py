@@ -59,7 +59,7 @@ class Engine:
     ) -> None:
         self.tasks, self.settings, self.seed, self.store = tuple(tasks), settings, seed, store
         self.signs = task_signs(self.tasks)
-        self.workers = Workers(self.tasks, store, place, settings.chunk)
+        self.workers = Workers(self.tasks, store, place, settings.chunk, settings.registry)
         self.stages = Stages(settings, seed, self.workers)
         self.requirements = Requirements(settings.require, self.tasks[0].classes, store)
         neighbours = zoo_trees(self.tasks[0].kind) if settings.rates.neighbours else ()
@@ -183,7 +183,7 @@ class Engine:
 
     def _outcome(self, entry: Evaluation) -> Outcome:
         loss, complexity = self._candidates[entry.number].weighted, entry.complexity or 0
-        return Outcome(entry.number, Program(entry.tokens), loss, entry.fitness, complexity)
+        return Outcome(entry.number, self.settings.grammar.program(entry.tokens), loss, entry.fitness, complexity)
 
     def _record(self, candidates: Sequence[Candidate]) -> None:
         """Candidates become evaluations, as far as their outcome is known, and the front is written anew."""

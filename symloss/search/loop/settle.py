@@ -34,7 +34,7 @@ def settle(workers: Workers, seed: int) -> tuple[Task, ...]:
     ]
     pieces = []
     for i, rate, trial in wanted:
-        loss = weighted_from(workers.tasks[i].base_loss())
+        loss = weighted_from(workers.tasks[i].base_loss(), workers.registry)
         options: dict[str, Any] = {"task": i, "rate": rate}
         pieces.append(workers.piece("curve", [Candidate(-1, 0, 0, loss.program, loss)], trial, options))
     curves: dict[int, dict[float, list[list[float]]]] = {}

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from symloss.errors import SymlossError
-from symloss.expr import Program, register_primitive
+from symloss.expr import Program, Registry
 from symloss.expr.trees import Weighted
 from symloss.meta import fit_population, tune
 from symloss.search.schedules import curve, stops
@@ -42,7 +42,7 @@ class Piece:
         graphs: tokens and edges of each candidate.
         seed: of initialisation and batch order, the same for all candidates.
         options: of the work.
-        operators: operators that users registered, for a process that does not know them.
+        registry: what the operators of the trees mean.
     """
 
     what: str
@@ -50,7 +50,7 @@ class Piece:
     graphs: tuple[Graph, ...]
     seed: int
     options: Mapping[str, Any] = field(default_factory=dict)
-    operators: Mapping[str, tuple[tuple[str, ...], str]] = field(default_factory=dict)
+    registry: Registry = field(default_factory=Registry)
 
     @property
     def key(self) -> str:
@@ -82,8 +82,6 @@ def do(piece: Piece) -> list[Answer]:
     task, of a trained one, None where it diverged, with a `reason`, or of a `"curve"` the fitness after each
     number of steps; `gain` of one that is filtered as published.
     """
-    for name, (arguments, formula) in piece.operators.items():
-        register_primitive(name, arguments, formula)
     start = time.perf_counter()
     with one_thread():
         answers = _WORK[piece.what](piece)
@@ -92,7 +90,7 @@ def do(piece: Piece) -> list[Answer]:
 
 
 def _tune(piece: Piece) -> list[Answer]:
-    programs = [Program(tokens) for tokens, _ in piece.graphs]
+    programs = [Program(tokens, piece.registry) for tokens, _ in piece.graphs]
     near = [edges for _, edges in piece.graphs]
     found = tune(programs, piece.tasks, seed=piece.seed, near=near, **piece.options)
     return [{"edges": tuned.coefficients.tolist(), "reason": tuned.reason} for tuned in found]
@@ -102,13 +100,15 @@ def _curve(piece: Piece) -> list[Answer]:
     task, rate = piece.tasks[piece.options["task"]], piece.options["rate"]
     answers = []
     for tokens, edges in piece.graphs:
-        values = curve(task, Weighted(Program(tokens), edges).to_loss(task.kind), piece.seed, rate)
+        values = curve(
+            task, Weighted(Program(tokens, piece.registry), edges).to_loss(task.kind), piece.seed, rate
+        )
         answers.append({"values": [v if math.isfinite(v) else None for v in values], "reason": ""})
     return answers
 
 
 def _train(piece: Piece) -> list[Answer]:
-    losses = [Weighted(Program(tokens), edges) for tokens, edges in piece.graphs]
+    losses = [Weighted(Program(tokens, piece.registry), edges) for tokens, edges in piece.graphs]
     share = float(piece.options.get("share", 1.0))
     columns = [_scores(task, losses, piece.seed, share) for task in piece.tasks]
     answers = []
@@ -143,7 +143,7 @@ def _protocol(piece: Piece) -> list[Answer]:
     """Of the first task: the published filters know one."""
     task = piece.tasks[0]
     assert isinstance(task, SupervisedTask)
-    losses = [Weighted(Program(tokens), edges) for tokens, edges in piece.graphs]
+    losses = [Weighted(Program(tokens, piece.registry), edges) for tokens, edges in piece.graphs]
     return [{"gain": gain(task, loss, piece.seed)} for loss in losses]
 
 

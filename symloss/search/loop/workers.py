@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from symloss.expr import registered_primitives
+from symloss.expr import Registry
 from symloss.runs import Executor
 from symloss.runs import executor as place_to_work
 from symloss.search.loop.candidate import Candidate
@@ -44,10 +44,14 @@ class Workers:
         store: the memory of the run.
         place: where the work is done.
         chunk: candidates in one piece, at most.
+        registry: what the operators of the candidates mean.
     """
 
-    def __init__(self, tasks: Sequence[Task], store: Store, place: Executor, chunk: int) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], store: Store, place: Executor, chunk: int, registry: Registry
+    ) -> None:
         self.tasks, self.store, self.place, self.chunk = tuple(tasks), store, place, chunk
+        self.registry = registry
 
     def ask(
         self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any] | None = None
@@ -61,7 +65,7 @@ class Workers:
     def piece(self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any]) -> Piece:
         """A piece of work on some candidates."""
         graphs: tuple[Graph, ...] = tuple((p.tokens, e) for p, e in (c.weighted.graph() for c in candidates))
-        return Piece(what, self.tasks, graphs, seed, options, registered_primitives())
+        return Piece(what, self.tasks, graphs, seed, options, self.registry)
 
     def answers(self, pieces: Sequence[Piece]) -> Iterator[list[Answer]]:
         """The answers to some pieces, each remembered before it is given; one already known is not asked for."""

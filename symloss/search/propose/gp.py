@@ -93,7 +93,7 @@ def initial_loss(grammar: Grammar, rates: Rates, seed: int, wanted: Wanted = _an
     with isolated(seed):
         loss = None
         for _ in range(max(rates.attempts, 1)):
-            tree = _repair(grammar, Individual(gp.genHalfAndHalf(grammar.primitives, low, high)))
+            tree = _repair(grammar, Individual(gp.genHalfAndHalf(grammar.primitives, low, high), grammar.registry))
             if rates.exponent and random.random() < rates.exponent:
                 tree = exponent(grammar, tree)
             drawn = tree.weighted
@@ -200,7 +200,7 @@ def _tournament(parents: Sequence[Individual], size: int) -> Individual:
 def _joined(grammar: Grammar) -> Program:
     pair = ["y", "p"]
     random.shuffle(pair)
-    return Program((random.choice(grammar.joiners), *pair))
+    return grammar.program((random.choice(grammar.joiners), *pair))
 
 
 def _repair(grammar: Grammar, tree: Individual) -> Individual:

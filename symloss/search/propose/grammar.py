@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -71,7 +71,9 @@ class Grammar:
     def joiners(self) -> tuple[str, ...]:
         """What may join `y` and `p` in a tree that lacks one: arithmetic, or any binary operator."""
         arithmetic = tuple(name for name in self.operators if name in _ARITHMETIC)
-        return arithmetic or tuple(name for name in self.operators if self.registry.operators[name].arity == 2)
+        return arithmetic or tuple(
+            name for name in self.operators if self.registry.operators[name].arity == 2
+        )
 
     @cached_property
     def primitives(self) -> gp.PrimitiveSet:
@@ -83,6 +85,10 @@ class Grammar:
         for name in (*TERMINALS, *self.extra_symbols):
             primitives.addTerminal(name)
         return primitives
+
+    def program(self, tokens: Sequence[str]) -> Program:
+        """A tree of these operators."""
+        return Program(tuple(tokens), self.registry)
 
     def allows(self, program: Program) -> bool:
         """Whether a tree keeps to the height and the nesting limits.

@@ -8,7 +8,7 @@ from typing import Any
 
 from deap import base, gp
 
-from symloss.expr import Program
+from symloss.expr import Program, Registry
 from symloss.expr.trees import Weighted
 from symloss.search.propose.grammar import Grammar
 
@@ -25,10 +25,16 @@ class Fitness(base.Fitness):
 
 
 class Individual(gp.PrimitiveTree):
-    """A tree with its fitness, and its place in the last selection."""
+    """A tree with its fitness, and its place in the last selection.
 
-    def __init__(self, content: Any = ()) -> None:
+    Args:
+        content: nodes, or another individual.
+        registry: what the operators' names mean; that of the other individual unless given.
+    """
+
+    def __init__(self, content: Any, registry: Registry | None = None) -> None:
         super().__init__(content)
+        self.registry: Registry = registry or content.registry
         self.fitness = Fitness()
         self.number = -1
         self.rank = 0
@@ -36,7 +42,7 @@ class Individual(gp.PrimitiveTree):
     @property
     def program(self) -> Program:
         """The tree as the other rooms know it."""
-        return Program(tuple(node.name for node in self))
+        return Program(tuple(node.name for node in self), self.registry)
 
     @property
     def weighted(self) -> Weighted:
@@ -60,10 +66,10 @@ class _Leaf(gp.Terminal):
         self.edge = edge
 
 
-def node(name: str, edge: float = 1.0) -> Any:
-    """A node of an operator or a symbol, in the grammar or not."""
-    arity = Program.arity(name)
-    return _Operator(name, arity, edge) if arity else _Leaf(name, edge)
+def node(grammar: Grammar, name: str, edge: float = 1.0) -> Any:
+    """A node of an operator or a symbol, drawn by the grammar or not."""
+    operator = grammar.registry.operators.get(name)
+    return _Operator(name, operator.arity, edge) if operator else _Leaf(name, edge)
 
 
 def individual(grammar: Grammar, program: Program, edges: Sequence[float] | None = None) -> Individual:
@@ -75,8 +81,8 @@ def individual(grammar: Grammar, program: Program, edges: Sequence[float] | None
     for i, name in enumerate(program.tokens):
         edge = edges[i - 1] if edges is not None and i else 1.0
         known = grammar.primitives.mapping.get(name)
-        nodes.append(known if known is not None and edge == 1.0 else node(name, edge))
-    return Individual(nodes)
+        nodes.append(known if known is not None and edge == 1.0 else node(grammar, name, edge))
+    return Individual(nodes, grammar.registry)
 
 
 def member(

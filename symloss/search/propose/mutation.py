@@ -25,7 +25,7 @@ def point(grammar: Grammar, tree: Individual) -> Individual:
         return tree
     kin = [new for new in _drawn(grammar) if new.arity == old.arity and new.name != old.name]
     if kin:
-        tree[i] = node(random.choice(kin).name, _edge(old))
+        tree[i] = node(grammar, random.choice(kin).name, _edge(old))
     return tree
 
 
@@ -35,7 +35,7 @@ def number(grammar: Grammar, tree: Individual) -> Individual:
         return tree
     i = random.randrange(1, len(tree))
     factor = math.exp(random.gauss(0.0, _STEP)) * (-1.0 if random.random() < _TURNED else 1.0)
-    tree[i] = node(tree[i].name, _edge(tree[i]) * factor)
+    tree[i] = node(grammar, tree[i].name, _edge(tree[i]) * factor)
     return tree
 
 
@@ -51,17 +51,17 @@ def exponent(grammar: Grammar, tree: Individual) -> Individual:
     if tree[i].name == "pow":
         base = tree.searchSubtree(i + 1)
         inner = list(tree[base])
-        inner[0] = node(inner[0].name, _edge(tree[i]))
+        inner[0] = node(grammar, inner[0].name, _edge(tree[i]))
         tree[below] = inner
         return tree
-    power = node("1", math.exp(random.gauss(0.0, _STEP)))
-    root = node("pow", _edge(tree[i]))
+    power = node(grammar, "1", math.exp(random.gauss(0.0, _STEP)))
+    root = node(grammar, "pow", _edge(tree[i]))
     if inner[0].name in ("square", "psqrt"):
         # The power that is there becomes a free one.
         inner = inner[1:]
-    inner[0] = node(inner[0].name)
+    inner[0] = node(grammar, inner[0].name)
     if len(inner) > 1 and inner[0].name != "abs":
-        inner = [node("abs"), *inner]
+        inner = [node(grammar, "abs"), *inner]
     tree[below] = [root, *inner, power]
     return tree
 

@@ -39,7 +39,7 @@ def read_result(store: Readable) -> Result:
     """
     config = store.config
     try:
-        settings = SearchSettings.from_dict(config["settings"])
+        settings = SearchSettings.from_config(config)
         task, seed = dict(config["task"]), int(config["seed"])
         signs = _signs(task)
         count = store.get("front", "count")

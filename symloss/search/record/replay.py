@@ -34,7 +34,7 @@ class Replay:
     def __init__(
         self, store: RunStore, config: Mapping[str, Any], generations: int | None, tasks: Sequence[Task]
     ) -> None:
-        settings = SearchSettings.from_dict(config["settings"])
+        settings = SearchSettings.from_config(config)
         if generations is not None:
             settings = replace(settings, generations=generations)
         self.tasks = tuple(tasks)

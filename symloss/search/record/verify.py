@@ -15,7 +15,7 @@ import numpy as np
 from symloss.expr import parse
 from symloss.runs import RunStore, derive
 from symloss.search.loop.engine import task_signs
-from symloss.search.prepare import check_same, register_all, unusable
+from symloss.search.prepare import check_same, unusable
 from symloss.search.record.codec import evaluation_record, front_csv, front_json
 from symloss.search.record.reading import read_result
 from symloss.search.record.replay import Replay
@@ -67,7 +67,6 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
     """
     with RunStore.open(path) as store:
         config, result = store.config, read_result(store)
-        register_all(config)
         device = str(config.get("device", "cpu"))
         tasks = check_same(config, task, "cpu" if unusable(device) else device, "serial")
         # A time limit ended the run after a generation; everything else that ends one is in the settings.

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from symloss.expr import PRIMITIVES, Program
+from symloss.expr import OPERATORS, Program
 from symloss.expr.trees import Weighted
 from symloss.search.propose.gp import Rates, initial_program
 from symloss.search.propose.grammar import Grammar
@@ -20,7 +20,7 @@ def value(loss: Weighted, y: float, p: float) -> float:
         token = program.tokens[i]
         if not program.children(i):
             return {"y": y, "p": p, "1": 1.0, "-1": -1.0}[token]
-        return PRIMITIVES[token].evaluate(*(edges[c - 1] * at(c) for c in program.children(i)))
+        return OPERATORS[token].evaluate(*(edges[c - 1] * at(c) for c in program.children(i)))
 
     return at(0)
 
