@@ -79,7 +79,7 @@ def read_loss(
     coefficients = _coefficients(values or ())
     if "#" in text:
         loss = read_row(text).loss
-        if kind not in (None, loss.kind):
+        if kind and kind != loss.kind:
             raise DomainError(f"{text} is a {loss.kind} loss, not a {kind} loss; leave --kind out")
         return loss.with_coefficients(**coefficients)
     if text in names():

@@ -28,7 +28,8 @@ from symloss.codegen.rewrite import (
     plain,
 )
 from symloss.errors import CompileError, DomainError
-from symloss.expr import PI, C, HardValue, P, W, Y, at_one, at_zero
+from symloss.expr import KINDS, PI, C, HardValue, P, W, Y, at_one, at_zero
+from symloss.expr.symbols import RESERVED
 
 __all__ = ["Affine", "Composed", "Formula", "formula_of"]
 
@@ -102,9 +103,9 @@ class Formula:
     """
 
     def __init__(self, expr: Expr, kind: str, coefficients: tuple[str, ...] = ()) -> None:
-        self.kind, self.coefficients = kind, coefficients
+        self.kind, self.coefficients = KINDS[kind], coefficients
         self.source = expr
-        self.entry = expr if kind == "regression" else expr.xreplace(ENTRY)
+        self.entry = expr.xreplace(ENTRY) if KINDS[kind].probabilities else expr
         self.uses_priors, self.uses_weights = expr.has(PI), expr.has(W)
         self._checked = False
         self._built: dict[object, Callable[..., Any]] = {}
@@ -113,11 +114,13 @@ class Formula:
         """Raises `CompileError` where a branch that hard labels need does not exist."""
         if self._checked:
             return
-        if self.kind == "regression":
-            if self.uses_priors or self.entry.has(C):
-                raise CompileError(
-                    f"expected a regression formula without C and pi, got {self.source}; there are no classes"
-                )
+        foreign = set(RESERVED) - self.kind.symbols
+        if foreign & {symbol.name for symbol in self.source.free_symbols}:
+            raise CompileError(
+                f"expected a {self.kind.name} formula without {' and '.join(sorted(foreign))}, "
+                f"got {self.source}; there are no classes"
+            )
+        if not self.kind.probabilities:
             self._checked = True
             return
         _ = self.target, self.other
@@ -136,7 +139,7 @@ class Formula:
     @cached_property
     def general(self) -> Expr:
         """`M(y, p)` for soft labels and regression."""
-        return plain(self.entry) if self.kind == "regression" else in_logs(self.entry)
+        return in_logs(self.entry) if self.kind.probabilities else plain(self.entry)
 
     @cached_property
     def of_residual(self) -> Expr | None:
@@ -206,10 +209,10 @@ class Formula:
     def composed(self) -> Composed:
         """What the composed form needs, as plain functions and flags that `torch.compile` can trace."""
         general = self.function(self.general)
-        if self.kind == "regression":
+        if not self.kind.probabilities:
             return Composed(general, None, None, None, False, None, None, False, False)
         other = self.function(self.other)
-        if self.kind == "multilabel":
+        if not self.kind.exclusive:
             return Composed(general, other, None, None, False, None, None, self.singular_at_zero, False)
         # Powers of `1 - p` that are not whole have derivatives that only its logarithm gives.
         one_sided = self.affine is not None and self.row_is_one_sided
@@ -285,7 +288,7 @@ class Formula:
         Its parameters are `REGRESSION_ARGUMENTS`, where `one_sided` `ONE_SIDED_ARGUMENTS`, else `ARGUMENTS`.
         """
         coefficients = self._coefficient_names
-        if self.kind == "regression":
+        if not self.kind.probabilities:
             names = {P: "p", Y: "y", W: "w", RESIDUAL: "r"} | coefficients
             prelude = {RESIDUAL: "r = p - y"}
             return print_function(

@@ -103,7 +103,7 @@ class Curve:
     @cached_property
     def fragile(self) -> bool:
         """Whether the printed form is not always finite within logits of +-1e4: results are then checked."""
-        grid = _regression_grid() if self.formula.kind == "regression" else _grid(self)
+        grid = _grid(self) if self.formula.kind.probabilities else _regression_grid()
         return not all(bool(torch.isfinite(x).all()) for x in self.both(*grid))
 
     def repaired(self, inputs: dict[Symbol, SignedLog]) -> tuple[SignedLog, SignedLog]:

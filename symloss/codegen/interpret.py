@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from symloss.codegen.arrays import TORCH
+from symloss.codegen.links import count, entries_of, reduced
 from symloss.errors import CompileError
-from symloss.expr import OPERATORS, Operator, Program
+from symloss.expr import KINDS, OPERATORS, Kind, Operator, Program
 
 __all__ = ["coefficient_gradient", "entry_gradient", "interpret", "output_gradient", "plan", "program_loss"]
 
@@ -239,20 +239,15 @@ def _mixed_gradient(
 
 
 def _entries(
-    kind: str, outputs: Tensor, targets: Tensor, context: Context | None
+    kind: Kind, outputs: Tensor, targets: Tensor, context: Context | None
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Predictions, targets of their shape, and the values of `C`, `pi`, `w` as they broadcast."""
     extra = dict(context or {})
     weights = torch.as_tensor(extra.get("w", 1.0))
     extra["w"] = weights.unsqueeze(-1) if weights.dim() and outputs.dim() > 1 else weights
-    if kind == "regression":
-        return outputs, targets.to(outputs.dtype), extra
-    extra.setdefault("C", float(outputs.shape[-1]))
-    if kind == "multilabel":
-        return outputs.sigmoid(), targets.to(outputs.dtype), extra
-    if not targets.is_floating_point():
-        targets = F.one_hot(targets, outputs.shape[-1])
-    return outputs.softmax(-1), targets.to(outputs.dtype), extra
+    if kind.probabilities:
+        extra.setdefault("C", float(outputs.shape[-1]))
+    return *entries_of(kind, outputs, targets), extra
 
 
 def program_loss(
@@ -276,14 +271,9 @@ def program_loss(
         coefs: one coefficient an edge.
         context: values of `pi` `[C]` and `w` `[N]` where the tree speaks of them; `w` is 1 unless given.
     """
-    p, y, extra = _entries(kind, outputs, targets, context)
+    p, y, extra = _entries(KINDS[kind], outputs, targets, context)
     entries = interpret(program, y, p, coefs, extra).expand_as(p)
-    return entries.sum(-1).mean() if kind == "classification" else entries.mean()
-
-
-def _count(kind: str, outputs: Tensor) -> int:
-    """What the sum of the entries is divided by."""
-    return outputs.shape[0] if kind == "classification" else outputs.numel()
+    return reduced(KINDS[kind], entries)
 
 
 @torch.no_grad()
@@ -299,11 +289,9 @@ def output_gradient(
 
     For softmax `dL/dz_j = p_j (g_j - sum_i p_i g_i)`, `g = dM/dp`.
     """
-    p, y, extra = _entries(kind, outputs, targets, context)
-    g = entry_gradient(program, y, p, coefs, extra) / _count(kind, outputs)
-    if kind == "classification":
-        return p * (g - (p * g).sum(-1, keepdim=True))
-    return g * p * (1 - p) if kind == "multilabel" else g
+    p, y, extra = _entries(KINDS[kind], outputs, targets, context)
+    g = entry_gradient(program, y, p, coefs, extra) / count(KINDS[kind], outputs)
+    return KINDS[kind].link.pull(p, g)
 
 
 @torch.no_grad()
@@ -323,9 +311,7 @@ def coefficient_gradient(
     Args:
         direction: a change of the outputs, of their shape.
     """
-    p, y, extra = _entries(kind, outputs, targets, context)
-    if kind == "classification":
-        direction = p * (direction - (p * direction).sum(-1, keepdim=True))
-    elif kind == "multilabel":
-        direction = direction * p * (1 - p)
-    return _mixed_gradient(program, y, p, direction, coefs, extra) / _count(kind, outputs)
+    p, y, extra = _entries(KINDS[kind], outputs, targets, context)
+    # The Jacobian of every link is symmetric: it takes changes of the outputs as it takes gradients.
+    direction = KINDS[kind].link.pull(p, direction)
+    return _mixed_gradient(program, y, p, direction, coefs, extra) / count(KINDS[kind], outputs)

@@ -86,13 +86,13 @@ def recognise(formula: Formula) -> Kernel | None:
     if formula.coefficients or formula.uses_priors or formula.uses_weights:
         return None
     general = formula.general
-    if formula.kind == "regression":
+    if not formula.kind.probabilities:
         factor, inner = general.as_coeff_Mul()
         if isinstance(inner, nodes.absolute):
             difference = _scaled("F.l1_loss", inner.args[0], Y - P, _l1)
             return difference and Kernel("F.l1_loss", float(factor) * abs(difference.scale), _l1)
         return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse) or _recognised_huber(formula)
-    if formula.kind == "multilabel":
+    if not formula.kind.exclusive:
         name = "F.binary_cross_entropy_with_logits"
         return _scaled(name, general, -TARGET * LOG_P - (1 - TARGET) * LOG_Q, _bce)
     return _scaled("F.cross_entropy", general, -TARGET * LOG_P, _cross_entropy)

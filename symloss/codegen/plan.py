@@ -50,18 +50,18 @@ def plan(loss: Loss) -> Plan:
     kernel = recognise(formula)
     if kernel is not None:
         scale = "" if kernel.scale == 1 else f"{kernel.scale:g} * "
-        beyond = f"; the target path beyond {LARGE} logits" if loss.kind == "classification" else ""
+        beyond = f"; the target path beyond {LARGE} logits" if formula.kind.exclusive else ""
         return Plan("kernel", f"the formula is {scale}{kernel.name}{beyond}", {})
-    if loss.kind == "regression":
+    if not formula.kind.probabilities:
         curve = regression_curve(formula)
-        reason = "a regression loss is a sum over entries" + _care(curve)
+        reason = f"a {loss.kind} loss is a sum over entries" + _care(curve)
         return Plan("entries", reason, {"M(y, p) and its derivative by p": curve.printed.source})
-    if loss.kind == "multilabel":
+    if not formula.kind.exclusive:
         curve, other = entry_curve(formula, formula.general), entry_curve(formula, formula.other)
         functions = {"M(y, p) and its derivative by the logit": curve.printed.source}
         if formula.singular_at_zero:
             functions["M(0, p) and its derivative by the logit"] = other.printed.source
-        return Plan("entries", "a multilabel loss is a sum over entries" + _care(curve, other), functions)
+        return Plan("entries", f"a {loss.kind} loss is a sum over entries" + _care(curve, other), functions)
     return _classification(formula)
 
 

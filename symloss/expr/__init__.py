@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from symloss.expr.canonical import agrees, canonicalise
 from symloss.expr.functions import RealFunction, elementary
+from symloss.expr.kinds import DEFAULT_KIND, KINDS, Kind, kind_of
 from symloss.expr.limit import HardValue, UnknownLimit, at_one, at_zero
 from symloss.expr.loss import Loss, parse
 from symloss.expr.operator import Operator, apply_body
 from symloss.expr.operators import BY_HEAD, GUARD, OPERATORS, plog, psqrt, sigmoid, softplus
 from symloss.expr.printing import to_latex, to_string
 from symloss.expr.registry import Registry, default_registry, register_primitive
-from symloss.expr.symbols import KINDS, PI, C, P, W, Y, coefficient
+from symloss.expr.symbols import PI, C, P, W, Y, coefficient
 from symloss.expr.trees import Program
 
 __all__ = [
-    "BY_HEAD", "GUARD", "KINDS", "OPERATORS", "PI", "C", "Loss", "Operator", "P", "Program", "RealFunction", "Registry",
-    "W", "Y", "HardValue", "UnknownLimit", "agrees", "at_one", "at_zero", "apply_body", "canonicalise", "coefficient", "default_registry", "elementary", "parse",
+    "BY_HEAD", "DEFAULT_KIND", "GUARD", "KINDS", "OPERATORS", "PI", "C", "HardValue", "Kind", "Loss",
+    "Operator", "P", "Program", "RealFunction", "Registry", "UnknownLimit", "W", "Y", "agrees", "apply_body",
+    "at_one", "at_zero", "canonicalise", "coefficient", "default_registry", "elementary", "kind_of", "parse",
     "plog", "psqrt", "register_primitive", "sigmoid", "softplus", "to_latex", "to_string",
 ]  # fmt: skip

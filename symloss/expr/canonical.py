@@ -38,6 +38,7 @@ from sympy.core.exprtools import factor_terms
 from sympy.polys.polyerrors import PolynomialError
 
 from symloss.expr.functions import elementary
+from symloss.expr.kinds import KINDS
 from symloss.expr.operators import BY_HEAD
 from symloss.expr.symbols import UNIT, P, Y
 
@@ -56,7 +57,7 @@ def canonicalise(expr: Expr, kind: str) -> Expr:
     >>> canonicalise((Y - P) ** 2, "regression") == canonicalise(P**2 - 2 * P * Y + Y**2, "regression")
     True
     """
-    known = {} if kind == "regression" else UNIT
+    known = KINDS[kind].known
     normal = _normal(expr.xreplace(known), {})
     return normal.xreplace({new: old for old, new in known.items()})
 
@@ -228,6 +229,7 @@ def agrees(a: Expr, b: Expr, kind: str) -> bool:
     A point on which both are undefined counts for neither; at least half of the points must be defined.
     """
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
+    bounded = {symbol.name for symbol in KINDS[kind].known}
     defined = 0
     points = range(1, 13)
     for n in points:
@@ -237,7 +239,7 @@ def agrees(a: Expr, b: Expr, kind: str) -> bool:
             unit = Rational((n * (1414213562 + 318309886 * i)) % 10**9 + 1, 10**9 + 2)
             if symbol.name == "C":
                 values[symbol] = Integer(2 + n % 9)
-            elif kind == "regression" or symbol.name not in ("y", "p", "pi", "w"):
+            elif symbol.name not in bounded:
                 values[symbol] = 6 * unit - 3
             else:
                 values[symbol] = Integer(n % 2) if symbol.name == "y" and n % 3 else unit
@@ -255,7 +257,7 @@ def simplify(expr: Expr, kind: str, size: Callable[[Expr], int]) -> Expr:
 
     SymPy's own `simplify` can hang and is not used.
     """
-    known = {} if kind == "regression" else UNIT
+    known = KINDS[kind].known
     back = {new: old for old, new in known.items()}
     best, best_size = expr, size(expr)
     candidates = [expr.xreplace(known), canonicalise(expr, kind).xreplace(known)]

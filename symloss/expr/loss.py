@@ -14,10 +14,11 @@ from sympy import Expr, Integer, Max, Min, Pow, Rational, Symbol
 
 from symloss.errors import DomainError, ParseError
 from symloss.expr import canonical, printing
+from symloss.expr.kinds import DEFAULT_KIND, kind_of
 from symloss.expr.operators import BY_HEAD
 from symloss.expr.parser import check_numbers, parse_expression
 from symloss.expr.registry import Registry, default_registry
-from symloss.expr.symbols import COEFFICIENT_NAME, KINDS, RESERVED, C
+from symloss.expr.symbols import COEFFICIENT_NAME, RESERVED, C
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,12 +52,11 @@ class Loss:
     """
 
     expr: Expr
-    kind: str = "classification"
+    kind: str = DEFAULT_KIND
     coefficients: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise DomainError(f"unknown kind {self.kind!r}: expected one of {', '.join(KINDS)}")
+        kind_of(self.kind)
         names = sorted((s.name for s in self.expr.free_symbols if s.name not in RESERVED), key=_natural)
         missing = [name for name in names if name not in self.coefficients]
         if missing:
@@ -107,7 +107,7 @@ class Loss:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Loss):
             return NotImplemented
-        return self.kind == other.kind and self.canonical == other.canonical
+        return (self.kind, self.canonical) == (other.kind, other.canonical)
 
     def __hash__(self) -> int:
         return hash((self.kind, self.canonical))
@@ -116,7 +116,7 @@ class Loss:
         return printing.to_string(self.value_expr)
 
     def __repr__(self) -> str:
-        kind = "" if self.kind == "classification" else f", kind={self.kind!r}"
+        kind = f", kind={self.kind!r}" * (self.kind != DEFAULT_KIND)
         return f"parse({str(self)!r}{kind})"
 
     def _repr_latex_(self) -> str:
@@ -178,7 +178,7 @@ class Loss:
             raise ParseError(
                 "not a loss", expected='{"formula": str, "kind": str, "coefficients": {name: number}}'
             )
-        return parse(formula, kind=data.get("kind", "classification"), coefficients=coefficients)
+        return parse(formula, kind=data.get("kind", DEFAULT_KIND), coefficients=coefficients)
 
     def lambdify(self, backend: str = "numpy") -> Callable[..., Any]:
         """A plain function of `(y, p)`, elementwise; see `symloss.codegen.lambdify`."""
@@ -209,7 +209,7 @@ class Loss:
 
 def parse(
     text: str,
-    kind: str = "classification",
+    kind: str = DEFAULT_KIND,
     coefficients: Mapping[str, float] | None = None,
     registry: Registry | None = None,
 ) -> Loss:
@@ -232,8 +232,7 @@ def parse(
     >>> str(parse("a*abs(log(b*p))*y", coefficients={"a": 1, "b": 1.3}))
     'y*abs(log(1.3*p))'
     """
-    if kind not in KINDS:
-        raise DomainError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    kind_of(kind)
     values: dict[str, float] = {}
     for name, value in (coefficients or {}).items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

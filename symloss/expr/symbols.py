@@ -6,7 +6,7 @@ import re
 
 from sympy import Symbol
 
-__all__ = ["COEFFICIENT_NAME", "KINDS", "PI", "RESERVED", "UNIT", "C", "P", "W", "Y", "coefficient"]
+__all__ = ["COEFFICIENT_NAME", "PI", "RESERVED", "UNIT", "C", "P", "W", "Y", "coefficient"]
 
 Y = Symbol("y", real=True)
 """Target entry: one entry of the one-hot (or soft) label, or the regression target."""
@@ -28,7 +28,6 @@ UNIT = {
 """What is known of the entries of a classification or multilabel loss; a regression's are any real numbers."""
 
 RESERVED = {symbol.name: symbol for symbol in (Y, P, C, PI, W)}
-KINDS = ("classification", "multilabel", "regression")
 COEFFICIENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 

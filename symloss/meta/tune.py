@@ -173,7 +173,7 @@ def _shared_forward(
 ) -> list[Tensor]:
     """The hypergradients of all candidates in few passes: they share the start, so the first forward pass."""
     kind = task.kind
-    dense = Dense(scalar=kind == "regression")
+    dense = Dense(scalar=task.classes is None)
     step = task.settings.learning_rate * inner_factor(task.settings)
     decay = 1 - step * task.settings.weight_decay
     with torch.no_grad():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sympy import Expr, Integer, Rational, lambdify
 
 from symloss.errors import DomainError
-from symloss.expr import PI, C, Loss, P, W, Y, at_one, at_zero, elementary
+from symloss.expr import KINDS, PI, C, Loss, P, W, Y, at_one, at_zero, elementary
 
 __all__ = ["Curve", "entry", "entry_expr", "logit_gradient"]
 
@@ -63,7 +63,7 @@ def logit_gradient(loss: Loss, classes: int = 10) -> Curve:
     >>> logit_gradient(parse("-y*log(p)"))(np.array([0.25]))
     array([-0.75])
     """
-    if loss.kind != "classification":
+    if not KINDS[loss.kind].exclusive:
         raise DomainError(f"the softmax gradient is one of a classification loss, not of a {loss.kind} loss")
     target, other = entry(loss, 1, classes, derivative=True), entry(loss, 0, classes, derivative=True)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symloss.errors import DomainError
-from symloss.expr import Loss
+from symloss.expr import KINDS, Loss
 from symloss.report.curves import Array, Curve, entry, logit_gradient
 from symloss.report.style import BLACK, BLUE, COLOURS, GREY, VERMILION, figure, legend_outside, title
 
@@ -38,7 +38,7 @@ def plot_loss(loss: Loss, classes: int = 10) -> Figure:
     _check(classes)
     fig, axes = figure()
     ax = axes[0]
-    if loss.kind == "regression":
+    if not KINDS[loss.kind].probabilities:
         _over_residual(ax, loss, derivative=False)
         ax.set_ylabel("loss $M(y, p)$")
     else:
@@ -68,10 +68,10 @@ def plot_gradient(loss: Loss, classes: int = 10) -> Figure:
     _check(classes)
     fig, axes = figure()
     ax = axes[0]
-    if loss.kind == "regression":
+    if not KINDS[loss.kind].probabilities:
         _over_residual(ax, loss, derivative=True)
         ax.set_ylabel(r"influence $-\partial M / \partial p$")
-    elif loss.kind == "multilabel":
+    elif not KINDS[loss.kind].exclusive:
         for target, colour, style in ((1, BLUE, "-"), (0, VERMILION, "--")):
             gradient = _UNIT * (1 - _UNIT) * entry(loss, target, classes, derivative=True)(_UNIT)
             ax.plot(_UNIT, gradient, style, color=colour, lw=2, label=f"$y = {target}$")
@@ -102,7 +102,7 @@ def _check(classes: int) -> None:
 
 def _finish(fig: Figure, axes: list[Axes], loss: Loss, classes: int) -> Figure:
     title(fig, loss)
-    if loss.kind == "classification":
+    if KINDS[loss.kind].exclusive:
         axes[0].set_title(f"C = {classes} classes", fontsize=9, color=GREY, loc="right")
     legend_outside(fig, axes)
     return fig

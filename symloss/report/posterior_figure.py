@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from symloss.errors import DomainError
-from symloss.expr import Loss
+from symloss.expr import KINDS, Loss
 from symloss.report.curves import Array, entry
 from symloss.report.style import BLACK, BLUE, GREY, VERMILION, figure, legend_outside, title
 
@@ -37,7 +37,7 @@ def plot_posterior(loss: Loss, classes: int = 2) -> Figure:
     Raises:
         DomainError: for another kind or number of classes.
     """
-    if loss.kind != "classification":
+    if not KINDS[loss.kind].exclusive:
         raise DomainError(f"the posterior map is one of a classification loss, not of a {loss.kind} loss")
     if classes not in _FINE:
         raise DomainError(f"the posterior map is drawn for 2 or 3 classes, not for {classes}")

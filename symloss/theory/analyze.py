@@ -65,10 +65,10 @@ def analyze(loss: Loss, classes: int | None = None) -> Certificate:
     """
     if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 2):
         raise DomainError(f"classes is {classes!r}: expected an integer of at least 2")
-    if loss.kind == "regression":
-        return Certificate(loss, None, regression(loss))
-    if loss.kind == "multilabel":
-        return Certificate(loss, None, multilabel(loss))
+    return FINDINGS[loss.kind](loss, classes)
+
+
+def _of_classes(loss: Loss, classes: int | None) -> Certificate:
     budget = Budget()
     found = _classification(loss, SAMPLE if classes is None else classes, budget)
     if classes is None:
@@ -90,3 +90,11 @@ def _classification(loss: Loss, classes: int, budget: Budget) -> dict[str, Findi
     found["label_smoothing"] = budget.settle(label_smoothing, profile, found["attractor"])
     found["known_as"] = budget.settle(known_as, loss, classes)
     return {key: found[key] for key in CLASSIFICATION_KEYS}
+
+
+FINDINGS: dict[str, Callable[[Loss, int | None], Certificate]] = {
+    "classification": _of_classes,
+    "multilabel": lambda loss, classes: Certificate(loss, None, multilabel(loss)),
+    "regression": lambda loss, classes: Certificate(loss, None, regression(loss)),
+}
+"""What is found out about the losses of each kind."""

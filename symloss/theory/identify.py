@@ -10,7 +10,7 @@ import numpy as np
 from sympy import Expr, Integer, Poly, Rational, expand, oo, solve, sqrt
 
 from symloss.errors import SymlossError
-from symloss.expr import C, Loss, P, at_one, at_zero
+from symloss.expr import KINDS, C, Loss, P, at_one, at_zero
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.curve import Curve
 from symloss.theory.exact import number_sign, shorter
@@ -40,7 +40,7 @@ def known_as(loss: Loss, classes: int) -> Finding:
                 continue
             try:
                 found = _proof(loss, fit, classes)
-                if found is None and loss.kind != "regression":
+                if found is None and KINDS[loss.kind].probabilities:
                     solved = _solved(loss, fit, classes)
                     found = _proof(loss, solved, classes) if solved is not None else None
             except SymlossError as error:
@@ -67,7 +67,7 @@ def known_as(loss: Loss, classes: int) -> Finding:
 def _otherwise(loss: Loss, classes: int, problem: str) -> Finding | None:
     """The refutation of a loss by what its slopes do not show: it jumps, or its values depend on the target."""
     try:
-        if loss.kind == "regression":
+        if not KINDS[loss.kind].probabilities:
             residual = Residual.of(loss)
             if residual.witness is not None:
                 points = [[float(value) for value in point] for point in residual.witness]
@@ -78,7 +78,7 @@ def _otherwise(loss: Loss, classes: int, problem: str) -> Finding | None:
             curves = [residual.curve] if residual.invariant else []
         else:
             profile = Profile.of(loss, classes)
-            two = loss.kind == "classification" and classes == 2
+            two = KINDS[loss.kind].exclusive and classes == 2
             curves = [profile.spread] if two else [profile.m1, profile.m0]
     except SymlossError:
         return None
@@ -101,7 +101,7 @@ def _constants(loss: Loss, classes: int) -> list[Expr]:
     A kink leaves no trace in the slope at points beside it, so no fit finds its place.
     """
     numbers = loss.at_classes(classes).atoms(Rational)
-    if loss.kind == "regression":
+    if not KINDS[loss.kind].probabilities:
         residual = Residual.of(loss)
         parts = residual.curve.parts if residual.invariant else ()
     else:
@@ -122,7 +122,7 @@ def _proof(loss: Loss, fit: Fit, classes: int) -> Finding | None:
          for s in fit.entry.loss.expr.free_symbols if s.name in fit.entry.defaults}
     )  # fmt: skip
     other = Loss(named, loss.kind)
-    if loss.kind == "regression":
+    if not KINDS[loss.kind].probabilities:
         return _residual_proof(loss, other, fit)
     ours, theirs = Profile.of(loss, classes), Profile.of(other, classes)
 
@@ -140,7 +140,7 @@ def _proof(loss: Loss, fit: Fit, classes: int) -> Finding | None:
             return None
         lines.append(line)
     (slope, at_target), (other_slope, at_other) = lines
-    if loss.kind == "multilabel":
+    if not KINDS[loss.kind].exclusive:
         same = all(number_sign(d) == 0 for d in (slope, other_slope, at_target - at_other))
         return _named(fit, factor, shorter(at_target)) if same else None
     if number_sign(slope - other_slope) != 0:
@@ -150,7 +150,7 @@ def _proof(loss: Loss, fit: Fit, classes: int) -> Finding | None:
 
 def _curves(profile: Profile, resolver: Resolver) -> tuple[Expr, Expr]:
     """`M1` and `M0`; of two classes all in the first, as a function of `p_t`."""
-    if profile.loss.kind == "classification" and profile.classes == 2:
+    if KINDS[profile.loss.kind].exclusive and profile.classes == 2:
         return profile.target(resolver, P) + profile.other(resolver, 1 - P), Integer(0)
     return profile.target(resolver, P), profile.other(resolver, P)
 
@@ -181,7 +181,7 @@ def _solved(loss: Loss, fit: Fit, classes: int) -> Fit | None:
     if len(pieces) > 1:
         return None
     target, other = at_one(theirs).expr, at_zero(theirs).expr
-    if loss.kind == "classification" and classes == 2:
+    if KINDS[loss.kind].exclusive and classes == 2:
         target, other = target + other.subs(P, 1 - P), Integer(0)
     present, absent = pieces[0].exprs[0] - target, pieces[0].exprs[1] - other
     powers: list[Expr] = []

@@ -9,7 +9,7 @@ import numpy as np
 from sympy import Expr, Integer, Symbol, lambdify
 
 from symloss.errors import DomainError
-from symloss.expr import Loss, P
+from symloss.expr import KINDS, Loss, P
 from symloss.theory.certificate import Finding, proved
 from symloss.theory.exact import is_zero, number_sign, shorter
 from symloss.theory.interval import FloatArray
@@ -75,7 +75,7 @@ def posterior_map(loss: Loss, classes: int = 2) -> PosteriorMap:
     >>> posterior_map(parse("y*(1 - p**0.5)"), 3).formula
     'q**2'
     """
-    if loss.kind != "classification":
+    if not KINDS[loss.kind].exclusive:
         raise DomainError(f"the posterior map is one of a classification loss, not of a {loss.kind} loss")
     if classes < 2:
         raise DomainError(f"classes is {classes}: expected at least 2")

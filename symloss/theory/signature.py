@@ -14,7 +14,7 @@ import numpy as np
 from sympy import Abs, Expr, Function, Heaviside, Integer, Symbol, lambdify, sign
 
 from symloss.errors import DomainError
-from symloss.expr import C, Loss, P, Y, elementary
+from symloss.expr import KINDS, C, Loss, P, Y, elementary
 from symloss.theory.interval import FloatArray
 from symloss.zoo import entry
 
@@ -115,11 +115,11 @@ def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, .
             return np.full(p.shape, np.nan)
         return np.broadcast_to(result, p.shape).astype(np.float64)
 
-    if kind == "regression":
+    if not KINDS[kind].probabilities:
         y = np.concatenate([np.zeros(_LINE.size), np.full(_LINE.size, 1.37)])
         return at(y, y - np.concatenate([_LINE, _LINE]))
     one, zero = at(1.0, _UNIT), at(0.0, _UNIT)
-    if kind == "multilabel":
+    if not KINDS[kind].exclusive:
         weight = _UNIT * (1 - _UNIT)
         return np.concatenate([weight * one, weight * zero])
     if classes == 2:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sympy import Basic, Expr, IndexedBase, Integer, Sum, Symbol
 
 from symloss.errors import DomainError, SymlossError
-from symloss.expr import C, Loss, P, Y, at_one, at_zero, canonicalise
+from symloss.expr import KINDS, C, Loss, P, Y, at_one, at_zero, canonicalise
 from symloss.theory.attractor import attractor
 from symloss.theory.budget import Budget
 from symloss.theory.certificate import Finding
@@ -55,7 +55,7 @@ def sparsify(loss: Loss) -> Derivation:
     >>> sparsify(named("lsr")).result == named("sparse-lsr")
     True
     """
-    if loss.kind != "classification":
+    if not KINDS[loss.kind].exclusive:
         raise DomainError(f"only classification losses have a sparse form; this one is of kind {loss.kind}")
     m1, m0 = _branches(loss.expr)
     p_t, j = Symbol("p_t", positive=True), Symbol("j", integer=True, positive=True)

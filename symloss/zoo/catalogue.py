@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from symloss.errors import DomainError
-from symloss.expr import KINDS, Loss
+from symloss.expr import Loss, kind_of
 from symloss.zoo.entries import ENTRIES
 from symloss.zoo.named_loss import Entry
 
@@ -18,8 +18,8 @@ def names(kind: str | None = None) -> list[str]:
     >>> names("multilabel")
     ['bce', 'focal-bce']
     """
-    if kind is not None and kind not in KINDS:
-        raise DomainError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    if kind is not None:
+        kind_of(kind)
     return list(dict.fromkeys(entry.name for entry in ENTRIES if kind in (None, entry.kind)))
 
 

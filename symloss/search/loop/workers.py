@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from symloss.expr import Registry
+from symloss.expr import Registry, default_registry
 from symloss.runs import Executor
 from symloss.runs import executor as place_to_work
 from symloss.search.loop.candidate import Candidate
@@ -48,10 +48,15 @@ class Workers:
     """
 
     def __init__(
-        self, tasks: Sequence[Task], store: Store, place: Executor, chunk: int, registry: Registry
+        self,
+        tasks: Sequence[Task],
+        store: Store,
+        place: Executor,
+        chunk: int,
+        registry: Registry | None = None,
     ) -> None:
         self.tasks, self.store, self.place, self.chunk = tuple(tasks), store, place, chunk
-        self.registry = registry
+        self.registry = registry or default_registry()
 
     def ask(
         self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any] | None = None

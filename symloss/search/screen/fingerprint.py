@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from symloss.expr import Program
+from symloss.expr import KINDS, Program
 from symloss.expr.trees.evaluate import Array, slopes
 
 __all__ = ["fingerprint"]
@@ -49,12 +49,12 @@ def fingerprint(
     grid = _grid(kind, classes or 1)
     value, slope = slopes(program, grid.y, grid.p, edges, grid.symbols)
     with np.errstate(all="ignore"):
-        gradient = _in_outputs(kind, grid.p[1], slope[1])
+        gradient = KINDS[kind].link.pull(grid.p[1], slope[1])
         norm = float(np.sqrt(np.mean(gradient**2)))
         # What was descended since the reference is the gradient's integral: it tells apart losses whose
         # kinks lie between two points of the grid.
         descent = value[1] - value[0]
-        if kind == "classification":
+        if KINDS[kind].sums:
             descent = descent.sum(1)
     if not np.isfinite(norm):
         return "not finite: " + hashlib.sha256(repr((program.tokens, edges)).encode()).hexdigest()[:32]
@@ -78,7 +78,7 @@ class _Grid:
 @lru_cache(maxsize=64)
 def _grid(kind: str, classes: int) -> _Grid:
     draw = np.random.default_rng(20240117)
-    if kind == "regression":
+    if not KINDS[kind].probabilities:
         y = draw.normal(scale=1.5, size=4 * _POINTS)
         near = y + draw.normal(scale=0.5, size=y.size)
         p = np.where(np.arange(y.size) % 2, near, draw.normal(size=y.size))
@@ -88,7 +88,7 @@ def _grid(kind: str, classes: int) -> _Grid:
     # The target's probability from nearly 0 to nearly 1, the rest spread at random.
     target = 1 / (1 + np.exp(-np.linspace(-7, 7, _POINTS)))[:, None]
     y = np.eye(classes)[draw.integers(classes, size=_POINTS)]
-    if kind == "multilabel":
+    if not KINDS[kind].exclusive:
         y = (draw.random(y.shape) < 0.5).astype(float)
         p = np.stack([draw.permutation(target[:, 0]) for _ in range(classes)], axis=1)
         return _paired(y, np.full_like(p, 0.5), p, symbols)
@@ -99,9 +99,3 @@ def _grid(kind: str, classes: int) -> _Grid:
 
 def _paired(y: Array, reference: Array, p: Array, symbols: dict[str, Any]) -> _Grid:
     return _Grid(np.stack([y, y]), np.stack([reference, p]), symbols)
-
-
-def _in_outputs(kind: str, p: Array, slope: Array) -> Array:
-    if kind == "classification":
-        return np.asarray(p * (slope - (p * slope).sum(1, keepdims=True)))
-    return np.asarray(slope * p * (1 - p) if kind == "multilabel" else slope)

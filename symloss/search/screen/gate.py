@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from symloss.expr import Program
+from symloss.expr import KINDS, Kind, Program
 from symloss.expr.trees.evaluate import Array, slopes
 
 __all__ = ["GateVerdict", "gate"]
@@ -63,24 +63,27 @@ def gate(
     missing = [name for name in ("y", "p") if name not in program.tokens]
     if missing:
         return GateVerdict(False, f"does not use {missing[0]}")
-    if kind == "regression":
-        return _regression(program, edges)
-    return _classification(program, kind, classes or 2, edges)
+    if KINDS[kind].probabilities:
+        return _of_probabilities(program, KINDS[kind], classes or 2, edges)
+    return _of_numbers(program, edges)
 
 
 @lru_cache(maxsize=64)
-def _even_spread(kind: str, classes: int) -> tuple[Array, Array, float, int]:
+def _even_spread(kind: Kind, classes: int) -> tuple[Array, Array, float, int]:
     """`y` and `p` for target and others on the even spread, chance, and how many of them lie above it."""
-    chance = 0.5 if kind == "multilabel" else 1 / classes
+    chance = kind.null_epoch(classes)
+    assert chance is not None
     above = chance + (1 - chance) * np.array([0.0, 1e-3, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.9999])
-    others = (1 - above) / max(classes - 1, 1) if kind == "classification" else 1 - above
+    others = (1 - above) / max(classes - 1, 1) if kind.exclusive else 1 - above
     low = chance * np.array([0.001, 0.01, 0.1, 0.5])
     p = np.stack([np.concatenate([above, low]), np.concatenate([others, np.geomspace(0.01, 0.999, 4)])])
     y = np.array([[1.0], [0.0]]) * np.ones_like(p)
     return y, p, chance, above.size
 
 
-def _classification(program: Program, kind: str, classes: int, edges: Sequence[float] | None) -> GateVerdict:
+def _of_probabilities(
+    program: Program, kind: Kind, classes: int, edges: Sequence[float] | None
+) -> GateVerdict:
     y, p, chance, above = _even_spread(kind, classes)
     symbols = {"C": float(classes), "pi": chance, "w": 1.0}
     value, slope = slopes(program, y, p, edges, symbols)
@@ -94,9 +97,9 @@ def _classification(program: Program, kind: str, classes: int, edges: Sequence[f
     if abs(rise[0]) <= _FLAT * size:
         return GateVerdict(False, "no pull on the target at the start of training")
     sign = 1 if rise[0] < 0 else -1
-    if kind == "multilabel" and not (sign * target[0] < 0 < sign * other[0]):
+    if not kind.exclusive and not (sign * target[0] < 0 < sign * other[0]):
         return GateVerdict(False, "pulls labels that are on and off the same way at the start of training")
-    if kind == "classification" and sign * rise[1] >= 0:
+    if kind.exclusive and sign * rise[1] >= 0:
         return GateVerdict(False, "stops at chance: the attractor is at 1/C")
     return GateVerdict(True, sign=sign)
 
@@ -108,7 +111,7 @@ _OFFSETS = np.concatenate([_NEAR, _FAR])
 _Y = np.repeat(_TARGETS[:, None], _OFFSETS.size, axis=1)
 
 
-def _regression(program: Program, edges: Sequence[float] | None) -> GateVerdict:
+def _of_numbers(program: Program, edges: Sequence[float] | None) -> GateVerdict:
     value, slope = slopes(program, _Y, _Y + _OFFSETS, edges, {"C": 1.0, "pi": 1.0, "w": 1.0})
     problem = _degenerate(value, slope)
     if problem:
