@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from symloss.expr import Program
 from symloss.expr.trees import Weighted
 from symloss.runs import Executor
 from symloss.search.loop.candidate import Candidate
@@ -183,7 +182,9 @@ class Engine:
 
     def _outcome(self, entry: Evaluation) -> Outcome:
         loss, complexity = self._candidates[entry.number].weighted, entry.complexity or 0
-        return Outcome(entry.number, self.settings.grammar.program(entry.tokens), loss, entry.fitness, complexity)
+        return Outcome(
+            entry.number, self.settings.grammar.program(entry.tokens), loss, entry.fitness, complexity
+        )
 
     def _record(self, candidates: Sequence[Candidate]) -> None:
         """Candidates become evaluations, as far as their outcome is known, and the front is written anew."""

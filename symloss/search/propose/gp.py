@@ -93,7 +93,9 @@ def initial_loss(grammar: Grammar, rates: Rates, seed: int, wanted: Wanted = _an
     with isolated(seed):
         loss = None
         for _ in range(max(rates.attempts, 1)):
-            tree = _repair(grammar, Individual(gp.genHalfAndHalf(grammar.primitives, low, high), grammar.registry))
+            tree = _repair(
+                grammar, Individual(gp.genHalfAndHalf(grammar.primitives, low, high), grammar.registry)
+            )
             if rates.exponent and random.random() < rates.exponent:
                 tree = exponent(grammar, tree)
             drawn = tree.weighted
