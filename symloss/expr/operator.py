@@ -42,6 +42,8 @@ class Operator:
         parity: 1 for an even function, -1 for an odd one, else 0.
         degree: `d` where `f(c x) = c**d f(x)` for `c > 0`, else None.
         domain, range: the real arguments it takes, and the values it has there.
+        increasing: whether it strictly is, on all of its domain, and its value on floats is right to 13 digits: bounds
+            are then proved by its values at the ends of a stretch.
         zero: of a strictly increasing function the one argument at which it is 0, else None.
         code: how a language calls it, where that is not by its own name: a callable, or the source of a
             helper. A language without either gets the definition.
@@ -62,6 +64,7 @@ class Operator:
     degree: int | None = field(default=None, compare=False)
     domain: Set = field(default=S.Reals, compare=False)
     range: Set = field(default=S.Reals, compare=False)
+    increasing: bool = field(default=False, compare=False)
     zero: Expr | None = field(default=None, compare=False)
     code: Mapping[str, str] = field(default_factory=dict, compare=False)
     definition: tuple[tuple[str, ...], str] | None = None

@@ -235,25 +235,25 @@ _ROWS = (
         second=lambda xp, v, a: (2.0,),
     ),
     Operator(
-        "log", 1, log, head=log, domain=_POSITIVE, zero=S.One,
+        "log", 1, log, head=log, domain=_POSITIVE, zero=S.One, increasing=True,
         value=lambda xp, a: xp.log(a),
         first=lambda xp, v, a: (1 / a,),
         second=lambda xp, v, a: (-1 / (a * a),),
     ),
     Operator(
-        "exp", 1, exp, head=exp, range=_POSITIVE,
+        "exp", 1, exp, head=exp, range=_POSITIVE, increasing=True,
         value=lambda xp, a: xp.exp(a),
         first=lambda xp, v, a: (v,),
         second=lambda xp, v, a: (v,),
     ),
     Operator(
-        "sqrt", 1, sqrt, domain=_NONNEGATIVE, range=_NONNEGATIVE,
+        "sqrt", 1, sqrt, domain=_NONNEGATIVE, range=_NONNEGATIVE, increasing=True,
         value=lambda xp, a: xp.sqrt(a),
         first=lambda xp, v, a: (0.5 / v,),
         second=lambda xp, v, a: (-0.25 / v**3,),
     ),
     Operator(
-        "tanh", 1, tanh, head=tanh, parity=-1, range=Interval.open(-1, 1), zero=S.Zero,
+        "tanh", 1, tanh, head=tanh, parity=-1, range=Interval.open(-1, 1), zero=S.Zero, increasing=True,
         value=lambda xp, a: xp.tanh(a),
         first=lambda xp, v, a: (1 - v * v,),
         second=lambda xp, v, a: (-2 * v * (1 - v * v),),
@@ -271,7 +271,7 @@ _ROWS = (
         second=lambda xp, v, a: (-v,),
     ),
     Operator(
-        "sinh", 1, sinh, head=sinh, parity=-1, zero=S.Zero,
+        "sinh", 1, sinh, head=sinh, parity=-1, zero=S.Zero, increasing=True,
         value=lambda xp, a: xp.sinh(a),
         first=lambda xp, v, a: (xp.cosh(a),),
         second=lambda xp, v, a: (v,),
@@ -283,7 +283,7 @@ _ROWS = (
         second=lambda xp, v, a: (v,),
     ),
     Operator(
-        "sigmoid", 1, sigmoid, head=sigmoid, range=Interval.open(0, 1),
+        "sigmoid", 1, sigmoid, head=sigmoid, range=Interval.open(0, 1), increasing=True,
         code={
             "numpy": "def sigmoid(x):\n    return np.exp(-np.logaddexp(0, np.negative(x)))\n",
             "math": "def sigmoid(x):\n    return math.exp(min(x, 0.0)) / (1 + math.exp(-abs(x)))\n",
@@ -294,7 +294,7 @@ _ROWS = (
         second=lambda xp, v, a: (v * (1 - v) * (1 - 2 * v),),
     ),
     Operator(
-        "softplus", 1, softplus, head=softplus, range=_POSITIVE,
+        "softplus", 1, softplus, head=softplus, range=_POSITIVE, increasing=True,
         code={
             "torch": "def softplus(x):\n"
             '    """log(1 + exp(x)), exact at both ends."""\n'

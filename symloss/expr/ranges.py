@@ -31,12 +31,12 @@ from sympy import (
     log,
     sign,
     sin,
-    sinh,
-    tanh,
 )
 from sympy.polys.polyerrors import PolynomialError
 
-from symloss.expr.functions import GUARD, plog, psqrt, sigmoid, softplus
+from symloss.expr.functions import RealFunction
+from symloss.expr.operator import Operator
+from symloss.expr.operators import BY_HEAD, GUARD, plog, psqrt
 
 __all__ = ["Range", "range_of", "sign_inside"]
 
@@ -167,7 +167,10 @@ def range_of(expr: Expr, p: Range = _UNIT) -> Range:
 
     def of(node: Expr) -> Range:
         if node not in seen:
-            seen[node] = leaf(node) if not node.args else _step(node, [of(arg) for arg in node.args])
+            if isinstance(node, RealFunction) and node.func not in _RULES:
+                seen[node] = of(node.plain(node.args[0]))
+            else:
+                seen[node] = leaf(node) if not node.args else _step(node, [of(arg) for arg in node.args])
         return seen[node]
 
     def leaf(node: Expr) -> Range:
@@ -275,8 +278,13 @@ def _widened(function: Callable[[float], float], x: float, side: int) -> float:
     return value + side * abs(value) * _SLACK
 
 
-def _exp(x: Range) -> Range:
-    return x.increasing(math.exp, 0.0, _OO).meet(_POSITIVE)
+def _increasing(row: Operator) -> Callable[[Range], Range]:
+    low, high = float(row.range.inf), float(row.range.sup)
+    whole = Range(low, high, bool(row.range.left_open), bool(row.range.right_open))
+    return lambda x: x.increasing(row.evaluate, low, high).meet(whole)
+
+
+_exp = _increasing(BY_HEAD[exp])
 
 
 def _log(x: Range) -> Range:
@@ -309,30 +317,19 @@ def _cos(x: Range) -> Range:
     return Range(math.cos(x.high) - _SLACK, 1.0) if x.high <= 3.14 else Range(-1.0, 1.0)
 
 
-def _sigmoid(x: Range) -> Range:
-    return x.increasing(lambda v: 1 / (1 + math.exp(-v)) if v > -700 else 0.0, 0.0, 1.0).meet(_UNIT)
-
-
-def _softplus(x: Range) -> Range:
-    return x.increasing(lambda v: max(v, 0.0) + math.log1p(math.exp(-abs(v))), 0.0, _OO).meet(_POSITIVE)
-
-
 def _sign(x: Range) -> Range:
     return Range(-1.0, 1.0) if x.sign is None else Range(float(x.sign), float(x.sign))
 
 
-_RULES: dict[type, Callable[[Range], Range]] = {
+_RULES: dict[object, Callable[[Range], Range]] = {
+    head: _increasing(row) for head, row in BY_HEAD.items() if row.increasing
+} | {
     Abs: lambda x: x.absolute(),
     sign: _sign,
-    exp: _exp,
     log: _log,
     sin: _sin,
     cos: _cos,
-    tanh: lambda x: x.increasing(math.tanh, -1.0, 1.0).meet(Range(-1.0, 1.0, True, True)),
-    sinh: lambda x: x.increasing(math.sinh, -_OO, _OO),
     cosh: _cosh,
-    sigmoid: _sigmoid,
-    softplus: _softplus,
     plog: lambda x: _log(_guarded(x)),
     psqrt: lambda x: _power(_guarded(x), Rational(1, 2), Range(0.5, 0.5)),
 }

@@ -39,7 +39,8 @@ from sympy import (
 )
 from sympy.polys.polyerrors import PolynomialError
 
-from symloss.expr.functions import plog, psqrt, sigmoid, softplus
+from symloss.expr.functions import RealFunction
+from symloss.expr.operators import plog, psqrt, sigmoid, softplus
 from symloss.expr.ranges import sign_inside
 
 __all__ = ["Expansion", "Open", "Series", "Unreal", "is_nothing"]
@@ -222,6 +223,8 @@ class Expansion:
             return self._logarithm(expr, args[0])
         if isinstance(expr, Max | Min):
             return self._extremum(isinstance(expr, Max), args)
+        if isinstance(expr, RealFunction) and expr.func not in _RULES:
+            return self.of(expr.plain(expr.args[0]))
         return _RULES[expr.func](self, args[0])
 
     # Arithmetic.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 import symloss as sl
 from symloss.errors import DomainError, ParseError
-from symloss.expr import PRIMITIVES, P, UnknownLimit, at_one, at_zero, elementary
+from symloss.expr import OPERATORS, P, UnknownLimit, at_one, at_zero, elementary
 from tests.expr.reals import NotReal, value
 from tests.strategies import formulas
 
@@ -103,15 +103,15 @@ def disagreement(text: str) -> str:
 def calls(name: str) -> list[str]:
     """An operator around arguments that are singular at `y = 0`."""
     infix = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
-    if PRIMITIVES[name].arity == 1:
+    if OPERATORS[name].arity == 1:
         return [f"-({a})" if name == "neg" else f"{name}({a})" for a in ARGUMENTS]
     pairs = product(ARGUMENTS[:7], repeat=2)
     return [f"({a}){infix[name]}({b})" if name in infix else f"{name}({a}, {b})" for a, b in pairs]
 
 
-@pytest.mark.parametrize("name", PRIMITIVES)
+@pytest.mark.parametrize("name", OPERATORS)
 def test_every_operator_around_singular_arguments_agrees_with_its_values_near_zero(name: str) -> None:
-    around = AROUND if PRIMITIVES[name].arity == 1 else AROUND[:1]
+    around = AROUND if OPERATORS[name].arity == 1 else AROUND[:1]
     texts = [frame.format(call) for call in calls(name) for frame in around]
     wrong = {text: problem for text in texts if (problem := disagreement(text))}
     assert wrong == {}

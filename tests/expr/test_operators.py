@@ -160,10 +160,18 @@ def test_values_lie_in_the_range(name: str) -> None:
 
 def test_increasing_operators_vanish_where_they_say() -> None:
     for operator in (row for row in OPERATORS.values() if row.zero is not None):
+        assert operator.increasing
         at = float(operator.zero)
         assert operator.evaluate(at) == 0
         slopes = [operator.first(FLOATS, operator.evaluate(x), x)[0] for x in (at + 0.1, at + 1.0)]
         assert all(slope > 0 for slope in slopes)
+
+
+@pytest.mark.parametrize("name", [name for name, row in OPERATORS.items() if row.increasing])
+def test_increasing_operators_increase(name: str) -> None:
+    operator = OPERATORS[name]
+    values = [operator.evaluate(x) for (x,) in sorted(_points(operator)) if abs(x) < FAR]
+    assert all(a < b for a, b in itertools.pairwise(values))
 
 
 def test_a_node_is_one_operator() -> None:
