@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from symloss.codegen.arrays import TORCH
+from symloss.codegen.links import PREDICTIONS, count
 from symloss.codegen.schedule import Operation, Schedule
 from symloss.errors import CompileError
-from symloss.expr import OPERATORS, Operator, Program
+from symloss.expr import KINDS, OPERATORS, Operator, Program
 
 __all__ = ["Forest"]
 
@@ -58,9 +59,9 @@ class Forest:
         classes: int | None = None,
         priors: Sequence[Tensor | None] | None = None,
     ) -> None:
-        self._kind = kind
+        self._kind = KINDS[kind]
         self._priors = list(priors) if priors is not None else [None] * len(losses)
-        self._schedule = Schedule(losses, classes, binary=kind != "regression")
+        self._schedule = Schedule(losses, classes, binary=KINDS[kind].probabilities)
         self._table: _Table | None = None
         for tree, symbol in self._schedule.leaves:
             if symbol == "pi" and self._priors[tree] is None:
@@ -76,17 +77,15 @@ class Forest:
                 in front, of each.
             weights: what `w` stands for, `[B]` or `[n, B]`; 1 unless given.
         """
-        if self._kind == "classification":
+        if self._kind.exclusive:
             p, y = _softmax(outputs), F.one_hot(targets, outputs.shape[-1]).to(outputs.dtype)
         else:
-            p, y = outputs.sigmoid() if self._kind == "multilabel" else outputs, targets
+            p, y = PREDICTIONS[self._kind.link.name](outputs), targets
         if weights is not None and outputs.dim() > 2:
             weights = weights.unsqueeze(-1)
         g = self._slopes(p, y, weights)
-        g /= outputs.shape[1] if self._kind == "classification" else outputs[0].numel()
-        if self._kind == "classification":
-            return p * (g - (p * g).sum(-1, keepdim=True))
-        return g * p * (1 - p) if self._kind == "multilabel" else g
+        g /= count(self._kind, outputs[0])
+        return self._kind.link.pull(p, g)
 
     def _slopes(self, p: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
         """`dM/dp`, of the shape of `p`."""
