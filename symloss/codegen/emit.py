@@ -30,7 +30,7 @@ from symloss.codegen import nodes
 from symloss.codegen.dialects import DIALECTS, Dialect
 from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, Q_
 from symloss.errors import CompileError
-from symloss.expr import BY_HEAD, GUARD
+from symloss.expr import BY_HEAD, GUARD, log_cosh
 
 __all__ = ["Printed", "build", "print_function", "rounded"]
 
@@ -124,7 +124,7 @@ def rounded(expr: Expr) -> Expr:
 
 def _quickened(expr: Expr) -> Expr:
     """`log cosh x = |x| - log(1 + tanh |x|)`: the slope, `tanh x`, is shared."""
-    return expr.replace(nodes.log_cosh, lambda x: nodes.absolute(x) - nodes.log1p(nodes.absolute(tanh(x))))
+    return expr.replace(log_cosh, lambda x: nodes.absolute(x) - nodes.log1p(nodes.absolute(tanh(x))))
 
 
 class _Printer:

@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable
 from functools import reduce
 
-from sympy import Abs, Add, Expr, Function, Integer, Max, Min, exp, log, sign, sqrt, tanh
+from sympy import Abs, Add, Expr, Function, Integer, Max, Min, exp, log, sign, sqrt
 
-from symloss.expr import GUARD, plog, psqrt, sigmoid, softplus
+from symloss.expr import GUARD, log_cosh, plog, psqrt, sigmoid, softplus
 
 __all__ = [
-    "CALLED", "COMPILED", "LOG_GUARD", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p", "log_cosh",
+    "CALLED", "COMPILED", "LOG_GUARD", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p",
     "logistic",
     "maximum", "minimum", "outside", "plogarithm", "psquareroot", "signum", "softened", "step",
 ]  # fmt: skip
@@ -46,15 +46,6 @@ class log1p(_Real):
 
     def fdiff(self, argindex: int = 1) -> Expr:
         return 1 / (1 + self.args[0])
-
-
-class log_cosh(_Real):
-    """`log(cosh(x))`, where `cosh(x)` may be beyond every float."""
-
-    nargs = 1
-
-    def fdiff(self, argindex: int = 1) -> Expr:
-        return tanh(self.args[0])
 
 
 class absolute(_Real):
@@ -194,6 +185,7 @@ COMPILED: dict[type, Callable[..., Expr]] = {
     softplus: softened,
     Max: lambda *args: reduce(maximum, args),
     Min: lambda *args: reduce(minimum, args),
+    log_cosh: log_cosh,
 }
 """What stands for a formula's function while it is compiled; one that neither this table nor SymPy has is compiled
 by its definition."""

@@ -17,11 +17,10 @@ from symloss.codegen.nodes import (
     fenced,
     inverse,
     log1p,
-    log_cosh,
     outside,
     signum,
 )
-from symloss.expr import PI, P, RealFunction, W, Y, plog
+from symloss.expr import PI, P, RealFunction, W, Y, log_cosh, plog
 
 __all__ = [
     "ENTRY",

@@ -17,6 +17,7 @@ from sympy import Add, Expr, Mul, Pow, Symbol, cos, cosh, exp, log, sin, sinh, t
 from torch import Tensor
 
 from symloss.codegen import nodes
+from symloss.expr import log_cosh
 
 __all__ = ["SignedLog", "evaluate"]
 
@@ -151,7 +152,7 @@ def _function(func: type, x: SignedLog) -> SignedLog:
     if func is nodes.softened:
         value = x.value  # softplus(x) is exp(x) far below 0, where exp(x) itself may round to 0
         return SignedLog.exp_of(value).where(value < _SMALL, _through(torch.nn.functional.softplus, x))
-    if func is nodes.log_cosh:
+    if func is log_cosh:
         size = torch.exp(x.log)
         return SignedLog.of(size + torch.log1p(torch.exp(-2 * size)) - math.log(2))
     if func is cosh:

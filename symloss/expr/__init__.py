@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symloss.expr.canonical import agrees, canonicalise
-from symloss.expr.functions import RealFunction, elementary
+from symloss.expr.functions import RealFunction, elementary, log_cosh
 from symloss.expr.kinds import DEFAULT_KIND, KINDS, Kind, kind_of
 from symloss.expr.limit import HardValue, UnknownLimit, at_one, at_zero
 from symloss.expr.loss import Loss, parse
@@ -17,6 +17,6 @@ from symloss.expr.trees import Program
 __all__ = [
     "BY_HEAD", "DEFAULT_KIND", "GUARD", "KINDS", "OPERATORS", "PI", "C", "HardValue", "Kind", "Loss",
     "Operator", "P", "Program", "RealFunction", "Registry", "UnknownLimit", "W", "Y", "agrees", "apply_body",
-    "at_one", "at_zero", "canonicalise", "coefficient", "default_registry", "elementary", "kind_of", "parse",
+    "at_one", "at_zero", "canonicalise", "coefficient", "default_registry", "elementary", "kind_of", "log_cosh", "parse",
     "plog", "psqrt", "register_primitive", "sigmoid", "softplus", "to_latex", "to_string",
 ]  # fmt: skip

@@ -9,8 +9,9 @@ from symloss.expr import Loss, Program
 
 __all__ = ["Node", "formula_tree", "to_dot"]
 
-_BINARY = {ast.Add: "+", ast.Sub: "−", ast.Mult: "×", ast.Div: "÷", ast.Pow: "^"}
-_PROGRAM = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "^", "neg": "−"}
+_SIGNS = {"+": "+", "-": "−", "*": "×", "/": "÷", "**": "^"}
+"""How the grammar's signs are drawn."""
+_BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 _FLAT = ("+", "×")
 
 
@@ -43,12 +44,16 @@ children=()),))))
 
 def _program(program: Program, i: int) -> Node:
     token = program.tokens[i]
-    return Node(_PROGRAM.get(token, token), tuple(_program(program, child) for child in program.children(i)))
+    operator = program.registry.operators.get(token)
+    return Node(
+        _SIGNS[operator.symbol] if operator and operator.symbol else token,
+        tuple(_program(program, child) for child in program.children(i)),
+    )
 
 
 def _syntax(node: ast.expr) -> Node:
     if isinstance(node, ast.BinOp):
-        label = _BINARY[type(node.op)]
+        label = _SIGNS[_BINARY[type(node.op)]]
         children: list[Node] = []
         for side in (_syntax(node.left), _syntax(node.right)):
             # a + b + c is one sum of three, as a reader sees it.

@@ -11,27 +11,17 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from sympy import Add, Expr, Function, Mul, Pow, Rational, Symbol, cosh, exp, log, tanh
+from sympy import Add, Expr, Mul, Pow, Rational, Symbol, exp
 
 from symloss.errors import DomainError
-from symloss.expr import BY_HEAD
+from symloss.expr import BY_HEAD, log_cosh
 from symloss.theory.interval import Interval
 
-__all__ = ["enclose", "enclose_number", "enclose_sharply", "is_smooth", "log_cosh"]
+__all__ = ["enclose", "enclose_number", "enclose_sharply", "is_smooth"]
 
 _ZERO, _ONE = Interval.of(0), Interval.of(1)
 Pair = tuple[Interval, Interval | None]
 """A value and its derivative; None is a derivative that vanishes identically."""
-
-
-class log_cosh(Function):
-    """`log(cosh(x))` as one function: it grows no faster than `|x|`, while `cosh` alone overflows."""
-
-    def fdiff(self, argindex: int = 1) -> Expr:
-        return tanh(self.args[0])
-
-    def _eval_evalf(self, prec: int) -> Expr:
-        return log(cosh(self.args[0]))._eval_evalf(prec)
 
 
 def enclose(expr: Expr, variable: Symbol, box: Interval) -> tuple[Interval, Interval]:

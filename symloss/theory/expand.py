@@ -9,8 +9,8 @@ from fractions import Fraction
 import numpy as np
 from sympy import Add, Expr, Mul, Pow, Rational, Symbol, cos, cosh, exp, log, sin, sinh, tanh
 
-from symloss.expr import sigmoid, softplus
-from symloss.theory.enclose import enclose_number, log_cosh
+from symloss.expr import log_cosh, sigmoid, softplus
+from symloss.theory.enclose import enclose_number
 from symloss.theory.interval import Interval
 from symloss.theory.tail import Num, Tail, TailError, bounds_of, magnitude, multiply, num_add
 

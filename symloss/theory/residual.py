@@ -30,9 +30,8 @@ from sympy import (
 )
 
 from symloss.errors import SymlossError
-from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary
+from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary, log_cosh
 from symloss.theory.curve import Curve
-from symloss.theory.enclose import log_cosh
 from symloss.theory.interval import FloatArray
 from symloss.theory.pieces import Undecided, Undefined
 

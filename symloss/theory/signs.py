@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 from sympy import Add, Expr, Mul, Pow, Rational, Symbol
 
-from symloss.expr import BY_HEAD
-from symloss.theory.enclose import enclose, enclose_number, enclose_sharply, log_cosh
+from symloss.expr import BY_HEAD, log_cosh
+from symloss.theory.enclose import enclose, enclose_number, enclose_sharply
 from symloss.theory.exact import closed_root, is_zero, number_sign, tidy
 from symloss.theory.expand import expand_at
 from symloss.theory.interval import FloatArray, Interval
