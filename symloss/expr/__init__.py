@@ -17,6 +17,6 @@ from symloss.expr.trees import Program
 __all__ = [
     "BY_HEAD", "DEFAULT_KIND", "GUARD", "KINDS", "OPERATORS", "PI", "C", "HardValue", "Kind", "Loss",
     "Operator", "P", "Program", "RealFunction", "Registry", "UnknownLimit", "W", "Y", "agrees", "apply_body",
-    "at_one", "at_zero", "canonicalise", "coefficient", "default_registry", "elementary", "kind_of", "log_cosh", "parse",
-    "plog", "psqrt", "register_primitive", "sigmoid", "softplus", "to_latex", "to_string",
+    "at_one", "at_zero", "canonicalise", "coefficient", "default_registry", "elementary", "kind_of", "log_cosh",
+    "parse", "plog", "psqrt", "register_primitive", "sigmoid", "softplus", "to_latex", "to_string",
 ]  # fmt: skip

@@ -59,8 +59,10 @@ class RealFunction(Function):
 
 
 class log_cosh(RealFunction):
-    """`log(cosh(x))` in one: it grows no faster than `|x|`, while `cosh` alone overflows. No formula is written with it;
-    theory and codegen put it in."""
+    """`log(cosh(x))` in one: it grows no faster than `|x|`, while `cosh` alone overflows.
+
+    No formula is written with it; theory and codegen put it in.
+    """
 
     at_infinities = (S.Infinity, S.Infinity, S.Infinity)
 

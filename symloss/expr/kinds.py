@@ -74,6 +74,11 @@ class Kind:
         """Whether the entries of an instance are classes, of which one is right: their `p` add up to 1."""
         return self.link is SOFTMAX
 
+    @property
+    def independent(self) -> bool:
+        """Whether every entry of an instance is a label of its own, on or off."""
+        return self.probabilities and not self.exclusive
+
     def null_epoch(self, classes: int | None) -> float | None:
         """`p` before anything is learned, where the outputs are all alike; None where that says nothing."""
         if self.exclusive:

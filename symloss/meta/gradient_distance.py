@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symloss.expr import Program
+from symloss.expr import KINDS, Program
 from symloss.expr.trees import Weighted
 from symloss.expr.trees.evaluate import slopes
 from symloss.runs import derive
@@ -70,7 +70,7 @@ class Points:
             blocks, n, _ = self.pull.shape
             pulled = slope.reshape(-1, blocks, n).transpose(1, 0, 2) @ self.pull.transpose(0, 2, 1)
             return np.asarray(pulled.transpose(1, 0, 2).reshape(slope.shape))
-        return slope * self.p * (1 - self.p) if self.kind == "multilabel" else slope
+        return np.asarray(KINDS[self.kind].link.pull(self.p, slope))
 
 
 @lru_cache(maxsize=16)
@@ -84,11 +84,11 @@ def fixed_points(kind: str, classes: int = 10) -> Points:
     ((128,), (288,))
     """
     draw = np.random.default_rng(20240117)
-    if kind == "regression":
+    if not KINDS[kind].probabilities:
         y = draw.normal(size=POINTS)
         errors = draw.permutation(np.linspace(-1, 1, POINTS)) * np.abs(draw.normal(scale=1.7, size=POINTS))
         return Points(kind, y, y + errors, {"C": 1.0, "pi": 1.0, "w": 1.0})
-    if kind == "multilabel":
+    if KINDS[kind].independent:
         y = (np.arange(POINTS) % 2).astype(float)
         p = 1 / (1 + np.exp(-draw.permutation(np.linspace(-5, 5, POINTS))))
         return Points(kind, y, p, {"C": float(classes), "pi": 0.5, "w": 1.0})

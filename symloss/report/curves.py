@@ -30,7 +30,7 @@ def entry_expr(loss: Loss, target: float, classes: int = 10) -> Expr:
     -log(p)
     """
     expr = loss.value_expr.xreplace({C: Integer(classes), PI: Rational(1, classes), W: Integer(1)})
-    if target in (0, 1) and loss.kind != "regression":
+    if target in (0, 1) and KINDS[loss.kind].probabilities:
         return (at_zero if target == 0 else at_one)(expr).expr
     return expr.subs(Y, Rational(str(target)))
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from torch import Tensor
 
+from symloss.expr import KINDS
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.parts import class_shares
 from symloss.tasks.data.pool import Pool
 from symloss.tasks.supervised import SupervisedTask
 from symloss.tasks.train.augment import Augmentation
-from symloss.tasks.train.metrics import DEFAULT_METRIC, AnyMetric, get_metric
+from symloss.tasks.train.metrics import AnyMetric, get_metric
 from symloss.tasks.train.models import ModelFactory, architecture
 from symloss.tasks.train.settings import TrainingSettings
 
@@ -52,7 +53,7 @@ def assemble(
     task = SupervisedTask(
         name=data.name,
         kind=data.kind,
-        measure=get_metric(DEFAULT_METRIC[data.kind] if metric is None else metric, data.kind),
+        measure=get_metric(KINDS[data.kind].metric if metric is None else metric, data.kind),
         train=train,
         val=val,
         _test=test,

@@ -14,13 +14,13 @@ from symloss.expr import KINDS
 from symloss.tasks.assemble import assemble
 from symloss.tasks.black_box import BlackBoxTask, TrainEval, reported
 from symloss.tasks.catalogue import lasting_name, read_task
-from symloss.tasks.data.arrays import read_arrays
+from symloss.tasks.data.arrays import read_arrays, task_kind
 from symloss.tasks.data.loaders import read_loaders
 from symloss.tasks.data.parts import class_shares
 from symloss.tasks.supervised import SupervisedTask
 from symloss.tasks.task import Task
 from symloss.tasks.train.augment import Augmentation
-from symloss.tasks.train.metrics import DEFAULT_METRIC, AnyMetric, get_metric, greater_by_name
+from symloss.tasks.train.metrics import AnyMetric, get_metric, greater_by_name
 from symloss.tasks.train.models import ModelFactory, architecture
 from symloss.tasks.train.settings import TrainingSettings
 
@@ -280,7 +280,7 @@ def from_loaders(
     if loaded.scale:
         notes.append("targets standardised by the training part: errors are in its standard deviations")
     first, second, third = loaded.parts
-    measure = get_metric(DEFAULT_METRIC[kind] if metric is None else metric, kind)
+    measure = get_metric(KINDS[kind].metric if metric is None else metric, kind)
     task = SupervisedTask(
         name=name,
         kind=kind,
@@ -337,8 +337,7 @@ def from_function(
     >>> task.score(task.base_loss(), seed=0)
     {'metric': 0.5}
     """
-    if kind not in KINDS:
-        raise TaskError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
+    like = task_kind(kind)
     if not callable(train_eval):
         raise TaskError(f"train_eval is a {type(train_eval).__name__}: expected (loss, seed, budget) -> dict")
     if time_limit is not None and not time_limit > 0:
@@ -346,13 +345,13 @@ def from_function(
     better = greater_by_name(metric) if greater_is_better is None else greater_is_better
     where = f"{getattr(train_eval, '__module__', '?')}:{getattr(train_eval, '__qualname__', '?')}"
     notes = ["trained by a function of the user: no gradients through training, no tuning of coefficients"]
-    if kind != "regression" and classes is None:
+    if like.probabilities and classes is None:
         notes.append("number of classes not given: 2 assumed")
     return BlackBoxTask(
         name=name or str(getattr(train_eval, "__name__", "function")),
         kind=kind,
         measure=reported(metric, better),
-        classes=None if kind == "regression" else classes or 2,
+        classes=(classes or 2) if like.probabilities else None,
         settings=settings or TrainingSettings(),
         facts={"source": where, "notes": notes, "origin": None},
         train_eval=train_eval,

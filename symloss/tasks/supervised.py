@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from symloss.errors import TaskError
-from symloss.expr import Loss
+from symloss.expr import KINDS, Loss
 from symloss.runs import derive
 from symloss.tasks.data.parts import Split, class_shares, digest
 from symloss.tasks.data.pool import Pool
@@ -109,7 +109,7 @@ class SupervisedTask(Task):
         """
         with seeded(seed):
             model = self.factory()
-        if self.kind == "regression":
+        if not KINDS[self.kind].probabilities:
             model = nn.Sequential(model, nn.Flatten(0))
         return model.to(self.device)
 
@@ -303,7 +303,7 @@ class SupervisedTask(Task):
             )
         changed = replace(self, factory=model)
         shape = output_shape(changed.build_model(0), self.train.X[:2])
-        expected = (2,) if self.kind == "regression" else (2, self.classes)
+        expected = (2, self.classes) if KINDS[self.kind].probabilities else (2,)
         if shape != expected:
             raise TaskError(f"the model's outputs for two instances have shape {shape}: expected {expected}")
         return changed

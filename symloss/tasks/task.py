@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from symloss.errors import TaskError
-from symloss.expr import Loss, parse
+from symloss.expr import KINDS, Loss, parse
 from symloss.runs import derive
 from symloss.tasks.train.loop import InstanceLoss
 from symloss.tasks.train.metrics import AnyMetric, Metric
-from symloss.tasks.train.objectives import BASE_LOSSES
 from symloss.tasks.train.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ class Task(ABC):
 
     def base_loss(self) -> Loss:
         """The ordinary loss of this kind: cross-entropy, binary cross-entropy or squared error."""
-        return parse(BASE_LOSSES[self.kind], kind=self.kind)
+        return parse(KINDS[self.kind].ordinary, kind=self.kind)
 
     def with_settings(self, **changes: Any) -> Self:
         """The same task with some training settings changed.

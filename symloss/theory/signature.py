@@ -86,7 +86,7 @@ def distance(loss: Loss, other: Loss, classes: int = 10) -> float:
     >>> distance(parse("-y*log(p)"), parse("1 - 3*y*log(p)")) < 1e-12
     True
     """
-    if loss.kind != other.kind:
+    if KINDS[loss.kind] is not KINDS[other.kind]:
         raise DomainError(
             f"a {loss.kind} loss and a {other.kind} loss cannot be compared: give two of one kind"
         )

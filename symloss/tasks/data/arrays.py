@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from symloss.errors import TaskError
-from symloss.expr import KINDS
+from symloss.errors import DomainError, TaskError
+from symloss.expr import Kind, kind_of
 from symloss.tasks.data.dataset import DataSet, Numbers
 from symloss.tasks.data.labels import encode_labels, missing_rows, without_target
 
-__all__ = ["encode_targets", "read_arrays"]
+__all__ = ["encode_targets", "read_arrays", "task_kind"]
 
 
 def read_arrays(
@@ -52,6 +52,18 @@ def read_arrays(
     )
 
 
+def task_kind(name: str) -> Kind:
+    """The kind of loss that a task is for.
+
+    Raises:
+        TaskError: where there is none of that name.
+    """
+    try:
+        return kind_of(name)
+    except DomainError as error:
+        raise TaskError(str(error)) from None
+
+
 def encode_targets(targets: NDArray[Any], kind: str) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Targets as the kind of task wants them, and the names of the classes.
 
@@ -61,15 +73,14 @@ def encode_targets(targets: NDArray[Any], kind: str) -> tuple[NDArray[Any], tupl
     >>> encode_targets(np.array(["b", "a", "b"]), "classification")
     (array([1, 0, 1]), ('a', 'b'))
     """
-    if kind not in KINDS:
-        raise TaskError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
-    if targets.ndim == 2 and targets.shape[1] == 1 and kind != "multilabel":
+    like = task_kind(kind)
+    if targets.ndim == 2 and targets.shape[1] == 1 and not like.independent:
         targets = targets[:, 0]
-    wanted = 2 if kind == "multilabel" else 1
+    wanted = 2 if like.independent else 1
     if targets.ndim != wanted:
-        shape = "[N, K] of 0 and 1" if kind == "multilabel" else "[N]"
+        shape = "[N, K] of 0 and 1" if like.independent else "[N]"
         raise TaskError(f"y has shape {targets.shape}: {kind} expects {shape}")
-    if kind == "classification":
+    if like.exclusive:
         if targets.dtype.kind == "f" and not np.isfinite(targets).all():
             raise TaskError("y has values that are not finite: every row needs a label")
         index, names = encode_labels(targets)
@@ -84,7 +95,7 @@ def encode_targets(targets: NDArray[Any], kind: str) -> tuple[NDArray[Any], tupl
         raise TaskError(f"y is {targets.dtype}: {kind} expects numbers") from None
     if not np.isfinite(numbers).all():
         raise TaskError("y has values that are not finite: leave those rows out")
-    if kind == "multilabel":
+    if like.independent:
         if not np.isin(numbers, (0.0, 1.0)).all():
             raise TaskError("y has entries other than 0 and 1: multilabel expects 0/1 labels [N, K]")
         return numbers.astype(np.float32), tuple(str(label) for label in range(numbers.shape[1]))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from symloss.errors import TaskError
+from symloss.expr import KINDS
 from symloss.tasks.data.arrays import encode_targets
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.folders import data_folder
@@ -96,7 +97,7 @@ def _read(path: Path, name: str) -> DataSet:
     kind = "regression" if types.get(outputs[0], "").startswith("real") else "classification"
     labels = [cell.strip() for cell in cells[outputs[0]]]
     try:
-        raw = np.array(labels, dtype=np.float64 if kind == "regression" else np.str_)
+        raw = np.array(labels, dtype=np.str_ if KINDS[kind].probabilities else np.float64)
     except ValueError:
         raise TaskError(f"{path}: expected numbers in the output {outputs[0]!r}") from None
     targets, class_names = encode_targets(raw, kind)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symloss.expr import KINDS
+
 __all__ = ["Split", "class_shares", "digest"]
 
 
@@ -48,10 +50,10 @@ def digest(kind: str, parts: Iterable[Split]) -> str:
 
 def class_shares(kind: str, labels: Tensor, classes: int | None) -> Tensor | None:
     """Share of each class, or of each label's ones, `[C]`, in (0, 1); None for regression."""
-    if kind == "regression":
+    if not KINDS[kind].probabilities:
         return None
     size = len(labels)
-    if kind == "multilabel":
+    if KINDS[kind].independent:
         ones = labels.sum(0)
         # A share of 0 or 1 has no finite logarithm or log-odds.
         return (ones + 1) / (size + 2) if bool(((ones == 0) | (ones == size)).any()) else ones / size

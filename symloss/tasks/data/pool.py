@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
+from symloss.expr import KINDS
 from symloss.runs import generator
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
@@ -75,7 +76,7 @@ class Pool:
         if seed < 0:
             raise TaskError(f"seed {seed}: expected an integer of at least 0")
         check_modifiers(data.kind, label_noise, imbalance, outliers)
-        if target_scale is not None and data.kind != "regression":
+        if target_scale is not None and KINDS[data.kind].probabilities:
             raise TaskError(
                 f"target scale {target_scale!r} is for regression, this task is {data.kind}: leave it out"
             )
@@ -124,7 +125,7 @@ class Pool:
         """
         rows = np.sort(np.concatenate([self.train, self.val]))
         labels = (
-            self.targets[rows] if self.data.kind == "classification" else np.zeros(rows.size, dtype=np.int64)
+            self.targets[rows] if KINDS[self.data.kind].exclusive else np.zeros(rows.size, dtype=np.int64)
         )
         groups = None if self.data.groups is None else self.data.groups[rows]
         train, val = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
@@ -137,7 +138,7 @@ class Pool:
         """
         inputs, notes = self.data.features.prepare(train)
         targets, scale = self.targets, None
-        if self.data.kind == "regression":
+        if not KINDS[self.data.kind].probabilities:
             # scikit-learn takes a second to import: only when there are data.
             from symloss.tasks.data.scaling import scale_targets
 
@@ -164,9 +165,10 @@ def _unit(scale: dict[str, Any]) -> float:
 
 
 def _classes(data: DataSet) -> int | None:
-    if data.kind == "regression":
+    kind = KINDS[data.kind]
+    if not kind.probabilities:
         return None
-    return int(data.targets.shape[1]) if data.kind == "multilabel" else len(data.class_names)
+    return int(data.targets.shape[1]) if kind.independent else len(data.class_names)
 
 
 def _spread(targets: NDArray[np.float64]) -> float:
@@ -176,7 +178,7 @@ def _spread(targets: NDArray[np.float64]) -> float:
 
 
 def _parts(data: DataSet, seed: int) -> tuple[Indices, Indices, Indices]:
-    labels = data.targets if data.kind == "classification" else None
+    labels = data.targets if KINDS[data.kind].exclusive else None
     if data.test is None:
         return split_indices(len(data.features), seed, labels=labels, groups=data.groups)
     rest = np.setdiff1d(np.arange(len(data.features)), data.test)

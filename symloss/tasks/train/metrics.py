@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +15,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from symloss.errors import TaskError
+from symloss.expr import KINDS
 from symloss.tasks.names import suggestion
 
 __all__ = [
-    "DEFAULT_METRIC", "METRICS", "AnyMetric", "Metric", "check_defined", "get_metric",
+    "METRICS", "AnyMetric", "Metric", "check_defined", "get_metric",
     "greater_by_name", "metric_names",
 ]  # fmt: skip
 
 CLASSES = ("classification",)
 LABELS = ("classification", "multilabel")
 NUMBERS = ("regression",)
-DEFAULT_METRIC = {"classification": "accuracy", "multilabel": "macro-f1", "regression": "mse"}
+
+
+def suits(kinds: Sequence[str], kind: str | None) -> bool:
+    """Whether what is made for some kinds serves another: one whose outputs mean the same does.
+
+    >>> suits(NUMBERS, "regression"), suits(NUMBERS, "multilabel")
+    (True, False)
+    """
+    return kind is None or any(KINDS[known].link == KINDS[kind].link for known in kinds)
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Metric:
     name: str
     function: Callable[[Tensor, Tensor], float]
     greater_is_better: bool
-    kinds: tuple[str, ...] = ("classification", "multilabel", "regression")
+    kinds: tuple[str, ...] = tuple(KINDS)
     description: str = ""
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> float:
@@ -55,6 +64,10 @@ class Metric:
         if not bool(torch.isfinite(outputs).all()):
             return math.nan
         return float(self.function(outputs, targets))
+
+    def suits(self, kind: str | None) -> bool:
+        """Whether it is defined for a kind of task, or None for any: outputs and targets are those of its kinds."""
+        return suits(self.kinds, kind)
 
     def fitness(self, value: float) -> float:
         """The value as a search minimises it: lower is better, not a number is worst."""
@@ -227,7 +240,7 @@ def metric_names(kind: str | None = None) -> list[str]:
     >>> metric_names("regression")
     ['mse', 'mae', 'r2', 'pinball']
     """
-    return [name for name, metric in METRICS.items() if kind is None or kind in metric.kinds]
+    return [name for name, metric in METRICS.items() if metric.suits(kind)]
 
 
 def get_metric(
@@ -257,7 +270,7 @@ def get_metric(
         found = Metric(name, metric, bool(getattr(metric, "greater_is_better", greater_is_better)))
     else:
         found = _by_name(metric, kind)
-    if kind is not None and kind not in found.kinds:
+    if kind is not None and not found.suits(kind):
         raise TaskError(
             f"metric {found.name} is not for {kind}: expected one of {', '.join(metric_names(kind))}"
         )
@@ -299,7 +312,7 @@ def _by_name(name: str, kind: str | None) -> Metric:
     for known, sign in ((scorer, 1.0), (f"neg_{scorer}", -1.0)):
         if known in score_names():
             return Metric(scorer, Score(known, sign), sign > 0, score_kinds(known), "of scikit-learn")
-    names = [*metric_names(kind), *(known for known in score_names() if kind in (None, *score_kinds(known)))]
+    names = [*metric_names(kind), *(known for known in score_names() if suits(score_kinds(known), kind))]
     near = difflib.get_close_matches(str(name).lower(), names, n=1)
     said = (
         suggestion(near[0], near)
