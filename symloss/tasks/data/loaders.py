@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from symloss.errors import TaskError
-from symloss.expr import KINDS
-from symloss.tasks.data.arrays import encode_targets
+from symloss.tasks.data.arrays import encode_targets, task_kind
 from symloss.tasks.data.parts import Split
 from symloss.tasks.train.loop import seeded
 
@@ -87,7 +86,8 @@ def _targets(
     parts: list[Tensor], kind: str, classes: int | None
 ) -> tuple[list[Tensor], int | None, dict[str, float] | None]:
     """Targets as the kind wants them, the number of classes, and the scale of a regression."""
-    if KINDS[kind].exclusive:
+    like = task_kind(kind)
+    if like.exclusive:
         together = torch.cat(parts)
         if together.ndim != 1 or together.is_floating_point() or bool((together < 0).any()):
             got = f"{together.dtype} of shape {tuple(together.shape)}"
@@ -96,14 +96,14 @@ def _targets(
         if classes is not None and count > classes:
             raise TaskError(f"a target is {count - 1}: expected class indices below classes={classes}")
         return [part.long() for part in parts], max(2, classes or count), None
-    if not KINDS[kind].probabilities:
+    if not like.probabilities:
         parts = [part.squeeze(1) if part.ndim == 2 and part.shape[1] == 1 else part for part in parts]
     if len({part.shape[1:] for part in parts}) > 1:
         raise TaskError("the loaders give targets of different shapes: expected the same in each")
     sizes = [len(part) for part in parts]
     encoded, _ = encode_targets(torch.cat(parts).cpu().numpy(), kind)
     numbers = torch.from_numpy(encoded.astype(np.float32))
-    if KINDS[kind].independent:
+    if like.independent:
         return list(numbers.split(sizes)), numbers.shape[1], None
     mean, spread = encoded[: sizes[0]].mean(), encoded[: sizes[0]].std()
     if spread == 0:
