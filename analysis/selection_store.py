@@ -45,7 +45,7 @@ def _fashion(seed: int) -> SupervisedTask:
     order = torch.randperm(len(task.train), generator=torch.Generator().manual_seed(seed))
     rows, held = order[:2000], order[2000:3000]
     train, val = (Split(task.train.X[part], task.train.y[part]) for part in (rows, held))
-    return replace(task, train=train, val=val)
+    return replace(task, train=train, val=val, pool=None)
 
 
 TASKS: dict[str, tuple[int, Callable[[int], SupervisedTask]]] = {

@@ -17,7 +17,7 @@ from symloss.search.loop.workers import place_for
 from symloss.search.prepare import prepare
 from symloss.search.record.codec import baseline_record
 from symloss.search.record.result import Baseline, Result
-from symloss.search.schedules import TRIALS, best_settings, curve, fitness, rates, tuned_settings
+from symloss.search.schedules import TRIALS, best_settings, curve, fitness, rates, stops, tuned_settings
 from symloss.search.settings import SearchSettings
 from symloss.tasks import Task, TrainingSettings
 from symloss.zoo import named, names
@@ -105,7 +105,10 @@ def _alone(function: Callable[[Task, Job], Any], task: Task, job: Job) -> Any:
 
 def _curve(task: Task, job: Job) -> list[float]:
     loss, rate, seed = job
-    return curve(task, loss, seed, rate)
+    try:
+        return curve(task, loss, seed, rate)
+    except SymlossError:  # a trainer of the user's that fails, or takes too long, with this loss
+        return [math.inf] * len(stops(task))
 
 
 def _validated(task: Task, job: Job) -> float:
@@ -119,7 +122,10 @@ def _validated(task: Task, job: Job) -> float:
 def _measured(task: Task, job: Job) -> tuple[float, float]:
     """Validation and test metric, of one and the same model."""
     loss, settings, seed = job
-    return task.score_parts(loss, seed=seed, settings=settings)
+    try:
+        return task.score_parts(loss, seed=seed, settings=settings)
+    except SymlossError:
+        return math.nan, math.nan
 
 
 @dataclass(frozen=True)

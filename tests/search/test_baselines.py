@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from symloss import search
 from symloss.errors import SymlossError
@@ -93,3 +94,21 @@ def test_no_front_no_baselines() -> None:
             search.baselines(task, result)
     with pytest.raises(SymlossError, match="no seeds: expected at least one"):
         search.baselines(task, result, seeds=[])
+
+
+def test_a_trainer_that_fails_with_the_ordinary_loss_is_compared_all_the_same(tmp_path: Path) -> None:
+    def trainer(loss: Any, seed: int, budget: int) -> dict[str, float]:
+        value = float(loss(torch.tensor([3.0]), torch.tensor([0.0])))
+        if value > 5:
+            raise ValueError("too steep")
+        return {"metric": value, "test": value}
+
+    task = Task.from_function(trainer, kind="regression").with_settings(steps=2)
+    result = search.discover(task, out=tmp_path / "run", **{**SMALL, "population": 6})
+    rows = {row.name: row for row in search.baselines(task, result, seeds=2)}
+    assert math.isnan(rows["mse tuned"].test)
+    assert math.isfinite(rows["discovered"].test)
+    assert rows["discovered"].p_value is None
+    kept = {row.name: row for row in search.open_run(tmp_path / "run").baselines}
+    assert math.isnan(kept["mse tuned"].test)
+    assert kept["discovered"] == rows["discovered"]
