@@ -15,12 +15,12 @@ from sympy import Expr, I, Integer, Pow, Rational, log, nan, oo, zoo
 
 from symloss.errors import DomainError
 from symloss.expr.ranges import sign_inside
-from symloss.expr.series import Expansion, Open, Unreal, is_nothing
+from symloss.expr.series import Cancelled, Expansion, Open, Unreal, is_nothing
 from symloss.expr.symbols import UNIT, P, Y
 
 __all__ = ["HardValue", "UnknownLimit", "at_one", "at_zero"]
 
-_ORDERS = (1, 3, 6, 12)
+_ORDERS = (1, 3, 6)
 """Terms kept of an expansion; more are tried where leading terms cancel."""
 _PROBES = tuple(Rational(k, 64) for k in (1, 5, 13, 21, 31, 33, 43, 51, 59, 63))
 _BACK = {unit: symbol for symbol, unit in UNIT.items()}
@@ -39,11 +39,13 @@ class HardValue:
         expr: its value, a formula without `y`.
         positive: formulas that must not be negative for it to be real, where that is open (it hangs on
             coefficients, or on `p` in a way that is not seen).
+        nonzero: formulas that are divided by, or of which a leading part is taken, and are not seen to keep a sign.
         is_limit: whether it is the limit `y -> 0+`, the formula not being finite part by part at `y = 0`.
     """
 
     expr: Expr
     positive: frozenset[Expr] = frozenset()
+    nonzero: frozenset[Expr] = frozenset()
     is_limit: bool = False
 
 
@@ -59,8 +61,8 @@ def at_zero(formula: Expr) -> HardValue:
     >>> at_zero(parse("y*softplus(1/y) + y*log(y*p) + abs(y - p)").expr).expr
     p + 1
     """
-    expr = formula.xreplace(UNIT)
     try:
+        expr = _in_unit(formula)
         found = _at(expr, 0) or _limit(expr)
     except Unreal as error:
         raise DomainError(
@@ -92,7 +94,7 @@ def at_one(formula: Expr) -> HardValue:
     Abs(log(p))
     """
     try:
-        found = _at(formula.xreplace(UNIT), 1)
+        found = _at(_in_unit(formula), 1)
     except Unreal as error:
         raise DomainError(f"expected a formula with a real value at y = 1, got {formula}: {error}") from None
     except Open as error:
@@ -105,18 +107,39 @@ def at_one(formula: Expr) -> HardValue:
     return _checked(formula, found, 1)
 
 
+def _in_unit(formula: Expr) -> Expr:
+    """The formula with what is known of entries."""
+    try:
+        expr = formula.xreplace(UNIT)
+    except ValueError as error:  # SymPy's Max and Min refuse what they see is not real
+        raise Unreal(formula, str(error)) from None
+    if expr.has(I):  # SymPy has taken the root of a negative number
+        raise Unreal(formula, "it has the root of a negative number")
+    return expr
+
+
 def _checked(formula: Expr, found: HardValue, label: int) -> HardValue:
     """`found` in the symbols of formulas, unless it is seen not to be real somewhere."""
-    for part in found.positive:
+    for part in found.positive | found.nonzero:
         if part.free_symbols <= {UNIT[P]}:
             for probe in _PROBES:
-                if part.xreplace({UNIT[P]: probe}).evalf(20) < -1e-12:
+                near = part.xreplace({UNIT[P]: probe}).evalf(20)
+                if (part in found.positive and near < -1e-12) or near == 0:
                     raise DomainError(
                         f"expected a formula with a real value at y = {label}, got {formula}: it has none at "
-                        f"p = {float(probe):g}, where {part.xreplace(_BACK)} is negative under a root, power or log"
+                        f"p = {float(probe):g}, where {part.xreplace(_BACK)} is "
+                        + (
+                            "0 under a division or log"
+                            if near == 0
+                            else "negative under a root, power or log"
+                        )
                     )
-    positive = frozenset(part.xreplace(_BACK) for part in found.positive)
-    return HardValue(found.expr.xreplace(_BACK), positive, found.is_limit)
+    return HardValue(
+        found.expr.xreplace(_BACK),
+        frozenset(part.xreplace(_BACK) for part in found.positive),
+        frozenset(part.xreplace(_BACK) for part in found.nonzero),
+        found.is_limit,
+    )
 
 
 def _at(expr: Expr, label: int) -> HardValue | None:
@@ -126,10 +149,9 @@ def _at(expr: Expr, label: int) -> HardValue | None:
         Unreal: where a part is not real.
         Open: where it is not settled whether a part vanishes.
     """
-    if expr.has(I):  # SymPy has taken the root of a negative number
-        raise Unreal(expr.xreplace(_BACK), "it has the root of a negative number")
     seen: dict[Expr, Expr | None] = {_ZERO: Integer(label)}
     positive: set[Expr] = set()
+    nonzero: set[Expr] = set()
 
     def of(node: Expr) -> Expr | None:
         if node not in seen:
@@ -142,8 +164,12 @@ def _at(expr: Expr, label: int) -> HardValue | None:
             return None
         if isinstance(node, log | Pow):
             inner, exponent = args[0], Integer(0) if isinstance(node, log) else args[1]
-            if _ZERO in node.free_symbols and _vanishes(inner):
-                return Integer(0) if sign_inside(exponent) == 1 else None
+            if (isinstance(node, log) or sign_inside(exponent) != 1) and is_nothing(inner):
+                if _ZERO not in node.free_symbols:
+                    raise Unreal(node.xreplace(_BACK), f"{node.args[0].xreplace(_BACK)} is 0")
+                return None
+            if _ZERO in node.free_symbols and sign_inside(inner) is None and sign_inside(exponent) != 1:
+                nonzero.add(inner)
             if isinstance(node, log) or not exponent.is_Integer:
                 demand_positive(node, inner)
         value = node.func(*args)
@@ -157,12 +183,7 @@ def _at(expr: Expr, label: int) -> HardValue | None:
             positive.add(inner)
 
     value = of(expr)
-    return None if value is None else HardValue(value, frozenset(positive))
-
-
-def _vanishes(number: Expr) -> bool:
-    """Whether a formula without `y` is 0 for every `p`."""
-    return sign_inside(number) not in (1, -1) and is_nothing(number)
+    return None if value is None else HardValue(value, frozenset(positive), frozenset(nonzero))
 
 
 def _limit(expr: Expr) -> HardValue | None:
@@ -172,7 +193,7 @@ def _limit(expr: Expr) -> HardValue | None:
         Unreal: where a part is not real for small `y`.
         Open: where it is not settled.
     """
-    problem = Open("leading terms cancel")
+    problem = Cancelled("leading terms cancel")
     for order in _ORDERS:
         expansion = Expansion(_ZERO, order)
         try:
@@ -180,8 +201,12 @@ def _limit(expr: Expr) -> HardValue | None:
             if series.terms and expansion.direction(series.terms[0].monomial) > 0:
                 return None
             _, constant, _ = expansion.split(series)
-        except Open as error:
+        except Cancelled as error:
+            if expansion.oscillates:
+                raise Open("it oscillates, or a sign is open") from None
             problem = error
         else:
-            return HardValue(constant, frozenset(expansion.conditions), is_limit=True)
+            return HardValue(
+                constant, frozenset(expansion.positive), frozenset(expansion.nonzero), is_limit=True
+            )
     raise problem

@@ -47,14 +47,21 @@ __all__ = ["Expansion", "Open", "Series", "Unreal", "is_nothing"]
 
 _SCALES = 4
 """How many of `w0, w1, ...` there are; the next would be a logarithm nested five deep."""
-_MAX_STEPS = 20_000
+_MAX_STEPS = 10_000
 """Products and comparisons of terms in one expansion."""
+_MAX_SIZE = 200
+"""Operations in one coefficient; derivatives of `softplus` pass it at the seventh."""
+_POINTS = ((3, 7, 2), (5, 11, 3), (7, 9, 5))
 _MAX_WHOLE = 8
 """Powers up to this one are taken by multiplication, which is exact."""
 
 
 class Open(Exception):
     """The expansion is not known: a sign is open, leading terms cancel, or the work is too much."""
+
+
+class Cancelled(Open):
+    """Leading terms cancel: more terms may help."""
 
 
 class Unreal(Exception):
@@ -115,6 +122,8 @@ def _merged(terms: Iterable[Term]) -> tuple[Term, ...]:
     merged: list[Term] = []
     for monomial, factors in found.items():
         factor = factors[0] if len(factors) == 1 else _sum(factors)
+        if factor.count_ops() > _MAX_SIZE:
+            raise Open("a coefficient of the expansion is too long")
         if factor != 0:
             merged.append(Term(factor, monomial))
     return tuple(merged)
@@ -131,14 +140,22 @@ def is_nothing(number: Expr) -> bool:
     Raises:
         Open: where the values are 0 and the algebra does not show it.
     """
-    if number == 0 or sign_inside(number) in (1, -1):
-        return bool(number == 0)
+    direction = sign_inside(number)
+    if direction is not None:
+        return direction == 0
     symbols = sorted(number.free_symbols, key=str)
-    for point in ((3, 7, 2), (5, 11, 3)):
-        values = {s: _sample(s, i, point) for i, s in enumerate(symbols)}
-        size = abs(number.evalf(25, values))
-        if not size.is_number or not size < 1e-18:  # NaN and infinities too
+    seen = 0
+    for point in _POINTS:
+        try:
+            near = number.xreplace({s: _sample(s, i, point) for i, s in enumerate(symbols)}).evalf(25)
+            size = float(abs(near))
+        except (TypeError, ValueError):  # not a number, or not a real one where it is compared
+            continue
+        if size > 1e-18:
             return False
+        seen += size < 1e-18
+    if not seen:
+        raise Open(f"{number} has no value at the points that were tried")
     for rewrite in (expand, lambda e: expand(expand_log(e, force=True)), lambda e: cancel(together(e))):
         try:
             if rewrite(number) == 0:
@@ -164,12 +181,16 @@ class Expansion:
         order: how many terms are kept.
 
     Attributes:
-        conditions: what must be positive for the formula to be real, where its sign is open.
+        positive: what must be positive for the formula to be real, where its sign is open.
+        nonzero: factors of leading terms whose sign is open.
+        oscillates: whether a part is known to be bounded and no more; more terms do not help then.
     """
 
     def __init__(self, y: Symbol, order: int) -> None:
         self.y, self.order = y, order
-        self.conditions: set[Expr] = set()
+        self.positive: set[Expr] = set()
+        self.nonzero: set[Expr] = set()
+        self.oscillates = False
         self._seen: dict[Expr, Series] = {}
         self._directions: dict[Monomial, int] = {}
         self._steps = 0
@@ -198,7 +219,7 @@ class Expansion:
             Open: where the remainder does not vanish.
         """
         if x.rest is not None and self.direction(x.rest) >= 0:
-            raise Open("leading terms cancel, or the formula oscillates")
+            raise Cancelled("leading terms cancel")
         directions = [self.direction(term.monomial) for term in x.terms]
         parts = {d: [t for t, e in zip(x.terms, directions, strict=True) if e == d] for d in (1, 0, -1)}
         constant = parts[0][0].factor if parts[0] else S.Zero
@@ -303,8 +324,10 @@ class Expansion:
     def _leading(self, x: Series) -> tuple[Term, Series]:
         """The first term, and what remains of `x` divided by it, less 1: that vanishes."""
         if not x.terms:
-            raise Open("leading terms cancel")
+            raise Cancelled("leading terms cancel")
         first = x.terms[0]
+        if sign_inside(first.factor) is None:
+            self.nonzero.add(first.factor)
         inverse = first.monomial**S.NegativeOne
         others = tuple(Term(t.factor / first.factor, t.monomial * inverse) for t in x.terms[1:])
         return first, Series(others, None if x.rest is None else x.rest * inverse)
@@ -423,8 +446,8 @@ class Expansion:
             raise Unreal(node, f"{inner} is negative")
         if direction is None:
             if not x.terms:
-                raise Open("leading terms cancel")
-            self.conditions.add(x.terms[0].factor)
+                raise Cancelled("leading terms cancel")
+            self.positive.add(x.terms[0].factor)
 
     def _extremum(self, largest: bool, args: list[Series]) -> Series:
         flip = S.One if largest else S.NegativeOne
@@ -443,7 +466,7 @@ class Expansion:
         """`rule(c)` where `x` is exactly `c m`: where `c` is 0, so is `x`."""
         if len(x.terms) == 1 and x.rest is None:
             return self.constant(rule(x.terms[0].factor))
-        return Series((), ONE)
+        return self.bounded_wave(x)
 
     def smooth(
         self, function: Callable[[Expr], Expr], x: Series, at_infinity: Callable[[Series], Series]
@@ -460,6 +483,8 @@ class Expansion:
         def coefficient(k: int) -> Expr:
             while len(derivatives) <= k:
                 derivatives.append(derivatives[-1].diff(t))
+                if derivatives[-1].count_ops() > _MAX_SIZE:
+                    raise Open("a derivative is too long")
             return derivatives[k].xreplace({t: constant}) / _factorial(k)
 
         return self.taylor(coefficient, small)
@@ -508,13 +533,14 @@ class Expansion:
             return self.logarithm(size) if func is plog else self.power(size, Rational(1, 2))
         if not x.terms:
             if self.direction(_size(x)) > 0:
-                raise Open("leading terms cancel")
+                raise Cancelled("leading terms cancel")
             return Series((), ONE)
         _, constant, small = self.split(x)
         return Series(self.constant(func(constant)).terms, None if small.is_zero else _size(small))
 
     def bounded_wave(self, x: Series) -> Series:
         """`sin` and `cos` of a large argument have no limit, but a bound."""
+        self.oscillates = True
         return Series((), ONE)
 
 

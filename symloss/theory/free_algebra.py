@@ -64,7 +64,7 @@ class Algebra:
             values = at_one(expr), at_zero(expr)
         except DomainError as error:
             raise ValueError(str(error)) from None
-        if any(value.positive for value in values):
+        if any(value.positive or value.nonzero for value in values):
             raise ValueError("a root or logarithm is not seen to be real for every C")
         m1, m0 = (value.expr for value in values)
         arguments = {node.args[0] for part in (m1, m0) for node in part.atoms(log)}

@@ -127,6 +127,9 @@ def _both(present: Expr, absent: HardValue) -> tuple[tuple[Piece, ...], frozense
         for part in absent.positive:
             if resolver.sign_of(resolver.smooth(part, {})) < 0:
                 raise Undefined(f"at y = 0, {part} is negative under a root, power or logarithm")
+        for part in absent.nonzero:
+            if resolver.sign_of(resolver.smooth(part, {})) == 0:
+                raise Undefined(f"at y = 0, {part} is 0 under a division or logarithm")
         pair = resolver.smooth(present, {Y: _ONE}), resolver.smooth(absent.expr, {})
         if any(expr.has(nan, zoo, oo, -oo) for expr in pair):
             raise Undefined("the formula has no finite value at y = 0 or y = 1")

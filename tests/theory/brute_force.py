@@ -12,10 +12,10 @@ from itertools import product
 
 import numpy as np
 import numpy.typing as npt
-from sympy import Abs, Float, Integer, lambdify, log, nan, sqrt, zoo
+from sympy import Abs, lambdify, log, sqrt
 
 import symloss as sl
-from symloss.expr import GUARD, P, Y, plog, psqrt
+from symloss.expr import GUARD, P, at_one, at_zero, elementary, plog, psqrt
 from symloss.theory import Certificate, Finding
 
 __all__ = ["contradictions", "descend", "random_predictions"]
@@ -61,14 +61,13 @@ class Instance:
 
 def _unguarded(loss: sl.Loss, classes: int, y: float) -> Callable[[Array], Array]:
     """`M(y, p)` in floats. As in the certificate, guards act where their argument is the constant 0 alone."""
-    expr = loss.at_classes(classes).subs(Y, Integer(int(y)))
-    if expr.has(nan, zoo):  # 0 log(0) and the like: the limit of the other classes
-        expr = loss.at_classes(classes).subs(Y, Float(1e-300))
+    # The values at hard labels have tests of their own, against mpmath.
+    expr = (at_one if y else at_zero)(loss.at_classes(classes)).expr
     for guarded, plain in ((plog, log), (psqrt, sqrt)):
         expr = expr.replace(
             guarded, lambda x, f=plain: f(Abs(x)) if x.free_symbols else f(max(abs(x), GUARD))
         )
-    return lambdify([P], expr.evalf(20), modules="numpy")
+    return lambdify([P], elementary(expr).evalf(20), modules="numpy")
 
 
 def random_predictions(classes: int, count: int, seed: int = 0) -> Array:
