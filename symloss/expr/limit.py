@@ -2,7 +2,7 @@
 
 Where every part of the formula is finite at `y = 0` its value there is meant, part by part: a formula with `1/y`
 in it is never evaluated at 0, since SymPy's answers hang on the order of the factors. Elsewhere the limit is read
-from an expansion (`series`), whose growth is counted; SymPy's `limit` is not, takes complex values for real
+from an expansion (`expansion`, `series`) of counted growth; that of SymPy's `limit` is not, it takes complex values for real
 ones, and is not used.
 """
 
@@ -14,8 +14,9 @@ from functools import lru_cache
 from sympy import Expr, I, Integer, Pow, Rational, log, nan, oo, zoo
 
 from symloss.errors import DomainError
+from symloss.expr.expansion import Expansion
 from symloss.expr.ranges import sign_inside
-from symloss.expr.series import Cancelled, Expansion, Open, Unreal, is_nothing
+from symloss.expr.series import Cancelled, Open, Unreal, is_nothing
 from symloss.expr.symbols import UNIT, P, Y
 
 __all__ = ["HardValue", "UnknownLimit", "at_one", "at_zero"]
