@@ -2,8 +2,8 @@
 
 Where every part of the formula is finite at `y = 0` its value there is meant, part by part: a formula with `1/y`
 in it is never evaluated at 0, since SymPy's answers hang on the order of the factors. Elsewhere the limit is read
-from an expansion (`expansion`, `series`) of counted growth; that of SymPy's `limit` is not, it takes complex values for real
-ones, and is not used.
+from an expansion, whose growth is counted. That of SymPy's `limit` is not; it takes complex values for real ones
+besides, and is not used.
 """
 
 from __future__ import annotations
