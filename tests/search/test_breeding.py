@@ -64,3 +64,23 @@ def test_every_named_loss_can_be_bred_from(kind: str) -> None:
     children = breeder.propose(1, 60)
     assert all({"y", "p"} <= set(each.loss.program.tokens) for each in children)
     assert any(each.loss.edges != Weighted.plain(each.loss.program).edges for each in children)
+
+
+def test_what_other_settings_rule_out_is_left_out() -> None:
+    """Unit coefficients have no exponents, and operators that a person names are all that is bred."""
+    rates = replace(QUICK.rates, inherit=True, number=0.2, exponent=0.9, neighbours=0.5)
+    for changes in ({"method": "gplfl"}, {"operators": ("add", "sub", "mul", "square", "plog")}):
+        settings = replace(QUICK, rates=rates, **changes)
+        breeder = Breeder(settings, 0, [], lambda loss: True, zoo_trees("classification"))
+        outcomes = [outcome(i, each) for i, each in enumerate(breeder.propose(0, 25))]
+        breeder.learn(outcomes, 25)
+        children = [each.loss for each in breeder.propose(1, 25)]
+        assert {token for loss in children for token in loss.program.tokens} <= {
+            *settings.operators,
+            "y",
+            "p",
+            "1",
+            "-1",
+        }
+        if settings.method == "gplfl":
+            assert all(loss == Weighted.plain(loss.program) for loss in children)

@@ -15,7 +15,7 @@ from symloss.search.loop.ranks import with_fitness
 from symloss.search.loop.settle import settle
 from symloss.search.loop.stages import Stages
 from symloss.search.loop.workers import Workers
-from symloss.search.propose.breeding import Breeder, zoo_trees
+from symloss.search.propose.breeding import Breeder, rates_of, zoo_trees
 from symloss.search.propose.proposal import Outcome, Proposal
 from symloss.search.record.codec import evaluation_record, front_csv, front_json, front_of
 from symloss.search.record.memory import Store
@@ -61,7 +61,7 @@ class Engine:
         self.workers = Workers(self.tasks, store, place, settings.chunk, settings.registry)
         self.stages = Stages(settings, seed, self.workers)
         self.requirements = Requirements(settings.require, self.tasks[0].classes, store)
-        neighbours = zoo_trees(self.tasks[0].kind) if settings.rates.neighbours else ()
+        neighbours = zoo_trees(self.tasks[0].kind) if rates_of(settings).neighbours else ()
         self.breeder = Breeder(settings, seed, given, self.stages.worth_it, neighbours)
         self.evaluations: list[Evaluation] = []
         self.generations: list[Generation] = []

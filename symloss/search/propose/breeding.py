@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from symloss.expr import Program
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.runs import derive, generator
-from symloss.search.propose.gp import Individual, initial_loss, member, offspring, survivors
+from symloss.search.propose.gp import Individual, Rates, initial_loss, member, offspring, survivors
+from symloss.search.propose.grammar import OPERATORS
 from symloss.search.propose.proposal import Outcome, Proposal
 from symloss.search.settings import SearchSettings
 from symloss.zoo import named, names
 
-__all__ = ["Breeder", "zoo_trees"]
+__all__ = ["Breeder", "rates_of", "zoo_trees"]
 
 
 def zoo_trees(kind: str) -> list[Weighted]:
     """Every loss with a name, at its default coefficients."""
     return [weighted_from(named(name, kind)) for name in names(kind)]
+
+
+def rates_of(settings: SearchSettings) -> Rates:
+    """The rates of a search, without what its other settings rule out.
+
+    Unit coefficients leave no exponent free, and a person who names the operators means no others.
+    """
+    rates = settings.rates
+    if settings.method == "gplfl":
+        rates = replace(rates, inherit=False, number=0.0, exponent=0.0, neighbours=0.0)
+    if settings.operators != OPERATORS:
+        rates = replace(rates, exponent=0.0, neighbours=0.0)
+    return rates
 
 
 class Breeder:
@@ -28,7 +43,7 @@ class Breeder:
         seed: of the run.
         given: losses that the first generation begins with.
         worth_it: whether a loss may take a slot: one that cannot learn, or is known, is drawn again.
-        neighbours: losses with names, bred from where `settings.rates.neighbours` says so.
+        neighbours: losses with names, bred from where the rates say so.
     """
 
     def __init__(
@@ -40,7 +55,7 @@ class Breeder:
         neighbours: Sequence[Weighted] = (),
     ) -> None:
         self.settings, self.seed, self.given, self.worth_it = settings, seed, tuple(given), worth_it
-        self.grammar = settings.grammar
+        self.grammar, self.rates = settings.grammar, rates_of(settings)
         self.parents: list[Individual] = []
         self._neighbours = [member(self.grammar, loss, None, 0, -1) for loss in neighbours]
         self._elites: dict[int, Weighted] = {}
@@ -85,23 +100,23 @@ class Breeder:
         self._elites = {parent.number: outcomes[parent.number].loss for parent in self.parents}
 
     def _bred_as(self, outcome: Outcome) -> Program | Weighted:
-        return outcome.loss if self.settings.rates.inherit else outcome.program
+        return outcome.loss if self.rates.inherit else outcome.program
 
     def _elite(self, generation: int, slot: int) -> int | None:
         if self.settings.objectives == 2 or self.settings.method == "random" or generation == 0:
             return None
-        count = max(1, round(self.settings.rates.elitism * self.settings.population))
+        count = max(1, round(self.rates.elitism * self.settings.population))
         return self.parents[slot].number if slot < min(count, len(self.parents)) else None
 
     def _known_by(self, loss: Weighted) -> Program:
         """The tree that counts as the same: tuning leads one tree to one loss, wherever it starts."""
-        return loss.merged().program if self.settings.rates.inherit else loss.program
+        return loss.merged().program if self.rates.inherit else loss.program
 
     def _wanted(self, loss: Weighted) -> bool:
         return self._known_by(loss) not in self._seen and self.worth_it(loss)
 
     def _draw(self, generation: int, slot: int) -> Weighted:
-        seed, rates = derive(self.seed, "variation", generation, slot), self.settings.rates
+        seed, rates = derive(self.seed, "variation", generation, slot), self.rates
         if generation == 0 or self.settings.method == "random":
             return initial_loss(self.grammar, rates, seed, self._wanted)
         return offspring(self.grammar, rates, self.parents, seed, self._wanted, self._neighbours)
