@@ -1,7 +1,7 @@
 """What a loss costs when many are trained at once: seconds of one processor for each, evaluation included.
 
-    python -m analysis.bench_population              # digits and diabetes, every case
-    python -m analysis.bench_population --repeats 5  # the least of five; other programs disturb all of them
+python -m analysis.bench_population              # digits and diabetes, every case
+python -m analysis.bench_population --repeats 5  # the least of five; other programs disturb all of them
 """
 
 from __future__ import annotations

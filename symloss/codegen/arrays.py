@@ -18,5 +18,7 @@ TORCH = array_module(
     # Above its threshold torch returns `a`: at 20, its default, that is off by 2e-9.
     softplus=lambda a: F.softplus(a, threshold=40.0),
     floored=lambda a, low: a.clamp(min=low),
-    positive=lambda a: (a > 0).to(a.dtype),
+    # Without comparisons, which take torch five times as long as arithmetic does.
+    direction=lambda a, low: F.hardshrink(a, low).sign(),
+    positive=lambda a: a.relu().sign(),
 )

@@ -27,7 +27,8 @@ _SHARED = (
 class ArrayModule:
     """One library's functions, elementwise and broadcasting.
 
-    `floored(a, low)` is the larger of an array and a number, `positive(a)` 1 where `a > 0` and else 0, `rsqrt`
+    `floored(a, low)` is the larger of an array and a number, `direction(a, low)` the sign of `a` where `|a| > low`
+    and else 0, `positive(a)` 1 where `a > 0` and else 0, `rsqrt`
     `1/sqrt`, `softplus` `log(1 + exp(a))` without overflow.
     """
 
@@ -51,6 +52,7 @@ class ArrayModule:
     sigmoid: Function
     softplus: Function
     floored: Function
+    direction: Function
     positive: Function
 
 
@@ -74,6 +76,7 @@ NUMPY = array_module(
     sigmoid=_expit,
     softplus=lambda a: np.logaddexp(0.0, a),
     floored=np.maximum,
+    direction=lambda a, low: np.sign(a) * np.greater(np.abs(a), low),
     positive=lambda a: np.greater(a, 0).astype(np.float64),
 )
 
@@ -96,6 +99,7 @@ FLOATS = array_module(
     sigmoid=_sigmoid,
     softplus=lambda a: max(a, 0.0) + math.log1p(math.exp(-abs(a))),
     floored=max,
+    direction=lambda a, low: float((a > low) - (a < -low)),
     positive=lambda a: float(a > 0),
 )
 """Single numbers by the standard library: raises `ValueError`, `OverflowError` or `ZeroDivisionError` outside a

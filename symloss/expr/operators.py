@@ -118,9 +118,10 @@ def _no_curvatures(xp: ArrayModule, v: Any, a: Any, b: Any) -> Partials:
     return None, None, None
 
 
-def _less(xp: ArrayModule, a: Any, b: Any) -> Any:
-    """1 where a < b, 0 where a > b, and a half on ties, as torch's minimum shares its gradient."""
-    return (xp.sign(b - a) + 1) / 2
+def _shares(xp: ArrayModule, low: Any, high: Any) -> tuple[Any, Any]:
+    """The shares of two in the lesser: 1 and 0, and a half each on ties, as torch's minimum has its gradient."""
+    first = (xp.sign(high - low) + 1) / 2
+    return first, 1 - first
 
 
 def _outside(xp: ArrayModule, a: Any, value: Any) -> Any:
@@ -206,13 +207,13 @@ _ROWS = (
     Operator(
         "min", 2, Min, head=Min, code={"torch": "torch.minimum", "numpy": "np.minimum", "math": "min", "mpmath": "min"},
         value=lambda xp, a, b: xp.minimum(a, b),
-        first=lambda xp, v, a, b: (_less(xp, a, b), _less(xp, b, a)),
+        first=lambda xp, v, a, b: _shares(xp, a, b),
         second=_no_curvatures,
     ),
     Operator(
         "max", 2, Max, head=Max, code={"torch": "torch.maximum", "numpy": "np.maximum", "math": "max", "mpmath": "max"},
         value=lambda xp, a, b: xp.maximum(a, b),
-        first=lambda xp, v, a, b: (_less(xp, b, a), _less(xp, a, b)),
+        first=lambda xp, v, a, b: _shares(xp, b, a),
         second=_no_curvatures,
     ),
     Operator(
@@ -316,13 +317,13 @@ _ROWS = (
     Operator(
         "plog", 1, plog, head=plog, parity=1, range=Interval(log(GUARD), oo), code=_protected("log"),
         value=lambda xp, a: xp.log(xp.floored(xp.abs(a), _FLOOR)),
-        first=lambda xp, v, a: (_outside(xp, a, 1 / a),),
+        first=lambda xp, v, a: (xp.direction(a, _FLOOR) / xp.floored(xp.abs(a), _FLOOR),),
         second=lambda xp, v, a: (_outside(xp, a, -1 / (a * a)),),
     ),
     Operator(
         "psqrt", 1, psqrt, head=psqrt, parity=1, range=Interval(sqrt(GUARD), oo), code=_protected("sqrt"),
         value=lambda xp, a: xp.sqrt(xp.floored(xp.abs(a), _FLOOR)),
-        first=lambda xp, v, a: (_outside(xp, a, 0.5 * xp.sign(a) / v),),
+        first=lambda xp, v, a: (xp.direction(a, _FLOOR) / v * 0.5,),
         second=lambda xp, v, a: (_outside(xp, a, -0.25 / v**3),),
     ),
 )  # fmt: skip
