@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import count, product
 
 import torch
@@ -20,10 +19,11 @@ from symloss.meta import Member, train_members
 from symloss.search.propose.gp import Rates, initial_program
 from symloss.search.propose.grammar import Grammar
 from symloss.search.screen.gate import gate
-from symloss.tasks import SupervisedTask
+from symloss.tasks import Block, SupervisedTask
 
 RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
-STOPS = (50, 100, 200, 300, 400, 500)
+STOPS = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+THREE = (0.2, 0.4, 0.8)
 
 
 def evolved(task: SupervisedTask, number: int) -> list[Weighted]:
@@ -39,24 +39,17 @@ def evolved(task: SupervisedTask, number: int) -> list[Weighted]:
     raise AssertionError
 
 
-def block(task: SupervisedTask, seed: int) -> SupervisedTask:
-    """Training and validation rows drawn anew from what is not test."""
-    X, y = (torch.cat([getattr(part, name) for part in (task.train, task.val)]) for name in ("X", "y"))
-    order = torch.randperm(len(X), generator=torch.Generator().manual_seed(seed)).split(len(task.train))
-    train, val = (replace(task.train, X=X[rows], y=y[rows]) for rows in order)
-    return replace(task, train=train, val=val)
-
-
 def members(
     losses: Sequence[Weighted],
-    tasks: Sequence[SupervisedTask],
+    blocks: Sequence[Block[SupervisedTask]],
     rates: Sequence[float] = (1.0,),
-    stops: tuple[int, ...] | None = None,
+    shares: Sequence[float] = (1.0,),
 ) -> list[Member]:
-    """Every loss on every task at every rate."""
+    """Every loss on every block at every rate, looked at after shares of the task's steps."""
+    stops = tuple(round(share * blocks[0].task.settings.steps) for share in shares)
     return [
-        Member(*loss.graph(), task, seed, rate, stops)
-        for (seed, task), loss, rate in product(enumerate(tasks), losses, rates)
+        Member(*loss.graph(), block.task, block.seed, rate, stops)
+        for block, loss, rate in product(blocks, losses, rates)
     ]
 
 
@@ -64,12 +57,12 @@ def cases(task: SupervisedTask) -> dict[str, list[Member]]:
     """By name, what a search trains at once."""
     zoo = [weighted_from(sl.named(name, kind=task.kind)) for name in sl.names(task.kind)]
     trees = evolved(task, 50)
-    blocks = [block(task, seed) for seed in range(4)]
+    blocks = [task.block(0, number) for number in range(4)]
     return {
         **{f"{n} trees, one block": members(trees[:n], blocks[:1]) for n in (8, 25, 50)},
-        "25 trees, one block, six stops": members(trees[:25], blocks[:1], stops=STOPS),
+        "25 trees, one block, six stops": members(trees[:25], blocks[:1], shares=STOPS),
         "one loss, five rates, three blocks": members(zoo[:1], blocks[:3], RATES, STOPS),
-        f"{len(zoo)} of the zoo, four blocks": members(zoo, blocks, stops=(100, 200, 400)),
+        f"{len(zoo)} of the zoo, four blocks": members(zoo, blocks, shares=THREE),
     }
 
 
@@ -84,15 +77,19 @@ def alone(member: Member) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--tasks", default="digits,diabetes")
+    parser.add_argument("--steps", type=int, help="of every training; the task's own unless given")
     parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args(arguments).repeats
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    for name in ("digits", "diabetes"):
+    for name in options.tasks.split(","):
         task = sl.load_task(name)
         assert isinstance(task, SupervisedTask)
+        if options.steps:
+            task = task.with_settings(steps=options.steps)
         for case, chosen in cases(task).items():
             spent = []
-            for _ in range(repeats):
+            for _ in range(options.repeats):
                 start = time.process_time()
                 train_members(chosen)
                 spent.append((time.process_time() - start) / len(chosen))

@@ -92,9 +92,9 @@ def fit_population(
 
 def _train(members: Sequence[Member], visit: Visit) -> None:
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    starts: dict[tuple[object, int], nn.Module] = {}
+    starts: dict[tuple[object, ...], nn.Module] = {}
     for i, member in enumerate(members):
-        key = member.task.factory, member.seed
+        key = _start(member)
         if key not in starts:
             starts[key] = member.task.build_model(member.seed)
         layers = dense_layers(starts[key])
@@ -113,9 +113,14 @@ def _train(members: Sequence[Member], visit: Visit) -> None:
             chosen = group[low : low + _TOGETHER]
             train_together(
                 [members[i] for i in chosen],
-                [copy.deepcopy(starts[members[i].task.factory, members[i].seed]) for i in chosen],
+                [copy.deepcopy(starts[_start(members[i])]) for i in chosen],
                 partial(_visit_as, chosen, visit),
             )
+
+
+def _start(member: Member) -> tuple[object, ...]:
+    """What decides the weights that training starts from."""
+    return id(member.task.factory), member.seed, member.task.device
 
 
 def _visit_as(names: Sequence[int], visit: Visit, place: int, step: int, model: nn.Module) -> None:

@@ -29,7 +29,7 @@ class Member:
 
     Attributes:
         program, edges: the loss, a tree and its coefficients, one an edge.
-        task: data, model and optimiser.
+        task: data, model and optimiser; members of one block share its task, and so its batches.
         seed: of start and batch order.
         rate: times the task's learning rate.
         stops: numbers of steps after which it is looked at, ascending; the task's own number unless given.

@@ -28,15 +28,6 @@ def task(request: pytest.FixtureRequest) -> SupervisedTask:
     return load_task(request.param).with_model("mlp-2x16")
 
 
-def block(task: SupervisedTask, seed: int) -> SupervisedTask:
-    """The rows that are not test rows, split anew, as many for training as before."""
-    X, y = (torch.cat([getattr(part, name) for part in (task.train, task.val)]) for name in ("X", "y"))
-    order = torch.randperm(len(X), generator=torch.Generator().manual_seed(seed))
-    rows, held = order[: len(task.train)], order[len(task.train) :]
-    train, val = (replace(task.train, X=X[part], y=y[part]) for part in (rows, held))
-    return replace(task, train=train, val=val)
-
-
 def unit(program: Program, value: float = 1.0) -> tuple[float, ...]:
     return (value,) * (program.size - 1)
 
@@ -44,7 +35,7 @@ def unit(program: Program, value: float = 1.0) -> tuple[float, ...]:
 def mixed(task: SupervisedTask) -> list[Member]:
     """Members that differ in all that they may differ in."""
     smooth = task.with_metric("mse" if task.kind == "regression" else "nll").with_settings(steps=12)
-    first, second = block(smooth, 1), block(smooth, 2)
+    first, second = (smooth.block(0, number).task for number in (1, 2))
     slower = second.with_settings(milestones=(4, 8))
     return [
         Member(SQUARE, unit(SQUARE, 1.1), first, seed=3),
