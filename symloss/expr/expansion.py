@@ -139,7 +139,7 @@ class Expansion(Arithmetic):
         """`log x` of a series that is positive."""
         first, small = self.leading(x)
         parts = [Series(tuple(self.log_of(first.monomial))), self.constant(log(first.factor))]
-        return self.sum([*parts, self.taylor(lambda k: Integer(-1) ** (k + 1) / k if k else S.Zero, small)])
+        return self.sum([*parts, self.taylor(_log1p, small)])
 
     def power(self, x: Series, exponent: Rational) -> Series:
         """`x**exponent` of a series whose power is real."""
@@ -227,7 +227,8 @@ class Expansion(Arithmetic):
         """`rule(c)` where `x` is exactly `c m`: where `c` is 0, so is `x`."""
         if len(x.terms) == 1 and x.rest is None:
             return self.constant(rule(x.terms[0].factor))
-        return self.bounded_wave(x)
+        self.oscillates = self.oscillates or bool(x.terms)
+        return Series((), ONE)
 
     def smooth(
         self, function: Callable[[Expr], Expr], x: Series, at_infinity: Callable[[Series], Series]
@@ -272,9 +273,7 @@ class Expansion(Arithmetic):
             kink = self.largest(x, Series())
             return self.series(list(kink.terms), [kink.rest, ONE])
         small = self.exponential(self.scaled(Integer(-direction), x))
-        return self.sum(
-            [x if direction > 0 else Series(), self.logarithm(self.sum([self.constant(S.One), small]))]
-        )
+        return self.sum([x if direction > 0 else Series(), self.taylor(_log1p, small)])
 
     def tangent(self, x: Series) -> Series:
         """`tanh(x) = 2 sigmoid(2 x) - 1` of a large argument."""
@@ -307,6 +306,11 @@ class Expansion(Arithmetic):
 
 def _factorial(k: int) -> Integer:
     return Integer(1) if k < 2 else k * _factorial(k - 1)
+
+
+def _log1p(k: int) -> Rational:
+    """The coefficient of `x**k` in `log(1 + x)`."""
+    return Rational((-1) ** (k + 1), k) if k else S.Zero
 
 
 def _binomial(exponent: Rational, k: int) -> Rational:

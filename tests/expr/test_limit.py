@@ -150,6 +150,7 @@ AT_ZERO = {
     "softplus(1/y) - 1/y": "0",
     "y*softplus((p - 0.5)/y)": "max(p - 0.5, 0)",
     "y*sin(1/y)": "0",
+    "sign(softplus(-1/y))": "1",
     "y**p*log(y)": "0",
     "y*log(phi0*y)": "0",
     "abs(phi0/y + 1)*y": "abs(phi0)",
