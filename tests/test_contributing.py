@@ -92,6 +92,33 @@ def test_an_operator_is_one_file(copy: Path) -> None:
     assert re.search(r"[4-9] passed", said), said
 
 
+KIND = """
+import numpy as np, torch, symloss as sl
+from symloss.search.screen.gate import gate
+from symloss.expr.trees import weighted_from
+
+loss = sl.parse("exp(p) - y*p", kind="counts")
+assert sl.parse(str(loss), kind="counts") == loss != sl.parse("exp(p) - y*p", kind="regression")
+outputs, targets = torch.tensor([0.1, -0.4]), torch.tensor([2.0, 0.0])
+assert torch.allclose(loss.to_torch()(outputs, targets), (outputs.exp() - targets * outputs).mean())
+assert sl.analyze(loss).findings["translation_invariant"].verdict == "refuted"
+rng = np.random.default_rng(0)
+X = rng.normal(size=(120, 3))
+y = rng.poisson(np.exp(0.5 * X[:, 0])).astype(float)
+task = sl.Task.from_arrays(X, y, kind="counts", model="linear").with_settings(steps=10)
+assert task.base_loss() == loss and task.metric == "mse"
+result = sl.discover(task, population=4, generations=1, tuning_steps=2, fresh_seeds=1, sample=0, tidy=False)
+assert result.status == "finished" and result.best.kind == "counts"
+"""
+
+
+def test_a_kind_is_one_file_and_its_findings(copy: Path) -> None:
+    row, findings = _blocks(_recipe("A kind of loss"))
+    _before(copy / "symloss" / "expr" / "kinds.py", '    )\n}\n"""Every kind by name', row)
+    _before(copy / "symloss" / "theory" / "analyze.py", '}\n"""What is found out', findings)
+    _run(copy, "-c", KIND)
+
+
 @pytest.mark.parametrize("title", ["An operator", "A kind of loss"])
 def test_a_recipe_is_short(title: str) -> None:
     assert len(_recipe(title).strip().splitlines()) < 40

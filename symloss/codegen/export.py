@@ -16,7 +16,7 @@ from symloss.codegen.dialects import HELPERS
 from symloss.codegen.kernels import Kernel, recognise
 from symloss.codegen.module import hard_path
 from symloss.codegen.target_path import row_curve
-from symloss.expr import Loss
+from symloss.expr import KINDS, Loss
 
 __all__ = ["export_python"]
 
@@ -91,12 +91,12 @@ class _Export:
         self.helpers: list[str] = []
 
     def text(self) -> str:
-        kind, kernel = self.loss.kind, recognise(self.formula)
-        if kernel is not None and kind != "classification":
+        kind, kernel = KINDS[self.loss.kind], recognise(self.formula)
+        if kernel is not None and not kind.exclusive:
             return self.of_kernel(kernel)
-        composed = self.filled(templates.COMPOSED[kind])
+        composed = self.filled(templates.COMPOSED[kind.link.name])
         fused = self.fused()
-        module = templates.MODULES[kind].replace(
+        module = templates.MODULES[kind.link.name].replace(
             "@FUSED@", templates.FUSED_CALL if fused else templates.UNFUSED_CALL
         )
         torchs = templates.CROSS_ENTROPY if kernel is not None else ""
@@ -109,7 +109,7 @@ class _Export:
         module = module.replace("@W@", _W if self.formula.uses_weights else "")
         pairs = (
             [inspect.getsource(f) for f in (logits.sigmoid_pair, logits.all_pairs)]
-            if kind != "regression"
+            if kind.probabilities
             else []
         )
         helpers = [HELPERS["torch"][name] for name in self.helpers]
@@ -118,7 +118,7 @@ class _Export:
 
     def of_kernel(self, kernel: Kernel) -> str:
         """The file of a loss that torch has."""
-        outputs = "logits" if self.loss.kind == "multilabel" else "predictions"
+        outputs = KINDS[self.loss.kind].outputs
         module = templates.KERNEL_MODULE.replace("@OUTPUTS@", outputs).replace("@KERNEL@", kernel.name)
         module = module.replace("@OPTIONS@", kernel.options)
         head = (
@@ -130,21 +130,21 @@ class _Export:
 
     def head(self) -> str:
         what = {
-            "classification": "L = sum_i M(y_i, p_i) over classes, p = softmax(logits)",
-            "multilabel": "M of every entry, p = sigmoid(logits)",
-            "regression": "M of every entry, p the prediction",
-        }[self.loss.kind]
+            "softmax": "L = sum_i M(y_i, p_i) over classes, p = softmax(logits)",
+            "sigmoid": "M of every entry, p = sigmoid(logits)",
+            "identity": "M of every entry, p the prediction",
+        }[KINDS[self.loss.kind].link.name]
         title = f"M(y, p) = {self.loss}, a {self.loss.kind} loss exported by symloss."
         names = "u = log p, v = log(1 - p), q = 1 - p, y the target entry, C the number of classes"
-        note = "" if self.loss.kind == "regression" else f"\n\nIn the functions below {names}."
+        note = f"\n\nIn the functions below {names}." if KINDS[self.loss.kind].probabilities else ""
         return f'"""{title}\n\n{what}.{note}\n"""\n\n{_HEAD}'
 
     def fused(self) -> str:
-        kind, formula = self.loss.kind, self.formula
-        if kind == "regression":
-            return self.filled(templates.FUSED[kind])
-        if kind == "multilabel":
-            text = templates.FUSED[kind]
+        kind, formula = KINDS[self.loss.kind], self.formula
+        if not kind.probabilities:
+            return self.filled(templates.FUSED[kind.link.name])
+        if kind.independent:
+            text = templates.FUSED[kind.link.name]
             call = self.call("soft_and_slope", self.curve(entry_curve(formula, formula.general)))
             return self.filled(
                 text.replace("soft_and_slope_at(u, v, y_or_1, C, pi, w)", re.sub(r"\by\b", "y_or_1", call))
@@ -186,7 +186,7 @@ class _Export:
         if "@OTHER_AND_SLOPE@" in text:
             first, other = (
                 dense_curves(formula, False)
-                if self.loss.kind == "classification"
+                if KINDS[self.loss.kind].exclusive
                 else (None, entry_curve(formula, formula.other))
             )
             text = text.replace("@OTHER_AND_SLOPE@", self.call("other_and_slope", self.curve(other)))
@@ -205,7 +205,9 @@ class _Export:
         printed = self.formula.printed(*results, name=name, one_sided=one_sided, differentiable=not is_curve)
         self.helpers += [helper for helper in printed.helpers if helper not in self.helpers]
         body = printed.source.split("\n", 1)[1]
-        order = ("u", "v", "p", "y", "C", "pi", "w") if self.loss.kind != "regression" else ("p", "y", "w")
+        order = (
+            ("u", "v", "p", "y", "C", "pi", "w") if KINDS[self.loss.kind].probabilities else ("p", "y", "w")
+        )
         defined = set(re.findall(r"^    (\w) = ", body, re.MULTILINE))
         words = set(_WORD.findall(body)) - defined
         arguments = [x for x in order if x in words] or (["C"] if name == "coefficients" else [])

@@ -19,7 +19,7 @@ from symloss.codegen.kernels import recognise
 from symloss.codegen.linear_path import LinearPath
 from symloss.codegen.target_path import TargetPath
 from symloss.errors import CompileError
-from symloss.expr import Loss
+from symloss.expr import KINDS, Loss
 
 __all__ = ["SymbolicLoss", "compile_loss"]
 
@@ -113,9 +113,9 @@ class SymbolicLoss(nn.Module):
         self.loss = loss
         self.reduction = checks.check_reduction(reduction)
         self.ignore_index = int(ignore_index)
-        if loss.kind == "regression" and (weight is not None or priors is not None):
+        if not KINDS[loss.kind].probabilities and (weight is not None or priors is not None):
             raise CompileError(
-                "expected no class weights or priors for a regression loss, got some; "
+                f"expected no class weights or priors for a {loss.kind} loss, got some; "
                 "weigh instances by w in the formula"
             )
         self.register_buffer("weight", checks.class_vector(weight, "weight"))
@@ -128,8 +128,8 @@ class SymbolicLoss(nn.Module):
         self._formula.check()
         self._kernel = recognise(self._formula)
         self._bare = not (names or self._formula.uses_priors or self._formula.uses_weights)
-        self._hard_path = hard_path(self._formula) if loss.kind == "classification" else ""
-        self._straight = self._bare and self.weight is None and loss.kind == "classification"
+        self._hard_path = hard_path(self._formula) if KINDS[loss.kind].exclusive else ""
+        self._straight = self._bare and self.weight is None and KINDS[loss.kind].exclusive
         self._path_of = _HARD_PATHS.get(self._hard_path, _HARD_PATHS["dense"])
         _ = self._formula.composed  # printed now: `torch.compile` cannot trace the algebra
 
@@ -173,7 +173,7 @@ class SymbolicLoss(nn.Module):
         if dtype in _LOW:
             # As torch's own losses do: a sum of many terms needs more than eight bits.
             outputs = outputs.float()
-        if self.loss.kind == "classification":
+        if KINDS[self.loss.kind].exclusive:
             result = self._classification(outputs, targets, w, priors)
         else:
             result = self._entries(outputs, targets, w, priors)
@@ -253,7 +253,7 @@ class SymbolicLoss(nn.Module):
         targets = targets.to(outputs.dtype)
         formula = self._formula
         path: Path | ComposedPath
-        if self.loss.kind == "regression":
+        if not KINDS[self.loss.kind].probabilities:
             inputs = self._inputs(outputs, w, priors, tuple(outputs.shape))
             path = (
                 ComposedPath(lambda p: regression_losses(formula, p, targets, inputs))
@@ -301,7 +301,7 @@ class SymbolicLoss(nn.Module):
             raise CompileError(f"expected pi in the formula {self.loss}, got priors for a formula without it")
         if self._formula.uses_weights:
             weights = checks.instance_weights(1.0 if w is None else w, z, shape)
-            at_classes = self.loss.kind != "regression" and weights.dim() > 0
+            at_classes = KINDS[self.loss.kind].probabilities and weights.dim() > 0
             inputs["w"] = weights.unsqueeze(1) if at_classes else weights
         elif w is not None:
             raise CompileError(f"expected w in the formula {self.loss}, got w for a formula without it")

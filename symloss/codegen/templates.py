@@ -34,9 +34,9 @@ _REGRESSION_COMPOSED = '''def composed_losses(p, y, pi, w):
 '''
 
 COMPOSED = {
-    "classification": _CLASS_COMPOSED,
-    "multilabel": _ENTRY_COMPOSED,
-    "regression": _REGRESSION_COMPOSED,
+    "softmax": _CLASS_COMPOSED,
+    "sigmoid": _ENTRY_COMPOSED,
+    "identity": _REGRESSION_COMPOSED,
 }
 
 _CLASS_DOUBLE = """        if torch.is_grad_enabled():  # a derivative of the derivative is wanted
@@ -209,8 +209,8 @@ FUSED = {
     "two-sided": _CLASS_REDUCTION + _TWO_SIDED.replace("@DOUBLE@", _CLASS_DOUBLE),
     "dense": _CLASS_REDUCTION + _DENSE.replace("@DOUBLE@", _CLASS_DOUBLE),
     "linear": _CLASS_REDUCTION + _LINEAR.replace("@DOUBLE@", _CLASS_DOUBLE),
-    "multilabel": _ENTRY.replace("@INPUTS@", _MULTILABEL_INPUTS),
-    "regression": _ENTRY.replace("@INPUTS@", _REGRESSION_INPUTS),
+    "sigmoid": _ENTRY.replace("@INPUTS@", _MULTILABEL_INPUTS),
+    "identity": _ENTRY.replace("@INPUTS@", _REGRESSION_INPUTS),
 }
 
 _CLASS_MODULE = '''class SymbolicLoss(nn.Module):
@@ -298,7 +298,7 @@ KERNEL_MODULE = '''class SymbolicLoss(nn.Module):
 """Of a multilabel or regression loss that torch has."""
 
 MODULES = {
-    "classification": _CLASS_MODULE,
-    "multilabel": _ENTRY_MODULE.replace("@OUTPUTS@", "logits").replace("@W_SHAPE@", ".unsqueeze(1)"),
-    "regression": _ENTRY_MODULE.replace("@OUTPUTS@", "predictions").replace("@W_SHAPE@", ""),
+    "softmax": _CLASS_MODULE,
+    "sigmoid": _ENTRY_MODULE.replace("@OUTPUTS@", "logits").replace("@W_SHAPE@", ".unsqueeze(1)"),
+    "identity": _ENTRY_MODULE.replace("@OUTPUTS@", "predictions").replace("@W_SHAPE@", ""),
 }

@@ -21,7 +21,7 @@ class RealFunction(Function):
     nargs = 1
     at_infinities: ClassVar[tuple[Expr, Expr, Expr]]
     """The values at `oo`, `-oo` and `zoo` (an infinity of unknown sign). SymPy takes a function without them for
-    finite there, and `0*softplus(zoo)` for 0."""
+    finite there, and 0 times it for 0."""
     positive: ClassVar[bool] = False
     """Whether the value is positive for every real argument."""
     tex: ClassVar[str] = ""

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
-from symloss.tasks.data.arrays import encode_targets
+from symloss.tasks.data.arrays import encode_targets, task_kind
 from symloss.tasks.data.columns import Columns, read_column, written
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.labels import encode_labels, without_target
@@ -75,14 +75,14 @@ def read_frame(
     read = [read_column(column) for column in chosen]
     what, why = _kind(read, marks.iloc[:, 0].nunique(), kind)
     said.append(why)
-    if what == "classification" and len(chosen) == 1:
+    if task_kind(what).exclusive and len(chosen) == 1:
         numbers = None if read[0].dtype == object else read[0].to_numpy()
         targets, class_names = encode_labels(marks.iloc[:, 0].to_numpy(), numbers)
         said += _class_notes(targets, class_names, several[0], numbers)
     else:
         values = np.stack([column.to_numpy() for column in read], axis=1)
         targets, class_names = encode_targets(values, what)
-        class_names = tuple(several) if what == "multilabel" else class_names
+        class_names = tuple(several) if task_kind(what).independent else class_names
     used = {*several, *(column for column in (group, weight) if column)}
     features = {
         column: read_column(table[column][keep]).reset_index(drop=True)
