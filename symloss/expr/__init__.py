@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from symloss.expr.canonical import agrees, canonicalise
+from symloss.expr.agreement import agrees
+from symloss.expr.canonical import canonicalise
 from symloss.expr.functions import RealFunction, elementary, log_cosh
 from symloss.expr.kinds import DEFAULT_KIND, KINDS, Kind, kind_of
 from symloss.expr.limit import HardValue, UnknownLimit, at_one, at_zero

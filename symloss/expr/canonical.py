@@ -1,4 +1,4 @@
-"""One form for all spellings of a formula, and bounded simplification.
+"""One form for all spellings of a formula.
 
 Two formulas with one canonical form are equal where both are defined; two with different forms may still be
 equal (the question is undecidable), so the form errs towards *different*. All work is bounded by counted
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
-from itertools import product
 from math import gcd
 
 from sympy import (
@@ -27,28 +26,27 @@ from sympy import (
     exp,
     expand,
     expand_log,
-    factor,
     log,
-    logcombine,
-    powsimp,
     primerange,
     together,
 )
 from sympy.core.exprtools import factor_terms
 from sympy.polys.polyerrors import PolynomialError
 
-from symloss.expr.functions import elementary
+from symloss.expr.domain import Domain
 from symloss.expr.kinds import KINDS
 from symloss.expr.operators import BY_HEAD
-from symloss.expr.symbols import UNIT, P, Y
+from symloss.expr.reduce import reduced
 
-__all__ = ["agrees", "canonicalise", "simplify"]
+__all__ = ["MAX_TERMS", "canonicalise", "count_terms", "is_small"]
 
 MAX_TERMS = 400
 """Terms that an expansion may produce; a larger one is left as it stands."""
 MAX_DEGREE = 12
 """Largest exponent up to which rational functions are brought to one fraction."""
 MAX_GENERATORS = 6
+MAX_PASSES = 4
+"""How often the rules of the domain are tried again on the form."""
 
 
 def canonicalise(expr: Expr, kind: str) -> Expr:
@@ -58,7 +56,14 @@ def canonicalise(expr: Expr, kind: str) -> Expr:
     True
     """
     known = KINDS[kind].known
-    normal = _normal(expr.xreplace(known), {})
+    domain = Domain(kind)
+    normal = _normal(reduced(expr.xreplace(known), domain), {})
+    for _ in range(MAX_PASSES):
+        # What was multiplied out may show a sign that was hidden.
+        shorter = reduced(normal, domain)
+        if shorter == normal:
+            break
+        normal = _normal(shorter, {})
     return normal.xreplace({new: old for old, new in known.items()})
 
 
@@ -82,10 +87,10 @@ def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
         # sqrt(4*p + 4) and 2*sqrt(p + 1) are one function.
         content, primitive = expr.base.as_content_primitive()
         expr = content**expr.exp * primitive**expr.exp
-    if _terms(expr) > MAX_TERMS:
+    if count_terms(expr) > MAX_TERMS:
         return expr
     expr = _split_numeric_logs(_expanded(expr))
-    if any(power.exp.is_negative for power in expr.atoms(Pow)) and _is_small(expr):
+    if any(power.exp.is_negative for power in expr.atoms(Pow)) and is_small(expr):
         try:
             numerator, denominator = cancel(together(expr)).as_numer_denom()
         except (PolynomialError, NotImplementedError):
@@ -95,24 +100,24 @@ def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
 
 
 def _expanded(expr: Expr) -> Expr:
-    return expand(expr) if _terms(expr) <= MAX_TERMS else expr
+    return expand(expr) if count_terms(expr) <= MAX_TERMS else expr
 
 
-def _terms(expr: Expr) -> int:
+def count_terms(expr: Expr) -> int:
     """An upper bound of the number of terms after expansion."""
     if isinstance(expr, Add):
-        return sum(_terms(arg) for arg in expr.args)
+        return sum(count_terms(arg) for arg in expr.args)
     if isinstance(expr, Mul):
-        return reduce(lambda a, b: min(a * b, MAX_TERMS + 1), (_terms(arg) for arg in expr.args), 1)
+        return reduce(lambda a, b: min(a * b, MAX_TERMS + 1), (count_terms(arg) for arg in expr.args), 1)
     if isinstance(expr, Pow) and expr.exp.is_Integer and expr.exp > 0:
-        terms = _terms(expr.base)
+        terms = count_terms(expr.base)
         return 1 if terms == 1 else int(min(terms ** min(int(expr.exp), 64), MAX_TERMS + 1))
     if isinstance(expr, Pow):
-        return _terms(expr.base)
+        return count_terms(expr.base)
     return 1
 
 
-def _is_small(expr: Expr) -> bool:
+def is_small(expr: Expr) -> bool:
     degrees = [abs(power.exp) for power in expr.atoms(Pow) if power.exp.is_Rational]
     if max(degrees, default=0) > MAX_DEGREE or expr.count_ops() > MAX_TERMS:
         return False
@@ -156,27 +161,14 @@ def _log_of_integer(n: int) -> Expr:
     return result + (log(Integer(n)) if n > 1 else 0)
 
 
-def _sign_on_unit_square(expr: Expr) -> int:
-    """1 or -1 where `expr` is affine in `y` and `p` and keeps that sign on [0, 1] x [0, 1], else 0."""
-    y, p = UNIT[Y], UNIT[P]
-    if not expr.free_symbols <= {y, p} or not expr.is_polynomial(y, p):
-        return 0
-    corners = [expr.subs({y: a, p: b}, simultaneous=True) for a, b in product((0, 1), repeat=2)]
-    affine = expr.diff(y, 2) == 0 and expr.diff(p, 2) == 0
-    if not affine or not all(corner.is_Rational for corner in corners):
-        return 0
-    return 1 if all(c >= 0 for c in corners) else -1 if all(c <= 0 for c in corners) else 0
-
-
 def _oriented(expr: Expr) -> Expr:
     """`expr` or `-expr`, the same one for both."""
+    if expr.is_Mul:
+        return -expr if expr.as_coeff_Mul()[0].is_negative else expr
     return min(expr, _expanded(-expr), key=lambda e: e.sort_key())
 
 
 def _absolute(func: Callable[..., Expr], args: list[Expr]) -> Expr:
-    known = _sign_on_unit_square(args[0])
-    if known:
-        return known * args[0]
     content, primitive = args[0].as_content_primitive()
     result = content * Abs(primitive)
     return result.replace(
@@ -221,59 +213,3 @@ _RULES: dict[object, Callable[..., Expr]] = {
     Min: _maximum,
 }
 _RULES = {head: _odd if row.parity < 0 else _even for head, row in BY_HEAD.items() if row.parity} | _RULES
-
-
-def agrees(a: Expr, b: Expr, kind: str) -> bool:
-    """Whether `a` and `b` have equal values, to 25 digits, on fixed points of the domain.
-
-    A point on which both are undefined counts for neither; at least half of the points must be defined.
-    """
-    symbols = sorted(a.free_symbols | b.free_symbols, key=str)
-    bounded = {symbol.name for symbol in KINDS[kind].known}
-    defined = 0
-    points = range(1, 13)
-    for n in points:
-        # The fractional parts of multiples of irrational numbers: spread, fixed, and on no kink.
-        values: dict[Symbol, Expr] = {}
-        for i, symbol in enumerate(symbols):
-            unit = Rational((n * (1414213562 + 318309886 * i)) % 10**9 + 1, 10**9 + 2)
-            if symbol.name == "C":
-                values[symbol] = Integer(2 + n % 9)
-            elif symbol.name not in bounded:
-                values[symbol] = 6 * unit - 3
-            else:
-                values[symbol] = Integer(n % 2) if symbol.name == "y" and n % 3 else unit
-        left, right = (elementary(e).subs(values).evalf(30) for e in (a, b))
-        if not (left.is_Float or left.is_Rational) or not (right.is_Float or right.is_Rational):
-            continue
-        defined += 1
-        if abs(left - right) > Rational(1, 10**20) * (1 + abs(left)):
-            return False
-    return defined >= len(points) // 2
-
-
-def simplify(expr: Expr, kind: str, size: Callable[[Expr], int]) -> Expr:
-    """The smallest by `size` of a few rewritings of `expr` that agree with it numerically.
-
-    SymPy's own `simplify` can hang and is not used.
-    """
-    known = KINDS[kind].known
-    back = {new: old for old, new in known.items()}
-    best, best_size = expr, size(expr)
-    candidates = [expr.xreplace(known), canonicalise(expr, kind).xreplace(known)]
-    steps: tuple[Callable[[Expr], Expr], ...] = (
-        factor_terms,
-        lambda e: factor(e) if _is_small(e) and _terms(e) <= MAX_TERMS else e,
-        lambda e: powsimp(logcombine(e)) if e.count_ops() <= MAX_TERMS else e,
-        lambda e: cancel(together(e)) if _is_small(e) else e,
-    )
-    for start in candidates:
-        for step in (lambda e: e, *steps, *(lambda e, s=s: factor_terms(s(e)) for s in steps)):
-            try:
-                found = step(start).xreplace(back)
-            except (PolynomialError, NotImplementedError):
-                continue
-            found_size = size(found)
-            if found_size < best_size and agrees(expr, found, kind):
-                best, best_size = found, found_size
-    return best

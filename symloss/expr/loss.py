@@ -17,6 +17,7 @@ from symloss.expr import canonical, printing
 from symloss.expr.kinds import DEFAULT_KIND, kind_of
 from symloss.expr.operators import BY_HEAD
 from symloss.expr.parser import check_numbers, parse_expression
+from symloss.expr.plain import plain, size
 from symloss.expr.registry import Registry, default_registry
 from symloss.expr.symbols import COEFFICIENT_NAME, RESERVED, C
 
@@ -142,12 +143,21 @@ class Loss:
         >>> parse("y*abs(log(1.3*p))").complexity
         7
         """
-        return _size(self.value_expr)
+        return size(self.value_expr)
 
-    def simplify(self) -> Loss:
-        """An equal loss of smaller or equal complexity; named coefficients stay named."""
-        weight = dict(self.coefficients)
-        return Loss(canonical.simplify(self.expr, self.kind, _size), self.kind, weight)
+    def simplify(self, *, hard_labels: bool = False) -> Loss:
+        """An equal loss in its plainest form, of smaller or equal complexity; named coefficients stay named.
+
+        Args:
+            hard_labels: whether every label is 0 or 1, so that `y**2`, `sqrt(y)` and `y` are one thing; the result
+                then equals the loss on such labels only. Says nothing of a regression loss.
+
+        >>> str(parse("psqrt((p - y)**2)**2 + 1", kind="regression").simplify())
+        'max(1e-7, (p - y)**2) + 1'
+        >>> str(parse("min(1.252*y, 1.253*y**2)*-log(p)").simplify(hard_labels=True))
+        '-1.252*y*log(p)'
+        """
+        return Loss(plain(self.expr, self.kind, hard_labels=hard_labels), self.kind, dict(self.coefficients))
 
     def with_coefficients(self, **values: float) -> Loss:
         """The same formula with some coefficients changed.
@@ -267,11 +277,3 @@ def _nodes(expr: Expr) -> set[Expr]:
             seen.add(node)
             stack.extend(node.args)
     return seen
-
-
-def _size(expr: Expr) -> int:
-    tree = ast.parse(printing.to_string(expr), mode="eval").body
-    counted = (ast.BinOp, ast.UnaryOp, ast.Call, ast.Constant, ast.Name)
-    return sum(isinstance(node, counted) for node in ast.walk(tree)) - sum(
-        isinstance(node, ast.Call) for node in ast.walk(tree)
-    )

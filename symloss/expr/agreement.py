@@ -1,0 +1,211 @@
+"""Whether two formulas have the same values: at 50 digits, over the domain, at its ends and across every kink."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import combinations, product
+from typing import Any
+
+from mpmath import MPContext
+from sympy import Abs, Expr, Max, Min, Symbol, sign
+
+from symloss.expr.functions import elementary
+from symloss.expr.kinds import KINDS
+from symloss.expr.operators import GUARD, plog, psqrt
+
+__all__ = ["agrees", "value"]
+
+# A context of its own: the precision of the caller's stays as it is.
+_CONTEXT = MPContext()
+_CONTEXT.dps = 50
+_NEAR = _CONTEXT.mpf(10) ** -30
+_LARGEST = 10**5
+"""Binary digits before the point beyond which a value counts as none."""
+_LARGEST_ARGUMENT = 17
+"""The same of an argument: neither exp(200000) nor the sine of such a number is looked at."""
+MAX_KINKS = 12
+"""Kinks of which both sides are looked at."""
+MAX_CROSSINGS = 3
+"""Points at which one kink is crossed."""
+_BISECTIONS = 30
+
+Point = Mapping[str, Any]
+
+_PROBABILITIES = (
+    "0.31830988618", "0.03183098861", "0.1", "0.5", "0.63661977236", "0.84147098480", "0.95492965855",
+    "1e-3", "1e-6", "3e-8", "1e-12", "0.999", "0.999999999",
+)  # fmt: skip
+_HARD = ("0", "1")
+_SOFT = ("0.27182818284", "0.77245385090", "1e-8", "0.9999")
+_TARGETS = ("0", "0.57721566490", "-0.36787944117", "1.6180339887", "-2.6651441426", "41.3")
+_RESIDUALS = (
+    "0", "1e-9", "-1e-9", "1e-4", "-1e-4", "0.0141421356", "0.31415926535", "-0.27182818284", "1.1283791670",
+    "-1.7724538509", "7.3890560989", "-5.8598744820", "531.4", "-612.7",
+)  # fmt: skip
+
+
+def value(expr: Expr, point: Point) -> Any:
+    """`expr` at 50 digits with every symbol's value by name, or None where it has no real finite one.
+
+    >>> from symloss.expr import P, Y
+    >>> float(value(Y * P, {"y": 2, "p": 0.5})), value(1 / (Y - P), {"y": 1, "p": 1})
+    (1.0, None)
+    """
+    exact = {name: Fraction(number) for name, number in point.items()}
+    return _Function(expr)({name: _CONTEXT.mpf(x.numerator) / x.denominator for name, x in exact.items()})
+
+
+def agrees(a: Expr, b: Expr, kind: str, *, hard_labels: bool = False) -> bool:
+    """Whether `b` has the value of `a` wherever `a` has one, on many points of the domain.
+
+    Soft labels are part of the domain of a classification loss unless `hard_labels`. At least a quarter of
+    the points must be defined; a point where `a` has no value counts for nothing.
+    """
+    first, second = _Function(a), _Function(b)
+    names = sorted({symbol.name for symbol in a.free_symbols | b.free_symbols})
+    points = list(_points(kind, names, hard_labels))
+    points += _across_kinks((a, b), points)
+    asked: Counter[str] = Counter()
+    defined: Counter[str] = Counter()
+    for point in points:
+        # A hard label with hardly a value, such as 0 in y*log(y), would be left unchecked.
+        part = str(point["y"]) if hard_labels else ""
+        asked[part] += 1
+        expected = first(point)
+        if expected is None:
+            continue
+        defined[part] += 1
+        found = second(point)
+        if found is None or abs(found - expected) > _NEAR * (1 + abs(expected)):
+            return False
+    return all(4 * defined[part] >= count for part, count in asked.items())
+
+
+def _points(kind: str, names: Sequence[str], hard_labels: bool) -> Iterator[dict[str, Any]]:
+    if KINDS[kind].probabilities:
+        labels = _HARD if hard_labels else (*_HARD, *_SOFT)
+        pairs = [(y, _CONTEXT.mpf(p)) for y, p in product(labels, _PROBABILITIES)]
+    else:
+        pairs = [(y, _CONTEXT.mpf(y) - _CONTEXT.mpf(r)) for y, r in product(_TARGETS, _RESIDUALS)]
+    for n, (y, p) in enumerate(pairs):
+        point = {"y": _CONTEXT.mpf(y), "p": p}
+        for i, name in enumerate(name for name in names if name not in ("y", "p")):
+            # The fractional parts of multiples of an irrational number: spread, and the same in every run.
+            unit = _CONTEXT.frac((n + 1) * (i + 2) * _CONTEXT.sqrt(2))
+            point[name] = {"C": _CONTEXT.mpf(2 + n % 9), "pi": unit, "w": 3 * unit}.get(name, 6 * unit - 3)
+        yield point
+
+
+def _across_kinks(exprs: Sequence[Expr], points: Sequence[Point]) -> list[dict[str, Any]]:
+    """A point closely on each side of where an argument of a kinked function turns, between two points."""
+    found: list[dict[str, Any]] = []
+    for turning in list(dict.fromkeys(each for expr in exprs for each in _turning(expr)))[:MAX_KINKS]:
+        plain = _Function(turning)
+        lines: dict[str, list[Point]] = {}
+        for point in points:
+            lines.setdefault(str(point["y"]), []).append(point)
+        crossed = 0
+        for line in lines.values():
+            ordered = sorted(line, key=lambda point: point["p"])
+            signs = [_direction(plain, point) for point in ordered]
+            for left, right, s, t in zip(ordered, ordered[1:], signs, signs[1:], strict=False):
+                if s * t < 0 and crossed < MAX_CROSSINGS:
+                    found += _sides(plain, left, right, s)
+                    crossed += 1
+    return found
+
+
+def _turning(expr: Expr) -> list[Expr]:
+    """What changes its sign at a kink of `expr`, in a fixed order."""
+    turning: list[Expr] = []
+    for node in sorted(expr.atoms(Abs, sign, Max, Min, plog, psqrt), key=lambda node: node.sort_key()):
+        if isinstance(node, Max | Min):
+            turning += [a - b for a, b in combinations(node.args, 2)]
+        elif isinstance(node, plog | psqrt):
+            turning.append(Abs(node.args[0]) - GUARD)
+        else:
+            turning.append(node.args[0])
+    return turning
+
+
+def _direction(function: _Function, point: Point) -> int:
+    found = function(point)
+    return 0 if not found else 1 if found > 0 else -1
+
+
+def _sides(function: _Function, left: Point, right: Point, before: int) -> list[dict[str, Any]]:
+    """Bisects between two values of `p`, everything else as on the left."""
+    low, high = left["p"], right["p"]
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if _direction(function, {**left, "p": middle}) == before:
+            low = middle
+        else:
+            high = middle
+    return [{**left, "p": low}, {**left, "p": high}]
+
+
+class _Function:
+    """A formula as a list of steps, each a function of earlier results: quicker than a walk for every point."""
+
+    def __init__(self, expr: Expr) -> None:
+        self._steps: list[tuple[Callable[..., Any], list[int]]] = []
+        self._symbols: list[tuple[int, str]] = []
+        self._places: dict[Expr, int] = {}
+        self._add(elementary(expr))
+
+    def __call__(self, point: Point) -> Any:
+        """The value, or None where there is no real finite one of moderate size."""
+        values: list[Any] = []
+        for step, places in self._steps:
+            try:
+                found = step(point, *(values[place] for place in places))
+            except (ValueError, ZeroDivisionError, OverflowError, TypeError):
+                # TypeError: an argument has no value, or a complex one is compared.
+                return None
+            if not isinstance(found, _CONTEXT.mpf) or not _CONTEXT.isfinite(found):
+                return None
+            if found and _CONTEXT.mag(found) > _LARGEST:
+                return None
+            values.append(found)
+        return values[-1]
+
+    def _add(self, expr: Expr) -> int:
+        if expr not in self._places:
+            places = (
+                [] if expr.is_number and not expr.has(Max, Min) else [self._add(arg) for arg in expr.args]
+            )
+            self._steps.append((_step(expr), places))
+            self._places[expr] = len(self._steps) - 1
+        return self._places[expr]
+
+
+def _step(expr: Expr) -> Callable[..., Any]:
+    if isinstance(expr, Symbol):
+        return lambda point: point[expr.name]
+    if expr.is_Rational:
+        exact = _CONTEXT.mpf(int(expr.p)) / int(expr.q)
+        return lambda point: exact
+    if expr.is_number and not expr.has(Max, Min):
+        number = _CONTEXT.mpf(str(expr.evalf(60)))
+        return lambda point: number
+    if expr.is_Add:
+        return lambda point, *args: _CONTEXT.fsum(args)
+    if expr.is_Mul:
+        return lambda point, *args: _CONTEXT.fprod(args)
+    if expr.is_Pow:
+        return _power
+    if isinstance(expr, Max | Min | Abs | sign):
+        plain = {Max: max, Min: min, Abs: abs, sign: _CONTEXT.sign}[expr.func]
+        return lambda point, *args: plain(*args)
+    # SymPy's elementary functions have mpmath's names.
+    function = getattr(_CONTEXT, expr.func.__name__)
+    return lambda point, x: function(x) if not x or _CONTEXT.mag(x) <= _LARGEST_ARGUMENT else None
+
+
+def _power(point: Point, base: Any, exponent: Any) -> Any:
+    if base and abs(exponent) * abs(_CONTEXT.mag(base)) > _LARGEST:
+        return None
+    return base**exponent
