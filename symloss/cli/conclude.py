@@ -31,8 +31,10 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
     show(report.front_table(result.front, metric))
     best = result.picked
     say(f"Discovered loss (row {best.row}, validation {metric} {best.validation:.4g}):")
-    say(f"  M(y, p) = {best.loss}")
-    say(f"  LaTeX:    {best.loss.latex()}")
+    say(f"  M(y, p) = {best.shown}")
+    say(f"  LaTeX:    {best.shown.latex()}")
+    if best.hard:
+        say(f"  on soft labels too: {best.loss}")
     if result.baselines:
         show(report.baseline_table(result.baselines, "metric" if "tasks" in result.task else metric))
         say(report.verdict(result))
@@ -80,9 +82,10 @@ def row_facts(row: FrontRow) -> dict[str, Any]:
     """One row of the front as plain data."""
     return {
         "row": row.row,
-        "formula": str(row.loss),
+        "formula": str(row.shown),
+        "exact": str(row.loss),
         "kind": row.loss.kind,
-        "latex": row.loss.latex(),
+        "latex": row.shown.latex(),
         "complexity": row.complexity,
         "validation": row.validation,
         "score": row.score,

@@ -28,6 +28,8 @@ _SPECIAL = {
     ">": r"\textgreater{}",
 }  # fmt: skip
 
+HARD_LABELS = "Labels are 0 or 1: y**2 and sqrt(y) are written y, as they are one thing on such labels."
+
 _ONE_LINE = 120
 """Characters of LaTeX up to which a formula is taken to fit one line of the table."""
 
@@ -105,9 +107,12 @@ def front_table(front: Sequence[FrontRow], metric: str = "validation", title: st
     for row in front:
         table.add_row(
             ">" if row.picked else "", str(row.row), str(row.complexity), number(row.validation),
-            *(number(row.scores.get(name)) for name in tasks), number(row.score, 3), Text(str(row.loss)),
+            *(number(row.scores.get(name)) for name in tasks), number(row.score, 3), Text(str(row.shown)),
             style="bold" if row.picked else None,
         )  # fmt: skip
+    if any(row.hard for row in front):
+        table.caption = HARD_LABELS
+        table.caption_justify = "left"
     return table
 
 
@@ -137,12 +142,13 @@ def losses_tex(result: Result) -> str:
     star = r"$\star$ "
     lines = [
         f"{star if row.picked else ''}{row.row} & {row.complexity} & {number(row.validation)} & "
-        rf"${_broken(row.loss)}$ \\"
+        rf"${_broken(row.shown)}$ \\"
         for row in result.front
     ]
     caption = (
         f"Losses found on {result.task.get('name', 'a task')} by {result.method} "
         f"(seed {result.seed}); the star marks the pick."
+        + (f" {HARD_LABELS}" if any(row.hard for row in result.front) else "")
     )
     return "\n".join(
         [

@@ -270,6 +270,13 @@ class SupervisedTask(Task):
         """Hexadecimal SHA-256 of the kind and of every number in the three parts."""
         return digest(self.kind, (self.train, self.val, self._test))
 
+    @cached_property
+    def _hard_labels(self) -> bool:
+        """Whether every label is 0 or 1: class indices are, and multilabel targets that hold no other number."""
+        if self.kind == "classification":
+            return not self.train.y.is_floating_point()
+        return self.kind == "multilabel" and bool(((self.train.y == 0) | (self.train.y == 1)).all())
+
     def describe(self) -> dict[str, Any]:
         """See `Task.describe`."""
         return {
@@ -279,6 +286,7 @@ class SupervisedTask(Task):
             "greater_is_better": self.measure.greater_is_better,
             "meta_loss": _name(self.objective) if self.objective else self.base_loss().formula,
             "classes": self.classes,
+            "hard_labels": self._hard_labels,
             "inputs": list(self.inputs),
             "sizes": {"train": len(self.train), "val": len(self.val), "test": len(self._test)},
             "model": _name(self.factory),

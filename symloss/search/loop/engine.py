@@ -231,7 +231,10 @@ class Engine:
 
     def _front(self, fresh: Mapping[int, Sequence[float]]) -> tuple[FrontRow, ...]:
         sign = next(iter(self.signs.values())) if len(self.signs) == 1 else 1.0
-        return front_of(self.evaluations, classes=self.tasks[0].classes, fresh=fresh, sign=sign)
+        hard = all(task.describe().get("hard_labels", False) for task in self.tasks)
+        return front_of(
+            self.evaluations, classes=self.tasks[0].classes, fresh=fresh, sign=sign, hard_labels=hard
+        )
 
     def _show_front(self, fresh: Mapping[int, Sequence[float]]) -> None:
         self.front = self._front(fresh)

@@ -8,17 +8,18 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from symloss.errors import RunError, SymlossError
-from symloss.expr import Loss
+from symloss.expr import Loss, parse
 from symloss.expr.trees import symbols
 from symloss.search.record.front import build_front, non_dominated
 from symloss.search.record.result import Baseline, Evaluation, FrontRow, later
 
 __all__ = [
     "baseline_from", "baseline_record", "evaluation_from", "evaluation_record", "front_csv", "front_json",
-    "front_of",
+    "front_of", "presented",
 ]  # fmt: skip
 
 _COLUMNS = ("row", "picked", "complexity", "validation", "score", "scale", "evaluation", "formula")
@@ -92,6 +93,7 @@ def front_of(
     classes: int | None,
     fresh: Mapping[int, Sequence[float]] | None = None,
     sign: float = 1.0,
+    hard_labels: bool = False,
 ) -> tuple[FrontRow, ...]:
     """The front that a list of candidates leaves.
 
@@ -105,6 +107,7 @@ def front_of(
         classes: of the task.
         fresh: the finalists' fitnesses on fresh seeds, by evaluation.
         sign: -1 where the metric is maximised: a fitness is minus the metric.
+        hard_labels: whether every label of every task is 0 or 1.
     """
     scored = {
         entry.number: entry
@@ -121,22 +124,34 @@ def front_of(
         if number in scored
     ]
     rows = [
-        _row(scored[number], classes, means[number], fresh.get(number, ()), sign)
+        _row(scored[number], classes, means[number], fresh.get(number, ()), sign, hard_labels)
         for number in non_dominated(points)
     ]
     return build_front(sorted(rows, key=lambda row: row.evaluation), fresh, positive=sign > 0)
 
 
+@lru_cache(maxsize=4096)
+def presented(formula: str, kind: str, hard_labels: bool) -> tuple[Loss, Loss]:
+    """The loss that was trained in its plainest form, and as it is shown: on hard labels more is equal.
+
+    Kept, since a front is built again after every generation, mostly of the same losses.
+    """
+    loss = parse(formula, kind=kind).simplify()
+    return loss, loss.simplify(hard_labels=True) if hard_labels else loss
+
+
 def _row(
-    entry: Evaluation, classes: int | None, fitness: float, fresh: Sequence[float], sign: float
+    entry: Evaluation, classes: int | None, fitness: float, fresh: Sequence[float], sign: float, hard: bool
 ) -> FrontRow:
-    loss = entry.loss
-    assert loss is not None
+    trained = entry.loss
+    assert trained is not None
+    loss, shown = presented(entry.formula, trained.kind, hard)
     surcharge = (entry.complexity or 0) - symbols(entry.formula)
     return FrontRow(
-        row=0, loss=loss, complexity=loss.complexity + surcharge, validation=sign * fitness,
+        row=0, loss=loss, complexity=shown.complexity + surcharge, validation=sign * fitness,
         fitness=fitness, score=None, picked=False, evaluation=entry.number, scale=entry.scale,
         classes=classes, scores=entry.scores, fresh=tuple(sign * value for value in fresh),
+        hard=None if str(shown) == str(loss) else shown,
     )  # fmt: skip
 
 
@@ -149,19 +164,19 @@ def front_csv(front: Sequence[FrontRow]) -> str:
         score = "" if row.score is None else repr(row.score)
         table.writerow(
             [row.row, int(row.picked), row.complexity, repr(row.validation), score, repr(row.scale),
-             row.evaluation, str(row.loss)]
+             row.evaluation, str(row.shown)]
         )  # fmt: skip
     return text.getvalue()
 
 
 def front_json(front: Sequence[FrontRow]) -> str:
-    """The same as JSON, with kinds, LaTeX and the values on fresh seeds."""
+    """The same as JSON, with kinds, LaTeX, values on fresh seeds, and what holds on soft labels too (`exact`)."""
     rows = [
         {
             "row": row.row, "picked": row.picked, "complexity": row.complexity, "validation": row.validation,
-            "score": row.score, "scale": row.scale, "evaluation": row.evaluation, "formula": str(row.loss),
-            "kind": row.loss.kind, "latex": row.loss.latex(), "scores": dict(sorted(row.scores.items())),
-            "fresh": [_finite(value) for value in row.fresh],
+            "score": row.score, "scale": row.scale, "evaluation": row.evaluation, "formula": str(row.shown),
+            "exact": str(row.loss), "kind": row.loss.kind, "latex": row.shown.latex(),
+            "scores": dict(sorted(row.scores.items())), "fresh": [_finite(value) for value in row.fresh],
         }
         for row in front
     ]  # fmt: skip

@@ -85,6 +85,7 @@ def _front(
     return front_of(
         evaluations, classes=task.get("classes"), fresh=fresh,
         sign=next(iter(signs.values())) if len(signs) == 1 else 1.0,
+        hard_labels=all(each.get("hard_labels", False) for each in task.get("tasks", [task])),
     )  # fmt: skip
 
 

@@ -97,8 +97,9 @@ class FrontRow:
 
     Attributes:
         row: from 1, as in `front.csv`.
-        loss: the formula exactly as it was trained.
-        complexity: the number of symbols in its simplified print.
+        loss: the formula in its plainest form that equals what was trained, on soft labels too; what was
+            trained to the letter is `result.evaluations[row.evaluation].formula`.
+        complexity: the number of symbols in the formula as it is shown.
         validation: the metric as users read it: its mean over the fresh seeds, where there are any.
         fitness: the same, as the search minimises it.
         score: fitness gained per added symbol over the row before, in natural-log units where both are
@@ -109,6 +110,7 @@ class FrontRow:
         classes: the number of classes of the task, or None.
         fresh: the metric on fresh training seeds, where re-evaluated.
         scores: per task, when several were searched at once.
+        hard: the formula as it is shown where every label of the task is 0 or 1, if that differs from `loss`.
     """
 
     row: int
@@ -123,6 +125,12 @@ class FrontRow:
     classes: int | None = None
     fresh: tuple[float, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    hard: Loss | None = None
+
+    @property
+    def shown(self) -> Loss:
+        """The loss as tables, files and the command line print it."""
+        return self.hard or self.loss
 
     @cached_property
     def certificate(self) -> Any:

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from symloss.expr import parse
+from symloss.expr import agrees, parse
 from symloss.runs import RunStore, derive
 from symloss.search.loop.engine import task_signs
 from symloss.search.prepare import check_same, unusable
-from symloss.search.record.codec import evaluation_record, front_csv, front_json
+from symloss.search.record.codec import evaluation_record, front_csv, front_json, presented
 from symloss.search.record.reading import read_result
 from symloss.search.record.replay import Replay
 from symloss.search.record.result import ENDED, Evaluation, FrontRow, Result
@@ -120,11 +120,16 @@ def _files(path: Path, result: Result) -> Iterator[Check]:
 def _row(row: FrontRow, tasks: Sequence[Task], seed: int, replay: Replay) -> Iterator[Check]:
     where, formula = f"row {row.row}", replay.formula(row.evaluation)
     if not formula:
-        yield Check(where, "formula", str(row.loss), "", False, "the search does not arrive at it")
+        yield Check(where, "formula", str(row.shown), "", False, "the search does not arrive at it")
         return
-    loss = parse(formula, kind=row.loss.kind)
-    yield Check(where, "formula", str(row.loss), str(loss), loss == row.loss)
-    yield _number(where, "complexity", row.complexity, loss.complexity + replay.surcharge(row.evaluation))
+    kind, hard = row.loss.kind, row.hard is not None
+    trained, (exact, shown) = parse(formula, kind=kind), presented(formula, kind, hard)
+    same = (str(exact), str(shown)) == (str(row.loss), str(row.shown)) and exact == trained
+    if str(shown) != str(trained):
+        # What is printed has the values of what was trained, on every label that the task has.
+        same = same and agrees(trained.value_expr, shown.value_expr, kind, hard_labels=hard)
+    yield Check(where, "formula", str(row.shown), str(shown), same)
+    yield _number(where, "complexity", row.complexity, shown.complexity + replay.surcharge(row.evaluation))
     if len(tasks) == 1 and row.fresh:
         found = []
         for replicate, printed in enumerate(row.fresh):
