@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import CompileError, DomainError, ParseError, RunError, SymlossError, TaskError
-from symloss.expr import Loss, parse, register_primitive
-from symloss.zoo import named, names
+from symloss.expr import Loss, register_primitive
+from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
     from symloss.search import Result, discover, open_run, resume, verify

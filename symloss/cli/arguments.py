@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from symloss.errors import DomainError, ParseError, RunError
-from symloss.expr import Loss, Registry, parse
-from symloss.zoo import named, names
+from symloss.expr import Loss, Registry
+from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
     from symloss.search import FrontRow
@@ -36,7 +36,7 @@ LossArgument = Annotated[
     str,
     typer.Argument(
         metavar="LOSS",
-        help="A formula in y and p ('-y*log(p)'), a zoo name (ace), or a row of a run (runs/a#2).",
+        help="A formula in y and p ('-y*log(p)', 'ce + 0.1*brier'), a zoo name (ace), or a row of a run (runs/a#2).",
     ),
 ]
 KindOption = Annotated[

@@ -222,6 +222,7 @@ def parse(
     kind: str = DEFAULT_KIND,
     coefficients: Mapping[str, float] | None = None,
     registry: Registry | None = None,
+    losses: Mapping[str, Expr] | None = None,
 ) -> Loss:
     """The loss that a formula says.
 
@@ -234,6 +235,8 @@ def parse(
         kind: `"classification"`, `"multilabel"` or `"regression"`.
         coefficients: the values of named coefficients in the formula.
         registry: the operators it may use, where they are not the default ones.
+        losses: formulas by name, which stand for a name that is nothing else; `symloss.zoo.parse`, which is
+            `symloss.parse`, gives those of the zoo.
 
     Raises:
         ParseError: with position, expectation and hint, for text that is not such a formula.
@@ -248,7 +251,7 @@ def parse(
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ParseError(f"the coefficient {name!r} is {value!r}", expected="a finite number")
         values[name] = float(value)
-    expr = parse_expression(text, values, (registry or default_registry()).operators)
+    expr = parse_expression(text, values, (registry or default_registry()).operators, losses)
     written = {
         node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name)
     }

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from sympy import Expr, Max, Min, Rational, Symbol
+from sympy import Expr, Max, Min, Rational, Symbol, preorder_traversal
 from sympy.core.numbers import ComplexInfinity, ImaginaryUnit, Infinity, NaN, NegativeInfinity
 
 from symloss.errors import ParseError
@@ -76,6 +76,7 @@ def parse_expression(
     text: str,
     coefficients: Mapping[str, float] | None = None,
     operators: Mapping[str, Operator] = OPERATORS,
+    losses: Mapping[str, Expr] | None = None,
 ) -> Expr:
     """The SymPy expression that `text` says, its decimal literals exact.
 
@@ -83,6 +84,7 @@ def parse_expression(
         text: a formula of the grammar, ASCII, at most 4 KiB.
         coefficients: names that may stand in the formula besides `phi0, phi1, ...`.
         operators: what it may be built of, by name.
+        losses: formulas by name, which stand for a name that is nothing else; it may have hyphens.
 
     Raises:
         ParseError: for anything else than a formula within the limits.
@@ -91,8 +93,18 @@ def parse_expression(
     y*Abs(log(13*p/10))
     """
     names = _symbols(coefficients or {}, operators)
-    source = _check_characters(text)
-    return _Walk(source, names, operators).run()
+    source = _with_joined_names(_check_characters(text), losses or {}, names)
+    return _Walk(source, names, operators, losses or {}).run()
+
+
+def _with_joined_names(source: str, losses: Mapping[str, Expr], names: Mapping[str, Symbol]) -> str:
+    """`sparse-lsr` as `sparse_lsr`: one name to Python's parser, and every position stays."""
+    for name in losses:
+        if "-" in name and not any(part in names for part in name.split("-")):
+            source = re.sub(
+                rf"(?<![\w.]){re.escape(name)}(?!\w)", name.replace("-", "_"), source, flags=re.ASCII
+            )
+    return source
 
 
 def _symbols(coefficients: Mapping[str, float], operators: Mapping[str, Operator]) -> dict[str, Symbol]:
@@ -178,10 +190,17 @@ def _arguments(count: int) -> str:
 class _Walk:
     """One pass over the syntax tree; each step returns the expression and, of a constant, its float."""
 
-    def __init__(self, source: str, names: dict[str, Symbol], operators: Mapping[str, Operator]) -> None:
+    def __init__(
+        self,
+        source: str,
+        names: dict[str, Symbol],
+        operators: Mapping[str, Operator],
+        losses: Mapping[str, Expr],
+    ) -> None:
         self.source, self.names, self.nodes = source, names, 0
         self.operators = operators
         self.functions = {name: each for name, each in operators.items() if not each.infix}
+        self.losses, self._spelt = losses, {name.replace("-", "_"): name for name in losses}
 
     def run(self) -> Expr:
         body = self.source.lstrip()
@@ -236,7 +255,7 @@ class _Walk:
             )
         return self.checked(node, Rational(mantissa) * Rational(10) ** int(exponent or 0), math.nan)
 
-    def name(self, node: ast.Name) -> Symbol:
+    def name(self, node: ast.Name) -> Expr:
         name = node.id
         if name in self.names:
             return self.names[name]
@@ -244,11 +263,15 @@ class _Walk:
             return coefficient(name)
         if name in self.functions:
             raise self.fail(node, f"{name!r} is a function", f"{name}(...)")
+        if name in self._spelt:
+            formula = self.losses[self._spelt[name]]
+            self.nodes += sum(1 for _ in preorder_traversal(formula))
+            return formula
         raise self.unknown(node, name)
 
     def function(self, node: ast.Call, name: str) -> str:
         if name not in self.functions:
-            if name in self.names:
+            if name in self.names or name in self._spelt:
                 raise self.fail(node, f"{name!r} is not a function", hint="write a*b for a product")
             raise self.unknown(node, name)
         arity = self.functions[name].arity
@@ -259,7 +282,7 @@ class _Walk:
     def unknown(self, node: ast.AST, name: str) -> ParseError:
         hint = _NAME_HINTS.get(name, "")
         if not hint:
-            near = difflib.get_close_matches(name, [*self.functions, *self.names], n=1)
+            near = difflib.get_close_matches(name, [*self.functions, *self.names, *self.losses], n=1)
             hint = (
                 f"did you mean {near[0]}?" if near else "declare a coefficient by coefficients={name: value}"
             )

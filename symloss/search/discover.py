@@ -29,6 +29,7 @@ from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
 from symloss.search.settings import preset as settings_of
 from symloss.tasks import Task
+from symloss.zoo import parse
 
 if TYPE_CHECKING:
     from symloss.tasks import Metric
@@ -85,7 +86,7 @@ def discover(
         device: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
         keep_scale: search the scale of a loss too, a learning rate in disguise.
         require: findings of the certificate that no loss of the front may have refuted.
-        seed_losses: losses that the first generation begins with.
+        seed_losses: losses that the first generation begins with, names of the zoo among them.
         extra_symbols: terminals besides `y p 1 -1`: any of `C pi w`.
         on_generation: called with the state of the search after each generation.
         settings: any other field of `SearchSettings`.
@@ -104,7 +105,7 @@ def discover(
     chosen = settings_of(
         preset, method=method, population=population, generations=generations, keep_scale=keep_scale,
         max_evaluations=max_evaluations, require=tuple(require) or None,
-        seed_losses=tuple(str(loss) for loss in seed_losses) or None,
+        seed_losses=tuple(_written_out(loss, task) for loss in seed_losses) or None,
         extra_symbols=tuple(extra_symbols) or None, **settings,
     )  # fmt: skip
     if isinstance(seed, bool) or seed < 0:
@@ -172,6 +173,14 @@ def open_run(path: str | Path) -> Result:
     """
     with RunStore.open(path) as store:
         return read_result(store)
+
+
+def _written_out(loss: Loss | str, task: Task | Sequence[Task]) -> str:
+    """A seed loss in the grammar alone: the run keeps its meaning when a loss joins the zoo."""
+    if isinstance(loss, Loss):
+        return str(loss)
+    first = task if isinstance(task, Task) else next(iter(task), None)
+    return str(parse(loss, kind="classification" if first is None else first.kind))
 
 
 def _run(
