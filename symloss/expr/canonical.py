@@ -52,6 +52,7 @@ MAX_PASSES = 4
 def canonicalise(expr: Expr, kind: str) -> Expr:
     """The canonical form of `expr` as a loss of `kind`; idempotent.
 
+    >>> from symloss.expr import P, Y
     >>> canonicalise((Y - P) ** 2, "regression") == canonicalise(P**2 - 2 * P * Y + Y**2, "regression")
     True
     """

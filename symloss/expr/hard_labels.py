@@ -51,8 +51,9 @@ def _walk(expr: Expr, seen: dict[Expr, Expr]) -> Expr:
 def _node(expr: Expr) -> Expr:
     if expr.free_symbols == {Y}:
         zero, one = (expr.xreplace({Y: Integer(label)}) for label in (0, 1))
-        if zero.is_Rational and one.is_Rational:
-            return zero + (one - zero) * Y
+        line = zero + (one - zero) * Y
+        if zero.is_Rational and one.is_Rational and line.count_ops() < expr.count_ops():
+            return line
     if expr.is_Mul:
         # Beside a factor y everything is at y = 1, beside 1 - y at y = 0.
         for factor, label in ((Y, 1), (1 - Y, 0)):

@@ -13,7 +13,7 @@ from functools import lru_cache, reduce
 from math import gcd, isqrt, lcm, log10
 from typing import Any
 
-from sympy import Add, Expr, Function, Integer, Mul, Pow, Rational, Symbol
+from sympy import Add, Expr, Function, Integer, Mul, Pow, Rational, Symbol, sqrt
 
 __all__ = ["DIGITS", "Grouped", "decimal", "excess", "laid_out"]
 
@@ -117,6 +117,9 @@ class _Layout:
         """Of numbers, sums, powers of sums and anything else; a sum and a power are products of one factor."""
         coefficient, rest = expr.as_coeff_Mul()
         number, factors = _fraction(coefficient), list(Mul.make_args(rest))
+        for i, factor in enumerate(factors):
+            if factor.is_Pow and factor.exp == Rational(1, 2) and factor.base.is_Integer and excess(number):
+                number, factors[i] = self._below_root(number, factor)
         square = any(not _base(f)[0].is_Add and _is_even(_base(f)[1]) for f in factors) and number > 0
         scales: dict[int, Fraction] = {}
         for i, factor in enumerate(factors):
@@ -143,6 +146,18 @@ class _Layout:
             return Mul(Grouped(Mul(self.number(root), *group)) ** 2, *others)
         alone = len(others) == 1 and others[0].is_Add and number != 1
         return Mul(self.number(number, force=alone), *others)
+
+    def _below_root(self, number: Fraction, root: Expr) -> tuple[Fraction, Expr]:
+        """What SymPy makes `6791*sqrt(199980001)/199980001` of, as `0.6791/sqrt(0.9999**2 + 1)`."""
+        inside = int(root.base)
+        places = (len(str(inside)) - 1) // 2
+        above, below = number * inside / 10**places, Fraction(inside, 100**places)
+        if excess(above) >= excess(number):
+            return number, root
+        side = _root(below - 1) if excess(below) else None
+        if side is not None and not excess(side):
+            return above, 1 / sqrt(self.number(side) ** 2 + 1)
+        return above, 1 / sqrt(self.number(below, force=True))
 
     def _sum(self, expr: Expr, scale: Fraction) -> Expr:
         terms = []

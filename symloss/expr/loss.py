@@ -153,7 +153,7 @@ class Loss:
                 then equals the loss on such labels only. Says nothing of a regression loss.
 
         >>> str(parse("psqrt((p - y)**2)**2 + 1", kind="regression").simplify())
-        'max(1e-7, (p - y)**2) + 1'
+        'max((p - y)**2, 1e-7) + 1'
         >>> str(parse("min(1.252*y, 1.253*y**2)*-log(p)").simplify(hard_labels=True))
         '-1.252*y*log(p)'
         """

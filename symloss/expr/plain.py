@@ -31,8 +31,9 @@ MAX_ROUNDS = 12
 """Each round takes the shortest of a few rewritings; three are usual."""
 MAX_LOG_POWER = 8
 """Largest exponent that a coefficient becomes when logarithms are drawn together."""
-_Key = tuple[float, int, str]
-_NEVER: _Key = (math.inf, 0, "")
+_Key = tuple[float, int, int, str]
+"""Symbols of the printed formula; the orders of magnitude of its numbers; its characters; the text itself."""
+_NEVER: _Key = (math.inf, 0, 0, "")
 
 
 def plain(expr: Expr, kind: str, *, hard_labels: bool = False) -> Expr:
@@ -50,14 +51,16 @@ def plain(expr: Expr, kind: str, *, hard_labels: bool = False) -> Expr:
     best = _plainest(expr, kind)
     if hard_labels and KINDS[kind].probabilities:
         for found in hardened(best):
-            if _key(found) != _key(best) and agrees(best, found, kind, hard_labels=True):
-                best = min(best, _plainest(found, kind), key=_key)
+            if found != best and agrees(best, found, kind, hard_labels=True):
+                shorter = _plainest(found, kind)
+                # What is no shorter is no reason to say something of labels.
+                best = shorter if _key(shorter)[0] < _key(best)[0] else best
     return best
 
 
 def size(expr: Expr) -> int:
     """How many operators, functions, symbols and numbers the printed formula has."""
-    return _size(to_string(expr))
+    return _count(ast.parse(to_string(expr), mode="eval").body)
 
 
 def _plainest(expr: Expr, kind: str) -> Expr:
@@ -86,7 +89,14 @@ def _key(expr: Expr) -> _Key:
     if any(check_numbers(node) for node in (expr, *expr.atoms(Pow, Max, Min))):
         return _NEVER
     text = to_string(expr)
-    return _size(text), len(text), text
+    tree = ast.parse(text, mode="eval").body
+    numbers = [
+        abs(n.value)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Constant) and isinstance(n.value, int | float)
+    ]
+    sizes = sum(int(abs(math.log10(number))) for number in numbers if number)
+    return _count(tree), sizes, len(text), text
 
 
 def _rewritten(expr: Expr, kind: str, domain: Domain) -> Iterator[Expr]:
@@ -177,7 +187,6 @@ def _inward(expr: Expr) -> Expr:
     return expr.replace(is_scaled, spread)
 
 
-def _size(text: str) -> int:
-    tree = ast.parse(text, mode="eval").body
+def _count(tree: ast.expr) -> int:
     counted = (ast.BinOp, ast.UnaryOp, ast.Constant, ast.Name)
     return sum(isinstance(node, counted) for node in ast.walk(tree))

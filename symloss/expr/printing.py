@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sympy import Expr, Symbol
@@ -29,6 +30,11 @@ def _target_first(argument: Expr) -> Expr:
     return -argument if argument.is_Add and argument.coeff(Y).is_negative else argument
 
 
+def _numbers_last(args: Sequence[Expr]) -> list[Expr]:
+    """`max(y - p, 0)` rather than `max(0, y - p)`; a literal is a symbol that is named by its digits."""
+    return sorted(args, key=lambda arg: all(symbol.name[0].isdigit() for symbol in arg.free_symbols))
+
+
 class _FormulaPrinter(StrPrinter):
     def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Expr]:
         return _positive_first(super()._as_ordered_terms(expr, order))
@@ -41,7 +47,7 @@ class _FormulaPrinter(StrPrinter):
 
     def _print_extremum(self, expr: Any) -> str:
         # The grammar's min and max take two arguments; SymPy's are flat.
-        name, (*rest, last) = BY_HEAD[expr.func].name, expr.args
+        name, (*rest, last) = BY_HEAD[expr.func].name, _numbers_last(expr.args)
         text = self._print(last)
         for arg in reversed(rest):
             text = f"{name}({self._print(arg)}, {text})"
@@ -78,6 +84,13 @@ class _FormulaLatexPrinter(LatexPrinter):
     def _print_Abs(self, expr: Any, exp: str | None = None) -> str:
         text = rf"\left|{{{self._print(_target_first(expr.args[0]))}}}\right|"
         return text if exp is None else f"{text}^{{{exp}}}"
+
+    def _print_extremum(self, expr: Any, exp: str | None = None) -> str:
+        inside = ", ".join(map(self._print, _numbers_last(expr.args)))
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\{expr.func.__name__.lower()}{power}\left({inside}\right)"
+
+    _print_Max = _print_Min = _print_extremum
 
     def _print_Function(self, expr: Any, exp: str | None = None) -> str:
         own = getattr(expr, "_latex", None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import RunError
-from symloss.expr import Loss
+from symloss.expr import DEFAULT_KIND, Loss, Registry
 from symloss.runs import RunStore
 from symloss.search.loop.engine import Engine
 from symloss.search.loop.workers import place_for
@@ -105,7 +105,7 @@ def discover(
     chosen = settings_of(
         preset, method=method, population=population, generations=generations, keep_scale=keep_scale,
         max_evaluations=max_evaluations, require=tuple(require) or None,
-        seed_losses=tuple(_written_out(loss, task) for loss in seed_losses) or None,
+        seed_losses=tuple(_written_out(loss, task, settings.get("registry")) for loss in seed_losses) or None,
         extra_symbols=tuple(extra_symbols) or None, **settings,
     )  # fmt: skip
     if isinstance(seed, bool) or seed < 0:
@@ -175,12 +175,12 @@ def open_run(path: str | Path) -> Result:
         return read_result(store)
 
 
-def _written_out(loss: Loss | str, task: Task | Sequence[Task]) -> str:
+def _written_out(loss: Loss | str, task: Task | Sequence[Task], registry: Registry | None) -> str:
     """A seed loss in the grammar alone: the run keeps its meaning when a loss joins the zoo."""
     if isinstance(loss, Loss):
         return str(loss)
     first = task if isinstance(task, Task) else next(iter(task), None)
-    return str(parse(loss, kind="classification" if first is None else first.kind))
+    return str(parse(loss, kind=DEFAULT_KIND if first is None else first.kind, registry=registry))
 
 
 def _run(
