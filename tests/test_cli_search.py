@@ -14,6 +14,7 @@ import time
 import pytest
 
 from symloss.cli import app
+from symloss.cli.problem import Problem
 from symloss.expr import parse
 
 QUICK = """
@@ -110,6 +111,22 @@ def test_plot_a_run(run, folder, what):
     assert "<svg" in (folder / f"{what}.svg").read_text()
 
 
+def test_a_table_of_ones_own_is_a_problem(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = "".join(f"{row},5;{row % 4},25;g{row % 5};1\n" for row in range(30))
+    path.write_bytes(f"größe;preis;who;w\n{rows}".encode("latin-1"))
+    columns = {"target": "preis", "group": "who", "weight": "w", "encoding": "latin-1", "decimal": ","}
+    (task,) = Problem((), path, columns, None, None, {"target_scale": "minmax"}).load()
+    assert (task.kind, task.inputs, task.facts["target_scale"]["how"]) == ("regression", (1,), "minmax")
+
+
+def test_where_there_is_nothing_lists_are_empty(run, tmp_path, monkeypatch):
+    assert run("runs", str(tmp_path), "--json")[1] == "[]\n"
+    monkeypatch.chdir(tmp_path)
+    assert run("runs", "--json")[:2] == (0, "[]\n")
+    assert run("runs")[0] == 2
+
+
 def test_runs_are_listed(run):
     (row,) = json.loads(run("runs", "--json")[1])
     assert (row["run"], row["task"], row["status"]) == ("runs/a", "diabetes", "finished")
@@ -148,6 +165,12 @@ BAD = [
     ("discover", "diabetes", "--target", "x", "--data FILE, which is missing"),
     ("discover", "--data", "a.csv", "--target COLUMN"),
     ("discover", "--data", "a.csv", "--target", "x", "a.csv"),
+    ("discover", "diabetes", "--encoding", "latin-1", "--encoding goes with --data FILE"),
+    ("discover", "--data", "quick.py", "--target", "x", "--decimal", ";", "expected '.' or ','"),
+    ("discover", "--data", "quick.py", "--target", "x", "--encoding", "x", "unknown encoding 'x'"),
+    ("discover", "wine", "--target-scale", "minmax", "is for regression"),
+    ("discover", "diabetes", "--target-scale", "log", "'standard', 'minmax', 'none'"),
+    ("discover", "--task", "quick:make", "--target-scale", "none", "--target-scale does not go with --task"),
     ("discover", "--task", "nothing", "MODULE:FUNCTION"),
     ("discover", "diabetes", "--metric", "nosuch", "nosuch"),
     ("discover", "diabetes", "--method", "nosuch", "nosuch"),

@@ -30,7 +30,9 @@ def runs(
     """
     from symloss.runs import list_runs
 
-    rows = [_row(path) for path in list_runs(folder)]
+    # Before the first search there is no folder runs: to a program that is a list of nothing.
+    none_yet = as_json and folder == Path("runs") and not folder.exists()
+    rows = [] if none_yet else [_row(path) for path in list_runs(folder)]
     if as_json:
         print_json(rows)
         return

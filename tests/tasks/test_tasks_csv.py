@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,6 +127,88 @@ def test_other_dialects(tmp_path):
     assert "an unnamed column left out" in task.describe()["notes"]
     tabs = numbered(20, lambda row: row / 3).replace(",", "\t").replace("\n", "\r\n\r\n")
     assert load_csv(write(tmp_path, tabs), "label").inputs == (2,)
+
+
+def rows_of(separator, *columns, header="a{0}b{0}y"):
+    """60 rows of two numbers and a target, with the numbers' decimal mark as given."""
+    lines = [separator.join(cell(row) for cell in columns) for row in range(60)]
+    return "\n".join([header.format(separator), *lines]) + "\n"
+
+
+PLAIN = (lambda row: f"{row * 7 % 11}.5", lambda row: f"{row % 9}.25", lambda row: f"{row / 4}")
+COMMAS = tuple((lambda row, cell=cell: cell(row).replace(".", ",")) for cell in PLAIN)
+QUOTED = tuple((lambda row, cell=cell: f'"{cell(row)}"') for cell in COMMAS)
+THOUSANDS = (*QUOTED[:2], lambda row: f'"1.{row * 8:03},50"')
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        *((rows_of(mark, *PLAIN), {}) for mark in ",;\t|:^~ \x1f"),
+        (rows_of("; ", *COMMAS, header="size, m2{0}price, EUR{0}y"), {}),
+        (rows_of(";", *COMMAS, header="size, m2{0}price, EUR{0}y"), {"decimal": ","}),
+        (rows_of(",", *PLAIN, header='"size; m2"{0}"price, ""EUR"""{0}y'), {}),
+        (rows_of(",", *QUOTED), {"decimal": ","}),
+        ("sep=;\r\n" + rows_of(";", *COMMAS).replace("\n", "\r\n"), {}),
+        ("\ufeffsep=|\n" + rows_of("|", *PLAIN), {}),
+        ("\ufeff" + rows_of(",", *PLAIN), {}),
+        (rows_of(",", *PLAIN).replace("\n", "\r"), {}),
+        (rows_of(",", *PLAIN) + ",,\n\n", {}),
+        (gzip.compress(rows_of("\t", *PLAIN).encode(), mtime=0), {}),
+        (rows_of(",", *PLAIN, header="größe{0}b{0}y").encode("latin-1"), {"encoding": "latin-1"}),
+        (rows_of(",", *PLAIN, header="größe{0}b{0}y").encode("utf-16"), {"encoding": "utf-16"}),
+    ],
+)
+def test_every_dialect_is_the_same_task(tmp_path, content, options):
+    task = load_csv(write(tmp_path, content), "y", **options)
+    assert task.fingerprint == load_csv(write(tmp_path, rows_of(",", *PLAIN), "plain.csv"), "y").fingerprint
+    assert rebuild(task.describe()).fingerprint == task.fingerprint
+
+
+def test_decimal_commas_are_recognised_or_named(tmp_path):
+    path = write(tmp_path, rows_of(";", *COMMAS))
+    assert "decimal commas in 'a', 'b', 'y'; for text say --decimal ." in load_csv(path, "y").facts["notes"]
+    for target, message in (
+        (lambda row: f'"{row},5"', "is it an identifier"),
+        (lambda row: f"k{row % 2}", "no column is left"),
+    ):
+        text = rows_of(",", *(lambda row: f'"{row},5"',) * 2, target)
+        with pytest.raises(TaskError, match=f"{message}.* for decimal commas say --decimal ,"):
+            load_csv(write(tmp_path, text), "y")
+    thousands = load_csv(write(tmp_path, rows_of(",", *THOUSANDS)), "y", decimal=",")
+    assert thousands.facts["target_scale"]["mean"] == pytest.approx(1236.5, abs=60)
+    with pytest.raises(TaskError, match=r"decimal ';': expected '\.' or ','"):
+        load_csv(path, "y", decimal=";")
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "options", "message"),
+    [
+        ("größe,y\n1,2\n".encode("latin-1"), "a.csv", {}, "not UTF-8 .* UTF-8, or .* --encoding latin-1"),
+        ("größe,y\n1,2\n".encode("utf-16"), "a.csv", {}, "not UTF-8 .* --encoding utf-16"),
+        (b"a,y\n1,2\n", "a.csv", {"encoding": "klingon"}, "unknown encoding 'klingon'"),
+        (b"a,y\n1,2\n", "a.csv", {"encoding": "hex"}, "unknown encoding 'hex'"),
+        (b"a,y\n1\x00,2\n", "a.csv", {}, "NUL characters"),
+        (b"PK\x03\x04 a workbook", "a.xlsx", {}, "Excel workbook"),
+        (b"\x1f\x8b\x08 cut", "a.csv.gz", {}, "damaged gzip file"),
+        (b"PAR1 cut", "a.parquet", {}, "not a Parquet file"),
+    ],
+)
+def test_contents_that_are_refused(tmp_path, content, name, options, message):
+    with pytest.raises(TaskError, match=message) as caught:
+        load_csv(write(tmp_path, content, name), "y", **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_parquet_without_its_reader(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(TaskError, match=r"pip install 'symloss\[parquet\]'"):
+        load_csv(write(tmp_path, b"PAR1", "a.parquet"), "y")
+
+
+def test_nothing_is_fetched():
+    with pytest.raises(TaskError, match="is an address: expected a file on this machine"):
+        load_csv("https://example.org/a.csv", "y")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from symloss.tasks.data.labels import label_text
 from symloss.tasks.data.scaling import constant, single, standard_scaler
 from symloss.tasks.data.splits import Indices
 
-__all__ = ["MISSING", "Columns", "read_column", "written"]
+__all__ = ["MISSING", "Columns", "comma_hint", "read_column", "written"]
 
 # pandas' own list (it exports none), in lower case, and what else people write.
 MISSING = frozenset({
@@ -155,8 +155,7 @@ def _useless(seen: pd.Series) -> str:
         return "constant in the training rows" if (seen != "").any() else "no training row has a value"
     if values > max(2, len(seen) / 2):
         what = "dates that are" if _dates(seen) else "text that is"
-        hint = "; for decimal commas say --decimal ," if seen.str.fullmatch(r"[\d.]*,\d+|").all() else ""
-        return f"{what} different in more than half of the training rows{hint}"
+        return f"{what} different in more than half of the training rows{comma_hint(seen)}"
     return ""
 
 
@@ -176,6 +175,11 @@ def _note(cells: pd.Series, seen: pd.Series) -> str:
         how = "a value of their own" if "" in counts.index else "all zeros"
         note += f", {gaps} missing as {how}"
     return note
+
+
+def comma_hint(text: pd.Series) -> str:
+    """What to say where text, `""` where missing, looks like numbers with decimal commas; else `""`."""
+    return "; for decimal commas say --decimal ," if text.str.fullmatch(r"[\d.]*,\d+|").all() else ""
 
 
 def _dates(seen: pd.Series) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from symloss.errors import TaskError
 from symloss.tasks.data.arrays import encode_targets, task_kind
-from symloss.tasks.data.columns import Columns, read_column, written
+from symloss.tasks.data.columns import Columns, comma_hint, read_column, written
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.labels import encode_labels, without_target
 from symloss.tasks.names import suggestion
@@ -181,7 +181,7 @@ def _class_notes(
     if counts.size > max(2, targets.size // 2):
         raise TaskError(
             f"the target {target!r} has {counts.size} classes in {targets.size} rows: expected classes that "
-            "repeat; is it an identifier?"
+            f"repeat; is it an identifier?{comma_hint(pd.Series(names))}"
         )
     notes = []
     if numbers is not None and np.unique(numbers).size < counts.size:
