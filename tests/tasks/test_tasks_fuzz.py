@@ -106,18 +106,20 @@ VALUES = st.one_of(
 )
 
 
-@given(st.data(), st.integers(1, 4), st.integers(0, 16), st.sampled_from(["y", "x", "x,y", "z"]))
+NAMES = st.lists(st.sampled_from(["x", "z", "", "g", " x", 0]), min_size=1, max_size=4)
+
+
+@given(st.data(), NAMES, st.integers(9, 16), st.sampled_from([None, "g", "x"]))
 @settings(max_examples=100)
-def test_any_frame(data, width, height, target):
-    names = data.draw(st.lists(st.sampled_from(["x", "y", "", "g", " x", 0]), min_size=width, max_size=width))
+def test_any_features(data, names, height, group):
     columns = [data.draw(st.lists(VALUES, min_size=height, max_size=height)) for _ in names]
     frame = pd.DataFrame({at: pd.Series(cells, dtype=object) for at, cells in enumerate(columns)})
-    if data.draw(st.booleans()):
-        frame = frame.infer_objects()
+    frame = frame.infer_objects() if data.draw(st.booleans()) else frame
     frame.columns = names
-    group = data.draw(st.sampled_from([None, "g", "y"]))
-    kind = data.draw(st.sampled_from([None, "classification", "regression", "multilabel"]))
-    usable_or_one_line(lambda: Task.from_frame(frame, target, group=group, kind=kind))
+    frame["y"] = data.draw(st.sampled_from([np.arange(height) % 2, np.arange(height) / 7]))
+    usable_or_one_line(
+        lambda: Task.from_frame(frame, data.draw(st.sampled_from(["y", "y", "z", "x,y"])), group=group)
+    )
 
 
 @given(st.lists(st.tuples(VALUES, st.integers(0, 4)), min_size=1, max_size=16), st.sampled_from(list(KINDS)))
@@ -128,5 +130,6 @@ def test_any_labels(pairs, kind):
     groups = [group for _, group in pairs]
     X = np.arange(2.0 * len(pairs)).reshape(-1, 2)
     usable_or_one_line(lambda: Task.from_arrays(X, labels, kind=kind))
+    usable_or_one_line(lambda: Task.from_frame(pd.DataFrame({"x": X[:, 0], "y": labels}), "y"))
     usable_or_one_line(lambda: Task.from_arrays(X, labels.tolist(), kind=kind, groups=groups))
     usable_or_one_line(lambda: Task.from_arrays(X, groups, kind=kind, groups=labels))
