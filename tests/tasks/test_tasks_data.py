@@ -117,8 +117,10 @@ def test_a_column_is_constant_relative_to_its_size():
     assert scaled[:12, 0].std() == pytest.approx(1)
     assert not scaled[:, 1].any()
     assert notes == ["1 of 2 features constant in the training rows: 0 everywhere"]
-    with pytest.raises(TaskError, match="far outside the range of the training rows"):
-        Numbers(np.array([[1.0], [2.0], [1e300]])).prepare(np.arange(2))
+    for far in ([1.0, 2.0, 1e300], [1e-300, 0.0, -1.7e308]):
+        with pytest.raises(TaskError, match="far outside the range of the training rows"):
+            Numbers(np.array(far)[:, None]).prepare(np.arange(2))
+    assert not Numbers(np.array([[3.0], [3.0], [1e300]])).prepare(np.arange(2))[0].any()
 
 
 def test_regression_targets_are_in_standard_deviations_of_the_training_rows():

@@ -70,7 +70,7 @@ def usable_or_one_line(make):
 
 
 @given(TABLES, SEPARATORS, st.sampled_from(["y", "x0", "x0,y"]), st.sampled_from([None, ".", ","]))
-@settings(max_examples=120)
+@settings(max_examples=100)
 def test_any_csv(folder, rows, separator, target, decimal):
     header = [*(f"x{index}" for index in range(len(rows[0]) - 1)), "y"]
     path = folder / "any.csv"
@@ -110,7 +110,7 @@ NAMES = st.lists(st.sampled_from(["x", "z", "", "g", " x", 0]), min_size=1, max_
 
 
 @given(st.data(), NAMES, st.integers(9, 16), st.sampled_from([None, "g", "x"]))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_any_features(data, names, height, group):
     columns = [data.draw(st.lists(VALUES, min_size=height, max_size=height)) for _ in names]
     frame = pd.DataFrame({at: pd.Series(cells, dtype=object) for at, cells in enumerate(columns)})
@@ -123,7 +123,7 @@ def test_any_features(data, names, height, group):
 
 
 @given(st.lists(st.tuples(VALUES, st.integers(0, 4)), min_size=1, max_size=16), st.sampled_from(list(KINDS)))
-@settings(max_examples=60)
+@settings(max_examples=50)
 def test_any_labels(pairs, kind):
     labels = np.empty(len(pairs), dtype=object)
     labels[:] = [value for value, _ in pairs]

@@ -32,7 +32,8 @@ def read_arrays(
         )
     if len(targets) != len(features):
         raise TaskError(f"y has {len(targets)} rows and X {len(features)}: expected as many")
-    numbers = features.astype(np.float32 if features.ndim == 4 else np.float64)
+    with np.errstate(over="ignore"):  # said below
+        numbers = features.astype(np.float32 if features.ndim == 4 else np.float64)
     if not np.isfinite(numbers).all():
         raise TaskError("X has values that are not finite: fill them in first, or use a CSV file")
     keep = ~missing_rows(targets)
@@ -90,7 +91,7 @@ def encode_targets(targets: NDArray[Any], kind: str) -> tuple[NDArray[Any], tupl
             raise TaskError(f"y has {len(names)} different numbers: for such targets give kind='regression'")
         return index, names
     try:
-        numbers = targets.astype(np.float64)
+        numbers = _real(targets).astype(np.float64)
     except (TypeError, ValueError):
         raise TaskError(f"y is {targets.dtype}: {kind} expects numbers") from None
     if not np.isfinite(numbers).all():
@@ -99,7 +100,7 @@ def encode_targets(targets: NDArray[Any], kind: str) -> tuple[NDArray[Any], tupl
         if not np.isin(numbers, (0.0, 1.0)).all():
             raise TaskError("y has entries other than 0 and 1: multilabel expects 0/1 labels [N, K]")
         return numbers.astype(np.float32), tuple(str(label) for label in range(numbers.shape[1]))
-    if numbers.size and np.ptp(numbers) == 0:
+    if numbers.size and numbers.min() == numbers.max():
         raise TaskError(f"y is the constant {numbers[0]:g}: there is nothing to learn")
     return numbers, ()
 
@@ -119,6 +120,13 @@ def _array(values: ArrayLike) -> NDArray[Any]:
     return array
 
 
+def _real(values: NDArray[Any]) -> NDArray[Any]:
+    # NumPy only warns when it drops an imaginary part.
+    if values.dtype.kind == "c":
+        raise TypeError("complex numbers")
+    return values
+
+
 def _groups(groups: ArrayLike, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
     names = _array(groups)
     if names.shape != keep.shape:
@@ -130,7 +138,11 @@ def _groups(groups: ArrayLike, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _weights(weights: ArrayLike, keep: NDArray[np.bool_]) -> NDArray[np.float32]:
-    numbers = _array(weights).astype(np.float32)
+    try:
+        with np.errstate(over="ignore"):  # said below
+            numbers = _real(_array(weights)).astype(np.float32)
+    except (TypeError, ValueError):
+        raise TaskError("weights are no numbers: expected one of at least 0 for each row") from None
     if numbers.shape != keep.shape or not np.isfinite(numbers[keep]).all() or (numbers[keep] < 0).any():
         raise TaskError(
             f"weights of shape {numbers.shape}: expected {keep.size} finite numbers of at least 0"

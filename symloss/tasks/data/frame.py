@@ -202,6 +202,9 @@ def _group(cells: pd.Series) -> NDArray[np.int64]:
 
 def _weight(cells: pd.Series) -> NDArray[np.float32]:
     numbers = read_column(cells)
-    if numbers.dtype == object or not bool((numbers >= 0).all()):
-        raise TaskError(f"the weight column {cells.name!r}: expected numbers of at least 0 in every row")
-    return numbers.to_numpy(np.float32)
+    if numbers.dtype != object:
+        with np.errstate(over="ignore"):
+            single = numbers.to_numpy().astype(np.float32)
+        if np.isfinite(single).all() and (single >= 0).all():
+            return single
+    raise TaskError(f"the weight column {cells.name!r}: expected numbers of at least 0 in every row")

@@ -15,6 +15,7 @@ from symloss.tasks.data.splits import Indices
 
 __all__ = ["Exponent", "constant", "scale_targets", "standard_scaler", "standardise"]
 
+_FAR = 1e150
 _ROUNDING = 1e-12
 """Spread, relative to the largest value, at which a column is a constant that was rounded (float64)."""
 
@@ -32,8 +33,9 @@ class Exponent(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        with np.errstate(over="ignore"):  # a row far outside the training rows: its reader refuses it
-            return np.asarray(np.ldexp(X, -self.exponent_))
+        # A row that far outside the training rows stays finite for scikit-learn; `single` refuses it.
+        with np.errstate(over="ignore"):
+            return np.clip(np.ldexp(X, -self.exponent_), -_FAR, _FAR)
 
 
 def standard_scaler(*first: Any) -> Pipeline:
@@ -71,10 +73,10 @@ def standardise(values: NDArray[Any], train: Indices, axes: tuple[int, ...] = (0
         return rows.transpose(order).reshape(-1, width).astype(np.float64)
 
     seen = table(values[train])
-    scaled = single(standard_scaler().fit(seen).transform(table(values)))
+    scaled = standard_scaler().fit(seen).transform(table(values))
     scaled[:, constant(seen)] = 0.0
     shape = tuple(values.shape[axis] for axis in order)
-    return np.ascontiguousarray(scaled.reshape(shape).transpose(np.argsort(order)))
+    return np.ascontiguousarray(single(scaled).reshape(shape).transpose(np.argsort(order)))
 
 
 def single(scaled: NDArray[np.float64], what: str = "values") -> NDArray[np.float32]:
