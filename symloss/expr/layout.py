@@ -120,14 +120,14 @@ class _Layout:
         for i, factor in enumerate(factors):
             if factor.is_Pow and factor.exp == Rational(1, 2) and factor.base.is_Integer and excess(number):
                 number, factors[i] = self._below_root(number, factor)
-        square = any(not _base(f)[0].is_Add and _is_even(_base(f)[1]) for f in factors) and number > 0
+        square = any(not _base(f)[0].is_Add and _is_even(_base(f)[1]) for f in factors)
         scales: dict[int, Fraction] = {}
         for i, factor in enumerate(factors):
             base, exponent = _base(factor)
             if base.is_Add:
                 scales[i] = _best_scale(number, square, exponent, _coefficients(base))
                 number *= _raised(scales[i], exponent) or 1
-        root = _root(number) if square and excess(number) else None
+        root = _root(abs(number)) if square and excess(number) else None
         if root is not None and excess(root) >= excess(number):
             root = None
         group: list[Expr] = []
@@ -143,7 +143,7 @@ class _Layout:
             else:
                 others.append(self.of(factor))
         if root is not None:
-            return Mul(Grouped(Mul(self.number(root), *group)) ** 2, *others)
+            return Mul(-1 if number < 0 else 1, Grouped(Mul(self.number(root), *group)) ** 2, *others)
         alone = len(others) == 1 and others[0].is_Add and number != 1
         return Mul(self.number(number, force=alone), *others)
 
@@ -198,7 +198,7 @@ def _coefficients(expr: Expr) -> list[tuple[Fraction, bool]]:
     for term in expr.args:
         number, rest = term.as_coeff_Mul()
         bases = map(_base, Mul.make_args(rest))
-        square = number.is_positive and any(_is_even(e) and not base.is_Add for base, e in bases)
+        square = any(_is_even(e) and not base.is_Add for base, e in bases)
         found.append((_fraction(number), square))
     return found
 
@@ -206,7 +206,7 @@ def _coefficients(expr: Expr) -> list[tuple[Fraction, bool]]:
 def _written(value: Fraction, square: bool) -> int:
     """The excess digits of a coefficient; of a square's, with its root inside the brackets."""
     plain = excess(value)
-    root = _root(value) if square and plain else None
+    root = _root(abs(value)) if square and plain else None
     return plain if root is None else min(plain, excess(root))
 
 

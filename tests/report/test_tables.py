@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from symloss.expr import parse
 from symloss.report import LiveFront, baseline_table, front_table, losses_tex, outcomes, verdict
 from symloss.report.tables import escape
 
@@ -24,6 +25,15 @@ def test_front_table_marks_the_pick(result):
     (picked,) = [line for line in lines if line.lstrip().startswith(">")]
     assert str(result.front[2].loss) in picked
     assert "0.5" in picked
+
+
+def test_what_holds_for_hard_labels_only_is_said(result):
+    loss = parse("-y**2*log(p)")
+    rows = [replace(result.front[0], loss=loss, hard=loss.simplify(hard_labels=True))]
+    assert "-y*log(p)" in printed(front_table(rows, "mse"))
+    assert "Labels are 0 or 1" in printed(front_table(rows, "mse"))
+    assert "Labels are 0 or 1" in losses_tex(replace(result, front=tuple(rows)))
+    assert "Labels are 0 or 1" not in losses_tex(result)
 
 
 def test_every_task_has_its_score(result):

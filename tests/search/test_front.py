@@ -7,6 +7,7 @@ import math
 import pytest
 
 from symloss.expr import parse
+from symloss.search.record.codec import presented
 from symloss.search.record.front import build_front, non_dominated, pick
 from symloss.search.record.result import FrontRow
 
@@ -14,6 +15,13 @@ from symloss.search.record.result import FrontRow
 def row(number: int, fitness: float, complexity: int) -> FrontRow:
     loss = parse("(y - p)**2", kind="regression")
     return FrontRow(0, loss, complexity, fitness, fitness, None, False, number)
+
+
+def test_what_is_shown_of_a_trained_formula() -> None:
+    exact, shown = presented("min(1.252*y, 1.253*y)**2*-log(p)", "classification", True)
+    assert str(exact) == "-log(p)*(1.252*y)**2"
+    assert shown == parse("-1.567504*y*log(p)")
+    assert presented("abs(y)**3*p", "regression", False)[1] == parse("abs(y)**3*p", kind="regression")
 
 
 def test_dominated_equal_and_infinite_points_are_left_out() -> None:
