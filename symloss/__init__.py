@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import CompileError, DomainError, ParseError, RunError, SymlossError, TaskError
-from symloss.expr import Loss, register_primitive
+from symloss.expr import Loss, Registry, register_primitive
 from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from symloss.theory import Certificate, Derivation, analyze, derive, posterior_map, sparsify
 
 __all__ = [
-    "Certificate", "CompileError", "Derivation", "DomainError", "Loss", "ParseError", "Result", "RunError",
-    "SymlossError", "Task", "TaskError", "analyze", "derive", "discover", "load_csv", "load_task", "named",
+    "Certificate", "CompileError", "Derivation", "DomainError", "Loss", "ParseError", "Registry", "Result",
+    "RunError", "SymlossError", "Task", "TaskError", "analyze", "derive", "discover", "load_csv", "load_task", "named",
     "names", "open_run", "parse", "posterior_map", "register_primitive", "resume", "sparsify", "task_names",
     "verify",
 ]  # fmt: skip

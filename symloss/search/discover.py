@@ -89,7 +89,7 @@ def discover(
         seed_losses: losses that the first generation begins with, names of the zoo among them.
         extra_symbols: terminals besides `y p 1 -1`: any of `C pi w`.
         on_generation: called with the state of the search after each generation.
-        settings: any other field of `SearchSettings`.
+        settings: any other field of `SearchSettings`, such as `registry`: what the operators' names mean in this run.
 
     Returns:
         the front with its pick, and every candidate with its outcome. After Ctrl-C, with the status
