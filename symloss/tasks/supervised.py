@@ -273,9 +273,9 @@ class SupervisedTask(Task):
     @cached_property
     def _hard_labels(self) -> bool:
         """Whether every label is 0 or 1: class indices are, and multilabel targets that hold no other number."""
-        if self.kind == "classification":
+        if KINDS[self.kind].exclusive:
             return not self.train.y.is_floating_point()
-        return self.kind == "multilabel" and bool(((self.train.y == 0) | (self.train.y == 1)).all())
+        return KINDS[self.kind].independent and bool(((self.train.y == 0) | (self.train.y == 1)).all())
 
     def describe(self) -> dict[str, Any]:
         """See `Task.describe`."""
