@@ -11,7 +11,7 @@ from symloss.errors import CompileError
 
 __all__ = [
     "REDUCTIONS", "check_class_shapes", "check_entry_shapes", "check_indices",
-    "check_reduction", "class_vector", "instance_weights",
+    "check_nothing_ignored", "check_reduction", "class_vector", "instance_weights",
 ]  # fmt: skip
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -81,6 +81,15 @@ def check_indices(targets: Tensor, classes: int, ignore_index: int) -> None:
         raise CompileError(
             f"expected class indices from 0 to {classes - 1} (or ignore_index {ignore_index}), got "
             f"{int(wrong.flatten()[0])}; check the labels or the size of the output layer"
+        )
+
+
+def check_nothing_ignored(ignore_index: int) -> None:
+    """Refuses a class to ignore where the targets are class probabilities, as torch does."""
+    if ignore_index >= 0:
+        raise CompileError(
+            f"expected class indices as targets for ignore_index {ignore_index}, got class probabilities; "
+            "leave ignore_index out, or weigh instances by w in the formula"
         )
 
 

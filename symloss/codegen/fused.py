@@ -34,39 +34,49 @@ class Reduction:
     Args:
         how: "mean", "sum" or "none".
         classes: the losses are those of instances, `[N, 1, ...]`; reduced or not, the second dimension goes.
-        factor: what multiplies each loss, or None for 1; where 0 a loss does not count, even if infinite.
+        factor: what multiplies each loss, or None for 1.
         count: the divisor of the mean, or None for the number of losses.
+        kept: which losses count, or None for all: of the others neither loss nor gradient is more than 0.
     """
 
     def __init__(
-        self, how: str, classes: bool, factor: Tensor | None = None, count: Tensor | None = None
+        self,
+        how: str,
+        classes: bool,
+        factor: Tensor | None = None,
+        count: Tensor | None = None,
+        kept: Tensor | None = None,
     ) -> None:
-        self.how, self.classes, self.factor, self.count = how, classes, factor, count
+        self.how, self.classes, self.factor, self.count, self.kept = how, classes, factor, count, kept
+        self.plain = factor is None and kept is None
 
     def forward(self, losses: Tensor) -> Tensor:
         """The reduced losses."""
-        if self.how == "none" or self.factor is not None:
-            if self.classes:
-                losses = losses.squeeze(1)
-            if self.factor is not None:
-                losses = torch.where(self.factor == 0, 0.0, losses * self.factor)
+        if self.classes and (self.how == "none" or not self.plain):
+            losses = losses.squeeze(1)
+        if self.factor is not None:
+            losses = losses * self.factor
+        if self.kept is not None:
+            losses = torch.where(self.kept, losses, 0.0)
         if self.how == "mean":
             return losses.mean() if self.count is None else losses.sum() / self.count
         return losses.sum() if self.how == "sum" else losses
 
     def backward(self, g: Tensor, size: int) -> Tensor | float:
         """The gradient by the `size` losses: a number, or a tensor of their shape."""
-        if self.how == "mean":
-            if self.count is not None:
-                g = g / self.count
-            elif self.factor is None and g.is_cpu:
+        if self.how == "mean" and self.count is not None:
+            g = g / self.count
+        elif self.how == "mean":
+            size = max(size, 1)  # of an empty batch: there is nothing to give the gradient to
+            if self.plain and g.is_cpu:
                 return g.item() / size  # a number saves a broadcast over the whole batch
-            else:
-                g = g / size
-        elif self.how == "sum" and self.factor is None and g.is_cpu:
+            g = g / size
+        elif self.how == "sum" and self.plain and g.is_cpu:
             return g.item()
         if self.factor is not None:
             g = g * self.factor
+        if self.kept is not None:
+            g = torch.where(self.kept, g, 0.0)  # where nothing counts `g` is infinite
         return g.unsqueeze(1) if self.classes and g.dim() else g
 
 

@@ -25,6 +25,8 @@ __all__ = ["SymbolicLoss", "compile_loss"]
 
 _LOW = (torch.float16, torch.bfloat16)
 _FULL = (torch.float32, torch.float64)
+_COMPILED = ("_formula", "_kernel", "_bare", "_hard_path", "_straight", "_path_of")
+"""The attributes that `SymbolicLoss._compile` sets."""
 _NOTHING: dict[str, Any] = {"pi": None, "w": None, "k": ()}
 _HARD_PATHS: dict[str, Callable[[Formula, Tensor, dict[str, Any]], Path]] = {
     "linear": LinearPath,
@@ -123,8 +125,12 @@ class SymbolicLoss(nn.Module):
         if bounds is None:
             bounds = zoo_bounds(loss) if trainable else {}
         self.coefficients = Bounded(loss.coefficients if trainable else {}, bounds)
-        names = tuple(loss.coefficients) if trainable else ()
-        self._formula = formula_of(loss.expr if trainable else loss.value_expr, loss.kind, names)
+        self._compile()
+
+    def _compile(self) -> None:
+        """Everything that follows from the loss and the options, and that no pickle carries."""
+        loss, names = self.loss, self.coefficients.names
+        self._formula = formula_of(loss.expr if names else loss.value_expr, loss.kind, names)
         self._formula.check()
         self._kernel = recognise(self._formula)
         self._bare = not (names or self._formula.uses_priors or self._formula.uses_weights)
@@ -132,6 +138,14 @@ class SymbolicLoss(nn.Module):
         self._straight = self._bare and self.weight is None and KINDS[loss.kind].exclusive
         self._path_of = _HARD_PATHS.get(self._hard_path, _HARD_PATHS["dense"])
         _ = self._formula.composed  # printed now: `torch.compile` cannot trace the algebra
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The loss, options, parameters and buffers: no code travels, `__setstate__` compiles again."""
+        return {name: value for name, value in self.__dict__.items() if name not in _COMPILED}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._compile()
 
     @property
     def formula(self) -> Formula:
@@ -170,14 +184,17 @@ class SymbolicLoss(nn.Module):
             if result is not None:
                 return result
         dtype = outputs.dtype if isinstance(outputs, Tensor) else None
-        if dtype in _LOW:
+        low = dtype in _LOW
+        if low:
             # As torch's own losses do: a sum of many terms needs more than eight bits.
             outputs = outputs.float()
         if KINDS[self.loss.kind].exclusive:
             result = self._classification(outputs, targets, w, priors)
         else:
             result = self._entries(outputs, targets, w, priors)
-        return result.to(dtype) if dtype in _LOW else result
+        # Under autocast torch's own losses return the float32 that they compute.
+        keeps = low and not torch.is_autocast_enabled(outputs.device.type)
+        return result.to(dtype) if keeps else result
 
     def _straight_on(self, z: Tensor, t: Tensor) -> Tensor | None:
         """The usual batch, `[N, C]` with valid int64 indices, with the fewest looks; else None."""
@@ -211,6 +228,7 @@ class SymbolicLoss(nn.Module):
         if indices:
             losses = self._hard(z, targets.long(), weight, inputs)
         else:
+            checks.check_nothing_ignored(self.ignore_index)
             path = self._path(z, targets.to(z.dtype), None, weight, inputs)
             losses = apply(path, Reduction(self.reduction, True), z)
         return losses.squeeze(0) if single and self.reduction == "none" else losses
@@ -231,11 +249,9 @@ class SymbolicLoss(nn.Module):
         z = torch.where(kept.unsqueeze(1), z, 0.0)
         safe = torch.where(kept, t, 0)
         path = self._path(z, None, safe, None if rows else weight, inputs)
-        weights = kept.to(z.dtype)
-        if weight is not None:
-            weights = weights * weight.flatten()[safe]
-        factor = weights if rows else kept.to(z.dtype)
-        return apply(path, Reduction(self.reduction, True, factor, weights.sum()), z)
+        weights = kept.to(z.dtype) if weight is None else torch.where(kept, weight.flatten()[safe], 0.0)
+        reduction = Reduction(self.reduction, True, weights if rows else None, weights.sum(), kept)
+        return apply(path, reduction, z)
 
     def _path(
         self, z: Tensor, soft: Tensor | None, t: Tensor | None, weight: Tensor | None, inputs: dict[str, Any]
