@@ -10,7 +10,7 @@ from torch import Tensor
 from symloss.errors import CompileError
 
 __all__ = [
-    "REDUCTIONS", "check_class_shapes", "check_entry_shapes", "check_indices",
+    "REDUCTIONS", "check_class_shapes", "check_entry_shapes", "check_floating", "check_indices",
     "check_nothing_ignored", "check_reduction", "class_vector", "instance_weights",
 ]  # fmt: skip
 
@@ -28,7 +28,8 @@ def _shape(x: Tensor) -> str:
     return str(list(x.shape))
 
 
-def _check_floating(outputs: Tensor) -> None:
+def check_floating(outputs: Tensor) -> None:
+    """Refuses outputs that are no tensor of a floating dtype."""
     if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
         got = str(outputs.dtype) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise CompileError(f"expected outputs of a floating dtype, got {got}; pass the raw logits")
@@ -36,7 +37,7 @@ def _check_floating(outputs: Tensor) -> None:
 
 def check_class_shapes(outputs: Tensor, targets: Tensor) -> bool:
     """Checks a classification loss's inputs; True where the targets are class indices."""
-    _check_floating(outputs)
+    check_floating(outputs)
     if outputs.dim() == 0:
         raise CompileError(
             "expected logits of shape [N, C, ...] or [C], got a scalar; add the class dimension"
@@ -62,7 +63,7 @@ def check_class_shapes(outputs: Tensor, targets: Tensor) -> bool:
 
 def check_entry_shapes(outputs: Tensor, targets: Tensor, kind: str) -> None:
     """Checks a multilabel or regression loss's inputs: one target for each output."""
-    _check_floating(outputs)
+    check_floating(outputs)
     if not isinstance(targets, Tensor) or targets.is_complex():
         raise CompileError(
             f"expected a real tensor of targets for a {kind} loss, got {type(targets).__name__}"

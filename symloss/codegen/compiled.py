@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from sympy import Expr, Integer, Poly, Pow, Symbol, exp, lambdify
 
 from symloss.codegen.emit import Printed, build, print_function, rounded
+from symloss.codegen.nodes import void
 from symloss.codegen.rewrite import (
     ENTRY,
     LOG_P,
@@ -27,6 +29,7 @@ from symloss.codegen.rewrite import (
     logit_slope,
     plain,
 )
+from symloss.codegen.soundness import sound
 from symloss.errors import CompileError, DomainError
 from symloss.expr import KINDS, PI, C, HardValue, P, W, Y, at_one, at_zero
 from symloss.expr.symbols import RESERVED
@@ -36,7 +39,7 @@ __all__ = ["Affine", "Composed", "Formula", "formula_of"]
 ARGUMENTS = ("u", "v", "y", "C", "pi", "w", "k")
 """Of every printed classification and multilabel function: `log p`, `log(1-p)`, target, number of classes,
 class priors, instance weights, coefficients."""
-ONE_SIDED_ARGUMENTS = ("u", "p", "y", "C", "pi", "w", "k")
+ONE_SIDED_ARGUMENTS = ("u", "p", "q", "y", "C", "pi", "w", "k")
 """Of functions that are smooth at `p = 1`: there `1 - p` needs no logarithm, and `p` is known already."""
 REGRESSION_ARGUMENTS = ("p", "y", "w", "k")
 
@@ -61,7 +64,6 @@ class Composed(NamedTuple):
         other: `M(0, p)`; not for regression.
         target: `M(1, p)`; classification only.
         row: the target-only instance loss, where there is one.
-        one_sided: `row` is a function of `ONE_SIDED_ARGUMENTS`.
         reach: where not None, `row` returns value and slope, and is for logits between these only.
         linear: `a` and `b` of `M1 = a log p`, `M0 = b log p`, where it is so and `b` is not 0.
         singular_at_zero: `M(y, p)` cannot simply be evaluated at `y = 0`.
@@ -72,7 +74,6 @@ class Composed(NamedTuple):
     other: Callable[..., Any] | None
     target: Callable[..., Any] | None
     row: Callable[..., Any] | None
-    one_sided: bool
     reach: tuple[float, float] | None
     linear: Callable[..., tuple[Any, Any]] | None
     singular_at_zero: bool
@@ -154,7 +155,15 @@ class Formula:
         if _hard(at_zero, self.source).is_limit:
             return True
         negative = any(power.exp.is_negative is not False for power in general.atoms(Pow))
-        return negative or general.has(exp)
+        return negative or general.has(exp) or (self.kind.exclusive and self._is_void_at_masks)
+
+    @property
+    def _is_void_at_masks(self) -> bool:
+        """Whether `M(y, p)` is NaN at `y = 0`, `p = 0`, as `y*log(p)`: a masked class that is not the target."""
+        zero = torch.zeros(1)
+        k = [torch.tensor(0.7)] * len(self.coefficients)
+        found = self.function(self.general)(zero - math.inf, zero, zero, 10.0, zero + 0.1, zero + 1, k)
+        return bool(torch.isnan(torch.as_tensor(found)).any())
 
     @cached_property
     def affine(self) -> Affine | None:
@@ -199,69 +208,66 @@ class Formula:
     def row(self) -> Expr:
         """The instance loss as a function of the target's `p` alone; only where `affine`.
 
-        `sum_i M = M1(p) - M0(p) + C constant + slope`, because the probabilities sum to 1.
+        `sum_i M = M1(p) + (C - 1) constant + slope (1 - p)`, because the probabilities sum to 1.
         """
         assert self.affine is not None
         constant, slope = self.affine.constant, self.affine.slope
-        return self.target - slope * P_ + constant * (C - 1) + slope
+        return self.target + slope * Q_ + constant * (C - 1)
 
     @cached_property
     def composed(self) -> Composed:
         """What the composed form needs, as plain functions and flags that `torch.compile` can trace."""
-        general = self.function(self.general)
+        general = self._sound(self.general)
         if not self.kind.probabilities:
-            return Composed(general, None, None, None, False, None, None, False, False)
-        other = self.function(self.other)
+            return Composed(general, None, None, None, None, None, False, False)
+        other = self._sound(self.other)
         if not self.kind.exclusive:
-            return Composed(general, other, None, None, False, None, None, self.singular_at_zero, False)
-        # Powers of `1 - p` that are not whole have derivatives that only its logarithm gives.
-        one_sided = self.affine is not None and self.row_is_one_sided
-        one_sided = one_sided and all(x.exp.is_Integer for x in self.row.atoms(Pow) if x.base == Q_)
+            return Composed(general, other, None, None, None, None, self.singular_at_zero, False)
         row, reach = None, None
         if self.affine is not None:
             reach = self.reach
-            results = [self.row] if reach is None else [self.row, self.row_slope(one_sided)]
-            row = self.function(*results, one_sided=one_sided)
-        target, is_zero = self.function(self.target), self.other == 0
+            row = self._sound(self.row)
+            if reach is not None:
+                row = self.function(*sound(self, self.row, logit_slope(self.row)))
+        target, is_zero = self._sound(self.target), self.other == 0
         linear = None if self.linear is None or is_zero else self.linear_coefficients
-        return Composed(general, other, target, row, one_sided, reach, linear, self.singular_at_zero, is_zero)
+        return Composed(general, other, target, row, reach, linear, self.singular_at_zero, is_zero)
 
-    def row_slope(self, one_sided: bool) -> Expr:
-        """The derivative of `row`, by `log p` where one-sided, else by the logit."""
-        return log_slope(self.row) if one_sided else logit_slope(self.row)
+    def sound(self, value: Expr) -> Expr:
+        """A branch, such that value and derivative by autograd are NaN where an input or the value is."""
+        slope = logit_slope(value) if self.kind.probabilities else value.diff(P)
+        found, its_slope = sound(self, value, slope)
+        return found + void(found) if its_slope.has(void) else found
+
+    def _sound(self, value: Expr) -> Callable[..., Any]:
+        return self.function(self.sound(value))
 
     @cached_property
     def reach(self) -> tuple[float, float] | None:
         """The logits between which `row`, as it is printed, does not overflow; None: within +-2e4.
 
-        Outside, the composed form and exported files continue the loss by its tangent in the logit (or `log p`):
-        there a loss is linear or constant, up to what rounds away, or grows exponentially.
+        Outside, the composed form and exported files continue the loss by its tangent in the logit: there a
+        loss is linear or constant, up to what rounds away, or grows exponentially.
         """
         if self.coefficients:
             return None
-        one_sided = self.row_is_one_sided
-        results = rounded(self.row), rounded(self.row_slope(one_sided))
-        function = self.function(*results, one_sided=one_sided, differentiable=False)
+        results = rounded(self.row), rounded(logit_slope(self.row))
+        function = self.function(*results, differentiable=False)
 
         def is_finite(size: float, sign: int) -> bool:
             d = sign * size * torch.tensor([[0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.25, 0.5, 1.0]])
             u, v = F.logsigmoid(d), F.logsigmoid(-d)
-            second = torch.exp(u) if one_sided else v
-            found = function(u, second, None, 10.0, torch.full_like(u, 0.1), torch.ones_like(u), ())
+            found = function(u, v, None, 10.0, torch.full_like(u, 0.1), torch.ones_like(u), ())
             return all(bool(torch.isfinite(torch.as_tensor(x)).all()) for x in found)
 
         sides = [next((size for size in REACHES if is_finite(size, sign)), REACHES[0]) for sign in (-1, 1)]
         low, high = -sides[0], sides[1]
         return None if (low, high) == (-REACHES[0], REACHES[0]) else (low, high)
 
-    @cached_property
-    def row_is_one_sided(self) -> bool:
-        """Whether `row` and its slope by `log p` are smooth at `p = 1`."""
-        return self.is_one_sided(self.row)
-
     def is_one_sided(self, *values: Expr) -> bool:
         """Whether every expression and its slope by `log p` are smooth at `p = 1`."""
-        at_one = torch.zeros(2), torch.ones(2), torch.tensor([0.3, 1.0]), 10.0, torch.full((2,), 0.1)
+        zeros, ones = torch.zeros(2), torch.ones(2)
+        at_one = zeros, ones, zeros, torch.tensor([0.3, 1.0]), 10.0, torch.full((2,), 0.1), ones
         coefficients = [torch.tensor(0.7)] * len(self.coefficients)
         for value in values:
             pair = rounded(value), rounded(log_slope(value))
@@ -270,7 +276,7 @@ class Formula:
                 if expr.has(LOG_Q) or any(power.is_nonnegative is not True for power in powers):
                     return False
             function = self.function(*pair, one_sided=True, differentiable=False)
-            ends = function(*at_one, torch.ones(2), coefficients)
+            ends = function(*at_one, coefficients)
             if not all(bool(torch.isfinite(torch.as_tensor(end)).all()) for end in ends):
                 return False
         return True
@@ -310,7 +316,7 @@ class Formula:
             names | coefficients,
             language=language,
             scalars=frozenset({C}),
-            prelude={Q_: "q = 1 - p"} if one_sided else {Q_: "q = torch.exp(v)", P_: "p = torch.exp(u)"},
+            prelude={} if one_sided else {Q_: "q = torch.exp(v)", P_: "p = torch.exp(u)"},
             differentiable=differentiable,
         )
 

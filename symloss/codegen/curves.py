@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,8 +15,7 @@ from torch import Tensor
 
 from symloss.codegen.compiled import Formula
 from symloss.codegen.emit import Printed, rounded
-from symloss.codegen.instance import like
-from symloss.codegen.logits import sigmoid_pair
+from symloss.codegen.logits import like, sigmoid_pair
 from symloss.codegen.rewrite import (
     LOG_P,
     LOG_Q,
@@ -28,7 +28,8 @@ from symloss.codegen.rewrite import (
     log_slope,
     logit_slope,
 )
-from symloss.codegen.signed_log import SignedLog, evaluate
+from symloss.codegen.signed_log import LOWEST, SignedLog, evaluate
+from symloss.codegen.soundness import sound
 from symloss.expr import C, P, W, Y
 
 __all__ = ["Curve", "entry_curve", "regression_curve"]
@@ -60,7 +61,7 @@ class Curve:
         function = self._built(self.value, self.slope)
         if self.of_entries:
             return function
-        return lambda *arguments: tuple(like(x, arguments[0]) for x in function(*arguments))
+        return lambda *arguments: tuple(self._of_shape(x, arguments[0]) for x in function(*arguments))
 
     @cached_property
     def alone(self) -> Callable[..., Tensor]:
@@ -68,7 +69,12 @@ class Curve:
         function = self._built(self.value)
         if self.value.free_symbols & _OF_ENTRIES:
             return function
-        return lambda *arguments: like(function(*arguments), arguments[0])
+        return lambda *arguments: self._of_shape(function(*arguments), arguments[0])
+
+    def _of_shape(self, x: Tensor | float, entries: Tensor) -> Tensor:
+        if isinstance(x, Tensor) or self.value.free_symbols:
+            return like(x, entries)
+        return torch.full_like(entries, x)
 
     def _built(self, *results: Expr) -> Callable[..., Any]:
         return self.formula.function(*results, one_sided=self.one_sided, differentiable=False)
@@ -84,14 +90,9 @@ class Curve:
         return LOG_P in self.printed.mentioned
 
     @cached_property
-    def uses_probability(self) -> bool:
-        """Whether a one-sided curve reads `p` or `1 - p`."""
-        return bool(self.printed.mentioned & {P_, Q_})
-
-    @cached_property
-    def additive(self) -> bool:
-        """Whether logarithms enter as terms of their own, so that they need few digits near 0."""
-        return not any(self.value.diff(log).free_symbols & _OF_ENTRIES for log in (LOG_P, LOG_Q))
+    def uses_rest(self) -> bool:
+        """Whether a one-sided curve reads `1 - p`."""
+        return Q_ in self.printed.mentioned
 
     @property
     def printed(self) -> Printed:
@@ -102,36 +103,45 @@ class Curve:
 
     @cached_property
     def fragile(self) -> bool:
-        """Whether the printed form is not always finite within logits of +-1e4: results are then checked."""
-        grid = _grid(self) if self.formula.kind.probabilities else _regression_grid()
-        return not all(bool(torch.isfinite(x).all()) for x in self.both(*grid))
+        """Whether the printed form is not always finite within logits of +-1e4: results are then checked.
+
+        At infinite logits, those of masked classes, it may be infinite, but not NaN.
+        """
+        if not self.formula.kind.probabilities:
+            return not all(bool(torch.isfinite(x).all()) for x in self.both(*_regression_grid()))
+        within = all(bool(torch.isfinite(x).all()) for x in self.both(*_grid(self, _LOGITS)))
+        return not within or any(bool(torch.isnan(x).any()) for x in self.both(*_grid(self, (math.inf,))))
 
     def repaired(self, inputs: dict[Symbol, SignedLog]) -> tuple[SignedLog, SignedLog]:
         """Value and slope on signed logarithms."""
-        return evaluate(self.value, inputs), evaluate(self.slope, inputs)
+        value, slope = evaluate(self.value, inputs), evaluate(self.slope, inputs)
+        unknown = functools.reduce(torch.logical_or, (torch.isnan(x.log) for x in inputs.values()))
+        nothing = SignedLog.of(torch.full_like(value.log, math.nan))
+        value = nothing.where(unknown, value)
+        return value, nothing.where(torch.isnan(value.log), slope)
 
 
 def entry_curve(formula: Formula, value: Expr, one_sided: bool = False) -> Curve:
     """The curve of a branch in `p, q, u, v`."""
     slope = log_slope(value) if one_sided else logit_slope(value)
-    return Curve(formula, rounded(value), rounded(slope), one_sided)
+    value, slope = sound(formula, rounded(value), rounded(slope), one_sided)
+    return Curve(formula, value, slope, one_sided)
 
 
 def regression_curve(formula: Formula) -> Curve:
     """The curve of a regression formula: of the residual where it is one, so that the two share it."""
     residual = formula.of_residual
-    if residual is not None:
-        return Curve(formula, rounded(residual), rounded(residual.diff(RESIDUAL)))
-    return Curve(formula, rounded(formula.general), rounded(formula.general.diff(P)))
+    value, by = (formula.general, P) if residual is None else (residual, RESIDUAL)
+    return Curve(formula, *sound(formula, rounded(value), rounded(value.diff(by))))
 
 
-def _grid(curve: Curve) -> tuple[Any, ...]:
-    logits = torch.tensor([sign * d for d in _LOGITS for sign in (1, -1)])
+def _grid(curve: Curve, sizes: Sequence[float]) -> tuple[Any, ...]:
+    logits = torch.tensor([sign * d for d in sizes for sign in (1, -1)])
     u, v = sigmoid_pair(logits.unsqueeze(1))
     y = torch.tensor([1.0, 0.3, 1e-3])
     u, v, y = torch.broadcast_tensors(u, v, y)
     context = y, 10.0, torch.full_like(u, 0.1), torch.ones_like(u), ()
-    return (u, torch.exp(u), *context) if curve.one_sided else (u, v, *context)
+    return (u, torch.exp(u), torch.exp(v), *context) if curve.one_sided else (u, v, *context)
 
 
 def _regression_grid() -> tuple[Any, ...]:
@@ -144,7 +154,7 @@ def signed_inputs(
     u: Tensor, v: Tensor, y: Tensor | None, classes: int, pi: Tensor | None, w: Tensor | None
 ) -> dict[Symbol, SignedLog]:
     """The symbols of a classification or multilabel formula on signed logarithms."""
-    u, v = u.double(), v.double()
+    u, v = u.double().clamp(min=LOWEST), v.double().clamp(min=LOWEST)
     inputs = {
         P_: SignedLog.exp_of(u),
         Q_: SignedLog.exp_of(v),

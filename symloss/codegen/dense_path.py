@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,12 +30,36 @@ def dense_curves(formula: Formula, soft: bool) -> tuple[Curve, Curve]:
     return entry_curve(formula, first, one_sided), entry_curve(formula, formula.other, one_sided)
 
 
+class _Entries(NamedTuple):
+    """The entries of a block.
+
+    Attributes:
+        u: `log p`; where a smooth curve does not ask for it `p`.
+        second: `log(1 - p)`, for smooth curves `p`.
+        q: `1 - p` where a smooth curve asks for it.
+        top, rest: for smooth curves the index of each instance's largest entry, and the sum of the others.
+    """
+
+    u: Tensor
+    second: Tensor
+    q: Tensor | None = None
+    top: Tensor | None = None
+    rest: Tensor | None = None
+
+    def at(self, t: Tensor) -> _Entries:
+        """Those at the indices `t`."""
+        q = None if self.q is None else self.q.gather(1, t)
+        return _Entries(self.u.gather(1, t), self.second.gather(1, t), q)
+
+
 class DensePath:
     """`L = sum_i weight_i M(y_i, p_i)` with the gradient computed beside the value.
 
-    With `h = dM/du`: `dL/dz_j = h_j - p_j sum_i h_i`. Where `M` is singular at `p = 1` the derivatives `G` by
-    the binary logits `d_i = u_i - v_i` take the place of `h`, and the instance's largest entry `k` is apart:
-    `dL/dz_j = G_j/q_j - p_j sum_{i != k} G_i/q_i - G_k p_j/q_k` for `j != k`, where no `q` cancels.
+    With `h = dM/du`: `dL/dz_j = h_j - p_j sum_i h_i`. The instance's largest entry `k` is apart, the only one
+    whose `q = 1 - p` can cancel: `q_k` is the sum of the others, `u_k` is `log(1 - q_k)` and
+    `dL/dz_k = h_k q_k - p_k sum_{i != k} h_i`. Where `M` is singular at `p = 1` the derivatives `G` by the
+    binary logits `d_i = u_i - v_i` take the place of `h`:
+    `dL/dz_j = G_j/q_j - p_j sum_{i != k} G_i/q_i - G_k p_j/q_k` for `j != k`.
 
     Args:
         formula: a classification formula without coefficients as inputs.
@@ -85,18 +109,10 @@ class DensePath:
         return state[0] * g
 
     def _block(self, z: Tensor, block: slice, gradient: bool) -> tuple[Tensor, Tensor | None]:
-        if self.first.one_sided:
-            if self.first.uses_log or self.other.uses_log:
-                u = torch.log_softmax(z, 1)
-                pair = u, torch.exp(u)
-            else:
-                p = torch.softmax(z, 1)
-                pair = p, p
-        else:
-            pair = all_pairs(z)
-        terms, slopes = self._entries(pair, z.shape[1], block, gradient)
+        entries = self._smooth(z) if self.first.one_sided else _Entries(*all_pairs(z))
+        terms, slopes = self._terms(entries, z.shape[1], block, gradient)
         losses = terms.sum(1, keepdim=True)
-        grad = None if slopes is None else self._gradient(pair, slopes)
+        grad = None if slopes is None else self._gradient(entries, slopes)
         if self.first.fragile or self.other.fragile:
             total = losses if grad is None else losses + grad.sum(1, keepdim=True)
             bad = ~torch.isfinite(total).squeeze(1)
@@ -104,27 +120,39 @@ class DensePath:
                 self._repair(z, bad, block, losses, grad)
         return losses, grad
 
-    def _entries(
-        self, pair: tuple[Tensor, Tensor], classes: int, block: slice, gradient: bool
+    def _smooth(self, z: Tensor) -> _Entries:
+        """The entries for curves that are smooth at `p = 1`."""
+        log = self.first.uses_log or self.other.uses_log
+        u = torch.log_softmax(z, 1) if log else None
+        p = torch.softmax(z, 1) if u is None else torch.exp(u)
+        top = p.argmax(1, keepdim=True)
+        rest = p.scatter(1, top, 0.0).sum(1, keepdim=True)
+        if u is not None:
+            # Of no use where many entries share the probability: there `rest` has lost the digits.
+            u.scatter_(1, top, torch.where(rest < 0.5, torch.log1p(-rest), u.gather(1, top)))
+        q = (1 - p).scatter_(1, top, rest) if self.first.uses_rest or self.other.uses_rest else None
+        return _Entries(p if u is None else u, p, q, top, rest)
+
+    def _terms(
+        self, entries: _Entries, classes: int, block: slice, gradient: bool
     ) -> tuple[Tensor, Tensor | None]:
         """The terms of the sum over classes, and their slopes."""
         if self.soft is not None:
             y = self.soft[block]
-            found = self._call(self.first, pair, y, classes, block, gradient)
             if self.formula.singular_at_zero:
                 zero = y == 0
-                masked = torch.where(zero, 1.0, y)
-                found = self._call(self.first, pair, masked, classes, block, gradient)
-                at_zero = self._call(self.other, pair, None, classes, block, gradient)
+                y = torch.where(zero, 1.0, y)
+            found = self._call(self.first, entries, y, classes, block, gradient)
+            if self.formula.singular_at_zero:
+                at_zero = self._call(self.other, entries, None, classes, block, gradient)
                 found = tuple(torch.where(zero, b, a) for a, b in zip(found, at_zero, strict=True))
         else:
             assert self.t is not None
             t = self.t[block]
-            hit_pair = pair[0].gather(1, t), pair[1].gather(1, t)
-            hits = self._call(self.first, hit_pair, None, classes, block, gradient, t)
-            rest = self._call(self.other, pair, None, classes, block, gradient)
+            hits = self._call(self.first, entries.at(t), None, classes, block, gradient, t)
+            rest = self._call(self.other, entries, None, classes, block, gradient)
             # Value and slope may be one tensor, as of `4 p`, or one of the inputs.
-            given = [*pair, *rest]
+            given = [entries.u, entries.second, *rest]
             found = tuple(_put(x, t, hit, given) for x, hit in zip(rest, hits, strict=True))
         if self.weight is not None:
             found = tuple(x * self.weight for x in found)
@@ -133,7 +161,7 @@ class DensePath:
     def _call(
         self,
         curve: Curve,
-        pair: tuple[Tensor, Tensor],
+        entries: _Entries,
         y: Tensor | None,
         classes: int,
         block: slice,
@@ -144,14 +172,17 @@ class DensePath:
         inputs = {"pi": self.inputs["pi"], "w": w if w is None or w.dim() == 0 else w[block]}
         if t is not None:
             inputs = of_target(inputs, t)
+        pair = (entries.u, entries.second, entries.q) if curve.one_sided else (entries.u, entries.second)
         arguments = (*pair, y, float(classes), inputs["pi"], inputs["w"], ())
         return curve.both(*arguments) if gradient else (curve.alone(*arguments),)
 
-    def _gradient(self, pair: tuple[Tensor, Tensor], slopes: Tensor) -> Tensor:
-        if self.first.one_sided:
-            p = pair[1]
-            return torch.addcmul(slopes, p, slopes.sum(1, keepdim=True), value=-1)
-        u, v = pair
+    def _gradient(self, entries: _Entries, slopes: Tensor) -> Tensor:
+        if entries.top is not None and entries.rest is not None:
+            p, top = entries.second, entries.top
+            peak, others = slopes.gather(1, top), slopes.scatter(1, top, 0.0).sum(1, keepdim=True)
+            grad = torch.addcmul(slopes, p, peak + others, value=-1)
+            return grad.scatter_(1, top, peak * entries.rest - p.gather(1, top) * others)
+        u, v = entries.u, entries.second
         top = u.argmax(1, keepdim=True)
         odds = slopes * torch.exp(-v.scatter(1, top, 0.0))
         p = torch.exp(u)

@@ -46,11 +46,21 @@ _OWN: dict[str, dict[str, str]] = {
     """1 where x > log {_FLOOR}, else 0."""
     return (x > {_LOG_FLOOR}).to(x.dtype)
 ''',
+        "void": '''def void(x):
+    """0, but NaN (with a gradient of NaN) where x is NaN."""
+    return torch.square(torch.where(x == x, 0.0, x))
+''',
         "log1mexp": '''def log1mexp(u):
     """log(1 - exp(u)) for u <= 0; each branch sees only inputs for which it is accurate and finite."""
     small = u > -0.6931471805599453
     near = torch.log(-torch.expm1(torch.where(small, u, -1.0)))
     return torch.where(small, near, torch.log1p(-torch.exp(torch.where(small, -1.0, u))))
+''',
+        "expm1": '''def expm1(x):
+    """exp(x) - 1; far below 0 the derivative of torch's own, its value plus 1, has no digits left."""
+    near = x > -1
+    beyond = torch.exp(torch.where(near, -1.0, x)) - 1
+    return torch.where(near, torch.expm1(torch.where(near, x, 0.0)), beyond)
 ''',
         "log_cosh": '''def log_cosh(x):
     """log(cosh(x)) without overflow."""

@@ -36,6 +36,8 @@ __all__ = ["Printed", "build", "print_function", "rounded"]
 
 _CALLS: dict[type, str] = {head: row.name for head, row in BY_HEAD.items()} | nodes.CALLED
 """The operation, as a dialect knows it, that a node is."""
+LOWEST = -3e38
+"""For the logarithm of 0: within the range of float32, the narrowest dtype that anything is computed in."""
 
 
 class Printed:
@@ -286,12 +288,16 @@ class _Printer:
             return f"float({self.text(expr.args[0])} > {nodes.LOG_GUARD!r})"
         if isinstance(expr, nodes.beyond):
             return self.named("beyond", self.text(expr.args[0]))
+        if isinstance(expr, nodes.bounded):
+            return self.named("clamp", self.text(expr.args[0]), f"min={LOWEST!r}")
         op = _CALLS.get(expr.func)
         if op is None:
             raise CompileError(
                 f"expected an operator of the grammar, got {type(expr).__name__}; see FUNCTIONS"
             )
         argument = self.text(expr.args[0])
+        if op == "expm1" and self.quick:
+            return f"torch.expm1({argument})"
         positive = (
             self.dialect.name == "torch" and expr.args[0].is_extended_nonnegative and not self.is_scalar(expr)
         )

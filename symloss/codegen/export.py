@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sympy import Expr
 
-from symloss.codegen import logits, templates
+from symloss.codegen import logits, precision, templates
+from symloss.codegen.accuracy import needs_float64
 from symloss.codegen.compiled import Formula, formula_of
 from symloss.codegen.curves import Curve, entry_curve, regression_curve
 from symloss.codegen.dense_path import dense_curves
 from symloss.codegen.dialects import HELPERS
 from symloss.codegen.kernels import Kernel, recognise
-from symloss.codegen.module import hard_path
+from symloss.codegen.paths import hard_path
 from symloss.codegen.target_path import row_curve
 from symloss.expr import KINDS, Loss
 
@@ -26,38 +28,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 """
-_LIKE = '''def like(value, entries):
-    """A result that turned out to be a constant, as a tensor of the entries' shape."""
-    if torch.is_tensor(value) and value.shape == entries.shape:
-        return value
-    return value + 0.0 * entries
-'''
 _PI = "self.priors.to(logits).view(shape)"
 _W = """
         w = w.unsqueeze(1) if torch.is_tensor(w) and w.dim() else w"""
-_EXACT_PAIR = """
-        u, v = sigmoid_pair(u - v)  # exact at both ends"""
-_TANGENT = {
-    True: (
-        """# Where p_t is so small that a step on the way to the loss overflows, the tangent stands for it.
-        near = u.clamp(min=@LOW@)
-        u, far = near, u - near
-        p = torch.exp(u)
-        """,
-        """
-        value = value + slope * far""",
-    ),
-    False: (
-        """# Where the logit is so large that a step on the way to the loss overflows, the tangent stands for it.
-        d = u - v
+_BOUNDED = """# Where the logit is so large that a step on the way to the loss overflows, the tangent stands for it.
         near = d.clamp(@LOW@, @HIGH@)
         far, (u, v) = d - near, sigmoid_pair(near)
-        """,
         """
-        value = value + slope * far""",
-    ),
-}
-"""What is added by whether the loss is one-sided."""
+_CONTINUED = """
+        value = value + slope * far"""
 _WORD = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -107,13 +86,16 @@ class _Export:
         module = module.replace("@PRIORS_DOC@", priors)
         module = module.replace("@PI@", _PI if self.formula.uses_priors else "None")
         module = module.replace("@W@", _W if self.formula.uses_weights else "")
-        pairs = (
-            [inspect.getsource(f) for f in (logits.sigmoid_pair, logits.all_pairs)]
-            if kind.probabilities
-            else []
-        )
+        shared: list[Callable[..., Any]] = [precision.widened, precision.narrowed, logits.like]
+        if kind.probabilities:
+            shared += [logits.sigmoid_pair, logits.others, logits.all_pairs]
+        wide = kernel is None and needs_float64(self.formula, self.loss)
+        if wide:
+            shared.insert(1, precision.doubled)
+        module = module.replace("@WIDENED@", "doubled" if wide else "widened")
+        sources = map(inspect.getsource, shared)
         helpers = [HELPERS["torch"][name] for name in self.helpers]
-        parts = [self.head(), *helpers, _LIKE, *pairs, *self.functions.values(), composed, fused, module]
+        parts = [self.head(), *helpers, *sources, *self.functions.values(), composed, fused, module]
         return "\n\n".join(part for part in parts if part)
 
     def of_kernel(self, kernel: Kernel) -> str:
@@ -121,12 +103,9 @@ class _Export:
         outputs = KINDS[self.loss.kind].outputs
         module = templates.KERNEL_MODULE.replace("@OUTPUTS@", outputs).replace("@KERNEL@", kernel.name)
         module = module.replace("@OPTIONS@", kernel.options)
-        head = (
-            self.head()
-            .replace("import math\n\n", "")
-            .replace("from torch import Tensor, nn", "from torch import nn")
-        )
-        return "\n\n".join([head.replace("import torch\n", ""), module.replace("@SCALE@", _factor(kernel))])
+        head = self.head().replace("import math\n\n", "")
+        shared = [inspect.getsource(f) for f in (precision.widened, precision.narrowed)]
+        return "\n\n".join([head, *shared, module.replace("@SCALE@", _factor(kernel))])
 
     def head(self) -> str:
         what = {
@@ -158,26 +137,25 @@ class _Export:
             first, _ = dense_curves(formula, False)
             return self.filled(templates.FUSED[path]) if first.one_sided else ""
         curve = row_curve(formula)
-        text = templates.FUSED["one-sided" if curve.one_sided else "two-sided"]
-        bounded, continued = ("", "") if formula.reach is None else _TANGENT[curve.one_sided]
+        text = templates.FUSED[path]
+        bounded, continued = ("", "") if formula.reach is None else (_BOUNDED, _CONTINUED)
         low, high = formula.reach or (0.0, 0.0)
         bounded = bounded.replace("@LOW@", repr(low)).replace("@HIGH@", repr(high))
         text = text.replace("@BOUNDED@", bounded).replace("@CONTINUED@", continued)
-        exact = "" if curve.additive else _EXACT_PAIR
         if curve.of_entries:
             text = text.replace("like(value, u)", "value").replace("like(slope, u)", "slope")
-        return self.filled(text.replace("@EXACT_PAIR@", exact))
+        return self.filled(text)
 
     def filled(self, template: str) -> str:
         formula = self.formula
         at_target = "\n        pi = pi if pi is None else pi.flatten()[t]" if formula.uses_priors else ""
         text = template.replace("@PI_AT_T@", at_target)
         if "@OTHER@" in text:
-            text = text.replace("@OTHER@", self.call("other_loss", [formula.other]))
+            text = text.replace("@OTHER@", self.call("other_loss", [formula.sound(formula.other)]))
         if "@TARGET@" in text:
-            text = text.replace("@TARGET@", self.call("target_loss", [formula.target]))
+            text = text.replace("@TARGET@", self.call("target_loss", [formula.sound(formula.target)]))
         if "@SOFT@" in text:
-            text = text.replace("@SOFT@", self.call("soft_loss", [formula.general]))
+            text = text.replace("@SOFT@", self.call("soft_loss", [formula.sound(formula.general)]))
         if "@ROW_AND_SLOPE@" in text:
             text = text.replace("@ROW_AND_SLOPE@", self.call("row_and_slope", self.curve(row_curve(formula))))
         if "@SOFT_AND_SLOPE@" in text:
@@ -206,7 +184,7 @@ class _Export:
         self.helpers += [helper for helper in printed.helpers if helper not in self.helpers]
         body = printed.source.split("\n", 1)[1]
         order = (
-            ("u", "v", "p", "y", "C", "pi", "w") if KINDS[self.loss.kind].probabilities else ("p", "y", "w")
+            ("u", "v", "p", "q", "y", "C", "pi", "w") if KINDS[self.loss.kind].probabilities else ("p", "y", "w")
         )
         defined = set(re.findall(r"^    (\w) = ", body, re.MULTILINE))
         words = set(_WORD.findall(body)) - defined

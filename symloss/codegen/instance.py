@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,9 @@ import torch
 from torch import Tensor
 
 from symloss.codegen.compiled import Composed, Formula
-from symloss.codegen.logits import all_pairs, sigmoid_pair, target_pair
+from symloss.codegen.logits import all_pairs, like, sigmoid_pair, target_pair
 
-__all__ = ["entry_losses", "instance_losses", "like", "of_target", "regression_losses"]
+__all__ = ["entry_losses", "instance_losses", "of_target", "regression_losses"]
 
 
 def instance_losses(
@@ -39,16 +40,11 @@ def instance_losses(
         terms = _soft(parts, u, v, soft, classes, inputs)
         return (terms if weight is None else terms * weight).sum(1, keepdim=True)
     if parts.linear is not None and weight is None:
-        logs = torch.log_softmax(z, 1)
         a, b = parts.linear(classes, inputs["k"])
-        return (a - b) * logs.gather(1, t) + b * logs.sum(1, keepdim=True)
+        u, _ = target_pair(z, t)
+        return (a - b) * u + b * torch.log_softmax(z, 1).sum(1, keepdim=True)
     if parts.row is not None and (weight is None or parts.other_is_zero):
-        if parts.one_sided:
-            u = torch.log_softmax(z, 1).gather(1, t)
-            pair = u, torch.exp(u)
-        else:
-            pair = target_pair(z, t)
-        losses = _row(parts, *pair, classes, of_target(inputs, t))
+        losses = _row(parts, *target_pair(z, t), classes, of_target(inputs, t))
         return losses if weight is None else losses * _pick(weight, t)
     # The one-hot identity without its cancellation: `M0` everywhere, then `M1` in the target's place.
     u, v = all_pairs(z)
@@ -69,18 +65,14 @@ def regression_losses(formula: Formula, p: Tensor, y: Tensor, inputs: dict[str, 
     return like(formula.composed.general(p, y, inputs["w"], inputs["k"]), p)
 
 
-def _row(parts: Composed, u: Tensor, second: Tensor, classes: int, inputs: dict[str, Any]) -> Tensor:
-    """The target-only loss of `log p` and `p` (or `log(1 - p)`), by its tangent beyond its `reach`."""
+def _row(parts: Composed, u: Tensor, v: Tensor, classes: int, inputs: dict[str, Any]) -> Tensor:
+    """The target-only loss of `log p` and `log(1 - p)`, by its tangent beyond its `reach`."""
     if parts.reach is None:
-        return _call(parts.row, u, second, None, classes, inputs)
+        return _call(parts.row, u, v, None, classes, inputs)
     assert parts.row is not None
-    if parts.one_sided:
-        near = u.clamp(min=parts.reach[0])
-        beyond, pair = u - near, (near, torch.exp(near))
-    else:
-        d = u - second
-        near = d.clamp(*parts.reach)
-        beyond, pair = d - near, sigmoid_pair(near)
+    d = u - v
+    near = d.clamp(*parts.reach)
+    beyond, pair = d - near, sigmoid_pair(near)
     value, slope = parts.row(*pair, None, float(classes), inputs["pi"], inputs["w"], inputs["k"])
     return like(value, u) + slope * beyond
 
@@ -90,8 +82,14 @@ def _soft(parts: Composed, u: Tensor, v: Tensor, y: Tensor, classes: int, inputs
         return _call(parts.general, u, v, y, classes, inputs)
     # `where` masks the input of the branch, not its result: a masked infinity has a NaN gradient.
     zero = y == 0
-    general = _call(parts.general, u, v, torch.where(zero, 1.0, y), classes, inputs)
-    return torch.where(zero, _call(parts.other, u, v, None, classes, inputs), general)
+    general = _call(parts.general, *_masked(zero, u, v), torch.where(zero, 1.0, y), classes, inputs)
+    return torch.where(zero, _call(parts.other, *_masked(~zero, u, v), None, classes, inputs), general)
+
+
+def _masked(where: Tensor, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """`u` and `v`, those of `p = 1/2` where the condition holds."""
+    half = -math.log(2)
+    return torch.where(where, half, u), torch.where(where, half, v)
 
 
 def _call(
@@ -104,13 +102,6 @@ def _call(
 ) -> Tensor:
     assert function is not None
     return like(function(u, v, y, float(classes), inputs["pi"], inputs["w"], inputs["k"]), u)
-
-
-def like(value: Any, entries: Tensor) -> Tensor:
-    """A result that turned out to be constant, as a tensor of the entries' shape, still part of the graph."""
-    if isinstance(value, Tensor) and value.shape == entries.shape:
-        return value
-    return value + 0.0 * entries
 
 
 def _pick(vector: Tensor, t: Tensor) -> Tensor:

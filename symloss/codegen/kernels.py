@@ -64,11 +64,6 @@ def _mse(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: in
     return F.mse_loss(p, y, reduction=reduction)
 
 
-def _l1(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
-    _same_shape(p, y)
-    return F.l1_loss(p, y, reduction=reduction)
-
-
 def _huber(delta: float, p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
     _same_shape(p, y)
     return F.huber_loss(p, y, reduction=reduction, delta=delta)
@@ -87,10 +82,7 @@ def recognise(formula: Formula) -> Kernel | None:
         return None
     general = formula.general
     if not formula.kind.probabilities:
-        factor, inner = general.as_coeff_Mul()
-        if isinstance(inner, nodes.absolute):
-            difference = _scaled("F.l1_loss", inner.args[0], Y - P, _l1)
-            return difference and Kernel("F.l1_loss", float(factor) * abs(difference.scale), _l1)
+        # Not `F.l1_loss`: the gradient that it has for a NaN is 0.
         return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse) or _recognised_huber(formula)
     if not formula.kind.exclusive:
         name = "F.binary_cross_entropy_with_logits"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from symloss.codegen.compiled import Formula
@@ -18,8 +19,8 @@ __all__ = ["LinearPath"]
 class LinearPath:
     """`M1 = a log p`, `M0 = b log p`: `L = (a - b) log p_t + b sum_j log p_j`.
 
-    Exact label smoothing is `a = -(1 - xi + xi/C)`, `b = -xi/C`. The gradient is
-    `b - (a + (C - 1) b) p_j`, and `a - b` more in the target's place.
+    Exact label smoothing is `a = -(1 - xi + xi/C)`, `b = -xi/C`. With `s = -(a + (C - 1) b)` the gradient is
+    `b + s p_j`, and `(a + s) - s (1 - p_t)` in the target's place, where nothing cancels but its two terms.
 
     Args:
         formula: a classification formula that is `linear`.
@@ -36,33 +37,33 @@ class LinearPath:
 
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
-        a, b = self.formula.linear_coefficients(z.shape[1], ())
+        t, classes = self.t, z.shape[1]
+        a, b = self.formula.linear_coefficients(classes, ())
         if z.numel() <= SMALL:
             logs = torch.log_softmax(z, 1)
+            u, p = logs.gather(1, t), torch.exp(logs)
+            q = p.scatter_(1, t, 0.0).sum(1, keepdim=True)
             every = logs.sum(1, keepdim=True)
-            losses = torch.add((a - b) * logs.gather(1, self.t), every, alpha=b)
-            return losses, (logs,) if gradient else ()
-        target = z.gather(1, self.t)  # refuses an index before the work is done
-        p = torch.softmax(z, 1)
-        at_target = p.gather(1, self.t)
-        if at_target.amin().item() >= TINY[z.dtype]:
-            u = torch.log(at_target)
         else:
-            u = target - torch.logsumexp(z, 1, keepdim=True)
-        # The mean of log p, as `mean z - z_t + u`: the first two nearly cancel where logits are large and equal.
-        rest = z.mean(1, keepdim=True) - target
-        scale = b * z.shape[1]
-        return torch.add((a - b + scale) * u, rest, alpha=scale), (p,) if gradient else ()
+            target = z.gather(1, t)  # refuses an index before the work is done
+            p = torch.softmax(z, 1)
+            at_target = p.gather(1, t)
+            if not (z.numel() and at_target.amin().item() >= TINY[z.dtype]):
+                total = torch.logsumexp(z, 1, keepdim=True)
+                u = target - total
+            else:
+                u = torch.log(at_target)
+                total = target - u
+            q = p.scatter_(1, t, 0.0).sum(1, keepdim=True)
+            # The difference nearly cancels where logits are large and equal: it comes before the product.
+            every = classes * (z.mean(1, keepdim=True) - total)
+        losses = torch.add((a - b) * F.logsigmoid(u - torch.log(q)), every, alpha=b)
+        return losses, (p, q) if gradient else ()
 
     def backward(self, state: Sequence[Tensor], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
-        (p,) = state
-        if p.numel() <= SMALL:
-            p = torch.exp(p)
-        a, b = self.formula.linear_coefficients(p.shape[1], ())
-        pull = -(a + (p.shape[1] - 1) * b)
-        if isinstance(g, Tensor):
-            grad = torch.addcmul(b * g, p, pull * g)
-            return grad.scatter_add_(1, self.t, ((a - b) * g).expand_as(self.t))
-        grad = torch.add(p.new_tensor(b * g), p, alpha=pull * g)
-        return grad.scatter_(1, self.t, (a - b) * g, reduce="add")
+        p, q = state
+        classes = p.shape[1]
+        a, b = self.formula.linear_coefficients(classes, ())
+        s = -(a + (classes - 1) * b)
+        return (p * (s * g)).add_(b * g).scatter_(1, self.t, (a + s) * g - s * g * q)

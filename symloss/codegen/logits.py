@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["all_pairs", "sigmoid_pair", "target_pair"]
+__all__ = ["all_pairs", "like", "others", "sigmoid_pair", "target_pair"]
 
 
 def sigmoid_pair(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,13 +20,22 @@ def sigmoid_pair(z: Tensor) -> tuple[Tensor, Tensor]:
     return F.logsigmoid(z), F.logsigmoid(-z)
 
 
+def others(z: Tensor, index: Tensor) -> Tensor:
+    """The log-sum-exp of an instance's logits but the one at `index`.
+
+    Masked logits, `-inf`, count as the lowest number: where all the others are masked the derivative of the
+    log-sum-exp itself is NaN.
+    """
+    lowest = torch.finfo(z.dtype).min
+    return torch.logsumexp(torch.where(z == -math.inf, lowest, z).scatter(1, index, lowest), 1, keepdim=True)
+
+
 def target_pair(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     """`log p_t` and `log(1 - p_t)`, each `[N, 1, ...]`, of logits `[N, C, ...]`; `t` is `[N, 1, ...]`."""
     if z.shape[1] == 1:
         zero = z - z.detach()
         return zero, zero - math.inf
-    others = torch.logsumexp(z.scatter(1, t, -math.inf), 1, keepdim=True)
-    return sigmoid_pair(z.gather(1, t) - others)
+    return sigmoid_pair(z.gather(1, t) - others(z, t))
 
 
 def all_pairs(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,8 +47,18 @@ def all_pairs(z: Tensor) -> tuple[Tensor, Tensor]:
         zero = z - z.detach()
         return zero, zero - math.inf
     top = z.detach().argmax(1, keepdim=True)
-    others = torch.logsumexp(z.scatter(1, top, -math.inf), 1, keepdim=True)
-    u_top, v_top = sigmoid_pair(z.gather(1, top) - others)
-    u = z - (others - v_top)  # the log-sum-exp of all logits is `others + softplus(d)`
+    rest = others(z, top)
+    u_top, v_top = sigmoid_pair(z.gather(1, top) - rest)
+    u = z - (rest - v_top)  # the log-sum-exp of all logits is `rest + softplus(d)`
     v = torch.log1p(-torch.exp(u.scatter(1, top, -1.0)))
     return u.scatter(1, top, u_top), v.scatter(1, top, v_top)
+
+
+def like(value: Tensor | float, entries: Tensor) -> Tensor:
+    """A result that turned out to be constant, as a tensor of the entries' shape, still part of the graph.
+
+    Entries may be infinite, where logits are masked; one that is NaN has a NaN here too.
+    """
+    if isinstance(value, Tensor) and value.shape == entries.shape:
+        return value
+    return value + torch.where(entries == entries, 0.0, entries)

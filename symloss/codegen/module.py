@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from symloss.codegen import checks
+from symloss.codegen.accuracy import needs_float64
 from symloss.codegen.bounds import Bounded, zoo_bounds
 from symloss.codegen.compiled import Formula, formula_of
-from symloss.codegen.dense_path import DensePath
-from symloss.codegen.entry_path import MultilabelPath, RegressionPath
-from symloss.codegen.fused import ComposedPath, Path, Reduction, apply, composes, run
-from symloss.codegen.instance import entry_losses, instance_losses, regression_losses
+from symloss.codegen.fused import Reduction, apply, composes, run
 from symloss.codegen.kernels import recognise
-from symloss.codegen.linear_path import LinearPath
-from symloss.codegen.target_path import TargetPath
+from symloss.codegen.paths import HARD_PATHS, class_path, entry_path, hard_path
+from symloss.codegen.precision import doubled, narrowed, widened
 from symloss.errors import CompileError
 from symloss.expr import KINDS, Loss
 
 __all__ = ["SymbolicLoss", "compile_loss"]
 
-_LOW = (torch.float16, torch.bfloat16)
-_FULL = (torch.float32, torch.float64)
-_COMPILED = ("_formula", "_kernel", "_bare", "_hard_path", "_straight", "_path_of")
+_COMPILED = ("_formula", "_kernel", "_bare", "_hard_path", "_straight", "_path_of", "_direct")
 """The attributes that `SymbolicLoss._compile` sets."""
 _NOTHING: dict[str, Any] = {"pi": None, "w": None, "k": ()}
-_HARD_PATHS: dict[str, Callable[[Formula, Tensor, dict[str, Any]], Path]] = {
-    "linear": LinearPath,
-    "target": TargetPath,
-    "dense": lambda formula, t, inputs: DensePath(formula, None, t, None, inputs),
-}
-
-
-def hard_path(formula: Formula) -> str:
-    """The path of a formula for class indices: "linear", "target" or "dense"."""
-    if formula.linear is not None and formula.other != 0:
-        return "linear"
-    return "dense" if formula.affine is None else "target"
 
 
 def compile_loss(
@@ -136,8 +120,10 @@ class SymbolicLoss(nn.Module):
         self._bare = not (names or self._formula.uses_priors or self._formula.uses_weights)
         self._hard_path = hard_path(self._formula) if KINDS[loss.kind].exclusive else ""
         self._straight = self._bare and self.weight is None and KINDS[loss.kind].exclusive
-        self._path_of = _HARD_PATHS.get(self._hard_path, _HARD_PATHS["dense"])
+        self._path_of = HARD_PATHS.get(self._hard_path, HARD_PATHS["dense"])
         _ = self._formula.composed  # printed now: `torch.compile` cannot trace the algebra
+        wide = self._kernel is None and needs_float64(self._formula, self.loss)
+        self._direct = (torch.float64,) if wide else (torch.float32, torch.float64)
 
     def __getstate__(self) -> dict[str, Any]:
         """The loss, options, parameters and buffers: no code travels, `__setstate__` compiles again."""
@@ -183,25 +169,20 @@ class SymbolicLoss(nn.Module):
             result = self._straight_on(outputs, targets)
             if result is not None:
                 return result
-        dtype = outputs.dtype if isinstance(outputs, Tensor) else None
-        low = dtype in _LOW
-        if low:
-            # As torch's own losses do: a sum of many terms needs more than eight bits.
-            outputs = outputs.float()
+        checks.check_floating(outputs)
+        inside = widened(outputs) if torch.float32 in self._direct else doubled(outputs)
         if KINDS[self.loss.kind].exclusive:
-            result = self._classification(outputs, targets, w, priors)
+            result = self._classification(inside, targets, w, priors)
         else:
-            result = self._entries(outputs, targets, w, priors)
-        # Under autocast torch's own losses return the float32 that they compute.
-        keeps = low and not torch.is_autocast_enabled(outputs.device.type)
-        return result.to(dtype) if keeps else result
+            result = self._entries(inside, targets, w, priors)
+        return result if inside is outputs else narrowed(result, outputs)
 
     def _straight_on(self, z: Tensor, t: Tensor) -> Tensor | None:
         """The usual batch, `[N, C]` with valid int64 indices, with the fewest looks; else None."""
         if z.dim() != 2 or t.dtype is not torch.int64 or t.dim() != 1 or composes(z):
             return None
         rows, classes = z.shape
-        if t.shape[0] != rows or z.dtype not in _FULL or 0 <= self.ignore_index < classes:
+        if t.shape[0] != rows or z.dtype not in self._direct or 0 <= self.ignore_index < classes:
             return None
         if self._some_ignored(t):
             return None
@@ -229,7 +210,7 @@ class SymbolicLoss(nn.Module):
             losses = self._hard(z, targets.long(), weight, inputs)
         else:
             checks.check_nothing_ignored(self.ignore_index)
-            path = self._path(z, targets.to(z.dtype), None, weight, inputs)
+            path = class_path(self._formula, z, targets.to(z.dtype), None, weight, inputs)
             losses = apply(path, Reduction(self.reduction, True), z)
         return losses.squeeze(0) if single and self.reduction == "none" else losses
 
@@ -238,7 +219,7 @@ class SymbolicLoss(nn.Module):
         if not (composes(z) or 0 <= self.ignore_index < z.shape[1] or self._some_ignored(t)):
             # Valid indices are the rule: `gather` checks them on the way, and only its refusal costs a look.
             try:
-                path = self._path(z, None, t, None if rows else weight, inputs)
+                path = class_path(self._formula, z, None, t.unsqueeze(1), None if rows else weight, inputs)
                 factor = weight.flatten()[t] if weight is not None and rows else None
                 count = None if weight is None else weight.flatten()[t].sum()
                 return apply(path, Reduction(self.reduction, True, factor, count), z)
@@ -248,42 +229,20 @@ class SymbolicLoss(nn.Module):
         # An instance that does not count may have an infinite loss: its logits are masked, not its result.
         z = torch.where(kept.unsqueeze(1), z, 0.0)
         safe = torch.where(kept, t, 0)
-        path = self._path(z, None, safe, None if rows else weight, inputs)
+        path = class_path(self._formula, z, None, safe.unsqueeze(1), None if rows else weight, inputs)
         weights = kept.to(z.dtype) if weight is None else torch.where(kept, weight.flatten()[safe], 0.0)
         reduction = Reduction(self.reduction, True, weights if rows else None, weights.sum(), kept)
         return apply(path, reduction, z)
 
-    def _path(
-        self, z: Tensor, soft: Tensor | None, t: Tensor | None, weight: Tensor | None, inputs: dict[str, Any]
-    ) -> Path | ComposedPath:
-        """How this batch is computed; see `plan`."""
-        index = None if t is None else t.unsqueeze(1)
-        if self._formula.coefficients or composes(z):
-            return ComposedPath(lambda z: instance_losses(self._formula, z, soft, index, weight, inputs))
-        if index is None or weight is not None:
-            return DensePath(self._formula, soft, index, weight, inputs)
-        return _HARD_PATHS[self._hard_path](self._formula, index, inputs)
-
     def _entries(self, outputs: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
         checks.check_entry_shapes(outputs, targets, self.loss.kind)
         targets = targets.to(outputs.dtype)
-        formula = self._formula
-        path: Path | ComposedPath
         if not KINDS[self.loss.kind].probabilities:
             inputs = self._inputs(outputs, w, priors, tuple(outputs.shape))
-            path = (
-                ComposedPath(lambda p: regression_losses(formula, p, targets, inputs))
-                if formula.coefficients or composes(outputs)
-                else RegressionPath(formula, targets, inputs)
-            )
+            path = entry_path(self._formula, outputs, targets, inputs)
             return apply(path, Reduction(self.reduction, False), outputs)
         shape = (outputs.shape[0], *outputs.shape[2:]) if outputs.dim() > 1 else ()
-        inputs = self._inputs(outputs, w, priors, shape)
-        path = (
-            ComposedPath(lambda z: entry_losses(formula, z, targets, inputs))
-            if formula.coefficients or composes(outputs)
-            else MultilabelPath(formula, targets, inputs)
-        )
+        path = entry_path(self._formula, outputs, targets, self._inputs(outputs, w, priors, shape))
         weight = self._of_classes(self.weight, "weight", outputs)
         factor = None if weight is None else weight.expand_as(outputs)
         return apply(path, Reduction(self.reduction, False, factor), outputs)

@@ -16,9 +16,9 @@ from sympy import Abs, Add, Expr, Function, Integer, Max, Min, exp, log, sign, s
 from symloss.expr import GUARD, log_cosh, plog, psqrt, sigmoid, softplus
 
 __all__ = [
-    "CALLED", "COMPILED", "LOG_GUARD", "absolute", "beyond", "expm1", "fenced", "inverse", "log1p",
+    "CALLED", "COMPILED", "LOG_GUARD", "absolute", "beyond", "bounded", "expm1", "fenced", "inverse", "log1p",
     "logistic",
-    "maximum", "minimum", "outside", "plogarithm", "psquareroot", "signum", "softened", "step",
+    "maximum", "minimum", "outside", "plogarithm", "psquareroot", "signum", "softened", "step", "void",
 ]  # fmt: skip
 
 LOG_GUARD = math.log(GUARD)
@@ -170,6 +170,24 @@ class softened(_Real):
         return logistic(self.args[0])
 
 
+class bounded(_Real):
+    """`x`, but the lowest number for minus infinity: `0 * log 0` is then 0."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(1)
+
+
+class void(_Real):
+    """0, but NaN where `x` is NaN: added where an operator would turn a NaN into a number; derivative 0."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(0)
+
+
 def _exceeds_guard(x: Expr) -> bool:
     """Whether the guard of a protected operator of `x` never acts, as in `0.1 + p`."""
     constant, rest = x.as_coeff_Add()
@@ -203,5 +221,6 @@ CALLED: dict[type, str] = {
     psquareroot: "psqrt",
     logistic: "sigmoid",
     softened: "softplus",
+    void: "void",
 }
 """What these functions are called in the languages that formulas are printed in."""

@@ -8,7 +8,7 @@ from symloss.codegen.compiled import Formula, formula_of
 from symloss.codegen.curves import Curve, entry_curve, regression_curve
 from symloss.codegen.dense_path import dense_curves
 from symloss.codegen.kernels import LARGE, recognise
-from symloss.codegen.module import hard_path
+from symloss.codegen.paths import hard_path
 from symloss.codegen.target_path import row_curve
 from symloss.expr import Loss
 
@@ -76,10 +76,7 @@ def _classification(formula: Formula) -> Plan:
         return Plan(path, reason, {})
     if path == "target":
         curve = row_curve(formula)
-        by = "log p" if curve.one_sided else "the logit (it is singular at p = 1)"
-        reason = (
-            f"M(0, p) is affine in p, so the loss depends on p_t alone; differentiated by {by}{_care(curve)}"
-        )
+        reason = f"M(0, p) is affine in p, so the loss depends on p_t alone; differentiated by its logit{_care(curve)}"
         if formula.reach is not None:
             low, high = formula.reach
             reason += f"; higher derivatives by the tangent where the logit is outside [{low:g}, {high:g}]"

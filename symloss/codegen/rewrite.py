@@ -125,7 +125,7 @@ class _Rewriting:
         return self.seen[expr]
 
     def rewritten(self, expr: Expr) -> Expr:
-        if self.logs and isinstance(expr, Add):
+        if isinstance(expr, Add):
             return self.sum(expr)
         args = [self.value(arg) for arg in expr.args]
         if isinstance(expr, log):
@@ -153,7 +153,7 @@ class _Rewriting:
 
     def sum(self, expr: Expr) -> Expr:
         """A sum with its factors `p` and `1 - p` taken out, `1 - exp(x)` as `expm1`."""
-        taken = _endpoints(expr)
+        taken = _endpoints(expr) if self.logs else None
         if taken is not None:
             return taken
         terms = [self.value(arg) for arg in expr.args]
@@ -161,7 +161,7 @@ class _Rewriting:
         rest = [term for term in terms if term.free_symbols]
         for i, term in enumerate(rest):
             factor, power = term.as_independent(P_, as_Add=False)
-            if constant != 0 and factor == -constant:
+            if self.logs and constant != 0 and factor == -constant:
                 if power == P_:
                     return Add(constant * Q_, *rest[:i], *rest[i + 1 :])
                 if isinstance(power, Pow) and power.base == P_ and not power.exp.has(P_):

@@ -19,15 +19,19 @@ from torch import Tensor
 from symloss.codegen import nodes
 from symloss.expr import log_cosh
 
-__all__ = ["SignedLog", "evaluate"]
+__all__ = ["LOWEST", "SignedLog", "evaluate"]
 
+LOWEST = -1e300
+"""Stands for `log 0`: quotients of what is infinite cancel, as they would not with infinities."""
+_INFINITE = 690.0
+"""The logarithm of numbers that are infinite: `LOWEST` has a larger one."""
 _SMALL = -30.0
 """Below `exp(_SMALL)` a function with `f(x) = x + O(x**2)` is its argument to more than float64's digits."""
 
 
 @dataclass(frozen=True)
 class SignedLog:
-    """`sign * exp(log)`; zero is `(0, -inf)`."""
+    """`sign * exp(log)`; zero is `(0, -inf)`, and both are NaN where the number is."""
 
     sign: Tensor
     log: Tensor
@@ -36,18 +40,19 @@ class SignedLog:
     def of(cls, value: Tensor) -> SignedLog:
         """A plain tensor's value."""
         value = value.double()
-        return cls(torch.sign(value), torch.log(torch.abs(value)))
+        return cls(_sign(value), torch.log(torch.abs(value)))
 
     @classmethod
     def exp_of(cls, value: Tensor) -> SignedLog:
         """`exp(value)`."""
         value = value.double()
-        return cls(torch.ones_like(value), value)
+        return cls(torch.where(value == value, 1.0, value), value)
 
     @property
     def value(self) -> Tensor:
         """The number itself: 0 or infinite where its magnitude leaves float64."""
-        return torch.where(self.sign == 0, 0.0, self.sign * torch.exp(self.log))
+        size = torch.exp(torch.where(self.log < _INFINITE, self.log, self.log + _INFINITE))
+        return torch.where(self.sign == 0, 0.0, self.sign * size)
 
     def __mul__(self, other: SignedLog) -> SignedLog:
         sign = self.sign * other.sign
@@ -65,7 +70,7 @@ class SignedLog:
         top = self.log.amax(dim, keepdim=True)
         shifted = torch.where(self.log == top, 0.0, self.log - top)
         total = (self.sign * torch.exp(shifted)).sum(dim, keepdim=True)
-        result = torch.sign(total), torch.log(torch.abs(total)) + torch.where(total == 0, 0.0, top)
+        result = _sign(total), torch.log(torch.abs(total)) + torch.where(total == 0, 0.0, top)
         sign, magnitude = result if keepdim else (result[0].squeeze(dim), result[1].squeeze(dim))
         return SignedLog(sign, magnitude)
 
@@ -74,7 +79,9 @@ class SignedLog:
         if exponent == 0:
             return SignedLog.exp_of(torch.zeros_like(self.log))
         odd = exponent % 2 == 1
-        sign = self.sign if odd else torch.abs(self.sign) if exponent % 1 == 0 else self.sign.clamp(min=0)
+        sign = self.sign if odd else torch.abs(self.sign)
+        if exponent % 1:
+            sign = torch.where(self.sign < 0, math.nan, sign)
         magnitude = self.log * exponent
         return SignedLog(
             torch.where(magnitude == math.inf, torch.where(sign == 0, 1.0, sign), sign), magnitude
@@ -89,6 +96,11 @@ class SignedLog:
         return SignedLog(
             torch.where(condition, self.sign, other.sign), torch.where(condition, self.log, other.log)
         )
+
+
+def _sign(x: Tensor) -> Tensor:
+    """torch's sign of NaN is 0."""
+    return torch.where(x == x, torch.sign(x), x)
 
 
 def evaluate(expr: Expr, inputs: Mapping[Symbol, SignedLog]) -> SignedLog:
@@ -118,8 +130,9 @@ def _apply(node: Expr, args: list[SignedLog]) -> SignedLog:
             return x.power(float(node.exp))
         return SignedLog.exp_of(x.log * args[1].value)
     if isinstance(node, nodes.maximum | nodes.minimum):
-        first = x.exceeds(args[1]) > 0
-        return x.where(first if isinstance(node, nodes.maximum) else ~first, args[1])
+        excess = x.exceeds(args[1])
+        chosen = x.where((excess > 0) == isinstance(node, nodes.maximum), args[1])
+        return (x + args[1]).where(excess != excess, chosen)
     return _function(node.func, x)
 
 
@@ -128,6 +141,10 @@ def _function(func: type, x: SignedLog) -> SignedLog:
         return SignedLog(torch.abs(x.sign), x.log)
     if func is nodes.signum:
         return SignedLog.of(x.sign)
+    if func is nodes.bounded:
+        return x
+    if func is nodes.void:
+        return SignedLog.of(torch.where(x.sign == x.sign, 0.0, x.sign))
     if func is nodes.step:
         return SignedLog.of((x.sign + 1) / 2)
     if func is exp:

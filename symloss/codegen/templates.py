@@ -6,13 +6,23 @@ __all__ = [
     "COMPOSED", "CROSS_ENTROPY", "FUSED", "FUSED_CALL", "KERNEL_MODULE", "MODULES", "UNFUSED_CALL",
 ]  # fmt: skip
 
+_SOFT_LOSSES = '''def soft_losses(u, v, y, C, pi, w):
+    """The losses of entries; `where` masks the inputs of a branch, since a masked infinity has a NaN gradient."""
+    zero, logs = y == 0, (u, v)
+    u, v = (torch.where(zero, x, math.log(0.5)) for x in logs)
+    zeros = like(@OTHER@, u)
+    u, v = (torch.where(zero, math.log(0.5), x) for x in logs)
+    y = torch.where(zero, 1.0, y)
+    return torch.where(zero, zeros, like(@SOFT@, u))
+
+
+'''
 _CLASS_COMPOSED = '''def composed_losses(z, t, soft, weight, pi, w):
     """Every instance's loss by operations that autograd knows, for soft labels and higher derivatives."""
     C = z.shape[1]
     u, v = all_pairs(z)
     if soft is not None:
-        y = torch.where(soft == 0, 1.0, soft)
-        losses = torch.where(soft == 0, like(@OTHER@, u), like(@SOFT@, u))
+        losses = soft_losses(u, v, soft, C, pi, w)
     else:
         losses = like(@OTHER@, u)
         u, v = u.gather(1, t), v.gather(1, t)@PI_AT_T@
@@ -23,9 +33,7 @@ _CLASS_COMPOSED = '''def composed_losses(z, t, soft, weight, pi, w):
 _ENTRY_COMPOSED = '''def composed_losses(z, y, pi, w):
     """Every entry's loss by operations that autograd knows, for higher derivatives."""
     C = z.shape[1] if z.dim() > 1 else 1
-    u, v = sigmoid_pair(z)
-    zero, y = y == 0, torch.where(y == 0, 1.0, y)
-    return torch.where(zero, like(@OTHER@, u), like(@SOFT@, u))
+    return soft_losses(*sigmoid_pair(z), y, C, pi, w)
 '''
 
 _REGRESSION_COMPOSED = '''def composed_losses(p, y, pi, w):
@@ -34,8 +42,8 @@ _REGRESSION_COMPOSED = '''def composed_losses(p, y, pi, w):
 '''
 
 COMPOSED = {
-    "softmax": _CLASS_COMPOSED,
-    "sigmoid": _ENTRY_COMPOSED,
+    "softmax": _SOFT_LOSSES + _CLASS_COMPOSED,
+    "sigmoid": _SOFT_LOSSES + _ENTRY_COMPOSED,
     "identity": _REGRESSION_COMPOSED,
 }
 
@@ -61,29 +69,7 @@ def shared(g, t, reduction):
 
 '''
 
-_ONE_SIDED = '''class FusedLoss(torch.autograd.Function):
-    """One pass: with s = dL/d(log p_t), dL/dz_j = -s p_j, and s more for the target."""
-
-    @staticmethod
-    def forward(ctx, z, t, pi, w, reduction):
-        ctx.constants = t, pi, w, reduction
-        C = z.shape[1]
-        P = torch.softmax(z, 1)
-        p = P.gather(1, t)
-        # Where p_t has underflown its logarithm comes from the logits.
-        u = torch.log(p) if p.amin().item() > 1e-30 else torch.log_softmax(z, 1).gather(1, t)@PI_AT_T@
-        @BOUNDED@value, slope = @ROW_AND_SLOPE@@CONTINUED@
-        ctx.save_for_backward(z, P, like(slope, u))
-        return reduced(like(value, u), reduction)
-
-    @staticmethod
-    def backward(ctx, g):
-        (z, P, slope), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
-@DOUBLE@        s = slope * g
-        return (P * -s).scatter_add_(1, t, s), None, None, None, None
-'''
-
-_TWO_SIDED = '''class FusedLoss(torch.autograd.Function):
+_TARGET = '''class FusedLoss(torch.autograd.Function):
     """One pass: with q = 1 - p_t, the sum of the others, and s = dL/d(log(p_t/q)): dL/dz_j = -s p_j/q, s at t."""
 
     @staticmethod
@@ -93,11 +79,11 @@ _TWO_SIDED = '''class FusedLoss(torch.autograd.Function):
         P = torch.softmax(z, 1)
         p = P.gather(1, t)
         q = P.scatter_(1, t, 0.0).sum(1, keepdim=True)
-        u, v, pull = torch.log(p), torch.log(q), 1 / q
-        if torch.minimum(p, q).amin().item() <= 1e-30:  # one has underflown: from the logits
-            others = z.scatter(1, t, -math.inf)
-            P, pull = torch.softmax(others, 1), torch.ones_like(q)
-            u, v = sigmoid_pair(z.gather(1, t) - torch.logsumexp(others, 1, keepdim=True))@EXACT_PAIR@@PI_AT_T@
+        d, pull = torch.log(p) - torch.log(q), 1 / q
+        if not torch.minimum(p, q).amin().item() > 1e-30:  # one has underflown, or is NaN: from the logits
+            P, pull = torch.softmax(z.scatter(1, t, -math.inf), 1).nan_to_num(nan=0.0), torch.ones_like(q)
+            d = z.gather(1, t) - others(z, t)
+        u, v = sigmoid_pair(d)  # exact at both ends@PI_AT_T@
         @BOUNDED@value, slope = @ROW_AND_SLOPE@@CONTINUED@
         ctx.save_for_backward(z, P, like(slope, u), pull)
         return reduced(like(value, u), reduction)
@@ -117,11 +103,18 @@ _DENSE = '''class FusedLoss(torch.autograd.Function):
         C = z.shape[1]
         u = torch.log_softmax(z, 1)
         P = p = torch.exp(u)
+        # Only 1 - p of the largest entry k can cancel: there it is the sum of the others.
+        k = p.argmax(1, keepdim=True)
+        rest = p.scatter(1, k, 0.0).sum(1, keepdim=True)
+        q = (1 - p).scatter_(1, k, rest)
+        u = u.scatter(1, k, torch.where(rest < 0.5, torch.log1p(-rest), u.gather(1, k)))
         value, slope = (like(x, u) for x in @OTHER_AND_SLOPE@)
-        u, p = u.gather(1, t), p.gather(1, t)@PI_AT_T@
+        u, p, q = (x.gather(1, t) for x in (u, p, q))@PI_AT_T@
         hit, hit_slope = (like(x, u) for x in @TARGET_AND_SLOPE@)
         value, slope = value.scatter(1, t, hit), slope.scatter(1, t, hit_slope)
-        return value.sum(1, keepdim=True), torch.addcmul(slope, P, slope.sum(1, keepdim=True), value=-1)
+        peak, others = slope.gather(1, k), slope.scatter(1, k, 0.0).sum(1, keepdim=True)
+        gradient = torch.addcmul(slope, P, peak + others, value=-1)
+        return value.sum(1, keepdim=True), gradient.scatter_(1, k, peak * rest - P.gather(1, k) * others)
 
     @staticmethod
     def forward(ctx, z, t, pi, w, reduction):
@@ -153,26 +146,19 @@ _LINEAR = '''class FusedLoss(torch.autograd.Function):
     def forward(ctx, z, t, pi, w, reduction):
         ctx.constants = t, pi, w, reduction
         a, b = coefficients(float(z.shape[1]))
-        if z.numel() <= 1 << 14:  # here fewer operations count for more than quick ones
-            logs = torch.log_softmax(z, 1)
-            p, u, every = torch.exp(logs), logs.gather(1, t), logs.sum(1, keepdim=True)
-            losses = torch.add((a - b) * u, every, alpha=b)
-        else:
-            target, p = z.gather(1, t), torch.softmax(z, 1)
-            at_target = p.gather(1, t)
-            # Where p_t has underflown its logarithm comes from the logits.
-            enough = at_target.amin().item() > 1e-30
-            u = torch.log(at_target) if enough else target - torch.logsumexp(z, 1, keepdim=True)
-            every = b * z.shape[1]  # the mean of log p is `mean z - z_t + u`
-            losses = torch.add((a - b + every) * u, z.mean(1, keepdim=True) - target, alpha=every)
-        ctx.save_for_backward(z, p)
-        return reduced(losses, reduction)
+        logs = torch.log_softmax(z, 1)
+        u, p = logs.gather(1, t), torch.exp(logs)
+        q = p.scatter_(1, t, 0.0).sum(1, keepdim=True)
+        u = F.logsigmoid(u - torch.log(q))  # exact where p_t rounds to 1
+        ctx.save_for_backward(z, p, q)
+        return reduced(torch.add((a - b) * u, logs.sum(1, keepdim=True), alpha=b), reduction)
 
     @staticmethod
     def backward(ctx, g):
-        (z, p), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
+        (z, p, q), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
 @DOUBLE@        a, b = coefficients(float(z.shape[1]))
-        gradient = (p * -(a + (z.shape[1] - 1) * b)).add_(b).scatter_(1, t, a - b, reduce="add")
+        s = -(a + (z.shape[1] - 1) * b)
+        gradient = (p * s).add_(b).scatter_(1, t, (a + s) - s * q)
         return gradient.mul_(g), None, None, None, None
 '''
 
@@ -205,8 +191,7 @@ _REGRESSION_INPUTS = """        p = z
         value, slope = (like(x, p) for x in @SOFT_AND_SLOPE@)"""
 
 FUSED = {
-    "one-sided": _CLASS_REDUCTION + _ONE_SIDED.replace("@DOUBLE@", _CLASS_DOUBLE),
-    "two-sided": _CLASS_REDUCTION + _TWO_SIDED.replace("@DOUBLE@", _CLASS_DOUBLE),
+    "target": _CLASS_REDUCTION + _TARGET.replace("@DOUBLE@", _CLASS_DOUBLE),
     "dense": _CLASS_REDUCTION + _DENSE.replace("@DOUBLE@", _CLASS_DOUBLE),
     "linear": _CLASS_REDUCTION + _LINEAR.replace("@DOUBLE@", _CLASS_DOUBLE),
     "sigmoid": _ENTRY.replace("@INPUTS@", _MULTILABEL_INPUTS),
@@ -226,12 +211,18 @@ _CLASS_MODULE = '''class SymbolicLoss(nn.Module):
         self.register_buffer("weight", None if weight is None else torch.as_tensor(weight))
         self.register_buffer("priors", None if priors is None else torch.as_tensor(priors))
 
-    def forward(self, logits, target, w=1.0):
-@KERNEL@        shape = -1, *[1] * (logits.dim() - 2)
+    def forward(self, outputs, target, w=1.0):
+@KERNEL@        logits = @WIDENED@(outputs)
+        return narrowed(self.of_logits(logits, target, w), outputs)
+
+    def of_logits(self, logits, target, w):
+        shape = -1, *[1] * (logits.dim() - 2)
         weight = self.weight.to(logits).view(shape) if self.weighted else None
         pi = @PI@@W@
         if target.is_floating_point():
-            losses = composed_losses(logits, None, target, weight, pi, w).squeeze(1)
+            if self.ignore_index >= 0:
+                raise RuntimeError("ignore_index is not supported for class probabilities")
+            losses = composed_losses(logits, None, target.to(logits.dtype), weight, pi, w).squeeze(1)
             count = losses.numel()
         else:
 @FUSED@            losses = torch.where(kept, losses, 0.0)
@@ -253,33 +244,34 @@ _ENTRY_MODULE = '''class SymbolicLoss(nn.Module):
     def forward(self, outputs, target, w=1.0):
         if target.shape != outputs.shape:
             raise ValueError(f"expected targets of shape {tuple(outputs.shape)}, got {tuple(target.shape)}")
-        pi = None if self.priors is None else self.priors.to(outputs)
+        z = @WIDENED@(outputs)
+        pi = None if self.priors is None else self.priors.to(z)
         w = w@W_SHAPE@ if torch.is_tensor(w) and w.dim() else w
-        losses = FusedLoss.apply(outputs, target.to(outputs.dtype), pi, w)
-        if self.reduction == "none":
-            return losses
-        return losses.mean() if self.reduction == "mean" else losses.sum()
+        losses = FusedLoss.apply(z, target.to(z.dtype), pi, w)
+        if self.reduction != "none":
+            losses = losses.mean() if self.reduction == "mean" else losses.sum()
+        return narrowed(losses, outputs)
 '''
 
-UNFUSED_CALL = """            kept = target != self.ignore_index
+_KEPT = """            kept = target != self.ignore_index
+            logits = torch.where(kept.unsqueeze(1), logits, 0.0)  # what does not count may be infinite
             t = torch.where(kept, target, 0).unsqueeze(1)
-            losses = composed_losses(logits, t, None, weight, pi, w).squeeze(1)
 """
-FUSED_CALL = """            fused = not self.weighted and logits.shape[1] > 1
-            if fused and target.numel() and target.amin().item() >= 0 > self.ignore_index:
+UNFUSED_CALL = f"""{_KEPT}            losses = composed_losses(logits, t, None, weight, pi, w).squeeze(1)
+"""
+FUSED_CALL = f"""            fused = not self.weighted and logits.shape[1] > 1 and target.numel() > 0
+            if fused and target.amin().item() >= 0 > self.ignore_index:
                 return FusedLoss.apply(logits, target.unsqueeze(1), pi, w, self.reduction)
-            kept = target != self.ignore_index
-            t = torch.where(kept, target, 0).unsqueeze(1)
-            if fused:
+{_KEPT}            if fused:
                 losses = FusedLoss.apply(logits, t, pi, w, "none")
             else:
                 losses = composed_losses(logits, t, None, weight, pi, w).squeeze(1)
 """
 
-CROSS_ENTROPY = """        if logits.numel() <= 1 << 20:  # beyond, the one exponential of `FusedLoss` is faster
-            weight = self.weight.to(logits) if self.weighted else None
+CROSS_ENTROPY = """        if outputs.numel() <= 1 << 20:  # beyond, the one exponential of `FusedLoss` is faster
+            weight = self.weight.to(outputs) if self.weighted else None
             return @SCALE@F.cross_entropy(
-                logits, target, weight, ignore_index=self.ignore_index, reduction=self.reduction
+                outputs, target, weight, ignore_index=self.ignore_index, reduction=self.reduction
             )
 """
 
@@ -293,7 +285,8 @@ KERNEL_MODULE = '''class SymbolicLoss(nn.Module):
     def forward(self, outputs, target):
         if target.shape != outputs.shape:
             raise ValueError(f"expected targets of shape {tuple(outputs.shape)}, got {tuple(target.shape)}")
-        return @SCALE@@KERNEL@(outputs, target.to(outputs.dtype), reduction=self.reduction@OPTIONS@)
+        z = widened(outputs)
+        return narrowed(@SCALE@@KERNEL@(z, target.to(z.dtype), reduction=self.reduction@OPTIONS@), outputs)
 '''
 """Of a multilabel or regression loss that torch has."""
 

@@ -82,13 +82,13 @@ def test_coefficients_never_reach_the_source_by_name() -> None:
 PLANS = {
     ("-2*y*log(p)", "classification"): ("kernel", "-?2 \\* F.cross_entropy"),
     ("-(0.9*y + 0.1/C)*log(p)", "classification"): ("linear", "multiples of log p"),
-    ("1 - y*p", "classification"): ("target", "by log p"),
-    ("abs(y - p)", "classification"): ("target", "by log p"),
-    ("-y*log(1 - p)", "classification"): ("target", "singular at p = 1"),
+    ("1 - y*p", "classification"): ("target", "by its logit"),
+    ("abs(y - p)", "classification"): ("target", "by its logit"),
+    ("(1 - y)*p*log(1 - p)", "classification"): ("dense", "singular at p = 1"),
     ("y/p", "classification"): ("target", "signed logarithms"),
     ("(y - p)**2", "classification"): ("dense", "every class counts"),
     ("(y - p)**2", "regression"): ("kernel", "F.mse_loss"),
-    ("abs(3*y - 3*p)", "regression"): ("kernel", "3 \\* F.l1_loss"),
+    ("abs(3*y - 3*p)", "regression"): ("entries", "sum over entries"),
     ("log(cosh(y - p))", "regression"): ("entries", "sum over entries"),
     ("min(abs(y - p), 2)*(3*abs(p - y) - 1.5*min(abs(p - y), 2))", "regression"): (
         "kernel",
