@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from symloss.errors import CompileError
+from symloss.numbers import as_whole
 
 __all__ = [
-    "REDUCTIONS", "check_class_shapes", "check_entry_shapes", "check_floating", "check_indices",
+    "REDUCTIONS", "check_class_shapes", "check_entry_shapes", "check_floating", "check_index", "check_indices",
     "check_nothing_ignored", "check_reduction", "class_vector", "instance_weights",
 ]  # fmt: skip
 
@@ -22,6 +23,14 @@ def check_reduction(reduction: str) -> str:
     if reduction not in REDUCTIONS:
         raise CompileError(f"expected reduction {' or '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
     return reduction
+
+
+def check_index(ignore_index: Any) -> int:
+    """`ignore_index` as an integer."""
+    index = as_whole(ignore_index)
+    if index is None:
+        raise CompileError(f"expected ignore_index as an integer, got {ignore_index!r}; give a class index")
+    return index
 
 
 def _shape(x: Tensor) -> str:

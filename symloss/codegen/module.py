@@ -98,7 +98,7 @@ class SymbolicLoss(nn.Module):
         super().__init__()
         self.loss = loss
         self.reduction = checks.check_reduction(reduction)
-        self.ignore_index = int(ignore_index)
+        self.ignore_index = checks.check_index(ignore_index)
         if not KINDS[loss.kind].probabilities and (weight is not None or priors is not None):
             raise CompileError(
                 f"expected no class weights or priors for a {loss.kind} loss, got some; "

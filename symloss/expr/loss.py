@@ -20,6 +20,7 @@ from symloss.expr.parser import check_numbers, parse_expression
 from symloss.expr.plain import plain, size
 from symloss.expr.registry import Registry, default_registry
 from symloss.expr.symbols import COEFFICIENT_NAME, RESERVED, C
+from symloss.numbers import as_real
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,18 +63,20 @@ class Loss:
         missing = [name for name in names if name not in self.coefficients]
         if missing:
             raise DomainError(f"no value for the coefficient {missing[0]!r}: give coefficients={{...}}")
+        values: dict[str, float] = {}
         for name, value in self.coefficients.items():
             if not COEFFICIENT_NAME.match(name):
                 raise DomainError(
                     f"{name!r} is no name for a coefficient: use ASCII letters, digits, underscores"
                 )
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            number = as_real(value)
+            if number is None or not math.isfinite(number):
                 raise DomainError(f"the coefficient {name!r} is {value!r}: expected a finite number")
+            values[name] = number
         for node in _nodes(self.expr):
             if not isinstance(node, (Rational, Symbol, *BY_HEAD)) and not node.is_NumberSymbol:
                 raise DomainError(f"{type(node).__name__} is not part of a loss formula")
-        values = {name: float(self.coefficients[name]) for name in names}
-        object.__setattr__(self, "coefficients", MappingProxyType(values))
+        object.__setattr__(self, "coefficients", MappingProxyType({name: values[name] for name in names}))
         for node in (
             self.value_expr,
             *(n for n in _nodes(self.value_expr) if isinstance(n, Pow | Max | Min)),
@@ -103,7 +106,7 @@ class Loss:
 
     def at_classes(self, classes: int) -> Expr:
         """`value_expr` with the number of classes put in."""
-        return self.value_expr.xreplace({C: Integer(classes)})
+        return self.value_expr.xreplace({C: Integer(int(classes))})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Loss):
@@ -248,9 +251,10 @@ def parse(
     kind_of(kind)
     values: dict[str, float] = {}
     for name, value in (coefficients or {}).items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        number = as_real(value)
+        if number is None or not math.isfinite(number):
             raise ParseError(f"the coefficient {name!r} is {value!r}", expected="a finite number")
-        values[name] = float(value)
+        values[name] = number
     expr = parse_expression(text, values, (registry or default_registry()).operators, losses)
     written = {
         node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name)

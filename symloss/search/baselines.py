@@ -53,7 +53,10 @@ def baselines(
         SymlossError: when the front is empty.
     """
     tasks = prepare(task, SearchSettings.from_dict(result.settings), None, device, executor)
-    final = [derive(result.seed, "test", i) for i in range(seeds)] if isinstance(seeds, int) else list(seeds)
+    if isinstance(seeds, Sequence):
+        final = [int(seed) for seed in seeds]
+    else:
+        final = [derive(result.seed, "test", i) for i in range(seeds)]
     if not final:
         raise SymlossError("no seeds: expected at least one")
     best = result.best

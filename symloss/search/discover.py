@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from symloss.errors import RunError
 from symloss.expr import DEFAULT_KIND, Loss, Registry
+from symloss.numbers import as_whole
 from symloss.runs import RunStore
 from symloss.search.loop.engine import Engine
 from symloss.search.loop.workers import place_for
@@ -108,8 +109,9 @@ def discover(
         seed_losses=tuple(_written_out(loss, task, settings.get("registry")) for loss in seed_losses) or None,
         extra_symbols=tuple(extra_symbols) or None, **settings,
     )  # fmt: skip
-    if isinstance(seed, bool) or seed < 0:
-        raise RunError(f"seed {seed}: expected a whole number of at least 0")
+    number = as_whole(seed)
+    if number is None or number < 0:
+        raise RunError(f"seed {seed!r}: expected a whole number of at least 0")
     if time_limit is not None and not time_limit >= 0:
         raise RunError(f"time limit {time_limit}: expected a number of seconds of at least 0")
     tasks = prepare(task, chosen, metric, device, executor)
@@ -117,7 +119,7 @@ def discover(
     check_symbols(chosen, tasks)
     given_losses(chosen, tasks)
     config = {
-        "seed": seed,
+        "seed": number,
         "settings": chosen.to_dict(),
         "task": describe_all(tasks),
         "device": tasks[0].device.type,

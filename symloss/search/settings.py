@@ -10,6 +10,7 @@ from typing import Any
 
 from symloss.errors import RunError, SymlossError
 from symloss.expr import Registry, default_registry
+from symloss.numbers import as_whole
 from symloss.search.propose.gp import Rates
 from symloss.search.propose.grammar import OPERATORS, Grammar
 
@@ -107,13 +108,16 @@ class SearchSettings:
             "sample": 0,
             "chunk": 1,
             "patience": 0,
+            "max_evaluations": 1,
         }
         for name, low in least.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            if name == "max_evaluations" and value is None:
+                continue
+            number = as_whole(value)
+            if number is None or number < low:
                 raise SymlossError(f"{name} is {value!r}: expected a whole number of at least {low}")
-        if self.max_evaluations is not None and self.max_evaluations < 1:
-            raise SymlossError(f"max_evaluations is {self.max_evaluations!r}: expected at least 1")
+            object.__setattr__(self, name, number)  # Python's own, as the record of a run is JSON
         if not (math.isfinite(self.tuning_rate) and self.tuning_rate > 0):
             raise SymlossError(f"tuning_rate is {self.tuning_rate!r}: expected a number above 0")
         if self.objectives not in (1, 2):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from symloss.errors import RunError, TaskError
 from symloss.expr import Loss
+from symloss.numbers import as_real
 from symloss.runs import Overrun, call_limited
 from symloss.tasks.task import Block, Task
 from symloss.tasks.train.loop import InstanceLoss
@@ -173,9 +174,9 @@ class BlackBoxTask(Task):
             raise TaskError(f'{self.name} returned {got}: expected {{"metric": float, ...}}')
         numbers = {}
         for name, value in found.items():
-            try:
-                numbers[str(name)] = float(value)
-            except (TypeError, ValueError):
-                if name in {*needed, "test"}:
-                    raise TaskError(f"{self.name} reported {value!r}: expected a number") from None
+            number = as_real(value)
+            if number is not None:
+                numbers[str(name)] = number
+            elif name in {*needed, "test"}:
+                raise TaskError(f"{self.name} reported {value!r} as {name}: expected a number")
         return numbers

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from symloss.errors import TaskError
 from symloss.expr import KINDS
+from symloss.numbers import as_whole
 from symloss.tasks.assemble import assemble
 from symloss.tasks.black_box import BlackBoxTask, TrainEval, reported
 from symloss.tasks.catalogue import lasting_name, read_task
@@ -272,7 +273,7 @@ def from_loaders(
     >>> Task.from_loaders(batches, batches, batches, model="linear", kind="classification")
     <Task loaders: classification, 8/8/8 instances, accuracy>
     """
-    loaded = read_loaders(train, val, test, kind, classes)
+    loaded = read_loaders(train, val, test, kind, number_of_classes(classes))
     notes = [
         "data as the loaders gave them, read once and kept in memory; inputs are not scaled",
         "the parts are given, so blocks differ in start and order of batches only",
@@ -347,6 +348,7 @@ def from_function(
     notes = ["trained by a function of the user: no gradients through training, no tuning of coefficients"]
     if like.probabilities and classes is None:
         notes.append("number of classes not given: 2 assumed")
+    classes = number_of_classes(classes)
     return BlackBoxTask(
         name=name or str(getattr(train_eval, "__name__", "function")),
         kind=kind,
@@ -357,6 +359,14 @@ def from_function(
         train_eval=train_eval,
         time_limit=math.inf if time_limit is None else time_limit,
     )
+
+
+def number_of_classes(classes: Any) -> int | None:
+    """The number of classes as Python's own integer; None stays None."""
+    number = None if classes is None else as_whole(classes)
+    if classes is not None and (number is None or number < 1):
+        raise TaskError(f"classes is {classes!r}: expected a whole number of at least 1")
+    return number
 
 
 Task.from_arrays = staticmethod(from_arrays)

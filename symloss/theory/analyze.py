@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from symloss.errors import DomainError
 from symloss.expr import Loss
+from symloss.numbers import as_whole
 from symloss.theory.attractor import attractor, label_smoothing
 from symloss.theory.bounds import bounded
 from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
@@ -63,8 +64,11 @@ def analyze(loss: Loss, classes: int | None = None) -> Certificate:
     >>> certificate.sentence("attractor")
     "drives the target's probability to 0.77, as label smoothing of 0.26 does"
     """
-    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 2):
-        raise DomainError(f"classes is {classes!r}: expected an integer of at least 2")
+    if classes is not None:
+        number = as_whole(classes)
+        if number is None or number < 2:
+            raise DomainError(f"classes is {classes!r}: expected an integer of at least 2")
+        classes = number
     return FINDINGS[loss.kind](loss, classes)
 
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from symloss.errors import TaskError
 from symloss.expr import KINDS
+from symloss.numbers import as_real
 from symloss.tasks.names import suggestion
 
 __all__ = [
@@ -60,10 +61,21 @@ class Metric:
     description: str = ""
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> float:
-        """The metric; NaN when an output is not finite: a diverged model is never a result."""
+        """The metric; NaN when an output is not finite: a diverged model is never a result.
+
+        Raises:
+            TaskError: when the function returns no number.
+        """
         if not bool(torch.isfinite(outputs).all()):
             return math.nan
-        return float(self.function(outputs, targets))
+        found = self.function(outputs, targets)
+        value = as_real(found)
+        if value is None:
+            raise TaskError(
+                f"metric {self.name} returns {_described(found)}: expected one number for all outputs; "
+                "return a float, such as the mean"
+            )
+        return value
 
     def suits(self, kind: str | None) -> bool:
         """Whether it is defined for a kind of task, or None for any: outputs and targets are those of its kinds."""
@@ -81,6 +93,11 @@ AnyMetric = str | Metric | Callable[[Tensor, Tensor], float]
 
 # scikit-learn measures (imported where it is used: it takes a second). In torch remain what a search evaluates
 # every few steps on the device of the task: accuracy, error rate, squared error.
+
+
+def _described(found: object) -> str:
+    shape = getattr(found, "shape", None)
+    return type(found).__name__ + (f" of shape {tuple(shape)}" if shape is not None else "")
 
 
 def _decided(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from symloss.errors import TaskError
+from symloss.numbers import as_real, as_whole
 
 __all__ = ["TrainingSettings"]
 
@@ -39,6 +40,13 @@ class TrainingSettings:
     milestones: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("learning_rate", "momentum", "weight_decay", "batch_size", "steps"):
+            value = getattr(self, name)
+            number = as_whole(value) if name in ("batch_size", "steps") else as_real(value)
+            if number is None:
+                whole = "an integer" if name in ("batch_size", "steps") else "a number"
+                raise TaskError(f"training setting {name} is {value!r}: expected {whole}")
+            object.__setattr__(self, name, number)  # Python's own, as the record of a run is JSON
         ranges: tuple[tuple[str, bool, str], ...] = (
             ("learning_rate", self.learning_rate > 0, "a number above 0"),
             ("momentum", 0 <= self.momentum < 1, "a number in [0, 1)"),
