@@ -23,8 +23,7 @@ from symloss.codegen.logits import target_pair
 __all__ = ["SMALL", "TINY", "TargetPath", "row_curve"]
 
 SMALL = 1 << 14
-"""Up to so many logits the number of operations rules, not their size: logarithms are kept and no entry is
-looked at; beyond, one exponential of everything is saved by keeping probabilities."""
+"""Up to so many logits the number of operations rules, not their size; beyond, every exponential counts."""
 TINY = {torch.float32: 1e-30, torch.float64: 1e-290}
 """Below this probability the logarithm comes from the logits: far above where the dtype loses digits."""
 
@@ -38,8 +37,7 @@ def row_curve(formula: Formula) -> Curve:
 class TargetPath:
     """`L = R(p_t)`, differentiated by the target's logit `d = log(p_t/(1 - p_t))`.
 
-    `dR/dd` is the target's gradient, and `-c B` that of the others: `B` is their `p`, `c = dR/dd / (1 - p_t)`.
-    Where `1 - p_t` underflows, `B` is the softmax of the other logits and `c = dR/dd`.
+    `dR/dd` is the target's gradient, and `-dR/dd B_j` that of the others, `B` the softmax of their logits.
 
     Args:
         formula: an affine classification formula without coefficients as inputs.
@@ -59,78 +57,48 @@ class TargetPath:
 
     def forward(self, z: Tensor, gradient: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """See `fused.Path`."""
-        size, classes = z.numel(), z.shape[1]
-        if classes == 1 or size == 0:
-            nothing = z.new_zeros(self.t.shape)
-            return self.composed(z.detach()), (torch.zeros_like(z), nothing, nothing)
-        if size > SMALL:
-            z.gather(1, self.t)  # refuses an index before the work is done
+        if z.shape[1] == 1 or z.numel() == 0:
+            return self.composed(z.detach()), (torch.zeros_like(z), z.new_zeros(self.t.shape))
         curve, inputs = self.curve, self.at_target
-        buffer, u, v, others = self._pair(z, size <= SMALL)
-        arguments = u, v, None, float(classes), inputs["pi"], inputs["w"], ()
+        d, others = self._split(z)
+        arguments = F.logsigmoid(d), F.logsigmoid(-d), None, float(z.shape[1]), inputs["pi"], inputs["w"], ()
         if not gradient:
             losses = curve.alone(*arguments)
             if curve.fragile and not math.isfinite(losses.sum().item()):
                 losses = self._repair(z, losses, None)[0]
             return losses, ()
         losses, slope = curve.both(*arguments)
-        c = slope / others
-        if curve.fragile and not math.isfinite((losses + slope + c).sum().item()):
-            losses, slope, c = self._repair(z, losses, (buffer, slope, c))
-        return losses, (buffer, slope, c)
+        if curve.fragile and not math.isfinite((losses + slope).sum().item()):
+            losses, *state = self._repair(z, losses, (others, slope))
+            return losses, tuple(state)
+        return losses, (others, slope)
 
     def backward(self, state: Sequence[Tensor], g: Tensor | float) -> Tensor:
         """See `fused.Path`."""
-        buffer, slope, c = state
-        return (buffer * (c * -g)).scatter_(1, self.t, slope * g)
+        others, slope = state[:2]
+        return (others * (state[-1] * -g)).scatter_(1, self.t, slope * g)
 
-    def _pair(self, z: Tensor, small: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The buffer of the others' `p`, `log p_t`, `log(1 - p_t)`, the sum of the buffer.
+    def _split(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The target's logit `d`, `[N, 1, ...]`, and the softmax of the others, `[N, C, ...]`.
 
-        `1 - p_t` is the sum of the others, which does not cancel.
+        With the lowest number in the target's place both exist even where all the others are masked.
         """
-        t, tiny = self.t, TINY[z.dtype]
-        if small:
-            logs = torch.log_softmax(z, 1)
-            u, buffer = logs.gather(1, t), torch.exp(logs)
-        else:
-            buffer = torch.softmax(z, 1)
-            u = self._log(z, buffer.gather(1, t))
-        q = buffer.scatter_(1, t, 0.0).sum(1, keepdim=True)
-        v = torch.log(q)
-        if not q.amin().item() >= tiny:  # true of a NaN as well, which may hide others
-            hot = q < tiny
-            self._heat(z, buffer, v, hot)
-            q = torch.where(hot, 1.0, q)
-        d = u - v
-        return buffer, F.logsigmoid(d), F.logsigmoid(-d), q
-
-    def _log(self, z: Tensor, p: Tensor) -> Tensor:
-        """`log p_t`; where `p_t` has underflown, from the logits."""
-        u, tiny = torch.log(p), TINY[z.dtype]
-        if not p.amin().item() >= tiny:
-            rare = p < tiny
-            rows, t = self._rows(z, rare)
-            u[rare] = torch.log_softmax(rows, 1).gather(1, t).squeeze(1)
-        return u
+        rest = z.scatter(1, self.t, torch.finfo(z.dtype).min)
+        others = torch.softmax(rest, 1)
+        if z.numel() <= SMALL:
+            total = torch.logsumexp(rest, 1, keepdim=True)
+        else:  # the exponentials are known: `log sum exp x = max x - log softmax(x)` at the largest
+            top, k = rest.max(1, keepdim=True)
+            total = top - torch.log(others.gather(1, k))
+        return z.gather(1, self.t) - total, others
 
     def _rows(self, z: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """The logits `[R, C]` and targets `[R, 1]` of the chosen instances `[N, 1, ...]`."""
         return z.movedim(1, -1)[chosen.squeeze(1)], self.t.movedim(1, -1)[chosen.squeeze(1)]
 
-    def _heat(self, z: Tensor, B: Tensor, v: Tensor, hot: Tensor) -> None:
-        """`log(1 - p_t)` and `B` where all the others have underflown."""
-        rows, t = self._rows(z, hot)
-        others = rows.scatter(1, t, -math.inf)
-        v[hot] = (torch.logsumexp(others, 1, keepdim=True) - rows.gather(1, t)).squeeze(1)
-        # Where all the others are masked there is nothing to share.
-        B.movedim(1, -1)[hot.squeeze(1)] = torch.softmax(others, 1).nan_to_num(nan=0.0)
-
-    def _repair(
-        self, z: Tensor, losses: Tensor, slopes: tuple[Tensor, Tensor, Tensor] | None
-    ) -> tuple[Tensor, ...]:
-        """Losses, `G` and `c` with the instances that are not finite done again, on signed logarithms."""
-        bad = ~torch.isfinite(losses if slopes is None else losses + slopes[1] + slopes[2])
+    def _repair(self, z: Tensor, losses: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, ...]:
+        """The losses, and the state of `backward`, with instances that are not finite on signed logarithms."""
+        bad = ~torch.isfinite(losses if state is None else losses + state[1])
         rows, t = self._rows(z.double(), bad)
         u, v = target_pair(rows, t)
         pi, w = (
@@ -140,13 +108,13 @@ class TargetPath:
         curve = entry_curve(self.formula, self.formula.row)
         value, slope = curve.repaired(signed_inputs(u, v, None, z.shape[1], pi, w))
         losses = _replaced(losses, bad, value.value)
-        if slopes is None:
+        if state is None:
             return (losses,)
-        buffer, G, c = slopes
-        # `exp(log|slope| + log p_j - log(1 - p_t))`: no factor is computed by itself.
+        others, slopes = state
+        # `exp(log |slope| + log p_j - log(1 - p_t))`: no factor is computed by itself.
         pull = torch.exp((slope.log + torch.log_softmax(rows, 1) - v).scatter(1, t, -math.inf))
-        buffer.movedim(1, -1)[bad.squeeze(1)] = pull.to(buffer.dtype)
-        return losses, _replaced(G, bad, slope.value), _replaced(c, bad, slope.sign)
+        others.movedim(1, -1)[bad.squeeze(1)] = pull.to(others.dtype)
+        return losses, others, _replaced(slopes, bad, slope.value), _replaced(slopes, bad, slope.sign)
 
 
 def _replaced(x: Tensor, where: Tensor, values: Tensor) -> Tensor:

@@ -70,29 +70,26 @@ def shared(g, t, reduction):
 '''
 
 _TARGET = '''class FusedLoss(torch.autograd.Function):
-    """One pass: with q = 1 - p_t, the sum of the others, and s = dL/d(log(p_t/q)): dL/dz_j = -s p_j/q, s at t."""
+    """With d = log(p_t/(1 - p_t)), s = dL/dd and P the softmax of the others' logits: dL/dz_j = -s P_j, s at t."""
 
     @staticmethod
     def forward(ctx, z, t, pi, w, reduction):
         ctx.constants = t, pi, w, reduction
         C = z.shape[1]
-        P = torch.softmax(z, 1)
-        p = P.gather(1, t)
-        q = P.scatter_(1, t, 0.0).sum(1, keepdim=True)
-        d, pull = torch.log(p) - torch.log(q), 1 / q
-        if not torch.minimum(p, q).amin().item() > 1e-30:  # one has underflown, or is NaN: from the logits
-            P, pull = torch.softmax(z.scatter(1, t, -math.inf), 1).nan_to_num(nan=0.0), torch.ones_like(q)
-            d = z.gather(1, t) - others(z, t)
+        rest = z.scatter(1, t, torch.finfo(z.dtype).min)
+        P = torch.softmax(rest, 1)
+        top, k = rest.max(1, keepdim=True)
+        d = z.gather(1, t) - (top - torch.log(P.gather(1, k)))  # of the log-sum-exp of the others
         u, v = sigmoid_pair(d)  # exact at both ends@PI_AT_T@
         @BOUNDED@value, slope = @ROW_AND_SLOPE@@CONTINUED@
-        ctx.save_for_backward(z, P, like(slope, u), pull)
+        ctx.save_for_backward(z, P, like(slope, u))
         return reduced(like(value, u), reduction)
 
     @staticmethod
     def backward(ctx, g):
-        (z, P, slope, pull), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
+        (z, P, slope), (t, pi, w, reduction) = ctx.saved_tensors, ctx.constants
 @DOUBLE@        s = slope * g
-        return (P * (-s * pull)).scatter_(1, t, s), None, None, None, None
+        return (P * -s).scatter_(1, t, s), None, None, None, None
 '''
 
 _DENSE = '''class FusedLoss(torch.autograd.Function):
