@@ -160,7 +160,9 @@ class _Printer:
         if expr.is_Symbol:
             self.mentioned.add(expr)
             return self.names[expr]
-        if expr.is_number:
+        # mpmath adds and multiplies numbers itself, at its own precision.
+        exact = self.dialect.name == "mpmath" and isinstance(expr, Add | Mul | Pow)
+        if expr.is_number and not exact:
             return self.number(expr)
         if isinstance(expr, Add):
             return self.sum(expr)

@@ -184,7 +184,9 @@ class _Export:
         self.helpers += [helper for helper in printed.helpers if helper not in self.helpers]
         body = printed.source.split("\n", 1)[1]
         order = (
-            ("u", "v", "p", "q", "y", "C", "pi", "w") if KINDS[self.loss.kind].probabilities else ("p", "y", "w")
+            ("u", "v", "p", "q", "y", "C", "pi", "w")
+            if KINDS[self.loss.kind].probabilities
+            else ("p", "y", "w")
         )
         defined = set(re.findall(r"^    (\w) = ", body, re.MULTILINE))
         words = set(_WORD.findall(body)) - defined
