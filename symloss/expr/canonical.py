@@ -164,7 +164,7 @@ def _log_of_integer(n: int) -> Expr:
 
 def _oriented(expr: Expr) -> Expr:
     """`expr` or `-expr`, the same one for both."""
-    if expr.is_Mul:
+    if not expr.is_Add:
         return -expr if expr.as_coeff_Mul()[0].is_negative else expr
     return min(expr, _expanded(-expr), key=lambda e: e.sort_key())
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import symloss as sl
 from symloss.errors import ParseError
-from symloss.expr import KINDS, agrees, canonicalise
+from symloss.expr import KINDS, agrees, canonical, canonicalise
+from symloss.expr.parser import parse_expression
 from tests.strategies import formulas
 
 AGREE = [
@@ -78,3 +79,9 @@ def test_agrees_is_shown_to_fail() -> None:
     a, b = sl.parse("p**2").expr, sl.parse("p**2 + 1/1000000000000").expr
     assert agrees(a, a, "regression")
     assert not agrees(a, b, "regression")
+
+
+@pytest.mark.parametrize("text", ["p", "y - p", "2*p*y", "exp(p) - y", "tanh(p)", "p**2"])
+def test_an_argument_and_its_negative_have_one_orientation(text: str) -> None:
+    expr = parse_expression(text)
+    assert canonical._oriented(expr) == canonical._oriented(-expr)
