@@ -17,6 +17,8 @@ from symloss.search.propose.grammar import OPERATORS, Grammar
 __all__ = ["METHODS", "PRESETS", "SearchSettings", "preset"]
 
 METHODS = ("evomal", "random", "gplfl")
+QUICK_RATES = Rates(crossover=0.5, hoist=0.2, exponent=0.2, neighbours=0.2, inherit=True, attempts=20)
+"""What shows in `analysis/search_power.py`; point mutations and redrawn numbers do not."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class SearchSettings:
     max_height: int = 10
     nesting: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
-    rates: Rates = field(default_factory=lambda: Rates(crossover=0.5, hoist=0.2, attempts=20))
+    rates: Rates = field(default=QUICK_RATES)
     objectives: int = 2
     shuffled: bool = False
     tuning_steps: int = 50

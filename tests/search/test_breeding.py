@@ -23,7 +23,7 @@ def outcome(number: int, proposal: Proposal, fitness: float | None = 0.1) -> Out
 
 
 def grown(inherit: bool, seed: int = 0) -> list[Proposal]:
-    settings = replace(QUICK, rates=replace(QUICK.rates, inherit=inherit, attempts=1))
+    settings = replace(QUICK, rates=replace(QUICK.rates, inherit=inherit, exponent=0.0, attempts=1))
     breeder = Breeder(settings, seed, [], lambda loss: True)
     outcomes = [outcome(i, each) for i, each in enumerate(breeder.propose(0, 25))]
     breeder.learn(outcomes, 25)
