@@ -44,8 +44,7 @@ def paired(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
 def answers(cells: Cells) -> dict[str, Any]:
     """Every figure of the studies that have cells."""
     found: dict[str, Callable[[Cells], Any]] = {
-        "alone": _alone, "economy": _economy, "controls": _controls, "recovery": _recovery,
-        "sensitivity": _sensitivity, "audit": _audit,
+        "alone": _alone, "economy": _economy, "audit": _audit,
     }  # fmt: skip
     return {name: answer(cells) for name, answer in found.items() if arms(cells, name)}
 
@@ -86,64 +85,12 @@ def _economy(cells: Cells) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _controls(cells: Cells) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for task in ("digits", "diabetes"):
-        runs = arms(cells, "controls", task)
-        for arm in ("random", "shuffled"):
-            for metric in ("validation", "test"):
-                pairs = [
-                    (a[metric], b[metric])
-                    for a, b in zip(runs.get("evomal", []), runs.get(arm, []), strict=False)
-                    if None not in (a[metric], b[metric])
-                ]
-                if pairs:
-                    found[f"{task}, {metric}: evomal minus {arm}"] = paired(*zip(*pairs, strict=True))
-    return found
-
-
-def _recovery(cells: Cells) -> dict[str, Any]:
-    return {
-        plant: {
-            "recovered": sum(run["recovered"] for run in runs), "of": len(runs),
-            "first at": sorted(run["first"] for run in runs if run["first"] is not None),
-            # How near the nearest comes, of what the ordinary loss misses.
-            "distance left": statistics.median(_left(run) for run in runs),
-        }
-        for plant, runs in arms(cells, "recovery").items()
-    }  # fmt: skip
-
-
-def _left(run: Mapping[str, Any]) -> float:
-    whole = run["distance of the ordinary loss"]
-    if run["distance"] is None or not whole:
-        return 1.0 if run["distance"] is None else 0.0
-    return float(run["distance"] / whole)
-
-
-def _sensitivity(cells: Cells) -> dict[str, Any]:
-    runs = arms(cells, "sensitivity")
-    base = [run["validation"] for run in runs["as it is"]]
-    found = {}
-    for arm, each in runs.items():
-        values = [run["validation"] for run in each]
-        found[arm] = {
-            "validation": statistics.median(values),
-            "cpu": statistics.median(r["cpu"] for r in each),
-        }
-        if arm != "as it is":
-            found[arm]["minus as it is"] = paired(values, base[: len(values)])
-    return found
-
-
 def _audit(cells: Cells) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for task in ("digits", "diabetes"):
         for runs in arms(cells, "audit", task).values():
-            rungs = [rung for run in runs for rung in run["rungs"].values()]
             found[task] = {
-                "rank correlation of the rung": [rung["correlation"] for rung in rungs],
-                "losses": [rung["losses"] for rung in rungs],
+                "race": [run["race"] for run in runs],
                 "false rejections": sum(run["false rejections"] for run in runs),
                 "of rejected trees trained all the same": sum(run["tried"] for run in runs),
             }
@@ -151,13 +98,9 @@ def _audit(cells: Cells) -> dict[str, Any]:
 
 
 def draw(cells: Cells) -> Figure:
-    """Four panels: what economy saves, what is recovered, what the controls do, what the settings matter."""
-    figure = Figure(figsize=(12, 9), layout="constrained")
-    panels = figure.subplots(2, 2)
-    _draw_economy(panels[0][0], cells)
-    _draw_recovery(panels[0][1], cells)
-    _draw_controls(panels[1][0], cells)
-    _draw_sensitivity(panels[1][1], cells)
+    """What economy saves."""
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    _draw_economy(figure.subplots(), cells)
     return figure
 
 
@@ -174,46 +117,3 @@ def _draw_economy(ax: Axes, cells: Cells) -> None:
         ylabel="best validation mse",
         title="Economy: diabetes, trees alike in number",
     )
-
-
-def _draw_recovery(ax: Axes, cells: Cells) -> None:
-    found = arms(cells, "recovery")
-    names = list(found)[::-1]
-    rates = [100 * statistics.fmean(run["recovered"] for run in found[name]) for name in names]
-    bars = ax.barh(names, rates, color="tab:blue")
-    ax.bar_label(
-        bars, [f"{sum(run['recovered'] for run in found[n])} of {len(found[n])}" for n in names], padding=3
-    )
-    ax.set(xlabel="% of seeds", xlim=(0, 115), title="A planted loss on the front within 400 candidates")
-
-
-def _draw_controls(ax: Axes, cells: Cells) -> None:
-    labels, columns = [], []
-    for task in ("digits", "diabetes"):
-        runs = arms(cells, "controls", task)
-        middle = [run["validation"] for run in runs.get("evomal", []) if run["validation"] is not None]
-        for arm, each in sorted(runs.items()):
-            values = [run["validation"] for run in each if run["validation"] is not None]
-            if values and middle:
-                # One axis for an accuracy and an error: each relative to the median of the search itself.
-                columns.append([value / statistics.median(middle) for value in values])
-                labels.append(f"{task}\n{arm}")
-    if columns:
-        ax.boxplot(columns)
-        ax.set_xticks(range(1, len(labels) + 1), labels, fontsize=8)
-    ax.axhline(1, color="grey", linewidth=0.6)
-    ax.set(
-        ylabel="best validation over the median of evomal",
-        title="Controls at equal evaluations\n(digits: accuracy, more is better; diabetes: error, less is better)",
-    )
-
-
-def _draw_sensitivity(ax: Axes, cells: Cells) -> None:
-    found = arms(cells, "sensitivity")
-    for place, runs in enumerate(found.values()):
-        values = [run["validation"] for run in runs if run["validation"] is not None]
-        ax.plot(values, [place] * len(values), "o", alpha=0.6)
-        if values:
-            ax.plot(statistics.median(values), place, "k|", markersize=16)
-    ax.set_yticks(range(len(found)), list(found))
-    ax.set(xlabel="best validation mse (bar: median)", title="Sensitivity: diabetes")

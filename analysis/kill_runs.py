@@ -28,7 +28,10 @@ from symloss.runs import RunStore
 from symloss.search import resume
 
 FIGURE = Path(__file__).parent.parent / "figures" / "kill_runs.json"
-SEARCH = {"population": 10, "generations": 4, "tuning_steps": 5, "fresh_seeds": 2, "sample": 2, "chunk": 2}
+SEARCH: dict[str, Any] = {
+    "population": 10, "generations": 4, "tuning": {"steps": 5}, "screening": {"sample": 2}, "chunk": 2,
+    "blocks": {"sweep": 2, "strangers": 2, "final": 2, "finalists": 3},
+}  # fmt: skip
 
 _DRIVER = """
 import json, sys

@@ -1,8 +1,9 @@
-"""Digits with 40 % label noise: does a discovered loss beat cross-entropy and GCE that were tuned as well?
+"""Digits with 40 % label noise: the pick of a search beside every loss with a name, all tuned alike.
 
-For each run seed a search on the noisy data; then every contender's learning rate and number of steps (and
-GCE's q) are chosen on validation data by one procedure, and each is trained on ten fresh seeds and measured
-on the clean test data, once. Finished runs are kept in `--runs` and not searched again.
+For each run seed a search on the noisy data, which ends in a pick. Then the pick and every loss of the zoo, at its
+defaults and at the values that its entry suggests, get their learning rate and number of steps by one procedure
+over the same three validation blocks (a grid whose best lies at its edge is widened), and each is trained on ten
+fresh seeds and measured on the clean test data, once. Finished runs are kept in `--runs` and not searched again.
 
     python -m analysis.noisy_digits            # figures/noisy_digits.json and .png
     python -m analysis.noisy_digits --quick    # one seed, a small search
@@ -22,84 +23,94 @@ from matplotlib.figure import Figure
 from scipy.stats import ttest_rel
 
 import symloss as sl
-from symloss.runs import derive
-from symloss.search.baselines import TRIALS, tuned_settings
-from symloss.tasks import SupervisedTask, TrainingSettings
+from symloss.expr.trees import weighted_from
+from symloss.runs import executor
+from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.sweep import zoo_candidates
+from symloss.search.loop.training import Trainer, Training
+from symloss.search.loop.workers import Workers
+from symloss.search.record.memory import Memory
+from symloss.search.settings import Blocks
+from symloss.tasks import Task
 
 NOISE = 0.4
-QS = (0.3, 0.5, 0.7, 0.9)
+SEEDS = 5
 ROOT = Path(__file__).parent.parent
 
 
-def search(task: SupervisedTask, seed: int, folder: Path, quick: bool) -> sl.Result:
+def search(task: Task, seed: int, folder: Path, quick: bool) -> sl.Result:
     """The search of one seed, gone on with where it was stopped."""
     if (folder / "run.sqlite").exists():
         return sl.resume(folder)
-    size: dict[str, Any] = {"population": 8, "generations": 2} if quick else {}
+    size: dict[str, Any] = {}
+    if quick:
+        blocks = {"sweep": 2, "strangers": 2, "final": 2, "finalists": 2}
+        size = {"population": 6, "generations": 1, "blocks": blocks, "screening": {"sample": 0}}
     return sl.discover(task, seed=seed, out=folder, **size)
 
 
-def best_gce(task: SupervisedTask, trials: list[int]) -> tuple[sl.Loss, TrainingSettings]:
-    """GCE with q, learning rate and steps chosen on validation data."""
-    found = []
-    for q in QS:
-        loss = sl.named("gce", q=q)
-        settings = tuned_settings(task, loss, trials)
-        value = statistics.fmean(task.score(loss, seed=s, settings=settings)["accuracy"] for s in trials)
-        found.append((value, loss, settings))
-    _, loss, settings = max(found, key=lambda each: each[0])
-    return loss, settings
+def compare(
+    task: Task, seed: int, discovered: sl.Loss, seeds: int, names: list[str] | None
+) -> dict[str, Any]:
+    """Test accuracies of the pick and of the zoo, seed by seed, and paired tests against the pick.
 
-
-def compare(task: SupervisedTask, seed: int, discovered: sl.Loss, seeds: int) -> dict[str, Any]:
-    """Test accuracies of the contenders, seed by seed, and paired tests against the discovered loss."""
-    trials = [derive(seed, "trial", i) for i in range(TRIALS)]
-    ce = task.base_loss()
-    gce, gce_settings = best_gce(task, trials)
-    contenders = {
-        "cross-entropy as is": (ce, task.settings),
-        "cross-entropy tuned": (ce, tuned_settings(task, ce, trials)),
-        "gce tuned": (gce, gce_settings),
-        "discovered": (discovered, task.settings),
-        "discovered tuned": (discovered, tuned_settings(task, discovered, trials)),
-    }
-    rows: dict[str, Any] = {}
-    for name, (loss, settings) in contenders.items():
-        accuracies = []
-        for i in range(seeds):
-            model = task.fit(loss, seed=derive(seed, "test", i), settings=settings)
-            accuracies.append(task.evaluate(model, split="test")["accuracy"])
-        rows[name] = {
-            "loss": str(loss), "learning_rate": settings.learning_rate, "steps": settings.steps,
-            "accuracies": accuracies, "mean": statistics.fmean(accuracies),
-        }  # fmt: skip
-    for row in rows.values():
-        differences = [
-            a - b for a, b in zip(row["accuracies"], rows["discovered tuned"]["accuracies"], strict=True)
+    Args:
+        task: with noise.
+        seed: of the run.
+        discovered: the pick.
+        seeds: training seeds.
+        names: the losses of the zoo; all of them unless given.
+    """
+    tree = weighted_from(discovered)
+    contenders = [Candidate(-1, 0, 0, tree.program, tree, fixed=True, as_given=True, name="discovered")]
+    contenders += [each for each in zoo_candidates(task, 0) if names is None or each.name in names]
+    with executor("serial") as place:
+        trainer = Trainer(Workers((task,), Memory({}), place, 8), seed, Blocks())
+        owns = trainer.own("compared", contenders, base=(1.0,))
+        trainings = [
+            Training(each, None, own.rates, tuple((steps,) for steps in own.steps), start=i)
+            for each, own in zip(contenders, owns, strict=True)
+            for i in range(seeds)
         ]
-        row["p_value"] = None
+        curves = iter(list(trainer.curves("test", trainings, test=True)))
+    rows: dict[str, Any] = {}
+    for each, own in zip(contenders, owns, strict=True):
+        accuracies = [next(curves)[0][-1] or 0.0 for _ in range(seeds)]  # what diverges guesses nothing
+        rows[each.name] = {
+            "loss": str(discovered) if each.name == "discovered" else each.weighted.formula,
+            "rate": own.rates[0], "steps": own.steps[0], "edge": own.edge, "accuracies": accuracies,
+            "mean": statistics.fmean(accuracies), "p_value": None,
+        }  # fmt: skip
+    ours = rows["discovered"]["accuracies"]
+    for row in rows.values():
+        differences = [a - b for a, b in zip(row["accuracies"], ours, strict=True)]
         if len(differences) > 1 and statistics.stdev(differences) > 0:
-            row["p_value"] = float(
-                ttest_rel(row["accuracies"], rows["discovered tuned"]["accuracies"]).pvalue
-            )
+            row["p_value"] = float(ttest_rel(row["accuracies"], ours).pvalue)
     return rows
 
 
 def draw(results: dict[str, dict[str, Any]]) -> Figure:
-    """Test accuracy of each contender, run seed by run seed."""
-    figure = Figure(figsize=(7.5, 3.6), layout="constrained")
+    """Test accuracy of every contender, run seed by run seed, the best on top."""
+    names = sorted(
+        next(iter(results.values())),
+        key=lambda name: statistics.fmean(r[name]["mean"] for r in results.values()),
+    )
+    figure = Figure(figsize=(7.5, 0.24 * len(names) + 1.2), layout="constrained")
     axes = figure.subplots()
-    names = list(next(iter(results.values())))
-    for i, name in enumerate(names):
+    for y, name in enumerate(names):
+        colour = "C1" if name == "discovered" else "C0"
         for k, rows in enumerate(results.values()):
-            values = rows[name]["accuracies"]
-            x = i + (k - (len(results) - 1) / 2) * 0.18
-            axes.plot([x] * len(values), values, "o", color="0.7", markersize=3)
-            axes.plot([x], [rows[name]["mean"]], "D", color="C0", markersize=6)
-    axes.set_xticks(range(len(names)), [name.replace(" ", "\n", 1) for name in names])
-    axes.set_ylabel("test accuracy (clean labels)")
-    axes.set_title(f"Digits, {NOISE:.0%} label noise: mean (diamond) and training seeds, by run seed")
-    axes.grid(axis="y", alpha=0.3)
+            values, shift = rows[name]["accuracies"], (k - (len(results) - 1) / 2) * 0.2
+            axes.plot(values, [y + shift] * len(values), "o", color="0.8", markersize=2)
+            axes.plot([rows[name]["mean"]], [y + shift], "D", color=colour, markersize=4)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    best = max(row["mean"] for rows in results.values() for row in rows.values())
+    axes.set_xlim(max(0.0, best - 0.15), best + 0.015)
+    axes.set_xlabel("test accuracy (clean labels)")
+    axes.set_title(
+        f"Digits, {NOISE:.0%} label noise, everything tuned: mean (diamond) by run seed", fontsize=9
+    )
+    axes.grid(axis="x", alpha=0.3)
     return figure
 
 
@@ -116,14 +127,15 @@ def main(arguments: list[str] | None = None) -> dict[str, dict[str, Any]]:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     results: dict[str, dict[str, Any]] = {}
-    for seed in range(1 if options.quick else 3):
+    for seed in range(1 if options.quick else SEEDS):
         task = sl.load_task("digits", label_noise=NOISE, seed=seed)
         if options.quick:
             task = task.with_settings(steps=60)
         found = search(
             task, seed, options.runs / f"seed{seed}{'-quick' if options.quick else ''}", options.quick
         )
-        results[str(seed)] = compare(task, seed, found.best, 2 if options.quick else 10)
+        some = ["ce", "sce(alpha=0.1)"] if options.quick else None
+        results[str(seed)] = compare(task, seed, found.best, 2 if options.quick else 10, some)
         for name, row in results[str(seed)].items():
             print(f"seed {seed}  {name:20} {row['mean']:.4f}  {row['loss']}", flush=True)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,13 @@ from symloss import discover, load_task
 from symloss.runs import RunStore
 
 FIGURE = Path(__file__).parent.parent / "figures" / "ray_nodes.json"
-SEARCH: dict[str, Any] = {"population": 16, "generations": 4, "chunk": 2, "sample": 4, "seed": 0}
+SEARCH: dict[str, Any] = {
+    "population": 16,
+    "generations": 4,
+    "chunk": 2,
+    "screening": {"sample": 4},
+    "seed": 0,
+}
 
 
 def search(out: Path, executor: str) -> float:

@@ -97,11 +97,18 @@ def chunking(size: int = 8) -> dict[str, float]:
     programs = islice((each for each in drawn if gate(each, task.kind, None).passed), size)
     graphs = tuple((p.tokens, (1.0,) * (p.size - 1)) for p in programs)
     found = {}
-    for what, options in (("tune", {"steps": 100, "eta": 1e-3}), ("train", {})):
+    options: dict[str, Any]
+    for what in ("tune", "train"):
         for chunk in (size, 1):
             start = time.process_time()
             for i in range(0, size, chunk):
-                do(Piece(what, (task,), graphs[i : i + chunk], 0, options))
+                some = graphs[i : i + chunk]
+                if what == "tune":
+                    options = {"steps": 100, "eta": 1e-3, "block": None, "rates": [1.0]}
+                else:
+                    each = {"blocks": None, "starts": 0, "stops": [[task.settings.steps]], "rates": [1.0]}
+                    options = {name: [value] * len(some) for name, value in each.items()}
+                do(Piece(what, (task,), some, 0, options))
             found[f"{what} in {chunk}"] = round((time.process_time() - start) / size, 3)
     return found
 
@@ -133,7 +140,14 @@ def instant(piece: Piece) -> list[dict[str, Any]]:
             {"edges": draw.normal(1, 0.1, len(edges)).tolist(), "reason": "", "seconds": 0.0}
             for _, edges in piece.graphs
         ]
-    return [{"values": [float(draw.uniform(0.4, 2))], "reason": "", "seconds": 0.0} for _ in piece.graphs]
+    return [
+        {
+            "values": [draw.uniform(0.4, 2, len(looks)).tolist() for looks in stops],
+            "reason": "",
+            "seconds": 0.0,
+        }
+        for stops in piece.options["stops"]
+    ]
 
 
 def driver(root: Path, population: int = 500) -> dict[str, float]:
@@ -142,8 +156,8 @@ def driver(root: Path, population: int = 500) -> dict[str, float]:
     start = time.process_time()
     try:
         result = discover(
-            load_task("diabetes"), out=root / "driver", population=population, generations=3, sample=0,
-            tune_training=False,
+            load_task("diabetes"), out=root / "driver", population=population, generations=3,
+            screening={"sample": 0}, blocks={"settle": False, "zoo": False, "headroom": False},
         )  # fmt: skip
     finally:
         workers.do = do

@@ -1,4 +1,4 @@
-"""What a search costs, what it finds, and what it would have found without what it is made of.
+"""What a search costs, what it would cost without gate, classes and race, and how often those are wrong.
 
 One cell is one search, or a few that belong together. Cells that are finished are not computed again by the
 same code. Those of 'alone' measure wall-clock time: they come first, one after the other.
@@ -19,55 +19,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 import symloss as sl
 from analysis import economy_answers
 from analysis.study import Study
-from symloss.expr.trees import Weighted, weighted_from
-from symloss.meta import fit_population
 from symloss.runs import derive, executor
-from symloss.search.loop.race import rank_correlations
-from symloss.search.screen.fingerprint import fingerprint
-from symloss.search.screen.null_scale import null_scale
 from symloss.tasks import SupervisedTask
 
 NAME = "search_economy"
-STUDIES = ("alone", "economy", "controls", "recovery", "sensitivity", "audit")
+STUDIES = ("alone", "economy", "audit")
 SEEDS = 10
-TINY: dict[str, Any] = {"population": 4, "generations": 2, "tuning_steps": 2, "fresh_seeds": 2, "sample": 2}
-PLANTS = {
-    "regression": ("mse", "mae", "log-cosh"),
-    "classification": ("ce", "brier", "focal", "gce", "sparse-lsr"),
-}
-ARMS: dict[str, dict[str, Any]] = {
-    "evomal": {},
-    "random": {"method": "random"},
-    "shuffled": {"shuffled": True},
-}
-NOISY: dict[str, dict[str, Any]] = {"digits": {"label_noise": 0.4}, "diabetes": {"outliers": 0.1}}
-PLAIN: dict[str, Any] = {"gate": False, "rungs": (), "classes": False, "max_evaluations": None}
-# The distance to a training that has ended says nothing of one that is on its way, so nothing is raced; what
-# is planted is not given; and coefficients are not tuned, towards the task, away from what is planted.
-RECOVER: dict[str, Any] = {
-    "method": "gplfl", "generations": 16, "rungs": (), "ordinary": False, "tune_training": False,
-    "fresh_seeds": 0, "sample": 0, "tidy": False,
+TINY: dict[str, Any] = {
+    "population": 4, "generations": 2, "tuning": {"steps": 2}, "screening": {"sample": 2},
+    "blocks": {"sweep": 5, "strangers": 2, "final": 2, "finalists": 2},
 }  # fmt: skip
-VARIED: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "population 12": {"population": 12, "generations": 20},
-    "population 50": {"population": 50, "generations": 5},
-    "height 5": {"max_height": 5},
-    "no tuning": {"method": "gplfl"},
-    "250 meta-steps": {"tuning_steps": 250, "tuning_rate": 1e-3},
-    "scale kept": {"keep_scale": True},
-    "training not tuned": {"tune_training": False},
-}
+NOISY: dict[str, dict[str, Any]] = {"digits": {"label_noise": 0.4}, "diabetes": {"outliers": 0.1}}
 
 
 @dataclass(frozen=True)
@@ -80,7 +51,6 @@ class Job:
         task: by name.
         seed: of the run.
         options: of `discover`, besides.
-        plant: the zoo's loss to be recovered.
         quick: whether to make it tiny.
     """
 
@@ -89,7 +59,6 @@ class Job:
     task: str
     seed: int
     options: dict[str, Any] = field(default_factory=dict)
-    plant: str = ""
     quick: bool = False
 
     @property
@@ -100,7 +69,12 @@ class Job:
     @property
     def limits(self) -> dict[str, Any]:
         """The options of `discover`."""
-        return {**self.options, **(TINY if self.quick else {})}
+        tiny = TINY if self.quick else {}
+        groups = {
+            name: {**self.options.get(name, {}), **tiny.get(name, {})}
+            for name in ("tuning", "screening", "blocks")
+        }
+        return {**self.options, **tiny, **groups}
 
 
 def jobs(quick: bool) -> Iterator[Job]:
@@ -117,65 +91,26 @@ def jobs(quick: bool) -> Iterator[Job]:
         yield Job("alone", "quick preset, 2 workers", "diabetes", seed, two, quick=quick)
     for seed in seeds:
         yield Job("economy", "", "diabetes", seed, quick=quick)
-    for name in NOISY:
-        for seed in seeds:
-            for arm, options in ARMS.items():
-                yield Job("controls", arm, name, seed, options, quick=quick)
-    for kind, plants in PLANTS.items():
-        name = "diabetes" if kind == "regression" else "wine"
-        for plant in plants:
-            for seed in seeds:
-                yield Job("recovery", plant, name, seed, RECOVER, plant=plant, quick=quick)
-    for seed in range(1 if quick else 5):
-        for arm, options in VARIED.items():
-            yield Job("sensitivity", arm, "diabetes", seed, options, quick=quick)
     for seed in range(1 if quick else 2):
         for name in NOISY:
-            # Everything is trained to the end, so that rungs can be compared with all of the training.
-            options = {"keep": 1.0, "sample": 100, "method": "random"}
+            # Nobody is dropped, so that the race can be run again on everybody's scores.
+            options = {"blocks": {"race": False}, "screening": {"sample": 100}, "method": "random"}
             yield Job("audit", "", name, seed, options, quick=quick)
-
-
-class Distance:
-    """How far the predictions are from those of a model trained with the planted loss from the same start."""
-
-    greater_is_better = False
-
-    def __init__(self, planted: Tensor, classes: bool) -> None:
-        self.planted, self.classes = planted, classes
-
-    def __call__(self, outputs: Tensor, targets: Tensor) -> float:
-        """Mean squared difference of predictions or probabilities."""
-        ours, theirs = (z.softmax(1) if self.classes else z for z in (outputs, self.planted))
-        return float((ours.double() - theirs.double()).square().mean())
-
-
-def trained(task: SupervisedTask, loss: sl.Loss, seed: int) -> Tensor:
-    """What a model predicts once the search has trained it with the loss, scale taken out and rounded."""
-    start = derive(seed, "training", 0)
-    tree = weighted_from(loss)
-    scale = float(f"{null_scale([task], tree, start):.4g}")
-    program, edges = tree.scaled(1 / scale).merged().rounded().graph()
-    (model,) = fit_population([program], [torch.tensor(edges)], task, seed=start)
-    with torch.no_grad():
-        return torch.as_tensor(model(task.val.X))
 
 
 def load(job: Job) -> SupervisedTask:
     """The task of a cell."""
-    if job.study in ("controls", "audit"):
+    if job.study == "audit":
         task = sl.load_task(job.task, **NOISY[job.task])
     else:
         task = sl.load_task(job.task)
-    if job.plant:
-        task = task.with_settings(steps=100)
     return task.with_model("linear").with_settings(steps=10) if job.quick else task
 
 
 def run(job: Job) -> dict[str, Any]:
     """A cell in numbers."""
     torch.set_num_threads(1)
-    return {"economy": economy, "recovery": recovery, "audit": audit}.get(job.study, plain)(job)
+    return {"economy": economy, "audit": audit}.get(job.study, plain)(job)
 
 
 def plain(job: Job) -> dict[str, Any]:
@@ -189,46 +124,26 @@ def economy(job: Job) -> dict[str, Any]:
     found = {"as it is": search(task, job.seed, limits)}
     trees = found["as it is"]["considered"] + found["as it is"]["turned away"]
     generations = -(-trees // limits.get("population", 25))
-    options = {**limits, **PLAIN, "generations": generations, "max_evaluations": trees, "sample": 0}
+    screening = {**limits["screening"], "gate": False, "classes": False, "sample": 0}
+    blocks = {**limits["blocks"], "race": False}
+    options = {
+        **limits, "screening": screening, "blocks": blocks, "generations": generations, "max_evaluations": trees,
+    }  # fmt: skip
     found["without"] = search(task, job.seed, options)
     return found
 
 
-def recovery(job: Job) -> dict[str, Any]:
-    """Whether the front holds the planted loss or a member of its class."""
-    task = load(job)
-    loss = sl.named(job.plant, task.kind)
-    planted = trained(task, loss, job.seed)
-    metric = Distance(planted, task.kind == "classification")
-    wanted = key(weighted_from(loss), task)
-    result = sl.discover(task.with_metric(metric), seed=job.seed, **job.limits)
-    hits = [
-        entry.number
-        for entry in result.evaluations
-        if entry.outcome == "trained" and entry.loss and key(weighted_from(entry.loss), task) == wanted
-    ]
-    best = min(result.front, key=lambda row: row.fitness) if result.front else None
-    return {
-        "recovered": any(key(weighted_from(row.loss), task) == wanted for row in result.front),
-        "first": min(hits, default=None), "considered": len(result.evaluations),
-        "nearest": str(best.loss) if best else "", "distance": best.validation if best else None,
-        "distance of the ordinary loss": metric(trained(task, task.base_loss(), job.seed), task.val.y),
-    }  # fmt: skip
-
-
 def audit(job: Job) -> dict[str, Any]:
-    """How well a rung ranks losses that were all trained to the end, and how many the gate rejected wrongly."""
+    """How often the race would drop the best loss, and how many trees the gate rejected wrongly."""
     result = sl.discover(load(job), seed=job.seed, **job.limits)
     rates = [(int(good), int(tried)) for note in result.notes for tried, good in _AUDIT.findall(note)]
-    rungs = rank_correlations(result.evaluations)
     return {
-        "rungs": {share: {"correlation": rho, "losses": count} for share, (rho, count) in rungs.items()},
+        "race": {name: asdict(check) for name, check in sl.search.race_checks(result).items()},
         "false rejections": sum(good for good, _ in rates), "tried": sum(tried for _, tried in rates),
     }  # fmt: skip
 
 
 _AUDIT = re.compile(r"of (\d+) trained all the same, (\d+) did better")
-_SETTLED = re.compile(r"trained at learning rate (\S+) for (\d+) steps")
 _AWAY = re.compile(r"gate: (\d+) trees turned away")
 
 
@@ -254,25 +169,19 @@ def search(task: SupervisedTask, seed: int, options: dict[str, Any]) -> dict[str
 
 
 def test(task: SupervisedTask, result: sl.search.Result) -> float:
-    """The mean test metric of the picked loss over three fresh seeds, trained as the search trained."""
+    """The mean test metric of the picked loss over three fresh seeds, trained as its finals or the task trained."""
     seeds = [derive(result.seed, "test", i) for i in range(3)]
-    for note in result.notes:
-        for rate, steps in _SETTLED.findall(note):
-            task = task.with_settings(learning_rate=float(rate), steps=int(steps))
-    values = [task.score(result.best, seed=s, split="test")[task.metric] for s in seeds]
-    return statistics.fmean(values)
+    picked = result.picked
+    if picked.steps:
+        rate = task.settings.learning_rate * picked.rates[0]
+        task = task.with_settings(learning_rate=rate, steps=picked.steps[0])
+    return statistics.fmean(task.score(result.best, seed=s, split="test")[task.metric] for s in seeds)
 
 
 def processor() -> float:
     """Processor seconds of this process and of those it has waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
-
-
-def key(loss: Weighted, task: SupervisedTask) -> str:
-    """The dynamics class of a loss on a task."""
-    program, edges = loss.graph()
-    return fingerprint(program, task.kind, task.classes, edges)
 
 
 def settings(quick: bool) -> dict[str, Any]:

@@ -23,7 +23,9 @@ from symloss.tasks import load_task
 def make():
     return load_task("diabetes", model="linear").with_settings(steps=20)
 """
-SMALL = ("--task", "quick:make", "--population", "4", "--generations", "2", "--seed-loss", "mse,log-cosh")
+SMALL = (
+    "--task", "quick:make", "--population", "4", "--generations", "2", "--seed-loss", "log-cosh", "--blocks", "2",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +60,11 @@ def run(capsys, folder, monkeypatch):
 def test_the_end_of_discover_says_everything(folder):
     text = (folder / "printed.txt").read_text()
     for words in (
-        "generation 1/2", "generation 2/2", "M(y, p) = ", "LaTeX", "mse as is", "mse tuned", "best zoo",
+        "diabetes: ", "generation 1/2", "generation 2/2", "M(y, p) = ", "LaTeX", "mse as is", "mse tuned", "best zoo",
         "discovered", "the tuned baseline", "front.csv", "front.json", "losses.tex", "front.png",
     ):  # fmt: skip
         assert words in text, words
+    assert "times the noise" in text or "nothing told apart" in text
     written = {path.name for path in (folder / "runs/a").iterdir()}
     assert {"front.csv", "front.json", "losses.tex", "loss.py", "front.png", "loss.png"} <= written
     with (folder / "runs/a/front.csv").open() as lines:
@@ -77,10 +80,11 @@ def test_what_trees_are_made_of_is_said_on_the_command_line(run, tmp_path):
     code, printed, err = run("discover", *SMALL, *options, "--out", out, "--json")
     assert code == 0, err
     settings = json.loads(printed)["settings"]
-    assert settings["operators"] == ["add", "sub", "mul", "square", "plog", "cli_bump"]
-    assert settings["costs"] == {"plog": 5.0}
-    assert settings["nesting"] == {"square": {"square": 0}, "plog": {"plog": 0}}
-    assert (settings["max_height"], settings["patience"]) == (4, 1)
+    grammar = settings["grammar"]
+    assert grammar["operators"] == ["add", "sub", "mul", "square", "plog", "cli_bump"]
+    assert grammar["costs"] == {"plog": 5.0}
+    assert grammar["nesting"] == {"square": {"square": 0}, "plog": {"plog": 0}}
+    assert (grammar["max_height"], settings["patience"]) == (4, 1)
 
 
 def test_show_a_run(run):
@@ -92,6 +96,43 @@ def test_show_a_run(run):
     assert facts["best"]["picked"]
     assert [row["name"] for row in facts["baselines"]][-1] == "discovered"
     assert facts["verdict"]
+    (headroom,) = facts["headroom"]
+    assert headroom["verdict"] in ("losses differ", "nothing told apart")
+    assert {row["role"] for row in facts["baselines"]} == {
+        "ordinary", "ordinary tuned", "best zoo", "discovered",
+    }  # fmt: skip
+
+
+def test_headroom_alone(run):
+    code, out, err = run("headroom", "wine", "--model", "linear", "--json")
+    assert code == 0, err
+    facts = json.loads(out)
+    assert {
+        "task",
+        "metric",
+        "noise",
+        "detectable",
+        "headroom",
+        "headroom_interval",
+        "verdict",
+        "rows",
+    } <= set(facts)
+    assert facts["headroom"] is None or facts["headroom_interval"][0] < facts["headroom_interval"][1]
+    assert {"ce", "brier"} <= {row["name"] for row in facts["rows"]}
+
+
+def test_how_blocks_are_drawn_is_said_on_the_command_line(run, tmp_path):
+    out = str(tmp_path / "folds")
+    plain = ("--no-zoo", "--no-headroom", "--no-baselines", "--folds", "3", "--split-seed", "2")
+    options = ("--population", "3", "--generations", "1", "--blocks", "3", "--model", "linear")
+    code, printed, err = run("discover", "wine", *plain, *options, "--out", out, "--json")
+    assert code == 0, err
+    facts = json.loads(printed)
+    blocks = facts["settings"]["blocks"]
+    assert (blocks["folds"], blocks["final"], blocks["zoo"], blocks["headroom"]) == (3, 3, False, False)
+    assert facts["baselines"] == facts["headroom"] == []
+    assert facts["task"]["split_seed"] == 2
+    assert not any(row["name"] for row in facts["front"])
 
 
 def test_a_row_is_a_loss_everywhere(run):
@@ -235,7 +276,7 @@ def test_a_corrupt_run_is_one_line(run, folder, tmp_path):
 def test_ctrl_c_keeps_and_prints_what_was_found(tmp_path):
     command = [
         sys.executable, "-c", "from symloss.cli import main; main()", "discover", "diabetes",
-        "--population", "4", "--generations", "500", "--model", "linear", "--seed-loss", "mse", "--out", "b",
+        "--population", "4", "--generations", "500", "--model", "linear", "--no-headroom", "--out", "b",
     ]  # fmt: skip
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

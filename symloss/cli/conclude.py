@@ -23,6 +23,8 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
 
     metric = str(result.task.get("metric", "metric"))
     say(_headline(result))
+    for headroom in result.headroom:
+        say(f"{headroom.task}: {headroom.sentence()}")
     for note in result.notes:
         say(f"note: {note}")
     if not result.front:
@@ -71,6 +73,7 @@ def run_facts(result: Result, files: Sequence[Path] = ()) -> dict[str, Any]:
         "outcomes": report.count_outcomes(result),
         "best": row_facts(picked) if picked else None,
         "front": [row_facts(row) for row in result.front],
+        "headroom": [each.to_dict() for each in result.headroom],
         "baselines": [_baseline_facts(row) for row in result.baselines],
         "verdict": report.verdict(result) if result.baselines else None,
         "notes": list(result.notes),
@@ -92,7 +95,9 @@ def row_facts(row: FrontRow) -> dict[str, Any]:
         "picked": row.picked,
         "evaluation": row.evaluation,
         "scale": row.scale,
-        "fresh": list(row.fresh),
+        "se": row.se,
+        "name": row.name or None,
+        "finals": list(row.finals),
         "scores": dict(row.scores),
     }
 
@@ -100,6 +105,7 @@ def row_facts(row: FrontRow) -> dict[str, Any]:
 def _baseline_facts(row: Baseline) -> dict[str, Any]:
     return {
         "name": row.name,
+        "role": row.role,
         "formula": str(row.loss),
         "learning_rate": row.learning_rate,
         "steps": row.steps,

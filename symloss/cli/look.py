@@ -207,7 +207,7 @@ def show_(
         bool, typer.Option("--plan", help="How a loss is computed, with the emitted code.")
     ] = False,
     race: Annotated[
-        bool, typer.Option("--race", help="How well part of the training ranks a run's losses.")
+        bool, typer.Option("--race", help="How often the race would drop the best of a run's losses.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -266,20 +266,23 @@ def _refuse(options: dict[str, Any], run: str) -> None:
 
 
 def _print_race(result: Result, as_json: bool) -> None:
-    """The rank correlation of every rung with the whole training."""
+    """What the race costs: on the losses of the run that were scored on every block, whoever was dropped."""
     from symloss.report.tables import rows_table
-    from symloss.search.loop.race import rank_correlations
+    from symloss.search import race_checks
 
-    found = rank_correlations(result.evaluations)
-    if not found and not as_json:
-        say(f"{result.path}: no rung of a race, or too few losses trained to the end to compare it with")
-        return
+    found = race_checks(result)
     if as_json:
-        print_json([{"share": float(r), "correlation": rho, "losses": n} for r, (rho, n) in found.items()])
+        print_json([{"table": name, **asdict(check)} for name, check in found.items()])
         return
-    rows = [(f"{float(share):.0%}", f"{rho:.3f}", count) for share, (rho, count) in found.items()]
-    columns = ("share of the training", "rank correlation with all of it", "losses trained to the end")
-    show(rows_table(columns, rows, columns))
+    if not found:
+        say(f"{result.path}: no losses were scored on more than four common blocks: nothing to race on")
+        return
+    rows = [
+        (name, check.losses, check.blocks, check.orders, f"{check.false_drops:.1%}", f"{check.saved:.0%}")
+        for name, check in found.items()
+    ]
+    columns = ("scored on", "losses", "blocks", "orders tried", "best loss dropped", "trainings saved")
+    show(rows_table(columns, rows, columns[1:]))
 
 
 def _facts(loss: Loss) -> dict[str, Any]:

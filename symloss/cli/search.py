@@ -16,11 +16,12 @@ from symloss.cli.arguments import Json, Kind, read_loss, split_top_level
 from symloss.cli.conclude import print_run
 from symloss.cli.grammar import read_grammar
 from symloss.cli.group import INTERRUPTED, FormulaCommand
-from symloss.cli.output import console
+from symloss.cli.output import console, print_json, say, show
 from symloss.cli.problem import Problem
 from symloss.errors import DomainError
 
 if TYPE_CHECKING:
+    from symloss.report import LiveFront
     from symloss.search import Result
     from symloss.tasks import Task
 
@@ -121,6 +122,9 @@ def discover(
     metric: Annotated[
         str | None, _option("What to improve on validation data.", _DATA, metavar="NAME")
     ] = None,
+    split_seed: Annotated[
+        int, _option("Draws the test rows and the noise.", _DATA, metavar="S", least=0)
+    ] = 0,
     label_noise: Annotated[
         float, _option("Share of training and validation labels to corrupt.", _DATA, metavar="R")
     ] = 0.0,
@@ -141,6 +145,27 @@ def discover(
         ),
     ] = Method.evomal,
     seed: Annotated[int, _option("The same seed gives the same front.", _SEARCH, least=0)] = 0,
+    headroom: Annotated[
+        bool | None,
+        _option(
+            "First train the zoo and a few random losses: what can be told apart here? "
+            "[default: unless the trainer is yours]",
+            _SEARCH,
+            "--headroom/--no-headroom",
+        ),
+    ] = None,
+    zoo: Annotated[
+        bool | None,
+        _option("Whether the zoo's losses join the first population.", _SEARCH, "--zoo/--no-zoo"),
+    ] = None,
+    propose: Annotated[
+        str | None,
+        _option(
+            "A command, run once a generation, that prints formulas; on its standard input what is known so far.",
+            _SEARCH,
+            metavar="COMMAND",
+        ),
+    ] = None,
     keep_scale: Annotated[
         bool | None,
         _option(
@@ -199,6 +224,20 @@ def discover(
     patience: Annotated[
         int | None, _option("Stop after N generations without a better loss.", _BUDGET, metavar="N")
     ] = None,
+    folds: Annotated[
+        int | None, _option("Blocks are folds of N-fold cross-validation.", _BUDGET, metavar="N")
+    ] = None,
+    blocks: Annotated[
+        int | None,
+        _option("Blocks on which the finalists meet, 12 unless said.", _BUDGET, metavar="N"),
+    ] = None,
+    val_size: Annotated[
+        float | None,
+        _option("Share of the rows that validates in a block; large data: 0.8.", _BUDGET, metavar="R"),
+    ] = None,
+    no_baselines: Annotated[
+        bool, _option("Do not train the baselines, and leave test data alone.", _BUDGET, "--no-baselines")
+    ] = False,
     out: Annotated[
         Path | None, _option("Folder of the run [default: a new one in runs/].", _MACHINE, metavar="RUN")
     ] = None,
@@ -233,7 +272,7 @@ def discover(
     """
     options = {
         "model": model, "metric": metric, "label_noise": label_noise, "imbalance": imbalance,
-        "outliers": outliers, "target_scale": target_scale,
+        "outliers": outliers, "target_scale": target_scale, "seed": split_seed,
     }  # fmt: skip
     columns = {
         "target": target, "group": group, "weight": weights, "encoding": encoding, "decimal": decimal,
@@ -250,18 +289,20 @@ def discover(
     where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
     from symloss.search import discover as run_search
 
-    def start(on_generation: Callable[..., None]) -> Result:
+    def start(live: LiveFront) -> Result:
         return run_search(
             tasks, method, seed=seed, preset=preset, population=population, generations=generations,
             out=out or _free_folder(tasks, method, seed),
             time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
             max_evaluations=max_evaluations, patience=patience, keep_scale=keep_scale,
             require=_items("--require", require), seed_losses=tuple(seeds),
-            extra_symbols=_items("--with", symbols), max_height=max_height,
-            on_generation=on_generation, **trees, **where,
+            extra_symbols=_items("--with", symbols), headroom=headroom, propose=propose,
+            blocks={"folds": folds, "final": blocks, "val_size": val_size, "zoo": zoo},
+            grammar={**trees, "max_height": max_height}, on_generation=live, on_progress=live.progress,
+            on_headroom=live.opening, **where,
         )  # fmt: skip
 
-    _search(tasks, start, as_json, **where)
+    _search(tasks, start, as_json, compare=not no_baselines, **where)
 
 
 def resume(
@@ -269,6 +310,10 @@ def resume(
     code: Annotated[
         str | None,
         _option("The task again, when it came from code.", _DATA, "--task", metavar="MODULE:FUNCTION"),
+    ] = None,
+    propose: Annotated[
+        str | None,
+        _option("The command again, when formulas came from one.", _SEARCH, metavar="COMMAND"),
     ] = None,
     workers: Annotated[
         int, _option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
@@ -305,16 +350,85 @@ def resume(
     place = _place(executor, workers, ray_address, ray_gpus)
     where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
 
-    def start(on_generation: Callable[..., None]) -> Result:
-        return go_on(run, tasks, on_generation=on_generation, **where)
+    def start(live: LiveFront) -> Result:
+        return go_on(
+            run,
+            tasks,
+            propose=propose,
+            on_generation=live,
+            on_progress=live.progress,
+            on_headroom=live.opening,
+            **where,
+        )
 
     _search(tasks, start, as_json, **where)
 
 
+def headroom(
+    names: Annotated[
+        str,
+        typer.Argument(metavar="TASK[,TASK...]", help="Tasks with names.", show_default=False),
+    ],
+    seed: Annotated[int, _option("Of the blocks and the random losses.", _SEARCH, least=0)] = 0,
+    model: Annotated[
+        str | None, _option("linear, mlp, mlp-DEPTHxWIDTH or lenet5.", _DATA, metavar="NAME")
+    ] = None,
+    metric: Annotated[
+        str | None, _option("What to measure on validation data.", _DATA, metavar="NAME")
+    ] = None,
+    split_seed: Annotated[
+        int, _option("Draws the test rows and the noise.", _DATA, metavar="S", least=0)
+    ] = 0,
+    label_noise: Annotated[float, _option("Share of labels to corrupt.", _DATA, metavar="R")] = 0.0,
+    imbalance: Annotated[float | None, _option("Largest class over rarest.", _DATA, metavar="R")] = None,
+    outliers: Annotated[float, _option("Share of targets to shift.", _DATA, metavar="R")] = 0.0,
+    workers: Annotated[int, _option("How many work at once.", _MACHINE, least=1)] = 1,
+    executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
+    device: Annotated[Device, _option("What computes.", _MACHINE)] = Device.auto,
+    as_json: Json = False,
+) -> None:
+    """Can a task tell losses apart? Train the zoo and a few random losses over a few blocks, and say.
+
+    A search of the same task and seed begins with the same trainings.
+
+    Examples:
+
+    - `symloss headroom digits --label-noise 0.4`
+    - `symloss headroom diabetes --json`
+    """
+    from symloss.report import LiveFront, headroom_table
+    from symloss.search import Headroom
+    from symloss.search import headroom as measure
+
+    options = {
+        "model": model, "metric": metric, "label_noise": label_noise, "imbalance": imbalance,
+        "outliers": outliers, "seed": split_seed,
+    }  # fmt: skip
+    tasks = Problem(tuple(split_top_level(names)), None, {}, None, None, options).load()
+    watched = Console(stderr=True, highlight=False) if as_json else console()
+    with LiveFront(watched, tasks[0].metric) as live:
+        measured = measure(
+            tasks, seed=seed, workers=workers, executor=_place(executor, workers, None, 0.0), device=device,
+            on_progress=live.progress,
+        )  # fmt: skip
+    found = (measured,) if isinstance(measured, Headroom) else measured
+    if as_json:
+        facts = [each.to_dict() for each in found]
+        print_json(facts[0] if len(facts) == 1 else facts)
+        return
+    for each in found:
+        show(headroom_table(each))
+        for remark in each.said:
+            say(f"note: {remark}")
+        say(f"{each.task}: {each.sentence()}")
+
+
 def _search(
     tasks: list[Task],
-    start: Callable[[Callable[..., None]], Result],
+    start: Callable[[LiveFront], Result],
     as_json: bool,
+    *,
+    compare: bool = True,
     **where: Any,
 ) -> None:
     """Run a search under a live table, compare what it found, write the files and print the end.
@@ -323,6 +437,7 @@ def _search(
         tasks: to be searched.
         start: the search, given what watches it.
         as_json: print JSON alone.
+        compare: train the baselines.
         where: what `discover` and `baselines` have in common: workers, executor, device.
     """
     from symloss.report import LiveFront, describe, write_run_files
@@ -332,21 +447,16 @@ def _search(
     watched = Console(stderr=True, highlight=False) if as_json else console()
     for task in tasks:
         watched.print(describe(task.describe()), soft_wrap=True, markup=False)
-    with LiveFront(watched, tasks[0].metric if len(tasks) == 1 else "mean rank") as live:
+    metric = tasks[0].metric if len(tasks) == 1 else "mean in units of noise"
+    with LiveFront(watched, metric) as live:
         result = start(live)
-    interrupted = result.status == "interrupted"
-    if result.front and not interrupted and not _compared(result):
-        message = "training the baselines, and the discovered loss beside them"
-        try:
-            if watched.is_terminal:
-                with watched.status(message):
-                    rows = baselines(tasks, result, **where)
-            else:
-                watched.print(message)
-                rows = baselines(tasks, result, **where)
-            result = replace(result, baselines=rows)
-        except KeyboardInterrupt:
-            interrupted = True
+        interrupted = result.status == "interrupted"
+        if compare and result.front and not interrupted and not _compared(result):
+            try:
+                rows = baselines(tasks, result, on_progress=live.progress, **where)
+                result = replace(result, baselines=rows)
+            except KeyboardInterrupt:
+                interrupted = True
     print_run(result, write_run_files(result), as_json)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
@@ -362,9 +472,7 @@ def _items(option: str, text: str | None) -> tuple[str, ...]:
 
 def _compared(result: Result) -> bool:
     """Whether the baselines stand beside the loss that is picked now: a run that goes on may pick another."""
-    return any(
-        row.name.endswith("discovered") and str(row.loss) == str(result.best) for row in result.baselines
-    )
+    return any(row.role == "discovered" and str(row.loss) == str(result.best) for row in result.baselines)
 
 
 def _place(executor: Executor, workers: int, address: str | None, gpus: float) -> str:
@@ -386,4 +494,5 @@ def _free_folder(tasks: list[Task], method: str, seed: int) -> Path:
 def register(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
     app.command("discover", cls=FormulaCommand)(discover)
+    app.command("headroom", cls=FormulaCommand)(headroom)
     app.command("resume", cls=FormulaCommand)(resume)

@@ -11,12 +11,12 @@ from symloss.report.loss_figures import plot_gradient, plot_loss
 from symloss.report.posterior_figure import plot_posterior
 from symloss.report.run_figures import plot_front, plot_history
 from symloss.report.summary import count_outcomes, describe, outcomes, verdict
-from symloss.report.tables import baseline_table, front_table, losses_tex
+from symloss.report.tables import baseline_table, front_table, headroom_table, losses_tex
 from symloss.report.tree_figure import plot_tree
 
 __all__ = [
     "FORMATS", "LiveFront", "baseline_table", "certificate_table", "certificate_tex", "count_outcomes",
-    "describe", "duration", "export", "formula_tree", "front_table", "losses_tex", "outcomes", "plot_front",
-    "plot_gradient", "plot_history", "plot_loss", "plot_posterior", "plot_tree", "verdict",
+    "describe", "duration", "export", "formula_tree", "front_table", "headroom_table", "losses_tex", "outcomes",
+    "plot_front", "plot_gradient", "plot_history", "plot_loss", "plot_posterior", "plot_tree", "verdict",
     "write_run_files",
 ]  # fmt: skip

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from symloss.report.tables import front_table, number
 
 if TYPE_CHECKING:
-    from symloss.search import Generation
+    from symloss.search import Generation, Headroom
 
 __all__ = ["LiveFront", "duration"]
 
+_OF_A_GENERATION = ("training", "tune", "protocol")
+_EVERY = 10.0
+"""Seconds between two lines of one stage in a log."""
 _ROWS = 12
 """Rows of the front that are shown while it grows: the table must fit a terminal."""
 
@@ -37,7 +42,7 @@ def duration(seconds: float | None) -> str:
 
 
 class LiveFront:
-    """Shows each generation of a search; a context manager that is called with each `Generation`.
+    """Shows every stage of a search; a context manager that is called with each `Generation`.
 
     Args:
         console: where to; a terminal gets a table that is redrawn, anything else one line a generation.
@@ -47,11 +52,13 @@ class LiveFront:
     def __init__(self, console: Console, metric: str) -> None:
         self._console, self._metric = console, metric
         self._live: Live | None = None
+        self._stage, self._since, self._told = "", 0.0, 0.0
         self._progress = Progress(
-            TextColumn("generation"), MofNCompleteColumn(), BarColumn(30), TimeElapsedColumn(),
+            TextColumn("{task.description}"), MofNCompleteColumn(), BarColumn(30), TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"), console=console,
         )  # fmt: skip
-        self._bar = self._progress.add_task("search", total=None, left="")
+        self._doing: TaskID | None = None
+        self._bar = self._progress.add_task("generation", total=None, left="")
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -74,6 +81,31 @@ class LiveFront:
         self._progress.update(self._bar, completed=generation.number, total=generation.generations, left=left)
         title = f"{generation.evaluated} candidates considered"
         self._live.update(Group(front_table(generation.front[-_ROWS:], self._metric, title), self._progress))
+
+    def opening(self, headrooms: Sequence[Headroom]) -> None:
+        """What is known before the first generation, in plain words."""
+        for each in headrooms:
+            self._console.print(f"{each.task}: {each.sentence()}", soft_wrap=True, markup=False)
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """How far a stage is: a bar on a terminal, else a line for what takes longer than a second."""
+        now = time.perf_counter()
+        if stage != self._stage or done == 0:
+            self._stage, self._since, self._told = stage, now, now
+        if self._live is not None:
+            if self._doing is None:
+                self._doing = self._progress.add_task(stage, total=total, left="")
+            spent = now - self._since
+            left = f"{duration(spent / done * (total - done))} left" if done else ""
+            self._progress.update(self._doing, description=stage, completed=done, total=total, left=left)
+            return
+        # A generation has a line of its own.
+        if stage in _OF_A_GENERATION or now - self._told < (1.0 if done == total else _EVERY):
+            return
+        self._told = now
+        self._console.print(
+            f"{stage}: {done} of {total}, {duration(now - self._since)}", soft_wrap=True, markup=False
+        )
 
     def _line(self, generation: Generation) -> str:
         picked = next((row for row in generation.front if row.picked), None)

@@ -94,7 +94,7 @@ def _others(result: Result) -> list[Baseline]:
     """What is drawn beside the front; of several tasks nothing, whose front is one of ranks."""
     if "tasks" in result.task:
         return []
-    return [row for row in result.baselines if row.name != "discovered"]
+    return [row for row in result.baselines if row.role != "discovered"]
 
 
 def _scores(ax: Axes, result: Result) -> None:

@@ -55,8 +55,8 @@ def verdict(result: Result) -> str:
 
 
 def _sentence(rows: Sequence[Baseline], task: Mapping[str, Any]) -> str:
-    discovered = next((row for row in rows if row.name.endswith("discovered")), None)
-    tuned = next((row for row in rows if row.name.endswith(" tuned")), None)
+    discovered = next((row for row in rows if row.role == "discovered"), None)
+    tuned = next((row for row in rows if row.role == "ordinary tuned"), None)
     if discovered is None or tuned is None:
         return "The discovered loss was not compared with the baselines."
     figures = f"test {task['metric']} {number(discovered.test)} against {number(tuned.test)}"

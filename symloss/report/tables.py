@@ -14,11 +14,12 @@ from rich.text import Text
 from symloss.expr import Loss
 
 if TYPE_CHECKING:
-    from symloss.search import Baseline, FrontRow, Result
+    from symloss.search import Baseline, FrontRow, Headroom, Result
     from symloss.zoo import Entry
 
 __all__ = [
-    "baseline_table", "escape", "facts_table", "front_table", "losses_tex", "number", "rows_table",
+    "baseline_table", "escape", "facts_table", "front_table", "headroom_table", "losses_tex", "number",
+    "rows_table",
     "zoo_table",
 ]  # fmt: skip
 
@@ -101,18 +102,33 @@ def front_table(front: Sequence[FrontRow], metric: str = "validation", title: st
     Of several tasks each has a column with its own score.
     """
     tasks = [name for row in front[:1] for name in row.scores if len(row.scores) > 1]
-    numbers = ("row", "complexity", metric, "score", *tasks)
-    table = _table("", "row", "complexity", metric, *tasks, "score", "loss", numbers=numbers)
+    numbers = ("row", "complexity", metric, "se", "score", *tasks)
+    table = _table("", "row", "complexity", metric, "se", *tasks, "score", "loss", numbers=numbers)
     table.title = title
     for row in front:
         table.add_row(
             ">" if row.picked else "", str(row.row), str(row.complexity), number(row.validation),
-            *(number(row.scores.get(name)) for name in tasks), number(row.score, 3), Text(str(row.shown)),
+            number(row.se, 2), *(number(row.scores.get(name)) for name in tasks), number(row.score, 3),
+            Text(f"{row.shown}   ({row.name})" if row.name else str(row.shown)),
             style="bold" if row.picked else None,
         )  # fmt: skip
     if any(row.hard for row in front):
         table.caption = HARD_LABELS
         table.caption_justify = "left"
+    return table
+
+
+def headroom_table(headroom: Headroom) -> Table:
+    """The losses of the sweep, the best first, each with its mean over the blocks and a 95 % interval."""
+    metric = headroom.metric
+    table = _table("loss", metric, "95 % interval", "formula", numbers=(metric,))
+    for row in headroom.rows:
+        low, high = (number(each) for each in row.interval)
+        name = row.name.partition(":")[0] if row.name.startswith("random:") else row.name
+        table.add_row(
+            name, number(row.mean), f"{low} to {high}", Text(row.formula),
+            style="bold" if row.name in (headroom.leader, headroom.ordinary) else None,
+        )  # fmt: skip
     return table
 
 
@@ -131,7 +147,7 @@ def baseline_table(baselines: Sequence[Baseline], metric: str) -> Table:
     for row in baselines:
         table.add_row(
             row.name, f"{row.learning_rate:.3g}", str(row.steps), number(row.validation), number(row.test),
-            number(row.p_value, 2), Text(str(row.loss)), style="bold" if row.name == "discovered" else None,
+            number(row.p_value, 2), Text(str(row.loss)), style="bold" if row.role == "discovered" else None,
         )  # fmt: skip
     return table
 

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from symloss.search.ask_tell import Search
 from symloss.search.baselines import baselines
-from symloss.search.discover import discover, open_run, resume
+from symloss.search.discover import discover, headroom, open_run, resume
+from symloss.search.loop.headroom import Headroom
+from symloss.search.loop.race import RaceCheck
 from symloss.search.propose.grammar import Grammar
+from symloss.search.record.races import race_checks
 from symloss.search.record.result import Baseline, Evaluation, FrontRow, Generation, Result
 from symloss.search.record.verify import Check, verify
 from symloss.search.screen.fingerprint import fingerprint
 from symloss.search.screen.gate import GateVerdict, gate
-from symloss.search.settings import METHODS, PRESETS, SearchSettings
+from symloss.search.settings import METHODS, PRESETS, Blocks, Screening, SearchSettings, Tuning
 
 __all__ = [
     "METHODS",
     "PRESETS",
     "Baseline",
+    "Blocks",
     "Check",
     "Evaluation",
     "FrontRow",
     "GateVerdict",
     "Generation",
     "Grammar",
+    "Headroom",
+    "RaceCheck",
     "Result",
+    "Screening",
+    "Search",
     "SearchSettings",
+    "Tuning",
     "baselines",
     "discover",
     "fingerprint",
     "gate",
+    "headroom",
     "open_run",
+    "race_checks",
     "resume",
     "verify",
 ]  # fmt: skip

@@ -4,181 +4,178 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
 from symloss.errors import SymlossError
 from symloss.expr import Loss
-from symloss.runs import Executor, RunStore, derive
-from symloss.search.loop.work import one_thread
-from symloss.search.loop.workers import place_for
+from symloss.expr.trees import weighted_from
+from symloss.numbers import as_whole
+from symloss.runs import RunStore
+from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.field import fitness_of
+from symloss.search.loop.sweep import base_candidate, base_name, zoo_candidates
+from symloss.search.loop.training import TRIALS, Trainer, Training
+from symloss.search.loop.workers import Progress, Workers, place_for
 from symloss.search.prepare import prepare
 from symloss.search.record.codec import baseline_record
-from symloss.search.record.result import Baseline, Result
-from symloss.search.schedules import TRIALS, best_settings, curve, fitness, rates, stops, tuned_settings
-from symloss.search.settings import SearchSettings
-from symloss.tasks import Task, TrainingSettings
-from symloss.zoo import named, names
+from symloss.search.record.finals import Own
+from symloss.search.record.memory import Memory
+from symloss.search.record.result import Baseline, FrontRow, Result
+from symloss.search.settings import Blocks
+from symloss.tasks import SupervisedTask, Task
 
-__all__ = ["TRIALS", "baselines", "tuned_settings"]
+__all__ = ["baselines"]
 
 
 def baselines(
     task: Task | Sequence[Task],
     result: Result,
     *,
-    seeds: int | Sequence[int] = 10,
+    seeds: int = 10,
     workers: int = 1,
     executor: str = "serial",
     device: str = "auto",
+    on_progress: Progress | None = None,
 ) -> tuple[Baseline, ...]:
     """The picked loss of a run beside three rows trained on the same data with the same budget.
 
     These are: the ordinary loss as it is; the ordinary loss tuned; and the loss of the zoo that does best on
     validation data, tuned. Tuned means that the learning rate and the number of steps are chosen on validation
-    data, from one grid over the same seeds for every row, the discovered loss included: else a loss could win
-    by being a better learning rate. Then, once, all four are trained on fresh seeds and measured on test
-    data; `p_value` is that of a two-sided paired t test over the seeds, against the ordinary loss tuned. Rows
-    of one loss and one setting share their trainings. The rows are remembered in the run's folder.
+    blocks, from one grid for every row, the discovered loss included: else a loss could win by being a better
+    learning rate. Where the search held finals, they are those of the finals. Then, once, all four are trained on
+    fresh seeds and measured on test data; `p_value` is that of a two-sided paired t test over the seeds, against
+    the ordinary loss tuned. The rows are remembered in the run's folder.
 
     Args:
         task: of the run; of several tasks, each has its rows, named `task: row`.
         result: a run with a front.
-        seeds: how many final training seeds, or which.
-        workers, executor, device: see `discover`.
+        seeds: how many final training seeds.
+        workers, executor, device, on_progress: see `discover`.
 
     Raises:
         SymlossError: when the front is empty.
     """
-    tasks = prepare(task, SearchSettings.from_dict(result.settings), None, device, executor)
-    if isinstance(seeds, Sequence):
-        final = [int(seed) for seed in seeds]
-    else:
-        final = [derive(result.seed, "test", i) for i in range(seeds)]
-    if not final:
-        raise SymlossError("no seeds: expected at least one")
-    best = result.best
-    trials = [derive(result.seed, "trial", i) for i in range(TRIALS)]
+    count = as_whole(seeds)
+    if count is None or count < 1:
+        raise SymlossError(f"{seeds} seeds: expected at least one")
+    model = result.settings.get("model")
+    tasks = prepare(task, model, None, device, executor)
+    chunk, blocks = int(result.settings["chunk"]), Blocks(**result.settings["blocks"])
+    picked = result.picked
     rows: list[Baseline] = []
     with place_for(tasks, executor, workers) as place:
-        for each in tasks:
-            bench = _Bench(each, place)
-            found = _judge(bench, _contenders(bench, best, trials), final)
-            rows += (
-                found if len(tasks) == 1 else [replace(row, name=f"{each.name}: {row.name}") for row in found]
-            )
+        trainer = Trainer(Workers(tasks, Memory({}), place, chunk, on_progress), result.seed, blocks)
+        contenders = _contenders(trainer, result, picked)
+        tests = _tests(trainer, contenders, count)
+    for t, each in enumerate(tasks):
+        found = [_row(each, t, contender, tests[i]) for i, contender in enumerate(contenders)]
+        found = _paired_with_tuned(found)
+        rows += found if len(tasks) == 1 else [replace(row, name=f"{each.name}: {row.name}") for row in found]
     if result.path is not None:
         with RunStore.open(result.path, write=True) as store:
             store.put_many("baseline", [(i, baseline_record(row)) for i, row in enumerate(rows)])
     return tuple(rows)
 
 
-Job = tuple[Loss, Any, int]
-"""A loss, how it is trained - settings, or a learning rate - and the seed."""
-
-
-class _Bench:
-    """A task, and where losses are trained on it; what is asked twice is done once."""
-
-    def __init__(self, task: Task, place: Executor) -> None:
-        self.task, self.place = task, place
-        self._known: dict[tuple[Any, ...], Any] = {}
-
-    def ask(self, function: Callable[[Task, Job], Any], jobs: Sequence[Job]) -> list[Any]:
-        """`function` of the task and each job, with one torch thread each."""
-        keys = [(function, str(loss), how, seed) for loss, how, seed in jobs]
-        new = {key: job for key, job in zip(keys, jobs, strict=True) if key not in self._known}
-        answers = self.place.map_ordered(partial(_alone, function, self.task), list(new.values()))
-        self._known.update(zip(new, answers, strict=True))
-        return [self._known[key] for key in keys]
-
-    def tuned(self, loss: Loss, trials: Sequence[int]) -> TrainingSettings:
-        """As `tuned_settings`."""
-        tried = rates(self.task)
-        found = iter(self.ask(_curve, [(loss, rate, seed) for rate in tried for seed in trials]))
-        return best_settings(self.task, {rate: [next(found) for _ in trials] for rate in tried})
-
-
-def _alone(function: Callable[[Task, Job], Any], task: Task, job: Job) -> Any:
-    with one_thread():
-        return function(task, job)
-
-
-def _curve(task: Task, job: Job) -> list[float]:
-    loss, rate, seed = job
-    try:
-        return curve(task, loss, seed, rate)
-    except SymlossError:  # a trainer of the user's that fails, or takes too long, with this loss
-        return [math.inf] * len(stops(task))
-
-
-def _validated(task: Task, job: Job) -> float:
-    loss, settings, seed = job
-    try:
-        return fitness(task, task.score(loss, seed=seed, settings=settings)[task.metric])
-    except SymlossError:
-        return math.inf  # not defined on these targets
-
-
-def _measured(task: Task, job: Job) -> tuple[float, float]:
-    """Validation and test metric, of one and the same model."""
-    loss, settings, seed = job
-    try:
-        return task.score_parts(loss, seed=seed, settings=settings)
-    except SymlossError:
-        return math.nan, math.nan
-
-
 @dataclass(frozen=True)
 class _Contender:
     name: str
+    role: str
     loss: Loss
-    settings: TrainingSettings
+    candidate: Candidate
+    own: Own
 
 
-def _contenders(bench: _Bench, discovered: Loss, trials: Sequence[int]) -> list[_Contender]:
-    task = bench.task
-    base = task.base_loss()
-    name = next(each for each in names(task.kind) if named(each, task.kind) == base)
-    settings = bench.tuned(base, trials)
-    zoo = _best_of_zoo(bench, settings, trials)
-    best = named(zoo, task.kind)
+def _contenders(trainer: Trainer, result: Result, picked: FrontRow) -> list[_Contender]:
+    task = trainer.tasks[0]
+    ordinary, base = base_name(task), base_candidate(task)
+    as_is = Own((1.0,) * len(trainer.tasks), tuple(each.settings.steps for each in trainer.tasks))
+    if result.finalists:
+        rows = {row.evaluation: row for row in result.finalists}
+        tuned = next((_own(row) for row in rows.values() if row.name == ordinary), None)
+        # A loss of a simpler formula may have been the better one: by validation, as the finals had it.
+        zoo = min((row for row in rows.values() if row.name), key=lambda row: row.fitness, default=None)
+        if tuned is None or zoo is None:
+            tuned, best, best_own = _without_finals(trainer, base)
+        else:
+            best, best_own = (zoo.name, zoo.loss), _own(zoo)
+        own = _own(picked)
+    else:
+        tuned, best, best_own = _without_finals(trainer, base)
+        (own,) = trainer.own("rates", [_candidate(picked.loss)], base=as_is.rates)
     return [
-        _Contender(f"{name} as is", base, task.settings),
-        _Contender(f"{name} tuned", base, settings),
-        _Contender(f"best zoo: {zoo}", best, bench.tuned(best, trials)),
-        _Contender("discovered", discovered, bench.tuned(discovered, trials)),
+        _Contender(f"{ordinary} as is", "ordinary", task.base_loss(), base, as_is),
+        _Contender(f"{ordinary} tuned", "ordinary tuned", task.base_loss(), base, tuned),
+        _Contender(f"best zoo: {best[0]}", "best zoo", best[1], _candidate(best[1]), best_own),
+        _Contender("discovered", "discovered", picked.loss, _candidate(picked.loss), own),
     ]
 
 
-def _best_of_zoo(bench: _Bench, settings: TrainingSettings, seeds: Sequence[int]) -> str:
-    """The name of the zoo's loss of the best mean validation fitness, as the ordinary loss is trained."""
-    kind = bench.task.kind
-    zoo = {name: named(name, kind) for name in names(kind)}
-    found = iter(bench.ask(_validated, [(loss, settings, seed) for loss in zoo.values() for seed in seeds]))
-    means = {name: statistics.fmean([next(found) for _ in seeds]) for name in zoo}
-    return min(means, key=lambda name: means[name])
+def _own(row: FrontRow) -> Own:
+    return Own(row.rates, row.steps)
 
 
-def _judge(bench: _Bench, contenders: Sequence[_Contender], seeds: Sequence[int]) -> list[Baseline]:
-    """Each trained on every seed; validation and test measured on the same models."""
-    found = iter(
-        bench.ask(_measured, [(each.loss, each.settings, seed) for each in contenders for seed in seeds])
-    )
-    rows = []
-    for contender in contenders:
-        pairs = [next(found) for _ in seeds]
-        tests = tuple(test for _, test in pairs)
-        rows.append(
-            Baseline(
-                name=contender.name, loss=contender.loss, learning_rate=contender.settings.learning_rate,
-                steps=contender.settings.steps, validation=statistics.fmean(v for v, _ in pairs),
-                test=statistics.fmean(tests), tests=tests,
-            )
-        )  # fmt: skip
-    tuned = next(row for row in rows if row.name.endswith(" tuned"))
+def _candidate(loss: Loss) -> Candidate:
+    tree = weighted_from(loss)
+    return Candidate(-1, 0, 0, tree.program, tree, fixed=True, as_given=True)
+
+
+def _without_finals(trainer: Trainer, base: Candidate) -> tuple[Own, tuple[str, Loss], Own]:
+    """The ordinary loss tuned, and the loss of the zoo that does best as it is trained then, tuned as well."""
+    ones = (1.0,) * len(trainer.tasks)
+    (tuned,) = trainer.own("rates", [base], base=ones)
+    zoo = zoo_candidates(trainer.tasks[0], 0)
+    stops = tuple((steps,) for steps in tuned.steps)
+    trainings = [
+        Training(candidate, block, tuned.rates, stops) for candidate in zoo for block in range(TRIALS)
+    ]
+    values = trainer.values("zoo", trainings)
+    signs = [-1.0 if task.measure.greater_is_better else 1.0 for task in trainer.tasks]
+    means = {
+        candidate.number: statistics.fmean(fitness_of(next(values), signs, ones) for _ in range(TRIALS))
+        for candidate in zoo
+    }
+    best = min(zoo, key=lambda candidate: (means[candidate.number], candidate.number))
+    (own,) = trainer.own("rates", [best], base=ones)
+    return tuned, (best.name, best.weighted.to_loss(trainer.tasks[0].kind)), own
+
+
+def _tests(
+    trainer: Trainer, contenders: Sequence[_Contender], seeds: int
+) -> list[list[list[tuple[float, float]]]]:
+    """By contender, seed and task the validation and the test metric of one and the same model."""
+    trainings = [
+        Training(each.candidate, None, each.own.rates, tuple((steps,) for steps in each.own.steps), start=i)
+        for each in contenders
+        for i in range(seeds)
+    ]
+    found = trainer.curves("test", trainings, test=True)
+    return [
+        [[(_number(curve[0]), _number(curve[1])) for curve in next(found)] for _ in range(seeds)]
+        for _ in contenders
+    ]
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _row(
+    task: Task, t: int, contender: _Contender, tests: Sequence[Sequence[tuple[float, float]]]
+) -> Baseline:
+    pairs = [by_task[t] for by_task in tests]
+    rate = task.settings.learning_rate
+    return Baseline(
+        name=contender.name, role=contender.role, loss=contender.loss,
+        learning_rate=rate * contender.own.rates[t] if isinstance(task, SupervisedTask) else rate,
+        steps=contender.own.steps[t], validation=statistics.fmean(v for v, _ in pairs),
+        test=statistics.fmean(test for _, test in pairs), tests=tuple(test for _, test in pairs),
+    )  # fmt: skip
+
+
+def _paired_with_tuned(rows: Sequence[Baseline]) -> list[Baseline]:
+    tuned = next(row for row in rows if row.role == "ordinary tuned")
     return [row if row is tuned else replace(row, p_value=_paired(row.tests, tuned.tests)) for row in rows]
 
 

@@ -13,7 +13,8 @@ from symloss.expr import DEFAULT_KIND, Loss, Registry
 from symloss.numbers import as_whole
 from symloss.runs import RunStore
 from symloss.search.loop.engine import Engine
-from symloss.search.loop.workers import place_for
+from symloss.search.loop.headroom import Headroom
+from symloss.search.loop.workers import Progress, place_for
 from symloss.search.prepare import (
     check_same,
     check_symbols,
@@ -22,6 +23,7 @@ from symloss.search.prepare import (
     prepare,
     remarks,
 )  # fmt: skip
+from symloss.search.propose.outside import Ask, Command
 from symloss.search.record.codec import front_csv, front_json
 from symloss.search.record.memory import Memory
 from symloss.search.record.reading import read_result
@@ -29,15 +31,16 @@ from symloss.search.record.result import Generation, Result
 from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
 from symloss.search.settings import preset as settings_of
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask, Task
 from symloss.zoo import parse
 
 if TYPE_CHECKING:
     from symloss.tasks import Metric
 
-__all__ = ["discover", "open_run", "resume"]
+__all__ = ["discover", "headroom", "open_run", "plan", "resume"]
 
 Watcher = Callable[[Generation], object]
+Opening = Callable[[Sequence[Headroom]], object]
 
 
 def discover(
@@ -59,17 +62,24 @@ def discover(
     require: Sequence[str] = (),
     seed_losses: Sequence[Loss | str] = (),
     extra_symbols: Sequence[str] = (),
+    headroom: bool | None = None,
+    propose: Ask | str | None = None,
+    registry: Registry | None = None,
     on_generation: Watcher | None = None,
+    on_progress: Progress | None = None,
+    on_headroom: Opening | None = None,
     **settings: Any,
 ) -> Result:
     """Searches for a closed-form loss.
 
-    Trees over `y` and `p` evolve; a gate rejects what cannot learn, a race what learns poorly; coefficients are
-    tuned by hypergradients; a fresh model is trained with each loss, and its metric on validation data, over
-    several seeds at the end, against the complexity of the formula makes the front. The training is at the
-    learning rate and for the steps that suit the ordinary loss, unless `tune_training` is False. Test data are
-    not touched. The same arguments give the same front, bit for bit on
-    one machine, whatever `workers` and `executor` are; only a time limit may end it elsewhere.
+    First the losses of the zoo and a few random ones are trained over a few blocks, which says what differences
+    can be told here. Then trees over `y` and `p` evolve; a gate rejects what cannot learn; coefficients are tuned
+    by hypergradients. Each generation is scored on a block of its own, a split with a start and an order, on
+    which its parents are scored again. The finalists, losses of the zoo among them, get each its own learning
+    rate and number of steps and meet on blocks that decided nothing before; their validation metric there against
+    the complexity of the formula makes the front. Test data are not touched. The same arguments give the same
+    front, bit for bit on one machine, whatever `workers` and `executor` are; only a time limit may end it
+    elsewhere.
 
     Args:
         task: one, or several of one kind for which one loss is searched (fitness: the mean rank).
@@ -89,8 +99,15 @@ def discover(
         require: findings of the certificate that no loss of the front may have refuted.
         seed_losses: losses that the first generation begins with, names of the zoo among them.
         extra_symbols: terminals besides `y p 1 -1`: any of `C pi w`.
+        headroom: whether zoo and random losses are trained first; unless said, where the trainer is ours.
+        propose: where formulas come from instead of the method: a command that is run once a generation, or a
+            function of what is known of the candidates; see `Command`. What it proposes is stored in the run; it
+            is not, and has to be given again to go on.
         on_generation: called with the state of the search after each generation.
-        settings: any other field of `SearchSettings`, such as `registry`: what the operators' names mean in this run.
+        on_progress: called with a stage, how many of its pieces of work are done, and of how many.
+        on_headroom: called with the headroom of every task before the first generation.
+        registry: what the operators' names mean in this run; that of the process unless given.
+        settings: any other field of `SearchSettings`, a group whole or as a mapping of what to change in it.
 
     Returns:
         the front with its pick, and every candidate with its outcome. After Ctrl-C, with the status
@@ -103,19 +120,59 @@ def discover(
         Raymond et al., Learning symbolic model-agnostic loss functions via meta-learning, 2023 (arXiv
         2209.08907), algorithms 1 and 2; see `PRESETS` for the deviations.
     """
-    chosen = settings_of(
-        preset, method=method, population=population, generations=generations, keep_scale=keep_scale,
-        max_evaluations=max_evaluations, require=tuple(require) or None,
-        seed_losses=tuple(_written_out(loss, task, settings.get("registry")) for loss in seed_losses) or None,
-        extra_symbols=tuple(extra_symbols) or None, **settings,
+    if time_limit is not None and not time_limit >= 0:
+        raise RunError(f"time limit {time_limit}: expected a number of seconds of at least 0")
+    config, tasks, _ = plan(
+        task, seed=seed, preset=preset, metric=metric, device=device, executor=executor, require=require,
+        extra_symbols=extra_symbols, headroom=headroom, registry=registry, method=method, population=population,
+        generations=generations, keep_scale=keep_scale, max_evaluations=max_evaluations,
+        seed_losses=tuple(_written_out(loss, task, registry) for loss in seed_losses) or None,
+        proposer="method" if propose is None else "command", **settings,
     )  # fmt: skip
+
+    def make() -> Memory | RunStore:
+        return Memory(config) if out is None else RunStore.create(out, config)
+
+    return _run(
+        make, tasks, workers, executor, (on_generation, on_progress, on_headroom), time_limit, propose
+    )
+
+
+def plan(
+    task: Task | Sequence[Task],
+    *,
+    seed: int,
+    preset: str = "quick",
+    metric: str | Metric | Callable[..., float] | None = None,
+    device: str = "auto",
+    executor: str = "serial",
+    require: Sequence[str] = (),
+    extra_symbols: Sequence[str] = (),
+    headroom: bool | None = None,
+    registry: Registry | None = None,
+    **settings: Any,
+) -> tuple[dict[str, Any], tuple[Task, ...], SearchSettings]:
+    """What a run is made with: what stands in its record, its tasks and its settings.
+
+    Raises:
+        SymlossError: for options that make no sense: an error before any folder is made.
+    """
+    if registry is not None:
+        settings["grammar"] = {**(settings.get("grammar") or {}), "registry": registry}
+    chosen = settings_of(preset, **settings)
+    if require:
+        chosen = replace(chosen, screening=replace(chosen.screening, require=tuple(require)))
+    if extra_symbols:
+        chosen = replace(chosen, grammar=replace(chosen.grammar, extra_symbols=tuple(extra_symbols)))
     number = as_whole(seed)
     if number is None or number < 0:
         raise RunError(f"seed {seed!r}: expected a whole number of at least 0")
-    if time_limit is not None and not time_limit >= 0:
-        raise RunError(f"time limit {time_limit}: expected a number of seconds of at least 0")
-    tasks = prepare(task, chosen, metric, device, executor)
-    # What cannot be searched is an error before the folder is made.
+    tasks = prepare(task, chosen.model, metric, device, executor)
+    if headroom is not None:
+        chosen = replace(chosen, blocks=replace(chosen.blocks, headroom=headroom))
+    elif not all(isinstance(each, SupervisedTask) for each in tasks):
+        # Each training of somebody else's trainer is for its owner to spend.
+        chosen = replace(chosen, blocks=replace(chosen.blocks, headroom=False, zoo=False))
     check_symbols(chosen, tasks)
     given_losses(chosen, tasks)
     config = {
@@ -126,12 +183,57 @@ def discover(
         "operators": {name: list(each) for name, each in chosen.registry.definitions.items()},
         "notes": remarks(tasks, chosen),
     }
-    Requirements(chosen.require, tasks[0].classes, Memory({})).check(tasks[0].base_loss())
+    Requirements(chosen.screening.require, tasks[0].classes, Memory({})).check(tasks[0].base_loss())
+    return config, tasks, chosen
 
-    def make() -> Memory | RunStore:
-        return Memory(config) if out is None else RunStore.create(out, config)
 
-    return _run(make, tasks, workers, executor, on_generation, time_limit)
+def headroom(
+    task: Task | Sequence[Task],
+    *,
+    seed: int = 0,
+    metric: str | Metric | Callable[..., float] | None = None,
+    workers: int = 1,
+    executor: str = "serial",
+    device: str = "auto",
+    on_progress: Progress | None = None,
+    preset: str = "quick",
+    **settings: Any,
+) -> Headroom | tuple[Headroom, ...]:
+    """Can this task tell losses apart? What a search begins with, alone.
+
+    The losses of the zoo, each with its scale taken out and at a learning rate of its own, and a few random losses
+    are trained over a few blocks. `noise` is the standard deviation of one paired difference, `detectable` the
+    smallest difference that a search planned with these settings can tell with 80 % power, `headroom` what the
+    best loss of the zoo gains over the ordinary one in units of the noise: best on odd blocks, measured on even
+    ones, and the other way round. Nothing is forbidden by it. `discover` with the same arguments begins with these
+    very trainings.
+
+    Args:
+        task: one, or several.
+        seed, metric, workers, executor, device, on_progress, preset, settings: see `discover`.
+
+    Returns:
+        what is known of the task; of several, a tuple.
+
+    Raises:
+        SymlossError: for options that make no sense.
+    """
+    _, tasks, chosen = plan(
+        task,
+        seed=seed,
+        preset=preset,
+        metric=metric,
+        device=device,
+        executor=executor,
+        headroom=True,
+        **settings,
+    )
+    chosen = replace(chosen, blocks=replace(chosen.blocks, zoo=True, resample=True))
+    with place_for(tasks, executor, workers) as place:
+        engine = Engine(tasks, chosen, seed, Memory({}), place, (), on_progress)
+        engine.settle()
+        engine.sweep()
+    return engine.headroom[0] if len(tasks) == 1 else tuple(engine.headroom)
 
 
 def resume(
@@ -141,7 +243,10 @@ def resume(
     workers: int = 1,
     executor: str = "serial",
     device: str = "auto",
+    propose: Ask | str | None = None,
     on_generation: Watcher | None = None,
+    on_progress: Progress | None = None,
+    on_headroom: Opening | None = None,
 ) -> Result:
     """Goes on with a run that was stopped, killed or interrupted, to the end that it would have had.
 
@@ -151,7 +256,8 @@ def resume(
     Args:
         path: folder of the run.
         task: again where it came from arrays or code; its data must be those of the run.
-        workers, executor, on_generation: see `discover`.
+        workers, executor, on_generation, on_progress, on_headroom: see `discover`.
+        propose: again where the run's formulas came from a command: a run folder never says which.
         device: another than that of the run, where its own is not to be had; the end may differ in rounding.
 
     Raises:
@@ -164,7 +270,8 @@ def resume(
             _restore_files(Path(path), result)
             return result
         tasks = check_same(reading.config, task, device, executor)
-    return _run(partial(RunStore.open, path, write=True), tasks, workers, executor, on_generation, None)
+    again = partial(RunStore.open, path, write=True)
+    return _run(again, tasks, workers, executor, (on_generation, on_progress, on_headroom), None, propose)
 
 
 def open_run(path: str | Path) -> Result:
@@ -190,15 +297,20 @@ def _run(
     tasks: Sequence[Task],
     workers: int,
     executor: str,
-    on_generation: Watcher | None,
+    watching: tuple[Watcher | None, Progress | None, Opening | None],
     time_limit: float | None,
+    propose: Ask | str | None,
 ) -> Result:
+    ask = Command(propose) if isinstance(propose, str) else propose
     # The place first: where there is none, no folder is made.
     with place_for(tasks, executor, workers) as place, opened() as store:
         config = store.config
         settings = SearchSettings.from_config(config)
         given = given_losses(settings, tasks)
-        engine = Engine(tasks, settings, int(config["seed"]), store, place, given)
+        on_generation, on_progress, on_headroom = watching
+        engine = Engine(
+            tasks, settings, int(config["seed"]), store, place, given, on_progress, on_headroom, ask
+        )
         try:
             engine.run(on_generation, time_limit)
         except KeyboardInterrupt:

@@ -31,12 +31,12 @@ __all__ = [
 
 def prepare(
     task: Task | Sequence[Task],
-    settings: SearchSettings,
+    model: str | None,
     metric: str | Metric | Callable[..., float] | None,
     device: str,
     executor: str,
 ) -> tuple[Task, ...]:
-    """The tasks as the settings want them: model, metric, device.
+    """The tasks as a search wants them: model (None for their own), metric, device.
 
     Raises:
         TaskError: for no task, tasks of different kinds, or one that cannot be sent to other processes.
@@ -49,8 +49,8 @@ def prepare(
         raise TaskError(f"one loss serves tasks of one kind only, got {kinds}")
     if metric is not None:
         tasks = [_with_metric(each, metric) for each in tasks]
-    if settings.model is not None:
-        tasks = [_with_model(each, settings.model) for each in tasks]
+    if model is not None:
+        tasks = [_with_model(each, model) for each in tasks]
     return _placed(tasks, device, executor)
 
 
@@ -101,7 +101,7 @@ def describe_all(tasks: Sequence[Task]) -> dict[str, Any]:
         return tasks[0].describe()
     names = list(task_signs(tasks))
     return {
-        "name": ",".join(names), "names": names, "kind": tasks[0].kind, "metric": "mean rank",
+        "name": ",".join(names), "names": names, "kind": tasks[0].kind, "metric": "mean in units of noise",
         "greater_is_better": False, "classes": tasks[0].classes, "tasks": [each.describe() for each in tasks],
     }  # fmt: skip
 
@@ -122,9 +122,9 @@ def check_same(
     if task is None:
         return _placed([rebuild(description) for description in descriptions], device, executor)
     tasks = [task] if isinstance(task, Task) else list(task)
-    settings = SearchSettings.from_dict(config["settings"])
-    if settings.model is not None:
-        tasks = [_with_model(each, settings.model) for each in tasks]
+    model = config["settings"].get("model")
+    if model is not None:
+        tasks = [_with_model(each, str(model)) for each in tasks]
     found = [each.describe() for each in tasks]
     if len(found) != len(descriptions):
         raise TaskError(f"the run has {len(descriptions)} tasks, got {len(found)}")
@@ -150,7 +150,8 @@ def given_losses(settings: SearchSettings, tasks: Sequence[Task]) -> list[Weight
         DomainError: for one that no tree says.
     """
     kind = tasks[0].kind
-    ordinary = [tasks[0].base_loss()] if settings.ordinary else []
+    # With the zoo the ordinary loss is a candidate already.
+    ordinary = [tasks[0].base_loss()] if settings.ordinary and not settings.blocks.zoo else []
     given = [parse(text, kind=kind, registry=settings.registry) for text in settings.seed_losses]
     return [weighted_from(loss, settings.registry) for loss in (*ordinary, *given)]
 
@@ -176,5 +177,5 @@ def remarks(tasks: Sequence[Task], settings: SearchSettings) -> list[str]:
             f"{', '.join(black)}: trained by a function, so coefficients are not tuned and scale stays"
         )
     if len(tasks) > 1:
-        said.append("validation is the mean rank over the tasks, among all losses trained in this run")
+        said.append("validation is the mean over the tasks, each in units of its noise")
     return said

@@ -1,148 +1,181 @@
-"""Everything that fixes the outcome of a search, and the two presets."""
+"""Everything that fixes the outcome of a search, in groups, and the two presets."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from symloss.errors import RunError, SymlossError
 from symloss.expr import Registry, default_registry
 from symloss.numbers import as_whole
 from symloss.search.propose.gp import Rates
-from symloss.search.propose.grammar import OPERATORS, Grammar
+from symloss.search.propose.grammar import Grammar
 
-__all__ = ["METHODS", "PRESETS", "SearchSettings", "preset"]
+__all__ = ["METHODS", "PRESETS", "Blocks", "Screening", "SearchSettings", "Tuning", "preset"]
 
 METHODS = ("evomal", "random", "gplfl")
+PROPOSERS = ("method", "command", "tells")
 QUICK_RATES = Rates(crossover=0.5, hoist=0.2, exponent=0.2, neighbours=0.2, inherit=True, attempts=20)
 """What shows in `analysis/search_power.py`; point mutations and redrawn numbers do not."""
 
 
 @dataclass(frozen=True)
-class SearchSettings:
-    """How losses are proposed, tuned, trained and chosen.
+class Screening:
+    """What is asked of a loss before it is trained.
 
     Attributes:
+        gate: whether candidates that cannot learn are rejected before any training.
+        classes: whether losses of one dynamics class share one training.
+        protocol: whether the published rejection protocol is run too.
+        equivalence: whether the published gradient equivalence shares fitnesses.
+        sample: trees that the gate turned away which are trained all the same, to count its errors.
+        require: findings of the certificate that no loss of the front may have refuted.
+    """
+
+    gate: bool = True
+    classes: bool = True
+    protocol: bool = False
+    equivalence: bool = False
+    sample: int = 8
+    require: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How coefficients are learned, on blocks that count for nothing else.
+
+    Attributes:
+        steps: meta-steps; 0 leaves the coefficients at 1.
+        rate: Adam's step size.
+        digits: significant digits that are kept.
+        tidy: whether the finalists are tried with fewer and rounder numbers.
+    """
+
+    steps: int = 50
+    rate: float = 3e-3
+    digits: int = 4
+    tidy: bool = True
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """On what losses are trained and how the evidence ends in a pick.
+
+    Attributes:
+        resample: whether every generation has a block of its own, a split with a start and an order, on which
+            its parents are scored again, and finalists meet on blocks that decided nothing; else all is scored
+            once, on the task's own split.
+        settle: whether the search trains at the learning rate and for the steps at which the ordinary loss does
+            best, so that no loss is found for being a better learning rate.
+        zoo: whether the losses of the zoo join the first population.
+        headroom: whether zoo and a few random losses are trained over the first blocks to say what can be told.
+        sweep: blocks of that sweep.
+        strangers: random losses in it.
+        race: whether a loss that is behind by more than chance is scored on no further block.
+        finalists: losses beside the front that meet on the final blocks, at most.
+        final: final blocks.
+        folds: blocks are folds of a cross-validation with so many folds; 0 for independent splits.
+        val_size: share of the rows without test rows that validates; None for the task's own.
+    """
+
+    resample: bool = True
+    settle: bool = True
+    zoo: bool = True
+    headroom: bool = True
+    sweep: int = 6
+    strangers: int = 12
+    race: bool = True
+    finalists: int = 8
+    final: int = 12
+    folds: int = 0
+    val_size: float | None = None
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How losses are proposed, screened, tuned, trained and chosen.
+
+    Attributes:
+        proposer: where losses come from: `"method"`, a `"command"`, or whoever `"tells"`.
         method: `"evomal"` (evolve and tune), `"gplfl"` (evolve, unit coefficients), `"random"` (draw by the
             initialiser, and tune).
+        preset: what the settings started from.
         population: candidates a generation.
         generations: the first is drawn at random.
-        operators, extra_symbols, max_height, nesting, costs: see `Grammar`.
+        grammar: the trees that may be proposed.
         rates: how offspring is made.
         objectives: 2 to select by NSGA-II on validation and complexity, 1 by validation alone.
         shuffled: whether selection sees the fitnesses of a generation in random order: a control, which keeps
             everything of the search but what it learns from.
-        tuning_steps: meta-steps of the coefficients; 0 leaves them at 1.
-        tuning_rate: Adam's step size for them.
-        tune_training: whether the search trains at the learning rate and for the steps at which the ordinary
-            loss does best on validation data, so that no loss is found for being a better learning rate.
+        screening, tuning, blocks: see there.
         ordinary: whether the first generation begins with the ordinary loss, so that no front does without.
         keep_scale: whether the scale of a loss, a learning rate in disguise, is searched too.
-        gate: whether candidates that cannot learn are rejected before any training.
-        protocol: whether the published rejection protocol is run too.
-        equivalence: whether the published gradient equivalence shares fitnesses.
-        classes: whether losses of one dynamics class share one training.
-        rungs: shares of the training after which the worst are dropped, before their coefficients are tuned;
-            none to tune and train everything.
-        keep: share that survives a rung.
-        fresh_seeds: training seeds on which the finalists are evaluated again at the end.
-        finalists: how many, at least: the front, then what would be the front without it, and so on.
-        tidy: whether the front's losses are tried with fewer and rounder numbers at the end.
-        sample: trees that the gate turned away which are trained all the same, to count its errors.
-        chunk: candidates that are tuned or trained in one pass; whatever the number of workers.
-        digits: significant digits of coefficients.
-        require: findings that no loss of the front may have refuted.
         seed_losses: formulas in the first generation.
         max_evaluations: candidates considered in all, or None.
-        patience: generations without a better validation metric after which the run ends; 0 for never.
+        patience: generations without a better loss after which the run ends; 0 for never.
+        chunk: candidates that are tuned or trained in one pass; whatever the number of workers.
         model: the base model by name, or None for the task's own.
-        registry: what the operators' names mean; a run writes its definitions down beside its settings.
     """
 
     method: str = "evomal"
+    proposer: str = "method"
     preset: str = "quick"
     population: int = 25
     generations: int = 10
-    operators: tuple[str, ...] = OPERATORS
-    extra_symbols: tuple[str, ...] = ()
-    max_height: int = 10
-    nesting: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    costs: Mapping[str, float] = field(default_factory=dict)
+    grammar: Grammar = field(default_factory=Grammar)
     rates: Rates = field(default=QUICK_RATES)
     objectives: int = 2
     shuffled: bool = False
-    tuning_steps: int = 50
-    tuning_rate: float = 3e-3
-    tune_training: bool = True
+    screening: Screening = field(default_factory=Screening)
+    tuning: Tuning = field(default_factory=Tuning)
+    blocks: Blocks = field(default_factory=Blocks)
     ordinary: bool = True
     keep_scale: bool = False
-    gate: bool = True
-    protocol: bool = False
-    equivalence: bool = False
-    classes: bool = True
-    rungs: tuple[float, ...] = (0.2,)
-    keep: float = 0.5
-    fresh_seeds: int = 8
-    finalists: int = 16
-    tidy: bool = True
-    sample: int = 8
-    chunk: int = 8
-    digits: int = 4
-    require: tuple[str, ...] = ()
     seed_losses: tuple[str, ...] = ()
     max_evaluations: int | None = None
     patience: int = 0
+    chunk: int = 8
     model: str | None = None
-    registry: Registry = field(default_factory=default_registry, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise SymlossError(f"unknown method {self.method!r}: expected one of {', '.join(METHODS)}")
-        least = {
-            "population": 2,
-            "generations": 1,
-            "tuning_steps": 0,
-            "fresh_seeds": 0,
-            "finalists": 1,
-            "sample": 0,
-            "chunk": 1,
-            "patience": 0,
-            "max_evaluations": 1,
-        }
-        for name, low in least.items():
-            value = getattr(self, name)
-            if name == "max_evaluations" and value is None:
-                continue
-            number = as_whole(value)
-            if number is None or number < low:
-                raise SymlossError(f"{name} is {value!r}: expected a whole number of at least {low}")
-            object.__setattr__(self, name, number)  # Python's own, as the record of a run is JSON
-        if not (math.isfinite(self.tuning_rate) and self.tuning_rate > 0):
-            raise SymlossError(f"tuning_rate is {self.tuning_rate!r}: expected a number above 0")
+        if self.proposer not in PROPOSERS:
+            raise SymlossError(f"unknown proposer {self.proposer!r}: expected one of {', '.join(PROPOSERS)}")
+        _check_whole(self, "", population=2, generations=1, patience=0, chunk=1)
+        _check_whole(self.tuning, "tuning.", steps=0)
+        _check_whole(self.screening, "screening.", sample=0)
+        _check_whole(self.blocks, "blocks.", sweep=2, strangers=0, finalists=1, final=2, folds=0)
+        if self.max_evaluations is not None:
+            _check_whole(self, "", max_evaluations=1)
+        if self.blocks.folds == 1:
+            raise SymlossError("blocks.folds is 1: expected at least 2, or 0 for independent splits")
+        size = self.blocks.val_size
+        if size is not None and not 0 < size < 1:
+            raise SymlossError(f"blocks.val_size is {size!r}: expected a share between 0 and 1")
+        if size is not None and self.blocks.folds:
+            raise SymlossError("folds and val_size: a fold is 1/folds of the rows; give one of the two")
+        if not (math.isfinite(self.tuning.rate) and self.tuning.rate > 0):
+            raise SymlossError(f"tuning.rate is {self.tuning.rate!r}: expected a number above 0")
         if self.objectives not in (1, 2):
             raise SymlossError(f"objectives is {self.objectives!r}: expected 1 or 2")
-        if any(not 0 < rung < 1 for rung in self.rungs) or not 0 < self.keep <= 1:
-            raise SymlossError("rungs are shares of the training between 0 and 1, and keep above 0 up to 1")
+
+    @property
+    def registry(self) -> Registry:
+        """What the operators' names mean; a run writes its definitions down beside its settings."""
+        return self.grammar.registry
 
     @property
     def tunes(self) -> bool:
         """Whether coefficients are learned."""
-        return self.method != "gplfl" and self.tuning_steps > 0
-
-    @cached_property
-    def grammar(self) -> Grammar:
-        """The trees that may be proposed."""
-        return Grammar(
-            self.operators, self.extra_symbols, self.max_height, self.nesting, self.costs, self.registry
-        )
+        return self.method != "gplfl" and self.tuning.steps > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that `from_dict` reads back; JSON-ready."""
-        data = asdict(replace(self, registry=Registry()))
-        del data["registry"]
+        data = asdict(replace(self, grammar=replace(self.grammar, registry=Registry())))
+        del data["grammar"]["registry"]
         return data
 
     @classmethod
@@ -168,43 +201,77 @@ class SearchSettings:
         """
         try:
             values = {name: _tuple(value) for name, value in data.items()}
-            rates = {name: _tuple(value) for name, value in data["rates"].items()}
-            return cls(**{**values, "rates": Rates(**rates)}, registry=registry or default_registry())
+            for name, group in _GROUPS.items():
+                values[name] = {key: _tuple(value) for key, value in data[name].items()}
+                if name == "grammar":
+                    values[name]["registry"] = registry or default_registry()
+                values[name] = group(**values[name])
+            return cls(**values)
         except (TypeError, KeyError, AttributeError) as error:
             raise SymlossError(f"the settings of the run are not of this version: {error}") from None
 
 
+_GROUPS: dict[str, Any] = {
+    "grammar": Grammar, "rates": Rates, "screening": Screening, "tuning": Tuning, "blocks": Blocks,
+}  # fmt: skip
+
 PRESETS: dict[str, SearchSettings] = {
     "quick": SearchSettings(),
     "paper": SearchSettings(
-        preset="paper", generations=50, rates=Rates(attempts=100), objectives=1, tuning_steps=250,
-        tuning_rate=1e-3, tune_training=False, ordinary=False, keep_scale=True, protocol=True,
-        equivalence=True, rungs=(0.05,), keep=0.1, fresh_seeds=0, tidy=False, sample=0, model="mlp-2x1000",
+        preset="paper", generations=50, rates=Rates(attempts=100), objectives=1, ordinary=False,
+        keep_scale=True, screening=Screening(protocol=True, equivalence=True, sample=0),
+        tuning=Tuning(steps=250, rate=1e-3, tidy=False),
+        blocks=Blocks(resample=False, settle=False, zoo=False, headroom=False), model="mlp-2x1000",
     ),
 }  # fmt: skip
 """`quick` for people; `paper` with the published operators, rates, filters, tuning and fitness (arXiv
-2403.00865), real elitism, and our economy in front of them: a tree that the gate turns away is drawn again,
-losses of one class are trained once, and a race comes before the tuning."""
+2403.00865), real elitism, and our economy in front of them: a tree that the gate turns away is drawn again, and
+losses of one class are trained once. It has no headroom, blocks, zoo or finals."""
 
 
 def preset(name: str, **changes: Any) -> SearchSettings:
     """The settings of a preset, with every change that is not None.
 
+    A group may be given whole, or as a mapping of what is to change in it.
+
     Raises:
         SymlossError: for an unknown preset or setting, or a value out of range.
 
-    >>> preset("quick", population=40).population
-    40
+    >>> preset("quick", population=40, tuning={"steps": 0}).tunes
+    False
     """
     if name not in PRESETS:
         raise SymlossError(f"unknown preset {name!r}: expected one of {', '.join(PRESETS)}")
-    known = {entry.name for entry in fields(SearchSettings)}
-    for key in changes:
-        if key not in known:
-            raise SymlossError(f"unknown setting {key!r}: expected one of {', '.join(sorted(known))}")
-    changed = {key: value for key, value in changes.items() if value is not None}
     # The presets were made when the process knew built-in operators alone.
-    return replace(PRESETS[name], **{"registry": default_registry(), **changed})
+    chosen = PRESETS[name]
+    chosen = replace(chosen, grammar=replace(chosen.grammar, registry=default_registry()))
+    return _changed(chosen, changes, "")
+
+
+def _check_whole(group: Any, within: str, **least: int) -> None:
+    """Whole numbers are Python's own from here on, as the record of a run is JSON."""
+    for name, low in least.items():
+        value = getattr(group, name)
+        number = as_whole(value)
+        if number is None or number < low:
+            raise SymlossError(f"{within}{name} is {value!r}: expected a whole number of at least {low}")
+        object.__setattr__(group, name, number)
+
+
+def _changed(group: Any, changes: Mapping[str, Any], within: str) -> Any:
+    known = [entry.name for entry in fields(group)]
+    values: dict[str, Any] = {}
+    for key, value in changes.items():
+        if key not in known:
+            names = ", ".join(within + name for name in sorted(known))
+            raise SymlossError(f"unknown setting {within + key!r}: expected one of {names}")
+        if value is None:
+            continue
+        inner = getattr(group, key)
+        if is_dataclass(inner) and isinstance(value, Mapping):
+            value = _changed(inner, value, f"{key}.")
+        values[key] = value
+    return replace(group, **values)
 
 
 def _tuple(value: Any) -> Any:

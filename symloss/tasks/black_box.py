@@ -75,9 +75,9 @@ class BlackBoxTask(Task):
         """The task itself: where its data are is up to the function."""
         return self
 
-    def block(self, run_seed: int, number: int, val_size: float | None = None) -> Block[Self]:
+    def block(self, run_seed: int, number: int, val_size: float | None = None, folds: int = 0) -> Block[Self]:
         """See `Task.block`: the seed alone differs."""
-        return self._as_it_is(run_seed, number, val_size, "the function has data of its own")
+        return self._as_it_is(run_seed, number, val_size, folds, "the function has data of its own")
 
     def score(
         self,

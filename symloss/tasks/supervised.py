@@ -70,7 +70,7 @@ class SupervisedTask(Task):
         sizes = f"{len(self.train)}/{len(self.val)}/{len(self._test)}"
         return f"<Task {self.name}: {self.kind}, {sizes} instances, {self.metric}>"
 
-    def block(self, run_seed: int, number: int, val_size: float | None = None) -> Block[Self]:
+    def block(self, run_seed: int, number: int, val_size: float | None = None, folds: int = 0) -> Block[Self]:
         """See `Task.block`.
 
         >>> from symloss.tasks import load_task
@@ -79,17 +79,21 @@ class SupervisedTask(Task):
         (<Task wine: classification, 106/36/36 instances, accuracy>, True)
         """
         if self.pool is None:
-            return self._as_it_is(run_seed, number, val_size, "its parts were given")
+            return self._as_it_is(run_seed, number, val_size, folds, "its parts were given")
         share = self.pool.share if val_size is None else val_size
-        if not 0 < share <= 0.5:
-            raise TaskError(f"val_size is {share!r}: expected a share above 0 and at most 1/2")
+        if not 0 < share < 1:
+            raise TaskError(f"val_size is {share!r}: expected a share between 0 and 1")
         if len(self.train) + len(self.val) != self.pool.size:
             raise TaskError(
                 f"{self.name}: its parts are not those of its data: give replace(task, ..., pool=None)"
             )
-        prepared = self.pool.prepare(*self.pool.cut(derive(run_seed, "block", number, "rows"), share))
+        if folds:
+            drawn = self.pool.fold(derive(run_seed, "folds", number // folds), folds, number % folds)
+        else:
+            drawn = self.pool.cut(derive(run_seed, "block", number, "rows"), share)
+        prepared = self.pool.prepare(*drawn)
         train, val, test = (part.to(self.device) for part in prepared.parts)
-        facts = {**self.facts, "target_scale": prepared.scale, "block": [run_seed, number, val_size]}
+        facts = {**self.facts, "target_scale": prepared.scale, "block": [run_seed, number, val_size, folds]}
         priors = class_shares(self.kind, train.y, self.classes)
         block = replace(self, train=train, val=val, _test=test, priors=priors, facts=facts)
         if isinstance(self.factory, Architecture):

@@ -139,7 +139,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def block(self, run_seed: int, number: int, val_size: float | None = None) -> Block[Self]:
+    def block(self, run_seed: int, number: int, val_size: float | None = None, folds: int = 0) -> Block[Self]:
         """The block of this number: the same for the same run seed, for every loss and every process.
 
         Training and validation rows are drawn anew of all rows that are not test rows: stratified by the labels
@@ -149,8 +149,10 @@ class Task(ABC):
         Args:
             run_seed: of the run.
             number: from 0.
-            val_size: share of the rows that validate, above 0 and at most 1/2; that of the task's own split
-                unless given.
+            val_size: share of the rows that validate, between 0 and 1; that of the task's own split unless
+                given.
+            folds: blocks are folds of cross-validations, each shuffled anew, with so many folds; 0 for
+                independent splits.
 
         Raises:
             TaskError: for a share that leaves a part without rows, or where rows cannot be drawn anew.
@@ -160,11 +162,13 @@ class Task(ABC):
     def to(self, device: torch.device | str) -> Self:
         """The same task with whatever data it holds on another device."""
 
-    def _as_it_is(self, run_seed: int, number: int, val_size: float | None, why: str) -> Block[Self]:
+    def _as_it_is(
+        self, run_seed: int, number: int, val_size: float | None, folds: int, why: str
+    ) -> Block[Self]:
         """A block of a task whose rows cannot be drawn anew."""
-        if val_size is not None:
+        if val_size is not None or folds:
             raise TaskError(
-                f"{self.name}: {why}, so a size of the validation part has no meaning: leave it out"
+                f"{self.name}: {why}, so a size of the validation part or folds have no meaning: leave them out"
             )
         return Block(number, self, derive(run_seed, "block", number), resampled=False)
 

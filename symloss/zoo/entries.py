@@ -27,49 +27,49 @@ CLASSIFICATION = (
     Entry(
         "focal", "classification", "-y*(1 - p)**gamma*log(p)", _TARGET,
         "Lin et al., Focal loss for dense object detection, 2017, eq. 4",
-        {"gamma": 2.0}, {"gamma": (0.0, 20.0)},
+        {"gamma": 2.0}, {"gamma": (0.0, 20.0)}, {"gamma": (1.0, 5.0)},
     ),
     Entry(
         "lsr", "classification", "-(y*(1 - xi) + xi/C)*log(p)", _SIMPLEX,
         "Szegedy et al., Rethinking the Inception architecture for computer vision, 2016, sec. 7",
-        {"xi": 0.1}, {"xi": (0.0, 1.0)},
+        {"xi": 0.1}, {"xi": (0.0, 1.0)}, {"xi": (0.05, 0.3)},
     ),
     Entry(
         "sparse-lsr", "classification",
         "-y*((1 - xi + xi/C)*log(p) + xi*(C - 1)/C*log((1 - p)/(C - 1)))", _TARGET,
         "Raymond et al., Meta-learning loss functions for deep neural networks, 2024: sparse label smoothing",
-        {"xi": 0.1}, {"xi": (0.0, 1.0)},
+        {"xi": 0.1}, {"xi": (0.0, 1.0)}, {"xi": (0.05, 0.3)},
     ),
     Entry(
         "ace", "classification", "phi0*y*abs(log(phi1*p))", f"{_TARGET}; phi1 < C, or it starts downhill",
         "Raymond et al., Learning symbolic model-agnostic loss functions via meta-learning, 2023: absolute "
         "cross-entropy",
-        {"phi0": 1.0, "phi1": 1.3}, {"phi0": (_SMALL, 1e6), "phi1": (_SMALL, 1e6)},
+        {"phi0": 1.0, "phi1": 1.3}, {"phi0": (_SMALL, 1e6), "phi1": (_SMALL, 1e6)}, {"phi1": (1.1, 1.6)},
     ),
     Entry(
         "gce", "classification", "y*(1 - p**q)/q", _TARGET,
         "Zhang, Sabuncu, Generalized cross entropy loss for training deep neural networks with noisy labels, "
         "2018, eq. 6",
-        {"q": 0.7}, {"q": (_SMALL, 1.0)},
+        {"q": 0.7}, {"q": (_SMALL, 1.0)}, {"q": (0.3, 0.5, 0.9)},
     ),
     Entry(
         "smooth-ace", "classification", "phi0*y*sqrt(log(phi1*p)**2 + delta**2)",
         f"{_TARGET}; phi1 < C, or it starts downhill",
         "absolute cross-entropy (Raymond et al., 2023) with its kink at p = 1/phi1 rounded over delta",
         {"phi0": 1.0, "phi1": 1.3, "delta": 0.1},
-        {"phi0": (_SMALL, 1e6), "phi1": (_SMALL, 1e6), "delta": (_SMALL, 1e6)},
+        {"phi0": (_SMALL, 1e6), "phi1": (_SMALL, 1e6), "delta": (_SMALL, 1e6)}, {"phi1": (1.1, 1.6)},
     ),
     Entry(
         "poly1", "classification", "y*(epsilon*(1 - p) - log(p))", _TARGET,
         "Leng et al., PolyLoss: a polynomial expansion perspective of classification loss functions, 2022, "
         "eq. 5",
-        {"epsilon": 1.0}, {"epsilon": (-1.0, 100.0)},
+        {"epsilon": 1.0}, {"epsilon": (-1.0, 100.0)}, {"epsilon": (-0.5, 3.0)},
     ),
     Entry(
         "sce", "classification", "-alpha*y*log(p) + 4*beta*(1 - y)*p",
         "softmax probabilities; hard labels, with the published log 0 = -4",
         "Wang et al., Symmetric cross entropy for robust learning with noisy labels, 2019, eq. 7",
-        {"alpha": 0.1, "beta": 1.0}, {"alpha": (0.0, 100.0), "beta": (0.0, 100.0)},
+        {"alpha": 0.1, "beta": 1.0}, {"alpha": (0.0, 100.0), "beta": (0.0, 100.0)}, {"alpha": (0.03, 0.5)},
     ),
     Entry(
         "baikal", "classification", "y/p - log(p)", _SIMPLEX,
@@ -103,6 +103,7 @@ MULTILABEL = (
         "sigmoid probabilities; hard labels",
         "Lin et al., Focal loss for dense object detection, 2017, eq. 5",
         {"alpha": 0.25, "gamma": 2.0}, {"alpha": (0.0, 1.0), "gamma": (0.0, 20.0)},
+        {"alpha": (0.5,), "gamma": (1.0, 5.0)},
     ),
 )  # fmt: skip
 
@@ -119,7 +120,7 @@ REGRESSION = (
         "huber", "regression",
         "min(abs(y - p), delta)*(abs(y - p) - min(abs(y - p), delta)/2)", _LINE,
         "Huber, Robust estimation of a location parameter, 1964",
-        {"delta": 1.0}, {"delta": (_SMALL, 1e6)},
+        {"delta": 1.0}, {"delta": (_SMALL, 1e6)}, {"delta": (0.3, 2.0)},
     ),
     Entry(
         "log-cosh", "regression", "log(cosh(y - p))", _LINE,
@@ -128,29 +129,29 @@ REGRESSION = (
     Entry(
         "cauchy", "regression", "c**2/2*log(1 + ((y - p)/c)**2)", _LINE,
         "Black, Anandan, The robust estimation of multiple motions, 1996: Lorentzian",
-        {"c": 1.0}, {"c": (_SMALL, 1e6)},
+        {"c": 1.0}, {"c": (_SMALL, 1e6)}, {"c": (0.5, 2.0)},
     ),
     Entry(
         "charbonnier", "regression", "sqrt((y - p)**2 + epsilon**2)", _LINE,
         "Charbonnier et al., Two deterministic half-quadratic regularization algorithms for computed "
         "imaging, 1994",
-        {"epsilon": 1.0}, {"epsilon": (_SMALL, 1e6)},
+        {"epsilon": 1.0}, {"epsilon": (_SMALL, 1e6)}, {"epsilon": (0.1, 0.3)},
     ),
     Entry(
         "geman-mcclure", "regression", "(y - p)**2/((y - p)**2 + c**2)", _LINE,
         "Geman, McClure, Bayesian image analysis: an application to single photon emission tomography, 1985",
-        {"c": 1.0}, {"c": (_SMALL, 1e6)},
+        {"c": 1.0}, {"c": (_SMALL, 1e6)}, {"c": (0.5, 2.0)},
     ),
     Entry(
         "welsch", "regression", "c**2/2*(1 - exp(-((y - p)/c)**2))", _LINE,
         "Dennis, Welsch, Techniques for nonlinear least squares and robust regression, 1978",
-        {"c": 2.985}, {"c": (_SMALL, 1e6)},
+        {"c": 2.985}, {"c": (_SMALL, 1e6)}, {"c": (1.5,)},
     ),
     Entry(
         "tukey", "regression", "c**2/6*(1 - (1 - min(((y - p)/c)**2, 1))**3)", _LINE,
         "Beaton, Tukey, The fitting of power series, meaning polynomials, illustrated on band-spectroscopic "
         "data, 1974: biweight",
-        {"c": 4.685}, {"c": (_SMALL, 1e6)},
+        {"c": 4.685}, {"c": (_SMALL, 1e6)}, {"c": (2.5,)},
     ),
     Entry(
         "pinball", "regression", "max(tau*(y - p), (tau - 1)*(y - p))", _LINE,
@@ -167,7 +168,7 @@ REGRESSION = (
         "abs(alpha - 2)/alpha*((((y - p)/c)**2/abs(alpha - 2) + 1)**(alpha/2) - 1)",
         f"{_LINE}; alpha other than 0 and 2, where it is cauchy and half of mse",
         "Barron, A general and adaptive robust loss function, 2019, eq. 1",
-        {"alpha": 0.5, "c": 1.0}, {"alpha": (-10.0, 1.999), "c": (_SMALL, 1e6)},
+        {"alpha": 0.5, "c": 1.0}, {"alpha": (-10.0, 1.999), "c": (_SMALL, 1e6)}, {"alpha": (-2.0, 1.5)},
     ),
 )  # fmt: skip
 

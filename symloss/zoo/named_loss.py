@@ -26,6 +26,7 @@ class Entry:
         reference: author, title, year and equation.
         defaults: the value of each coefficient.
         bounds: the closed interval in which each coefficient makes sense; training stays inside it.
+        grid: values beside the default that are worth trying, by coefficient.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Entry:
     reference: str
     defaults: Mapping[str, float] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @cached_property
     def loss(self) -> Loss:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import symloss as sl
 from analysis import economy_answers, search_economy
 
 
@@ -24,14 +23,6 @@ def test_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert search_economy.main(["--quick", "--out", str(tmp_path)])["answers"] == data["answers"]
 
 
-def test_a_planted_loss_is_at_distance_zero_from_itself() -> None:
-    task = sl.load_task("wine", model="linear").with_settings(steps=20)
-    planted = search_economy.trained(task, sl.named("ce"), seed=0)
-    distance = search_economy.Distance(planted, classes=True)
-    assert distance(search_economy.trained(task, sl.parse("-3*y*log(p)"), seed=0), task.val.y) == 0
-    assert distance(search_economy.trained(task, sl.named("mae"), seed=0), task.val.y) > 1e-6
-
-
 def test_paired_differences() -> None:
     found = economy_answers.paired([0.4, 0.5, 0.6, 0.5, 0.4, 0.3], [0.6, 0.8, 0.9, 0.7, 0.5, 0.7])
     assert found["median"] == pytest.approx(-0.25)
@@ -44,7 +35,4 @@ def test_paired_differences() -> None:
 def test_full_study_keeps_to_what_was_announced() -> None:
     jobs = list(search_economy.jobs(quick=False))
     assert len({job.key for job in jobs}) == len(jobs)
-    for job in jobs:
-        if job.study == "recovery":
-            assert sl.search.PRESETS["quick"].population * job.options["generations"] == 400
-    assert {job.seed for job in jobs if job.study in ("recovery", "economy", "controls")} == set(range(10))
+    assert {job.seed for job in jobs if job.study == "economy"} == set(range(10))

@@ -12,8 +12,9 @@ from symloss.search import Baseline, Evaluation, FrontRow, Generation, Result
 
 def _evaluation(number: int, outcome: str, loss=None, validation: float | None = None) -> Evaluation:
     return Evaluation(
-        number, number // 4, number % 4, ("mul", "y", "p"), outcome, "", loss, validation, validation, 0.1
-    )
+        number, number // 4, number % 4, ("mul", "y", "p"), outcome, "", "regression",
+        formula="" if loss is None else str(loss), validation=validation, fitness=validation, seconds=0.1,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -31,10 +32,10 @@ def result() -> Result:
     evaluations += [_evaluation(i, "trained", losses[2], 0.5 + 0.02 * i) for i in range(10, 12)]
     tests = (0.5, 0.52, 0.48)
     baselines = (
-        Baseline("mse as is", named("mse"), 0.01, 500, 0.55, 0.53, tests, 0.5),
-        Baseline("mse tuned", named("mse"), 0.003, 1000, 0.49, 0.5, tests, None),
-        Baseline("best zoo: huber", named("huber"), 0.01, 500, 0.5, 0.52, tests, 0.4),
-        Baseline("discovered", named("cauchy"), 0.01, 500, 0.48, 0.47, tests, 0.01),
+        Baseline("mse as is", "ordinary", named("mse"), 0.01, 500, 0.55, 0.53, tests, 0.5),
+        Baseline("mse tuned", "ordinary tuned", named("mse"), 0.003, 1000, 0.49, 0.5, tests, None),
+        Baseline("best zoo: huber", "best zoo", named("huber"), 0.01, 500, 0.5, 0.52, tests, 0.4),
+        Baseline("discovered", "discovered", named("cauchy"), 0.01, 500, 0.48, 0.47, tests, 0.01),
     )
     generations = tuple(
         Generation(i + 1, 3, front, 4 * (i + 1), 10.0 * (i + 1), 20.0 - 10 * i) for i in range(3)

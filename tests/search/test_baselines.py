@@ -12,11 +12,13 @@ import torch
 
 from symloss import search
 from symloss.errors import SymlossError
+from symloss.runs import derive
 from symloss.search.baselines import _paired
 from symloss.tasks import Task, load_task
 
 SMALL: dict[str, Any] = {
-    "population": 4, "generations": 2, "tuning_steps": 2, "fresh_seeds": 0, "sample": 0, "tidy": False,
+    "population": 4, "generations": 2, "tuning": {"steps": 2, "tidy": False}, "screening": {"sample": 0},
+    "blocks": {"headroom": False, "zoo": False, "final": 2, "finalists": 2},
 }  # fmt: skip
 
 
@@ -30,9 +32,9 @@ def test_four_rows_on_the_same_data(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [row.name for row in rows][:2] == ["ce as is", "ce tuned"]
     assert rows[2].name.startswith("best zoo: ")
     assert rows[3].name == "discovered"
+    assert [row.role for row in rows] == ["ordinary", "ordinary tuned", "best zoo", "discovered"]
     assert rows[3].loss == result.best
-    models = {(str(row.loss), row.learning_rate, row.steps) for row in rows}
-    assert task.test_evaluations == len(models) * 3  # once for each final model
+    assert task.test_evaluations == 4 * 3  # once for each final model
     processes = search.baselines(task, result, seeds=3, workers=2, executor="process")
     assert processes == rows
     for row in rows:
@@ -49,10 +51,23 @@ def test_the_comparison_is_on_the_model_of_the_run(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys.modules["symloss.search.baselines"], "TRIALS", 1)
     task = load_task("diabetes").with_settings(steps=3)
     searched = task.with_model("mlp-1x4")
-    options = {**SMALL, "tune_training": False, "ordinary": True}
-    result = search.discover(task, model="mlp-1x4", **options)
-    (row, *_) = search.baselines(task, result, seeds=[1])
-    assert row.validation == searched.score(searched.base_loss(), seed=1)["mse"]
+    result = search.discover(task, model="mlp-1x4", **SMALL)
+    (row, *_) = search.baselines(task, result, seeds=1)
+    seed = derive(derive(result.seed, "test"), 0)
+    assert row.validation == pytest.approx(searched.score(searched.base_loss(), seed=seed)["mse"], rel=1e-5)
+
+
+def test_the_rows_are_trained_as_the_finals_were() -> None:
+    task = load_task("wine", model="linear").with_settings(steps=10)
+    blocks = {"sweep": 2, "strangers": 0, "final": 2, "finalists": 2}
+    result = search.discover(task, **{**SMALL, "generations": 1, "blocks": blocks})
+    rows = {row.role: row for row in search.baselines(task, result, seeds=1)}
+    finals = {row.evaluation: row for row in result.finalists}
+    tuned = next(row for row in finals.values() if row.name == "ce")
+    assert rows["ordinary tuned"].steps == tuned.steps[0]
+    assert rows["ordinary tuned"].learning_rate == task.settings.learning_rate * tuned.rates[0]
+    assert rows["discovered"].steps == result.picked.steps[0]
+    assert rows["best zoo"].name.removeprefix("best zoo: ") in {row.name for row in finals.values()}
 
 
 def test_a_black_box_keeps_its_learning_rate() -> None:
@@ -61,7 +76,7 @@ def test_a_black_box_keeps_its_learning_rate() -> None:
 
     task = Task.from_function(trainer, kind="regression", metric="error")
     result = search.discover(task, **SMALL, method="gplfl")
-    rows = search.baselines(task, result, seeds=[1, 2])
+    rows = search.baselines(task, result, seeds=2)
     tuned = next(row for row in rows if row.name == "mse tuned")
     assert (tuned.learning_rate, tuned.steps) == (task.settings.learning_rate, task.settings.steps)
     assert tuned.test == pytest.approx(1 / task.settings.steps)
@@ -92,8 +107,8 @@ def test_no_front_no_baselines() -> None:
     if not result.front:
         with pytest.raises(SymlossError, match="no loss survived in 8 candidates"):
             search.baselines(task, result)
-    with pytest.raises(SymlossError, match="no seeds: expected at least one"):
-        search.baselines(task, result, seeds=[])
+    with pytest.raises(SymlossError, match="0 seeds: expected at least one"):
+        search.baselines(task, result, seeds=0)
 
 
 def test_a_trainer_that_fails_with_the_ordinary_loss_is_compared_all_the_same(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from symloss.errors import SymlossError
 from symloss.expr import C, P, Y, default_registry, parse, register_primitive
 from symloss.expr.trees import weighted_from
 from symloss.runs import derive
-from symloss.search.loop.ranks import mean_ranks
 from symloss.search.screen.published import gain, norms_key
 from symloss.tasks import Task, load_task
 from symloss.zoo import named, names
 
 SMALL: dict[str, Any] = {
-    "population": 6, "generations": 2, "tuning_steps": 3, "fresh_seeds": 2, "sample": 0, "tidy": False,
+    "population": 6, "generations": 2, "tuning": {"steps": 3, "tidy": False}, "screening": {"sample": 0},
+    "blocks": {"headroom": False, "zoo": False, "final": 2, "finalists": 2},
 }  # fmt: skip
 
 
@@ -29,13 +29,14 @@ def wine() -> Task:
 
 def test_one_loss_for_several_tasks(wine: Task, tmp_path: Path) -> None:
     other = load_task("breast-cancer", model="linear").with_settings(steps=20)
-    result = search.discover([wine, other], out=tmp_path / "run", **SMALL)
+    blocks = {"sweep": 3, "strangers": 2, "final": 2, "finalists": 2}
+    result = search.discover([wine, other], out=tmp_path / "run", **{**SMALL, "blocks": blocks})
     trained = [entry for entry in result.evaluations if entry.outcome == "trained"]
     assert trained
-    assert all(set(entry.scores) == {"wine", "breast-cancer"} for entry in trained)
-    ranks = mean_ranks([[-value for value in entry.scores.values()] for entry in trained])
-    assert [entry.fitness for entry in trained] == ranks
-    assert result.task["metric"] == "mean rank"
+    assert all(len(values) == 2 for entry in trained for values in entry.blocks.values())
+    assert [each.task for each in result.headroom] == ["wine", "breast-cancer"]
+    assert result.noises == tuple(each.noise for each in result.headroom), "what the tasks are measured in"
+    assert result.task["metric"] == "mean in units of noise"
     assert all(set(row.scores) == {"wine", "breast-cancer"} for row in result.front)
     assert search.open_run(tmp_path / "run") == result
     assert search.resume(tmp_path / "run") == result
@@ -54,9 +55,11 @@ def test_no_row_of_the_front_refutes_a_requirement(
 ) -> None:
     task = load_task(name, model="linear").with_settings(steps=20)
     given = [named(seed, task.kind) for seed in seeds]
-    options = {**SMALL, "generations": 1, "seed_losses": given, "seed": run}
+    published = {"resample": False, "settle": False, "zoo": False, "headroom": False}
+    options = {**SMALL, "generations": 1, "seed_losses": given, "blocks": published, "seed": run}
     free = search.discover(task, **options)
     bound = search.discover(task, require=[wanted], **options)
+    assert bound.settings["screening"]["require"] in ([wanted], (wanted,))
     assert any(row.certificate.findings[wanted].verdict == "refuted" for row in free.front)
     assert all(row.certificate.findings[wanted].verdict != "refuted" for row in bound.front)
     rejected = [entry for entry in bound.evaluations if f"required {wanted} is refuted" in entry.reason]
@@ -124,7 +127,7 @@ def test_extra_symbols_are_terminals(wine: Task) -> None:
 
 
 def test_operators_cost_what_is_said(wine: Task) -> None:
-    result = search.discover(wine, "gplfl", costs={"plog": 10}, **{**SMALL, "population": 10})
+    result = search.discover(wine, "gplfl", grammar={"costs": {"plog": 10}}, **{**SMALL, "population": 10})
     dear = [e for e in result.evaluations if e.outcome == "trained" and "plog(" in e.formula]
     assert dear
     for entry in dear:
@@ -134,7 +137,11 @@ def test_operators_cost_what_is_said(wine: Task) -> None:
 
 def test_the_paper_preset_searches_as_published() -> None:
     task = load_task("wine", model="mlp").with_settings(steps=3)
-    result = search.discover(task, preset="paper", **{**SMALL, "population": 4, "model": "mlp-1x8"})
+    small = {"generations": 2, "tuning": {"steps": 3}, "population": 4, "model": "mlp-1x8"}
+    result = search.discover(task, preset="paper", **small)
+    assert not result.headroom
+    assert not result.finalists
+    assert all(set(entry.blocks) <= {-1} for entry in result.evaluations), "the task's own split alone"
     assert result.settings["keep_scale"]
     assert result.task["model"] == "mlp-1x8"
     assert all(entry.scale == 1.0 for entry in result.evaluations)
@@ -155,7 +162,7 @@ def test_own_operators_are_searched_and_printed_by_their_definition(wine: Task) 
     register_primitive("searched_bump", ["x"], "x/(1 + x**2)")
     assert "searched_bump" in default_registry().operators
     operators = ("add", "sub", "mul", "searched_bump")
-    result = search.discover(wine, "gplfl", operators=operators, **{**SMALL, "population": 10})
+    result = search.discover(wine, "gplfl", grammar={"operators": operators}, **{**SMALL, "population": 10})
     used = [e for e in result.evaluations if e.outcome == "trained" and "searched_bump" in e.tokens]
     assert used
     assert all("searched_bump" not in entry.formula for entry in used)

@@ -15,7 +15,8 @@ from symloss.search import discover, resume
 from symloss.tasks import Task
 
 SMALL: dict[str, Any] = {
-    "population": 8, "generations": 3, "tuning_steps": 3, "fresh_seeds": 2, "sample": 2, "chunk": 2,
+    "population": 8, "generations": 3, "tuning": {"steps": 3}, "screening": {"sample": 2}, "chunk": 2,
+    "blocks": {"headroom": False, "zoo": False, "final": 2, "finalists": 3},
 }  # fmt: skip
 
 

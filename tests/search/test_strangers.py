@@ -34,7 +34,10 @@ PAYLOADS = [
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("strangers") / "run"
     task = sl.load_task("wine", model="linear").with_settings(steps=5)
-    small = {"population": 6, "generations": 2, "tuning_steps": 2, "fresh_seeds": 1, "sample": 0}
+    small: dict[str, Any] = {
+        "population": 6, "generations": 2, "tuning": {"steps": 2}, "screening": {"sample": 0},
+        "blocks": {"headroom": False, "final": 2, "finalists": 2},
+    }  # fmt: skip
     discover(task, out=folder, time_limit=0.0, **small)
     return folder
 

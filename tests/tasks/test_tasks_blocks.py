@@ -151,9 +151,9 @@ def test_the_size_of_the_validation_part(share):
     assert len(block.task.val) == int(160 * share)
 
 
-@pytest.mark.parametrize("share", [0, -0.1, 0.6, float("nan")])
+@pytest.mark.parametrize("share", [0, -0.1, 1.0, float("nan")])
 def test_sizes_that_do_not_fit(share):
-    with pytest.raises(TaskError, match=r"val_size is .*: expected a share above 0 and at most 1/2"):
+    with pytest.raises(TaskError, match=r"val_size is .*: expected a share between 0 and 1"):
         task_of().block(0, 0, val_size=share)
     with pytest.raises(TaskError, match="leave no row to validate: expected at least 1000 rows"):
         task_of().block(0, 0, val_size=0.001)
@@ -179,7 +179,7 @@ def test_loaders_keep_their_parts_and_say_so():
     assert block.seed != task.block(0, 2).seed
     assert "blocks differ in start and order of batches only" in " ".join(task.describe()["notes"])
     with pytest.raises(
-        TaskError, match="its parts were given, so a size of the validation part has no meaning"
+        TaskError, match="its parts were given, so a size of the validation part or folds have no meaning"
     ):
         task.block(0, 1, val_size=0.2)
 
@@ -238,3 +238,25 @@ def test_parts_that_were_exchanged_by_hand_are_no_pool():
     with pytest.raises(TaskError, match="its parts are not those of its data"):
         replace(task, train=task.val).block(0, 0)
     assert not replace(task, train=task.val, pool=None).block(0, 0).resampled
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_over_the_folds_of_a_cycle_each_row_validates_once(grouped: bool) -> None:
+    rng = np.random.default_rng(0)
+    X, y = np.arange(60.0).reshape(60, 1), rng.integers(0, 2, 60)
+    groups = np.arange(60) // 4 if grouped else None
+    task = Task.from_arrays(X, y, kind="classification", model="linear", groups=groups)
+    size = len(task.train) + len(task.val)
+    for cycle in (0, 1):
+        folds = [task.block(0, 4 * cycle + i, folds=4).task for i in range(4)]
+        assert sum(len(fold.val) for fold in folds) == size
+        assert all(len(fold.train) + len(fold.val) == size for fold in folds)
+        spread = [fold.val.y.float().mean().item() for fold in folds]
+        assert grouped or max(spread) - min(spread) < 0.15, "stratified"
+
+
+def test_few_rows_may_train_and_many_validate() -> None:
+    task = load_task("digits")
+    block = task.block(0, 0, val_size=0.8).task
+    assert len(block.val) / (len(block.val) + len(block.train)) == pytest.approx(0.8, abs=0.01)
+    assert set(block.train.y.tolist()) == set(range(10))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from symloss.expr import Program
 from symloss.expr.trees import Weighted, symbols
-from symloss.search.record.result import Evaluation, later
 from symloss.search.screen.fingerprint import fingerprint
 from symloss.search.screen.gate import gate
 from symloss.search.settings import SearchSettings
 
-__all__ = ["Candidate", "Screen"]
+__all__ = ["Candidate", "Screen", "Values"]
 
 MAX_LENGTH = 2000
 """Characters of a formula: well within what `parse` reads."""
+
+Values = tuple[float | None, ...]
+"""The metric of each task, None where training diverged."""
 
 
 @dataclass
@@ -28,10 +30,18 @@ class Candidate:
         program: as proposed.
         weighted: the loss as it stands: unit edges, then tuned, scaled and rounded.
         fixed: a loss that was given with its coefficients, which stay.
+        as_given: whether its scale stays as well.
+        exempt: whether the gate lets it pass unseen: a loss with a name.
+        nonsense: whether what was proposed is no loss at all.
         untuned: the loss before its coefficients were tuned, if they were.
         outcome: empty as long as it is on its way.
         source: the number of the candidate whose score it shares.
         remark: where it comes from, if not from breeding.
+        parent: the number of the loss whose numbers it has rounded.
+        name: of a loss of the zoo.
+        rates: its own learning rate, one a task, as a multiple of what the search trains at.
+        trouble: why a training of it failed.
+        scores: by block, the metric of each task.
     """
 
     number: int
@@ -40,16 +50,22 @@ class Candidate:
     program: Program
     weighted: Weighted
     fixed: bool = False
+    as_given: bool = False
+    exempt: bool = False
+    nonsense: bool = False
     untuned: Weighted | None = None
     outcome: str = ""
     reason: str = ""
     source: int | None = None
     remark: str = ""
+    parent: int | None = None
+    name: str = ""
     formula: str = ""
     scale: float = 1.0
-    values: Sequence[float] = ()
+    rates: tuple[float, ...] = ()
     seconds: float = 0.0
-    rungs: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
+    trouble: str = ""
+    scores: dict[int, Values] = field(default_factory=dict)
 
     def stop(self, outcome: str, reason: str) -> None:
         """Ends the way of this candidate."""
@@ -67,36 +83,18 @@ class Candidate:
         """Whether nothing has stopped it yet."""
         return not self.outcome
 
+    @property
+    def complexity(self) -> int:
+        """Operators, functions, symbols and numbers of the formula; 0 without one."""
+        return symbols(self.formula) if self.formula else 0
+
     def inherit(self, source: Candidate) -> None:
-        """Takes the score of the candidate whose training it shares, and its formula unless it has one."""
-        self.values = source.values
+        """Takes the formula of the candidate whose training it shares, unless it has its own."""
         if not self.formula:
             self.formula, self.scale, self.weighted = source.formula, source.scale, source.weighted
+            self.name = self.name or source.name
         if source.outcome != "trained" and source.reason:
             self.reason = f"{self.reason}; {source.reason}"
-
-    def evaluation(self, kind: str, signs: Mapping[str, float], surcharge: float) -> Evaluation:
-        """The record of it.
-
-        Args:
-            kind: of the loss.
-            signs: of the tasks' metrics, -1 where more is better.
-            surcharge: what operators cost beyond 1.
-        """
-        scores = dict(zip(signs, self.values, strict=True)) if self.values else {}
-        value = self.values[0] if self.values else None
-        return Evaluation(
-            number=self.number, generation=self.generation, slot=self.slot, tokens=self.program.tokens,
-            outcome=self.outcome, reason=self.reason, loss=later(self.formula, kind), validation=value,
-            fitness=None if value is None else next(iter(signs.values())) * value,
-            seconds=self.seconds, scale=self.scale, scores=scores, formula=self.formula,
-            complexity=symbols(self.formula) + round(surcharge) if self.formula else None,
-            rungs={share: _by_task(signs, values) for share, values in self.rungs.items() if None not in values},
-        )  # fmt: skip
-
-
-def _by_task(names: Iterable[str], values: Sequence[float | None]) -> dict[str, float]:
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,8 @@ class Screen:
     null_scale: Callable[[Weighted], float]
 
     def orient(self, candidate: Candidate, when: str = "") -> None:
-        """Turns the loss so that it descends, or rejects it."""
-        if not self.settings.gate:
+        """Turns the loss so that it descends, or rejects it; a loss that was given is what it is."""
+        if not self.settings.screening.gate or candidate.exempt:
             return
         for number in self.classes:
             program, edges = candidate.weighted.graph()
@@ -131,7 +129,7 @@ class Screen:
     def key(self, candidate: Candidate) -> str:
         """The dynamics class: losses with one key train a model in one way."""
         program, edges = candidate.weighted.graph()
-        exact = self.settings.keep_scale or candidate.fixed
+        exact = self.settings.keep_scale or candidate.as_given
         return "/".join(fingerprint(program, self.kind, n, edges, exact=exact) for n in self.classes)
 
     def finish(self, candidate: Candidate, when: str = "after tuning: ") -> None:
@@ -144,14 +142,14 @@ class Screen:
         self.orient(candidate, when)
         if not candidate.on_its_way:
             return
-        if not self.settings.keep_scale and not candidate.fixed:
+        if not self.settings.keep_scale and not candidate.as_given:
             scale = self.null_scale(candidate.weighted)
             if not (math.isfinite(scale) and scale > 0):
                 candidate.stop("rejected", f"{when}gradient scale {scale:.3g} at the start of training")
                 return
             candidate.scale = float(f"{scale:.4g}")
             candidate.weighted = candidate.weighted.scaled(1 / candidate.scale)
-        candidate.weighted = candidate.weighted.merged().rounded(self.settings.digits)
+        candidate.weighted = candidate.weighted.merged().rounded(self.settings.tuning.digits)
         formula = candidate.weighted.formula
         if len(formula) > MAX_LENGTH or not candidate.weighted.moderate:
             candidate.stop("rejected", f"{when}numbers too large or too small, or too long to print")

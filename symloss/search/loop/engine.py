@@ -1,23 +1,27 @@
-"""One run from its first generation to its front, and the same again when it goes on."""
+"""One run from its sweep to its front, and the same again when it goes on."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
 
 from symloss.expr.trees import Weighted
 from symloss.runs import Executor
+from symloss.search.loop import finals, sweep
 from symloss.search.loop.candidate import Candidate
-from symloss.search.loop.finals import audit, finalists, fresh_fitnesses, tidied_candidates
-from symloss.search.loop.ranks import with_fitness
-from symloss.search.loop.settle import settle
+from symloss.search.loop.field import Field
+from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.stages import Stages
-from symloss.search.loop.workers import Workers
+from symloss.search.loop.training import RATES
+from symloss.search.loop.workers import Progress, Workers
 from symloss.search.propose.breeding import Breeder, rates_of, zoo_trees
-from symloss.search.propose.proposal import Outcome, Proposal
-from symloss.search.record.codec import evaluation_record, front_csv, front_json, front_of
+from symloss.search.propose.outside import Ask, Outside
+from symloss.search.propose.proposal import Outcome, Proposal, Proposer
+from symloss.search.record.codec import evaluation_of, evaluation_record, front_csv, front_json
+from symloss.search.record.finals import Finals, Own, finals_record
+from symloss.search.record.front import front_of, scored
 from symloss.search.record.memory import Store
 from symloss.search.record.result import Evaluation, FrontRow, Generation
 from symloss.search.screen.requirements import Requirements
@@ -45,6 +49,9 @@ class Engine:
         store: the memory of the run.
         place: where the work is done.
         given: losses that the first generation begins with.
+        progress: told of every stage.
+        ask: where formulas come from, if not from the method.
+        opening: called with what is known of the tasks before the first generation.
     """
 
     def __init__(
@@ -55,18 +62,32 @@ class Engine:
         store: Store,
         place: Executor,
         given: Sequence[Weighted] = (),
+        progress: Progress | None = None,
+        opening: Callable[[Sequence[Headroom]], object] | None = None,
+        ask: Ask | None = None,
     ) -> None:
         self.tasks, self.settings, self.seed, self.store = tuple(tasks), settings, seed, store
-        self.signs = task_signs(self.tasks)
-        self.workers = Workers(self.tasks, store, place, settings.chunk, settings.registry)
+        self.signs, self.opening = task_signs(self.tasks), opening
+        self.workers = Workers(self.tasks, store, place, settings.chunk, progress, settings.registry)
         self.stages = Stages(settings, seed, self.workers)
-        self.requirements = Requirements(settings.require, self.tasks[0].classes, store)
+        self.requirements = Requirements(settings.screening.require, self.tasks[0].classes, store)
         neighbours = zoo_trees(self.tasks[0].kind) if rates_of(settings).neighbours else ()
         self.breeder = Breeder(settings, seed, given, self.stages.worth_it, neighbours)
+        self.proposer: Proposer = self.breeder
+        if settings.proposer != "method":
+            waits = settings.proposer == "tells"
+            self.proposer = Outside(
+                self.tasks[0].kind, settings.registry, store, self.breeder, ask, waits=waits
+            )
+        self.field = Field(tuple(self.signs.values()))
         self.evaluations: list[Evaluation] = []
         self.generations: list[Generation] = []
+        self.headroom: list[Headroom] = []
         self.front: tuple[FrontRow, ...] = ()
-        self._candidates: dict[int, Candidate] = {}
+        self.ordinary: int | None = None
+        self.held: Finals | None = None
+        self._swept = 0
+        self._notes: list[str] = []
         self._known = 0
         while store.get("generation", self._known + 1) is not None:
             self._known += 1
@@ -74,45 +95,99 @@ class Engine:
         self._start = time.perf_counter()
 
     def run(self, watcher: Watcher | None = None, time_limit: float | None = None) -> str:
-        """Every generation, then the finalists on fresh seeds; the status in which the run ends."""
+        """The sweep, every generation, then the finals; the status in which the run ends."""
         status = "finished"
-        if not self.retelling:
-            self._go_on()
-        if self.settings.tune_training:
-            self.tasks = self.workers.tasks = settle(self.workers, self.seed)
-        for generation in range(self.settings.generations):
-            self._generation(generation, self._slots())
+        self.begin()
+        while self.settings.proposer == "tells" or len(self.generations) < self.settings.generations:
+            if not self.generation(self.slots()):
+                break
             if watcher is not None:
                 watcher(self.generations[-1])
-            if self._slots() == 0:
+            if self.slots() == 0:
                 status = "max evaluations"
                 break
             if self._stale():
                 break
-            last = generation + 1 == self.settings.generations
+            last = len(self.generations) == self.settings.generations
             if not last and time_limit is not None and self._elapsed() >= time_limit:
                 status = "time limit"
                 break
-        self._tidy()
-        notes = [*self._settled(), *audit(self.stages, self.evaluations, self.signs)]
-        self._show_front(self._fresh())
+        self.end(status)
+        return status
+
+    def begin(self) -> None:
+        """What comes before the first generation."""
+        if not self.retelling:
+            self._go_on()
+        self._notes = [*self.settle(), *self.sweep()]
+
+    def end(self, status: str) -> None:
+        """What follows the last generation."""
+        notes = [*self._notes, *finals.audit(self.stages, self.field), *self._finals()]
         for row in self.front:
             notes += [f"required of row {row.row}: {proof}" for proof in self.requirements.proofs(row.loss)]
         self.store.put("front", "notes", notes)
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status
-        return status
 
-    def _settled(self) -> list[str]:
-        """At which learning rates and steps the search has trained, where it chose them."""
-        if not self.settings.tune_training:
+    def sweep(self) -> list[str]:
+        """The zoo and a few random losses over the first blocks, as far as the settings want them."""
+        blocks = self.settings.blocks
+        task = self.tasks[0]
+        if not (blocks.zoo or blocks.headroom):
             return []
-        return [
-            f"{name}: trained at learning rate {task.settings.learning_rate:g} for {task.settings.steps} "
-            "steps, at which the ordinary loss does best on validation data"
-            for name, task in zip(self.signs, self.tasks, strict=True)
-            if isinstance(task, SupervisedTask)
-        ]
+        candidates = sweep.zoo_candidates(task, 0)
+        wide = blocks.headroom and blocks.resample
+        if wide:
+            candidates += sweep.strangers(self.stages, len(candidates), blocks.strangers)
+        limit = self.settings.max_evaluations
+        if limit is not None and not isinstance(task, SupervisedTask):
+            candidates = candidates[:limit]  # every training of somebody else's trainer is paid for
+        signs = tuple(self.signs.values())
+        try:
+            sweep.train_sweep(self.stages, candidates, blocks.sweep if wide else 1)
+        except KeyboardInterrupt:
+            # What is known of the candidates is kept.
+            self._enter(candidates)
+            self._record(candidates)
+            raise
+        if blocks.zoo:
+            self._enter(candidates)
+        if wide:
+            if len(self.tasks) > 1:
+                self.field.noises = sweep.noises_of(self.tasks, candidates, signs)
+            planned = self.settings.population * self.settings.generations
+            self.headroom = sweep.measure(self.stages, candidates, signs, planned)
+            self.store.put("front", "headroom", [each.to_dict() for each in self.headroom])
+            if self.opening is not None:
+                self.opening(self.headroom)
+        self.store.put("front", "noises", list(self.field.noises))
+        if blocks.zoo:
+            self.ordinary, self._swept = sweep.ordinary_number(task, candidates), len(candidates)
+            self.field.changed()
+            self._record(candidates)
+            self._learn(len(candidates))
+        else:
+            self.stages.forget()
+        return [note for each in self.headroom for note in each.said]
+
+    def settle(self) -> list[str]:
+        """The learning rate and the steps at which the ordinary loss does best, where the search chooses them."""
+        if not self.settings.blocks.settle:
+            return []
+        base = sweep.base_candidate(self.tasks[0])
+        (own,) = self.stages.trainer.own("settle", [base], base=(1.0,) * len(self.tasks), rates=RATES)
+        self.stages.settled = own
+        notes = []
+        for i, (name, task) in enumerate(zip(self.signs, self.tasks, strict=True)):
+            if isinstance(task, SupervisedTask):
+                rate = task.settings.learning_rate * own.rates[i]
+                edge = ", the end of a grid that was widened as far as it goes" if own.edge else ""
+                notes.append(
+                    f"{name}: trained at learning rate {rate:g}{edge}, judged at the best of "
+                    f"{_either(self.stages.stops[i])} steps: the ordinary loss does best at {own.steps[i]}"
+                )
+        return notes
 
     @property
     def retelling(self) -> bool:
@@ -121,42 +196,51 @@ class Engine:
 
     def _go_on(self) -> None:
         """From here on the record is continued: what an earlier end added to it counts no more."""
-        self.store.put_many("front", [("fresh", {}), ("notes", []), ("count", len(self.evaluations))])
+        self.store.put_many("front", [("finals", None), ("notes", []), ("count", len(self.evaluations))])
         self.store.status = "running"
-        self._show_front({})
+        self._show_front(None)
 
     def candidate(self, number: int) -> Candidate | None:
         """What is known of a candidate beyond its record, if the search has come to it."""
-        return self._candidates.get(number)
+        return self.field.candidates.get(number)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self._start
 
     def _stale(self) -> bool:
         """Whether the best has been the best for longer than the settings' patience."""
-        scored = [
-            (entry.fitness, entry.generation) for entry in self.evaluations if entry.fitness is not None
-        ]
+        found = [(entry.fitness, entry.generation) for entry in self.evaluations if entry.fitness is not None]
         patience = self.settings.patience
-        return bool(patience and scored) and len(self.generations) - 1 - min(scored)[1] >= patience
+        return bool(patience and found) and len(self.generations) - 1 - min(found)[1] >= patience
 
-    def _slots(self) -> int:
+    def slots(self) -> int:
+        """How many losses the next generation may have."""
         limit = self.settings.max_evaluations
-        left = self.settings.population if limit is None else limit - len(self.evaluations)
-        return max(0, min(self.settings.population, left))
+        if limit is None:
+            return self.settings.population
+        counted = len(self.evaluations)
+        if isinstance(self.tasks[0], SupervisedTask):
+            counted -= self._swept
+        return max(0, min(self.settings.population, limit - counted))
 
-    def _generation(self, generation: int, slots: int) -> None:
-        start = len(self.evaluations)
+    def generation(self, slots: int) -> list[Candidate]:
+        """One more generation; empty when nobody proposes any."""
+        generation = len(self.generations)
+        block = generation if self.settings.blocks.resample else None
+        start = len(self.field.candidates)
         candidates = [
             self._candidate(proposal, start + slot, generation, slot)
-            for slot, proposal in enumerate(self.breeder.propose(generation, slots))
+            for slot, proposal in enumerate(self.proposer.propose(generation, slots))
         ]
+        if not candidates:
+            return []
         try:
-            self.stages.evaluate(candidates)
+            self.stages.evaluate(candidates, block, [] if block is None else self._still_racing(block))
         finally:
             # After Ctrl-C as well: what is known of the candidates is kept.
+            self._enter(candidates)
             self._record(candidates)
-        self.breeder.learn([self._outcome(entry) for entry in self.evaluations], slots)
+        self._learn(len(candidates))
         done, total = generation + 1, self.settings.generations
         known = self.store.get("generation", done)
         seconds = self._before + self._elapsed() if known is None else float(known["seconds"])
@@ -168,53 +252,86 @@ class Engine:
             self.store.put("clock", "seconds", seconds)
         elif not self.retelling:
             self._go_on()
+        return candidates
 
     def _candidate(self, proposal: Proposal, number: int, generation: int, slot: int) -> Candidate:
         loss = proposal.loss
         if proposal.source is None:
-            return Candidate(number, generation, slot, loss.program, loss, fixed=proposal.fixed)
+            candidate = Candidate(number, generation, slot, loss.program, loss, fixed=proposal.fixed)
+            candidate.as_given, candidate.remark = proposal.as_given, proposal.remark
+            if proposal.problem:
+                candidate.nonsense = True
+                candidate.stop("rejected", proposal.problem)
+            return candidate
         # Under the tree that was proposed, whatever tuning has made of it.
-        source = self._candidates[proposal.source]
+        source = self.field.candidates[proposal.source]
         candidate = Candidate(number, generation, slot, source.program, source.weighted)
         candidate.source = source.number
         candidate.stop("reused", proposal.remark)
         return candidate
 
-    def _outcome(self, entry: Evaluation) -> Outcome:
-        loss, complexity = self._candidates[entry.number].weighted, entry.complexity or 0
-        return Outcome(
-            entry.number, self.settings.grammar.program(entry.tokens), loss, entry.fitness, complexity
-        )
+    def _learn(self, fresh: int) -> None:
+        outcomes = [
+            Outcome(
+                entry.number, self.field.candidates[entry.number].program,
+                self.field.candidates[entry.number].weighted, entry.fitness, entry.complexity or 0,
+            )
+            for entry in self.evaluations
+        ]  # fmt: skip
+        if isinstance(self.proposer, Outside):
+            self.proposer.known = [_told(entry) for entry in self.evaluations]
+        self.proposer.learn(outcomes, fresh)
+
+    def _still_racing(self, block: int) -> list[Candidate]:
+        """Parents and losses of the zoo that are not out of the race and have not seen this block."""
+        parents = [self.field.original(parent.number).number for parent in self.breeder.parents]
+        named = [
+            number for number, each in self.field.candidates.items() if each.name and each.source is None
+        ]
+        evidence = self.field.evidence
+        return [
+            self.field.candidates[number]
+            for number in sorted({*parents, *named})
+            if number in evidence.candidates
+            and block not in evidence.scores[number]
+            and not (self.settings.blocks.race and evidence.out_of_race(number))
+        ]
+
+    def _enter(self, candidates: Sequence[Candidate]) -> None:
+        self.field.add(candidates)
+        for candidate in candidates:
+            if candidate.source is not None and not candidate.on_its_way:
+                source = self.field.candidates[candidate.source]
+                if not source.on_its_way:
+                    candidate.inherit(source)
 
     def _record(self, candidates: Sequence[Candidate]) -> None:
-        """Candidates become evaluations, as far as their outcome is known, and the front is written anew."""
-        start = len(self.evaluations)
-        for candidate in candidates:
-            self._candidates[candidate.number] = candidate
-        for candidate in candidates:
-            source = self._candidates.get(-1 if candidate.source is None else candidate.source)
-            if candidate.on_its_way or (source is not None and source.on_its_way):
+        """Every candidate becomes an evaluation, as far as its outcome is known, and the front is written anew."""
+        kind, before = self.tasks[0].kind, {entry.number: entry for entry in self.evaluations}
+        found = []
+        for candidate in self.field.candidates.values():
+            source = self.field.original(candidate.number)
+            if candidate.on_its_way or source.on_its_way:
                 continue
-            if source is not None:
-                candidate.inherit(source)
             surcharge = self.breeder.grammar.surcharge(candidate.weighted.program)
-            self.evaluations.append(candidate.evaluation(self.tasks[0].kind, self.signs, surcharge))
-        self.evaluations = with_fitness(self.evaluations, self.signs)
-        self._enforce(lambda: [row.evaluation for row in self._front({})])
+            found.append(evaluation_of(candidate, kind, surcharge))
+        changed = [entry for entry in found if not _same(entry, before.get(entry.number))]
+        self.evaluations = scored(found, tuple(self.signs.values()), self.field.noises)
+        self._enforce(lambda: [row.evaluation for row in self._front(None)])
         if self.retelling:
-            self.front = self._front({})
+            self.front = self._front(None)
             return
-        kind = self.tasks[0].kind
         # In place of whatever an earlier end of the run left under the number of one that is still on its way.
-        records: dict[int, Any] = dict.fromkeys(candidate.number for candidate in candidates)
-        records |= {entry.number: evaluation_record(entry, kind) for entry in self.evaluations[start:]}
+        records: dict[int, object] = dict.fromkeys(candidate.number for candidate in candidates)
+        rejected = {entry.number: entry for entry in self.evaluations}
+        records |= {entry.number: evaluation_record(rejected[entry.number]) for entry in changed}
         self.store.put_many("evaluation", records.items())
         self.store.put("front", "count", self.evaluations[-1].number + 1 if self.evaluations else 0)
-        self._show_front({})
+        self._show_front(None)
 
     def _enforce(self, shown: Callable[[], Sequence[int]]) -> None:
         """Rejects what would be shown against a requirement, until nothing is."""
-        if not self.settings.require:
+        if not self.settings.screening.require:
             return
         places = {entry.number: place for place, entry in enumerate(self.evaluations)}
         while True:
@@ -224,40 +341,119 @@ class Engine:
                 return
             for number, reason in reasons.items():
                 if reason:
+                    candidate = self.field.candidates[number]
+                    candidate.outcome, candidate.reason = "rejected", reason
                     entry = self.evaluations[places[number]]
-                    entry = replace(entry, outcome="rejected", reason=reason, fitness=None, scores={})
+                    entry = replace(
+                        entry, outcome="rejected", reason=reason, validation=None, se=None, fitness=None
+                    )
                     self.evaluations[places[number]] = entry
-                    self.store.put("evaluation", number, evaluation_record(entry, self.tasks[0].kind))
+                    self.store.put("evaluation", number, evaluation_record(entry))
+            self.field.changed()
 
-    def _front(self, fresh: Mapping[int, Sequence[float]]) -> tuple[FrontRow, ...]:
-        sign = next(iter(self.signs.values())) if len(self.signs) == 1 else 1.0
-        hard = all(task.describe().get("hard_labels", False) for task in self.tasks)
+    def _front(self, held: Finals | None) -> tuple[FrontRow, ...]:
         return front_of(
-            self.evaluations, classes=self.tasks[0].classes, fresh=fresh, sign=sign, hard_labels=hard
-        )
+            self.evaluations, classes=self.tasks[0].classes, signs=self.signs, noises=self.field.noises,
+            finals=held, hard_labels=self.hard_labels,
+        )  # fmt: skip
 
-    def _show_front(self, fresh: Mapping[int, Sequence[float]]) -> None:
-        self.front = self._front(fresh)
+    @cached_property
+    def hard_labels(self) -> bool:
+        """Whether every label of every task is 0 or 1."""
+        return all(task.describe().get("hard_labels", False) for task in self.tasks)
+
+    def _show_front(self, held: Finals | None) -> None:
+        self.front = self._front(held)
         self.store.write_text("front.csv", front_csv(self.front))
         self.store.write_text("front.json", front_json(self.front))
 
-    def _tidy(self) -> None:
-        """Losses of the front with fewer and rounder numbers, as candidates of one more generation."""
-        rows = [self._candidates[row.evaluation] for row in self.front] if self.settings.tidy else []
-        candidates = tidied_candidates(rows, len(self.evaluations), len(self.generations))
-        try:
-            self.stages.finish(candidates)
-        finally:
-            self._record(candidates)
-
-    def _fresh(self) -> dict[int, list[float]]:
-        """Fitnesses of the finalists on fresh training seeds, by evaluation."""
+    def _finals(self) -> list[str]:
+        """The finalists, with rounder numbers where these do no harm, on the final blocks."""
+        blocks = self.settings.blocks
+        if not blocks.resample:
+            self._show_front(None)
+            return []
+        if self.ordinary is None:
+            self.ordinary = self._given_ordinary()
+        always = [] if self.ordinary is None else [self.ordinary]
 
         def chosen() -> list[int]:
-            return finalists(self.evaluations, self.settings.finalists)
+            return finals.finalists(self.field, blocks.finalists, always)
 
         self._enforce(chosen)
-        rows = [self._candidates[number] for number in (chosen() if self.settings.fresh_seeds else ())]
-        fresh = fresh_fitnesses(self.stages, rows, self.signs)
-        self.store.put("front", "fresh", {str(number): values for number, values in fresh.items()})
-        return fresh
+        numbers = chosen()
+        numbers, notes = self._tidy(numbers)
+        rows = [self.field.candidates[number] for number in numbers]
+        own = self.stages.trainer.own("rates", rows, base=self.stages.settled.rates) if rows else []
+        by_number = dict(zip(numbers, own, strict=True))
+        held = finals.hold_finals(self.stages, rows, by_number, self.ordinary)
+        self.held = held
+        self.store.put("front", "finals", finals_record(held))
+        self._show_front(held)
+        return [*notes, *self._said_of_finals(by_number), *self._said_of_pick()]
+
+    def _tidy(self, numbers: list[int]) -> tuple[list[int], list[str]]:
+        """Finalists with fewer and rounder numbers in place of those that they do as well as."""
+        if not self.settings.tuning.tidy:
+            return numbers, []
+        rows = [self.field.candidates[number] for number in numbers]
+        rows = [row for row in rows if not row.fixed]
+        versions = finals.tidied_candidates(rows, len(self.field.candidates), len(self.generations))
+        self.stages.prepare(versions)
+        ready = [version for version in versions if version.on_its_way]
+        ordinary = None if self.ordinary is None else self.field.candidates[self.ordinary]
+        taken, cost = finals.snap(self.stages, self.field, ready, ordinary)
+        kept = set(taken.values())
+        for version in ready:
+            if version.number in kept:
+                version.stop("trained", "")
+            else:
+                version.stop("rejected", "does not do as well, or another does with fewer numbers")
+        self._enter(versions)
+        self._record(versions)
+        said = [
+            f"candidate {number} became {new}, with rounder numbers: {cost[number]}"
+            for number, new in taken.items()
+        ]
+        return sorted(taken.get(number, number) for number in numbers), said
+
+    def _given_ordinary(self) -> int | None:
+        base = sweep.base_candidate(self.tasks[0])
+        for number, candidate in self.field.candidates.items():
+            if candidate.as_given and candidate.program == base.program and candidate.outcome == "trained":
+                return number
+        return None
+
+    def _said_of_finals(self, own: dict[int, Own]) -> list[str]:
+        at_edge = [number for number, each in own.items() if each.edge]
+        if not at_edge:
+            return []
+        which = ", ".join(map(str, at_edge))
+        return [
+            f"candidates {which}: the best learning rate lies at the end of a grid that was widened as far as it goes"
+        ]
+
+    def _said_of_pick(self) -> list[str]:
+        for row in self.front:
+            if row.picked and row.name:
+                return [f"the pick is a loss with a name: use {row.name}, tuned"]
+        return []
+
+
+def _told(entry: Evaluation) -> dict[str, object]:
+    """What a proposer from outside is told of a candidate."""
+    return {
+        "formula": entry.formula, "outcome": entry.outcome, "reason": entry.reason, "mean": entry.validation,
+        "se": entry.se, "complexity": entry.complexity,
+    }  # fmt: skip
+
+
+def _same(entry: Evaluation, before: Evaluation | None) -> bool:
+    if before is None:
+        return False
+    return replace(entry, validation=before.validation, se=before.se, fitness=before.fitness) == before
+
+
+def _either(steps: Sequence[int]) -> str:
+    *rest, last = map(str, steps)
+    return f"{', '.join(rest)} and {last}" if rest else last

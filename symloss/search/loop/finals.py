@@ -1,42 +1,38 @@
-"""What follows the last generation: rounder numbers, fresh seeds, and how well gate and race did."""
+"""What follows the last generation: rounder numbers, own learning rates, the final blocks, and an audit."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-from symloss.runs import derive, generator
+from symloss.runs import generator
 from symloss.search.loop.candidate import Candidate
-from symloss.search.loop.race import rank_correlations
-from symloss.search.loop.ranks import mean_ranks
+from symloss.search.loop.evidence import KEPT_GAIN, contenders, non_dominated
+from symloss.search.loop.field import Field, row_of
 from symloss.search.loop.stages import Stages
 from symloss.search.loop.tidy import tidied
-from symloss.search.record.front import non_dominated
-from symloss.search.record.result import Evaluation
+from symloss.search.loop.training import Training
+from symloss.search.record.finals import Finals, Own
 
-__all__ = ["audit", "finalists", "fresh_fitnesses", "tidied_candidates"]
+__all__ = ["audit", "finalists", "hold_finals", "snap", "tidied_candidates"]
+
+SNAP_BLOCKS = 3
+"""Blocks on which rounder numbers are compared with the loss that they come from; they count for nothing else."""
 
 
-def finalists(evaluations: Sequence[Evaluation], count: int) -> list[int]:
-    """The numbers of the losses that are worth a second look: front after front, until there are `count`.
+def finalists(field: Field, most: int, always: Sequence[int] = ()) -> list[int]:
+    """The losses that meet on the final blocks, by number.
 
-    One training seed flatters whoever it suits, and many were tried on it: the best over several seeds is
-    often behind the front that one seed shows.
+    Those whose evidence overlaps the leader's, whatever their complexity, the front of the evidence, the best
+    loss of the zoo, and `always`.
     """
-    left = {
-        entry.number: (entry.fitness, float(entry.complexity), entry.number)
-        for entry in evaluations
-        if entry.fitness is not None and entry.complexity is not None
-    }
-    chosen: list[int] = []
-    while left and len(chosen) < count:
-        front = non_dominated(left.values())
-        if not front:
-            break
-        chosen += front
-        taken = {left[number][:2] for number in front}
-        left = {number: point for number, point in left.items() if point[:2] not in taken}
-    return chosen
+    evidence = field.evidence
+    alive = evidence.candidates
+    front = non_dominated((evidence.mean(i), float(field.candidates[i].complexity), i) for i in alive)
+    named = [i for i in alive if field.candidates[i].name]
+    best = [min(named, key=lambda i: (evidence.mean(i), i))] if named else []
+    wanted = {*contenders(evidence, most), *front, *best, *(i for i in always if i in alive)}
+    return sorted(wanted)
 
 
 def tidied_candidates(rows: Sequence[Candidate], start: int, generation: int) -> list[Candidate]:
@@ -47,54 +43,97 @@ def tidied_candidates(rows: Sequence[Candidate], start: int, generation: int) ->
             slot = len(candidates)
             one = Candidate(start + slot, generation, slot, row.program, version)
             one.remark = f"candidate {row.number}, {said}"
+            one.parent = row.number
             candidates.append(one)
     return candidates
 
 
-def fresh_fitnesses(
-    stages: Stages, rows: Sequence[Candidate], signs: Mapping[str, float]
-) -> dict[int, list[float]]:
-    """By number, each loss's fitness on each fresh training seed, infinite where it diverged.
+def snap(
+    stages: Stages, field: Field, rows: Sequence[Candidate], ordinary: Candidate | None
+) -> tuple[dict[int, int], dict[int, str]]:
+    """For each loss the version with rounder numbers that takes its place, and what that costs, in words.
 
-    Of several tasks, the mean rank among these losses. A single loss needs no comparison.
+    A version may cost a tenth of what the loss gains over the ordinary one, as a simpler loss may when one is
+    picked; the simplest of those is taken. Compared on blocks that count for nothing else.
+
+    Args:
+        stages: to train.
+        field: with the losses and, as `rows`, the versions that may be trained.
+        rows: versions, ready to train; each says in `parent` which loss it comes from.
+        ordinary: the ordinary loss.
     """
-    fresh: dict[int, list[float]] = {row.number: [] for row in rows}
-    for replicate in range(stages.settings.fresh_seeds if len(rows) > 1 else 0):
-        answers = stages.workers.ask("train", rows, derive(stages.seed, "fresh", replicate))
-        fitnesses = [_fitnesses(answer["values"], signs) for _, answer in answers]
-        ranked = mean_ranks(fitnesses) if len(signs) > 1 else [row[0] for row in fitnesses]
-        for row, fitness in zip(rows, ranked, strict=True):
-            fresh[row.number].append(fitness)
-    return fresh
+    parents = {row.parent: field.candidates[row.parent] for row in rows if row.parent is not None}
+    if not rows:
+        return {}, {}
+    asked = [*parents.values(), *rows]
+    if ordinary is not None and ordinary.number not in parents:
+        asked.append(ordinary)
+    blocks: list[int | None] = list(range(SNAP_BLOCKS))
+    trainings = [stages.training(candidate, block) for block in blocks for candidate in asked]
+    scores: dict[int, dict[int, tuple[float | None, ...]]] = {}
+    for training, values in zip(trainings, stages.trainer.values("snap", trainings), strict=True):
+        scores.setdefault(training.candidate.number, {})[training.block or 0] = values
+    means = {
+        number: math.fsum(row_of(each, field.signs, field.noises).values()) / SNAP_BLOCKS
+        for number, each in scores.items()
+    }
+    taken: dict[int, int] = {}
+    cost: dict[int, str] = {}
+    for number in parents:
+        gain = means[ordinary.number] - means[number] if ordinary is not None else 0.0
+        enough = means[number] + (1 - KEPT_GAIN) * max(gain, 0.0)
+        good = [row for row in rows if row.parent == number and means[row.number] <= enough]
+        if good:
+            best = min(good, key=lambda row: (row.complexity, means[row.number], row.number))
+            taken[number] = best.number
+            before, after = parents[number].complexity, best.complexity
+            cost[number] = (
+                f"{before} symbols to {after}, {means[best.number] - means[number]:+.2g} in what is minimised"
+            )
+    return taken, cost
 
 
-def audit(stages: Stages, evaluations: Sequence[Evaluation], signs: Mapping[str, float]) -> list[str]:
-    """What the gate and the race were worth, in words: from a sample of what they turned away."""
-    said = []
-    away, size = stages.turned_away, stages.settings.sample
-    fitnesses = sorted(e.fitness for e in evaluations if e.outcome == "trained" and e.fitness is not None)
-    if size and away and fitnesses and len(signs) == 1:
-        order = sorted(generator(stages.seed, "audit").permutation(len(away))[:size])
-        tried = stages.try_anyway([away[i] for i in order])
-        best = [
-            min(_fitnesses(c.values, signs)[0] if c.values else math.inf for c in pair)
-            for pair in zip(tried[::2], tried[1::2], strict=True)
-        ]
-        good = sum(fitness <= fitnesses[len(fitnesses) // 2] for fitness in best)
-        said.append(
-            f"gate: {len(away)} trees turned away; of {len(order)} trained all the same, {good} did better "
-            f"than half of those that passed ({good / len(order):.0%} false rejections)"
+def hold_finals(
+    stages: Stages, rows: Sequence[Candidate], own: Mapping[int, Own], ordinary: int | None
+) -> Finals:
+    """Each finalist at its own rates and steps, on every final block.
+
+    The blocks are fixed beforehand, and no decision has seen them.
+    """
+    trainings = []
+    for block in range(stages.settings.blocks.final):
+        for row in rows:
+            found = own[row.number]
+            trainings.append(Training(row, block, found.rates, tuple((steps,) for steps in found.steps)))
+    scores: dict[int, dict[int, tuple[float | None, ...]]] = {row.number: {} for row in rows}
+    for training, values in zip(trainings, stages.trainer.values("final", trainings), strict=True):
+        scores[training.candidate.number][training.block or 0] = values
+    return Finals(scores, dict(own), ordinary)
+
+
+def audit(stages: Stages, field: Field) -> list[str]:
+    """What the gate was worth, in words: from a sample of what it turned away."""
+    away, size = stages.turned_away, stages.settings.screening.sample
+    block = 0 if stages.settings.blocks.resample else -1
+    seen = [
+        c.scores[block] for c in field.candidates.values() if block in c.scores and c.outcome == "trained"
+    ]
+    fitnesses = sorted(row_of({0: values}, field.signs, field.noises)[0] for values in seen)
+    if not (size and away and fitnesses):
+        return []
+    order = sorted(generator(stages.seed, "audit").permutation(len(away))[:size])
+    tried = stages.try_anyway([away[i] for i in order])
+    best = [
+        min(
+            row_of(c.scores, field.signs, field.noises).get(block, math.inf)
+            if c.outcome == "trained"
+            else math.inf
+            for c in pair
         )
-    for rung, (rho, count) in rank_correlations(evaluations).items():
-        said.append(
-            f"race: rank correlation {rho:.2f} of {float(rung):.0%} of the training with all of it, over "
-            f"{count} losses that were trained to the end"
-        )
-    return said
-
-
-def _fitnesses(values: Sequence[float | None], signs: Mapping[str, float]) -> list[float]:
+        for pair in zip(tried[::2], tried[1::2], strict=True)
+    ]
+    good = sum(fitness <= fitnesses[len(fitnesses) // 2] for fitness in best)
     return [
-        math.inf if value is None else sign * value
-        for value, sign in zip(values, signs.values(), strict=True)
+        f"gate: {len(away)} trees turned away; of {len(order)} trained all the same, {good} did better "
+        f"than half of those that passed ({good / len(order):.0%} false rejections)"
     ]

@@ -1,74 +1,59 @@
-"""Training in rungs: after a share of it the worst are dropped; how far that can be trusted is measured."""
+"""What the race would have cost: on losses that were scored on every block, in many orders of the blocks."""
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from symloss.search.loop.ranks import mean_ranks
-from symloss.search.record.result import Evaluation
+from symloss.runs import generator
+from symloss.search.loop.evidence import RACE_BLOCKS, Evidence, Scores
 
-__all__ = ["Race", "rank_correlations"]
+__all__ = ["RaceCheck", "check_race"]
 
 
-class Race:
-    """The field of one rung: every candidate of the run that has come to it.
+@dataclass(frozen=True)
+class RaceCheck:
+    """The race run again on a full table of scores.
+
+    Attributes:
+        losses, blocks: size of the table.
+        orders: random orders of the blocks that were tried.
+        false_drops: share of the orders in which the loss that is best over all blocks was dropped.
+        saved: share of the trainings that the race would have saved, on average.
+    """
+
+    losses: int
+    blocks: int
+    orders: int
+    false_drops: float
+    saved: float
+
+
+def check_race(scores: Scores, orders: int = 100, seed: int = 0) -> RaceCheck | None:
+    """How often the race drops the best loss of a full table; None for a table too small to race on.
 
     Args:
-        keep: share of the field that goes on, in (0, 1].
-        simple: whether an arrival that no simpler one equals goes on too.
+        scores: every loss on the same blocks; others are left out.
+        orders: how many random orders of the blocks.
+        seed: of the orders.
+
+    >>> check_race({0: {0: 1.0, 1: 2.0}, 1: {0: 2.0, 1: 3.0}}) is None
+    True
     """
-
-    def __init__(self, keep: float, simple: bool = True) -> None:
-        self.keep, self.simple = keep, simple
-        self._field: list[tuple[float, ...]] = []
-
-    def survivors(self, arrivals: Sequence[tuple[Sequence[float], int]]) -> list[bool]:
-        """Whether each of a generation's candidates goes on.
-
-        It does when it is among the best `keep` of all so far, or, where the simple count, when no simpler
-        arrival is as good: a front needs its simple end too. One that diverged never does.
-
-        Args:
-            arrivals: `(fitness of each task at the rung, complexity)`.
-
-        >>> Race(0.5).survivors([([0.1], 9), ([0.3], 9), ([0.4], 3), ([math.inf], 1)])
-        [True, True, True, False]
-        """
-        start = len(self._field)
-        self._field += [tuple(fitness) for fitness, _ in arrivals]
-        ranks = mean_ranks(self._field)
-        limit = sorted(ranks)[max(1, math.ceil(self.keep * len(ranks))) - 1]
-        kept = []
-        for rank, (fitness, complexity) in zip(ranks[start:], arrivals, strict=True):
-            beaten = not self.simple or any(
-                other <= rank and (other, size) != (rank, complexity) and size <= complexity
-                for other, (_, size) in zip(ranks[start:], arrivals, strict=True)
-            )
-            finite = all(math.isfinite(value) for value in fitness)
-            kept.append(finite and (rank <= limit or not beaten))
-        return kept
-
-
-def rank_correlations(evaluations: Sequence[Evaluation]) -> Mapping[str, tuple[float, int]]:
-    """Spearman's correlation of each rung's metric with the metric after the whole training, and the count.
-
-    Over the losses that were trained to the end: those that a race dropped are missing, so the correlation
-    over a run of which all went on (`keep=1`) is the one to trust. Of several tasks, the mean.
-    """
-    from scipy.stats import spearmanr  # most of a second to import, which no worker needs
-
-    found = {}
-    full = [entry for entry in evaluations if entry.outcome == "trained" and entry.rungs and entry.scores]
-    for rung in dict.fromkeys(name for entry in full for name in entry.rungs):
-        at_rung = [entry for entry in full if rung in entry.rungs]
-        rhos = []
-        for task in at_rung[0].scores:
-            early = [entry.rungs[rung][task] for entry in at_rung]
-            late = [entry.scores[task] for entry in at_rung]
-            if len(at_rung) > 2 and len(set(early)) > 1 and len(set(late)) > 1:
-                rhos.append(float(spearmanr(early, late).statistic))
-        if rhos:
-            found[rung] = statistics.fmean(rhos), len(at_rung)
-    return found
+    blocks = sorted({block for row in scores.values() for block in row})
+    full = {i: row for i, row in scores.items() if len(row) == len(blocks)}
+    whole = Evidence(full)
+    if len(blocks) <= RACE_BLOCKS or len(whole.candidates) < 2:
+        return None
+    best = min(whole.candidates, key=lambda i: (whole.mean(i), i))
+    drops, shares = 0, []
+    for order in range(orders):
+        drawn = [blocks[i] for i in generator(seed, "race", order).permutation(len(blocks))]
+        racing, trained = set(whole.candidates), RACE_BLOCKS * len(whole.candidates)
+        for seen in range(RACE_BLOCKS, len(drawn)):
+            so_far = Evidence({i: {block: full[i][block] for block in drawn[:seen]} for i in racing})
+            racing = {i for i in racing if not so_far.out_of_race(i)}
+            trained += len(racing)
+        drops += best not in racing
+        shares.append(1 - trained / (len(blocks) * len(whole.candidates)))
+    return RaceCheck(len(whole.candidates), len(blocks), orders, drops / orders, statistics.fmean(shares))

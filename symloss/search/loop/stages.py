@@ -1,15 +1,14 @@
-"""The way of a generation: gate, share, race, tune, gate again, scale, share, train."""
+"""The way of a generation: gate, share, tune, gate again, scale, share, train on its block."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from symloss.expr.trees import Weighted, symbols
+from symloss.expr.trees import Weighted
 from symloss.runs import derive
-from symloss.search.loop.candidate import Candidate, Screen
-from symloss.search.loop.race import Race
+from symloss.search.loop.candidate import Candidate, Screen, Values
+from symloss.search.loop.training import Own, Trainer, Training
 from symloss.search.loop.workers import Workers
 from symloss.search.screen.null_scale import NullScale
 from symloss.search.screen.published import norms_key
@@ -20,6 +19,9 @@ __all__ = ["Stages"]
 
 PROPOSED, TUNED = "as proposed", "as tuned"
 """Where a dynamics class is looked for: among trees with unit edges, and among losses ready for training."""
+LONGER = (1, 2, 4)
+"""A loss is judged at the best of these multiples of the steps that suit the ordinary loss, in one training: many
+robust losses need longer, and none is to lose by the choice of steps."""
 
 
 class Stages:
@@ -31,8 +33,9 @@ class Stages:
     def __init__(self, settings: SearchSettings, seed: int, workers: Workers) -> None:
         self.settings, self.seed, self.workers = settings, seed, workers
         self.tasks = workers.tasks
+        self.trainer = Trainer(workers, seed, settings.blocks)
+        self.settled = Own((1.0,) * len(self.tasks), tuple(task.settings.steps for task in self.tasks))
         self.tunes = settings.tunes and all(isinstance(task, SupervisedTask) for task in self.tasks)
-        self._races = {rung: Race(settings.keep, settings.objectives == 2) for rung in settings.rungs}
         self.turned_away: list[Weighted] = []
         self._first: dict[str, tuple[int, int]] = {}
         self._screen = Screen(
@@ -40,22 +43,23 @@ class Stages:
             NullScale(self.tasks, derive(seed, "training", 0)),
         )  # fmt: skip
 
-    def evaluate(self, candidates: Sequence[Candidate]) -> None:
-        """Takes every candidate to its outcome."""
+    def evaluate(
+        self, candidates: Sequence[Candidate], block: int | None, also: Sequence[Candidate] = ()
+    ) -> None:
+        """Takes every candidate to its outcome, its scores on one block; others are scored there `also`."""
         for candidate in candidates:
             if candidate.on_its_way:
                 self._screen.orient(candidate)
             if candidate.on_its_way and not candidate.fixed:
                 self._share(candidate, PROPOSED)
-        for rung, race in self._races.items():
-            self._race(rung, race, [c for c in candidates if c.on_its_way and not c.fixed])
         self._filter([c for c in candidates if c.on_its_way])
         if self.tunes:
             self._tune([c for c in candidates if c.on_its_way and not c.fixed])
-        self.finish(candidates)
+        self.prepare(candidates)
+        self.train([*(c for c in candidates if c.on_its_way), *also], [block])
 
-    def finish(self, candidates: Sequence[Candidate]) -> None:
-        """The way from tuned coefficients to a score."""
+    def prepare(self, candidates: Sequence[Candidate]) -> None:
+        """The way from tuned coefficients to a formula that may be trained."""
         for candidate in candidates:
             if candidate.on_its_way:
                 self._screen.finish(candidate)
@@ -64,70 +68,61 @@ class Stages:
                     self._screen.finish(candidate, "")
             if candidate.on_its_way:
                 self._share(candidate, TUNED)
-            first = self.tasks[0]
-            if candidate.on_its_way and self.settings.equivalence and isinstance(first, SupervisedTask):
-                norms = norms_key(first, candidate.weighted, derive(self.seed, "protocol"))
+            if (
+                candidate.on_its_way
+                and self.settings.screening.equivalence
+                and isinstance(self.tasks[0], SupervisedTask)
+            ):
+                norms = norms_key(self.tasks[0], candidate.weighted, derive(self.seed, "protocol"))
                 self._share_under(candidate, f"norms {norms}")
-        self._train([c for c in candidates if c.on_its_way])
 
-    def _train(self, candidates: Sequence[Candidate]) -> None:
-        for candidate, answer in self.workers.ask("train", candidates, derive(self.seed, "training", 0)):
-            candidate.seconds += answer["seconds"]
-            if None in answer["values"]:
-                candidate.stop("failed", answer["reason"])
-            else:
-                candidate.values = tuple(answer["values"])
-                candidate.stop("trained", "")
+    def train(self, candidates: Sequence[Candidate], blocks: Sequence[int | None]) -> None:
+        """Scores on some blocks, and with the first of them an outcome."""
+        trainings = [self.training(candidate, block) for block in blocks for candidate in candidates]
+        purpose = "training" if blocks == [None] else "evidence"
+        for training, values in zip(trainings, self.trainer.values(purpose, trainings), strict=True):
+            self.enter(training.candidate, training.block, values)
+
+    def training(self, candidate: Candidate, block: int | None) -> Training:
+        """Of a candidate at its rate, measured after the steps that every loss is judged at."""
+        own = candidate.rates or (1.0,) * len(self.tasks)
+        rates = tuple(a * b for a, b in zip(self.settled.rates, own, strict=True))
+        return Training(candidate, block, rates, self.stops)
+
+    @property
+    def stops(self) -> tuple[tuple[int, ...], ...]:
+        """By task the numbers of steps after which a loss is judged."""
+        if not self.settings.blocks.resample:
+            return tuple((steps,) for steps in self.settled.steps)
+        return tuple(
+            tuple(sorted({min(steps * longer, task.settings.steps) for longer in LONGER}))
+            for task, steps in zip(self.tasks, self.settled.steps, strict=True)
+        )
+
+    def enter(self, candidate: Candidate, block: int | None, values: Values) -> None:
+        """Notes the scores on a block."""
+        candidate.scores[-1 if block is None else block] = values
+        if None in values:
+            candidate.stop("failed", candidate.trouble or "training diverged: its metric is not finite")
+        elif candidate.on_its_way:
+            candidate.stop("trained", "")
 
     def _filter(self, candidates: Sequence[Candidate]) -> None:
         """The published rejection protocol, where it is asked for and the task can answer: before tuning."""
-        if not self.settings.protocol or not isinstance(self.tasks[0], SupervisedTask):
+        if not self.settings.screening.protocol or not isinstance(self.tasks[0], SupervisedTask):
             return
         for candidate, answer in self.workers.ask("protocol", candidates, derive(self.seed, "protocol")):
             candidate.seconds += answer["seconds"]
             if not answer["gain"] > 0:
                 candidate.stop("rejected", "predictions do not improve when they descend the loss")
 
-    def _race(self, rung: float, race: Race, candidates: Sequence[Candidate]) -> None:
-        """Drops the worst after a share of the training, with the coefficients that they were proposed with.
-
-        Ahead of the tuning, since that costs as much as a training.
-        """
-        probes = [replace(candidate, rungs={}) for candidate in candidates]
-        for candidate, probe in zip(candidates, probes, strict=True):
-            self._screen.finish(probe, "before tuning: ")
-            if not probe.on_its_way:
-                candidate.stop(probe.outcome, probe.reason)
-        runners = {probe.number: probe for probe in probes if probe.on_its_way}
-        arrivals, reasons = [], []
-        field = [candidate for candidate in candidates if candidate.on_its_way]
-        answers = self.workers.ask(
-            "train", list(runners.values()), derive(self.seed, "training", 0), {"share": rung}
-        )
-        for candidate, (probe, answer) in zip(field, answers, strict=True):
-            candidate.seconds += answer["seconds"]
-            candidate.rungs[f"{rung:g}"] = tuple(answer["values"])
-            fitness = [
-                math.inf if value is None else task.measure.fitness(value)
-                for task, value in zip(self.tasks, answer["values"], strict=True)
-            ]
-            arrivals.append((fitness, symbols(probe.formula)))
-            reasons.append(answer["reason"])
-        if not arrivals:
-            return
-        kept_of = race.survivors(arrivals)
-        for candidate, (fitness, _), kept, reason in zip(field, arrivals, kept_of, reasons, strict=True):
-            if not all(map(math.isfinite, fitness)):
-                candidate.stop("failed", f"{reason} (in the first {rung:.0%} of the training)")
-            elif not kept:
-                candidate.stop(
-                    "rejected", f"race: not in the best {race.keep:.0%} after {rung:.0%} of training"
-                )
-
     def try_anyway(self, losses: Sequence[Weighted]) -> list[Candidate]:
         """Tunes and trains trees that the gate turned away, either way up."""
         screen = self._screen
-        self._screen = replace(screen, settings=replace(self.settings, gate=False))
+        self._screen = replace(
+            screen,
+            settings=replace(self.settings, screening=replace(self.settings.screening, gate=False)),
+        )
         candidates = [
             Candidate(-1, 0, 0, loss.program, loss.scaled(sign)) for loss in losses for sign in (1.0, -1.0)
         ]
@@ -138,16 +133,26 @@ class Stages:
                 self._screen.finish(candidate)
         finally:
             self._screen = screen
-        self._train([c for c in candidates if c.on_its_way])
+        block = 0 if self.settings.blocks.resample else None
+        self.train([c for c in candidates if c.on_its_way], [block])
         return candidates
 
     def _tune(self, candidates: Sequence[Candidate]) -> None:
-        options = {"steps": self.settings.tuning_steps, "eta": self.settings.tuning_rate}
+        # On a block of its own: a tuned loss has seen what it was tuned on, a loss of the zoo has not.
+        block = self.trainer.place(0) if self.settings.blocks.resample else None
+        options = {
+            "steps": self.settings.tuning.steps, "eta": self.settings.tuning.rate, "block": block,
+            "rates": list(self.settled.rates),
+        }  # fmt: skip
         for candidate, answer in self.workers.ask("tune", candidates, derive(self.seed, "tuning"), options):
             candidate.seconds += answer["seconds"]
             candidate.untuned = candidate.weighted
             program, _ = candidate.weighted.graph()
             candidate.weighted = Weighted(program, tuple(answer["edges"]))
+
+    def forget(self) -> None:
+        """Nobody shares a training with the losses so far: they are not candidates of the search."""
+        self._first.clear()
 
     def worth_it(self, loss: Weighted) -> bool:
         """Whether a loss passes the gate and is not in a class that was proposed before."""
@@ -156,7 +161,7 @@ class Stages:
         if not candidate.on_its_way:
             self.turned_away.append(loss)
             return False
-        return not self.settings.classes or self._simpler(candidate, self._key(candidate, PROPOSED))
+        return not self.settings.screening.classes or self._simpler(candidate, self._key(candidate, PROPOSED))
 
     def _key(self, candidate: Candidate, stage: str) -> str:
         return f"{stage} {self._screen.key(candidate)}"
@@ -171,7 +176,7 @@ class Stages:
         Before tuning a shorter tree goes its own way, as its coefficients are fewer. After it, it keeps its
         own formula.
         """
-        if self.settings.classes:
+        if self.settings.screening.classes:
             self._share_under(candidate, self._key(candidate, stage), stage)
 
     def _share_under(self, candidate: Candidate, key: str, stage: str = TUNED) -> None:

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,10 +20,10 @@ import torch
 from symloss.errors import SymlossError
 from symloss.expr import Program, Registry
 from symloss.expr.trees import Weighted
-from symloss.meta import fit_population, tune
-from symloss.search.schedules import curve, stops
+from symloss.meta import Member, train_members, tune
+from symloss.search.loop.blocks import block_of
 from symloss.search.screen.published import gain
-from symloss.tasks import SupervisedTask, Task, TrainingSettings
+from symloss.tasks import SupervisedTask, Task
 
 __all__ = ["Answer", "Graph", "Piece", "chunks", "do", "fits", "one_thread"]
 
@@ -37,11 +37,14 @@ class Piece:
     """What a worker is given.
 
     Attributes:
-        what: `"curve"`, `"tune"`, `"train"` or `"protocol"`.
+        what: `"tune"`, `"train"` or `"protocol"`.
         tasks: the tasks of the search.
         graphs: tokens and edges of each candidate.
-        seed: of initialisation and batch order, the same for all candidates.
-        options: of the work.
+        seed: of this kind of blocks, or of starts and batches.
+        options: of the work. To train, each by candidate: `blocks` (number, folds, share that validates; None for
+            the task as it is), `starts` (numbers of starts where there is no block), and by task `stops` (the
+            numbers of steps after which it is measured) and `rates` (times the task's learning rate); and `test`
+            where the test part is measured as well.
         registry: what the operators of the trees mean.
     """
 
@@ -78,9 +81,9 @@ def one_thread() -> Iterator[None]:
 def do(piece: Piece) -> list[Answer]:
     """One JSON-ready answer for each candidate of the piece, in its order.
 
-    Each holds `seconds`, its share of the time, and: `edges` of a tuned candidate; `values`, the metric per
-    task, of a trained one, None where it diverged, with a `reason`, or of a `"curve"` the fitness after each
-    number of steps; `gain` of one that is filtered as published.
+    Each holds `seconds`, its share of the time, and: `edges` of a tuned candidate; of a trained one `values`, by
+    task the metric after each of the stops (then, if asked for, the test metrics), None from where it diverged,
+    with a `reason`; `gain` of one that is filtered as published.
     """
     start = time.perf_counter()
     with one_thread():
@@ -91,96 +94,116 @@ def do(piece: Piece) -> list[Answer]:
 
 def _tune(piece: Piece) -> list[Answer]:
     programs = [Program(tokens, piece.registry) for tokens, _ in piece.graphs]
+    options = dict(piece.options)
+    rates, block = options.pop("rates"), options.pop("block")
+    tasks = []
+    for task, rate in zip(piece.tasks, rates, strict=True):
+        placed, seed = block_of(task, piece.seed, block, 0)
+        tasks.append(placed.with_settings(learning_rate=placed.settings.learning_rate * rate))
     near = [edges for _, edges in piece.graphs]
-    found = tune(programs, piece.tasks, seed=piece.seed, near=near, **piece.options)
+    found = tune(programs, tasks, seed=seed, near=near, **options)
     return [{"edges": tuned.coefficients.tolist(), "reason": tuned.reason} for tuned in found]
-
-
-def _curve(piece: Piece) -> list[Answer]:
-    task, rate = piece.tasks[piece.options["task"]], piece.options["rate"]
-    answers = []
-    for tokens, edges in piece.graphs:
-        values = curve(
-            task, Weighted(Program(tokens, piece.registry), edges).to_loss(task.kind), piece.seed, rate
-        )
-        answers.append({"values": [v if math.isfinite(v) else None for v in values], "reason": ""})
-    return answers
 
 
 def _train(piece: Piece) -> list[Answer]:
     losses = [Weighted(Program(tokens, piece.registry), edges) for tokens, edges in piece.graphs]
-    share = float(piece.options.get("share", 1.0))
-    columns = [_scores(task, losses, piece.seed, share) for task in piece.tasks]
+    columns = [_column(piece, t, losses) for t in range(len(piece.tasks))]
     answers = []
     for row in zip(*columns, strict=True):
-        values = [value if math.isfinite(value) else None for value, _ in row]
+        values = [[value if math.isfinite(value) else None for value in found] for found, _ in row]
         answers.append({"values": values, "reason": next((reason for _, reason in row if reason), "")})
     return answers
 
 
-def _scores(task: Task, losses: Sequence[Weighted], seed: int, share: float) -> list[tuple[float, str]]:
-    """The metric of a fresh model trained with each loss, NaN with a reason where there is none."""
-    settings = replace(task.settings, steps=max(1, round(share * task.settings.steps)))
-    if not isinstance(task, SupervisedTask):
-        return [_black_box(task, loss, seed, settings) for loss in losses]
-    programs = [loss.program for loss in losses]
-    edges = [torch.tensor(loss.edges, dtype=torch.float32, device=task.device) for loss in losses]
-    models = fit_population(programs, edges, task, seed=seed, settings=settings)
-    values = [float(task.evaluate(model)[task.metric]) for model in models]
-    return [(value, "" if math.isfinite(value) else _DIVERGED) for value in values]
+def _column(piece: Piece, t: int, losses: Sequence[Weighted]) -> list[tuple[list[float], str]]:
+    """On one task the metrics of each loss, NaN where there is none, and why."""
+    options = piece.options
+    placed = [
+        block_of(piece.tasks[t], piece.seed, block, start)
+        for block, start in zip(options["blocks"], options["starts"], strict=True)
+    ]
+    stops = [row[t] for row in options["stops"]]
+    splits = ("val", "test") if options.get("test") else ("val",)
+    if not isinstance(piece.tasks[t], SupervisedTask):
+        return [
+            _black_box(task, loss, seed, looks, splits)
+            for loss, (task, seed), looks in zip(losses, placed, stops, strict=True)
+        ]
+    members = [
+        Member(loss.program, loss.edges, task, seed, rate=row[t], stops=tuple(looks))
+        for loss, (task, seed), row, looks in zip(losses, placed, options["rates"], stops, strict=True)
+        if isinstance(task, SupervisedTask)
+    ]
+    found = []
+    for parts in train_members(members, splits):
+        values = [value for split in splits for value in parts[split]]
+        found.append((values, "" if math.isfinite(values[0]) else _DIVERGED))
+    return found
 
 
-def _black_box(task: Task, loss: Weighted, seed: int, settings: TrainingSettings) -> tuple[float, str]:
+def _black_box(
+    task: Task, loss: Weighted, seed: int, stops: Sequence[int], splits: Sequence[str]
+) -> tuple[list[float], str]:
     # Whatever the user's trainer does to a candidate is that candidate's outcome.
     try:
-        value = float(task.score(loss.to_loss(task.kind), seed=seed, settings=settings)[task.metric])
+        if "test" in splits:
+            values = list(task.score_parts(loss.to_loss(task.kind), seed=seed))
+        else:
+            values = task.score_steps(loss.to_loss(task.kind), stops, seed=seed)
     except SymlossError as error:
-        return math.nan, str(error)
-    return value, "" if math.isfinite(value) else _DIVERGED
+        return [math.nan] * len(stops) * len(splits), str(error)
+    return values, "" if math.isfinite(values[0]) else _DIVERGED
 
 
 def _protocol(piece: Piece) -> list[Answer]:
     """Of the first task: the published filters know one."""
     task = piece.tasks[0]
-    assert isinstance(task, SupervisedTask)
     losses = [Weighted(Program(tokens, piece.registry), edges) for tokens, edges in piece.graphs]
+    if not isinstance(task, SupervisedTask):
+        return [{"gain": math.inf} for _ in losses]
     return [{"gain": gain(task, loss, piece.seed)} for loss in losses]
 
 
-_WORK = {"curve": _curve, "tune": _tune, "train": _train, "protocol": _protocol}
+_WORK = {"tune": _tune, "train": _train, "protocol": _protocol}
 
 
 def fits(piece: Piece, answer: Any) -> bool:
     """Whether an answer from a record has the form that `do` gives it."""
     if not isinstance(answer, list) or len(answer) != len(piece.graphs):
         return False
-    lengths = [_length(piece, edges) for _, edges in piece.graphs]
     return all(
-        isinstance(each, dict) and _is_number(each.get("seconds")) and _is_form(piece.what, each, length)
-        for each, length in zip(answer, lengths, strict=True)
+        isinstance(each, dict) and _is_number(each.get("seconds")) and _is_form(piece, each, i)
+        for i, each in enumerate(answer)
     )
 
 
-def _length(piece: Piece, edges: Sequence[float]) -> int:
-    if piece.what == "curve":
-        return len(stops(piece.tasks[piece.options["task"]]))
-    return len(edges) if piece.what == "tune" else len(piece.tasks)
-
-
-def _is_form(what: str, answer: Mapping[str, Any], length: int) -> bool:
-    if what == "protocol":
+def _is_form(piece: Piece, answer: Mapping[str, Any], i: int) -> bool:
+    if piece.what == "protocol":
         return _is_number(answer.get("gain"))
-    numbers = answer.get("edges" if what == "tune" else "values")
+    if not isinstance(answer.get("reason"), str):
+        return False
+    if piece.what == "tune":
+        return _is_row(answer.get("edges"), len(piece.graphs[i][1]), _is_number)
+    stops = piece.options["stops"][i]
+    parts = 2 if piece.options.get("test") else 1
+    values = answer.get("values")
     return (
-        isinstance(answer.get("reason"), str)
-        and isinstance(numbers, list)
-        and len(numbers) == length
-        and all(_is_number(value) or (value is None and what != "tune") for value in numbers)
+        isinstance(values, list)
+        and len(values) == len(stops)
+        and all(_is_row(row, parts * len(looks), _is_value) for row, looks in zip(values, stops, strict=True))
     )
+
+
+def _is_row(values: Any, length: int, each: Any) -> bool:
+    return isinstance(values, list) and len(values) == length and all(map(each, values))
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_value(value: Any) -> bool:
+    return value is None or _is_number(value)
 
 
 def chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -16,7 +16,14 @@ from symloss.search.loop.work import Answer, Graph, Piece, chunks, do, fits
 from symloss.search.record.memory import Store
 from symloss.tasks import SupervisedTask, Task
 
-__all__ = ["Workers", "place_for"]
+__all__ = ["Progress", "Workers", "place_for"]
+
+Progress = Callable[[str, int, int], object]
+"""Told of a stage, how many of its pieces are done, and of how many."""
+
+
+def _unwatched(stage: str, done: int, total: int) -> None:
+    """Nobody looks."""
 
 
 def place_for(tasks: Sequence[Task], executor: str, workers: int) -> AbstractContextManager[Executor]:
@@ -37,13 +44,14 @@ class Workers:
     """Whoever tunes and trains.
 
     Attributes:
-        tasks: of the search, with the training settings that it has chosen.
+        tasks: of the search.
 
     Args:
         tasks: see above.
         store: the memory of the run.
         place: where the work is done.
         chunk: candidates in one piece, at most.
+        progress: called with a stage and how many of its pieces are done.
         registry: what the operators of the candidates mean.
     """
 
@@ -53,9 +61,12 @@ class Workers:
         store: Store,
         place: Executor,
         chunk: int,
+        progress: Progress | None = None,
         registry: Registry | None = None,
     ) -> None:
         self.tasks, self.store, self.place, self.chunk = tuple(tasks), store, place, chunk
+        self.progress = progress or _unwatched
+        self.done = 0
         self.registry = registry or default_registry()
 
     def ask(
@@ -64,7 +75,7 @@ class Workers:
         """The answers, one for each candidate."""
         runs = chunks(candidates, self.chunk)
         pieces = [self.piece(what, run, seed, options or {}) for run in runs]
-        for run, answer in zip(runs, self.answers(pieces), strict=True):
+        for run, answer in zip(runs, self.answers(pieces, what), strict=True):
             yield from zip(run, answer, strict=True)
 
     def piece(self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any]) -> Piece:
@@ -72,8 +83,13 @@ class Workers:
         graphs: tuple[Graph, ...] = tuple((p.tokens, e) for p, e in (c.weighted.graph() for c in candidates))
         return Piece(what, self.tasks, graphs, seed, options, self.registry)
 
-    def answers(self, pieces: Sequence[Piece]) -> Iterator[list[Answer]]:
-        """The answers to some pieces, each remembered before it is given; one already known is not asked for."""
+    def answers(self, pieces: Sequence[Piece], stage: str) -> Iterator[list[Answer]]:
+        """The answers to some pieces, each remembered before it is given; one already known is not asked for.
+
+        Args:
+            pieces: of work.
+            stage: what they are for, in words, for whoever watches.
+        """
         known = {piece.key: self.store.get("work", piece.key) for piece in pieces}
         for piece in pieces:
             if not fits(piece, known[piece.key]):
@@ -85,9 +101,15 @@ class Workers:
             reverse=True,
         )
 
+        self.done = 0
+        if missing:
+            self.progress(stage, 0, len(missing))
+
         def remember(i: int, answer: list[Answer]) -> None:
             # As soon as it arrives, whoever's turn it is: a kill costs only what is not finished.
             self.store.put("work", missing[i].key, answer)
+            self.done += 1
+            self.progress(stage, self.done, len(missing))
 
         # The tasks, with their data, travel with the function: an executor may ship that once.
         light = [replace(piece, tasks=()) for piece in missing]

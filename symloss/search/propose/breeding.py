@@ -70,7 +70,7 @@ class Breeder:
                 remark = f"elite: candidate {elite} kept as it is"
                 proposal = Proposal(self._elites[elite], source=elite, remark=remark)
             elif generation == 0 and slot < len(self.given):
-                proposal = Proposal(self.given[slot], fixed=True)
+                proposal = Proposal(self.given[slot], fixed=True, as_given=True)
             else:
                 proposal = Proposal(self._draw(generation, slot))
             self._seen.add(self._known_by(proposal.loss))

@@ -19,14 +19,18 @@ class Proposal:
     Attributes:
         loss: the tree, and the coefficients from which its tuning starts.
         fixed: whether the coefficients stay as they are.
+        as_given: whether the scale stays as well, and so the loss as somebody wrote it.
         source: the number of the candidate that it is once more, if it is one.
         remark: where it comes from, where a reader should know.
+        problem: why it is no loss at all, or `""`.
     """
 
     loss: Weighted
     fixed: bool = False
+    as_given: bool = False
     source: int | None = None
     remark: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,33 +6,59 @@ import csv
 import io
 import json
 import math
-import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symloss.errors import RunError, SymlossError
-from symloss.expr import Loss, parse
-from symloss.expr.trees import symbols
-from symloss.search.record.front import build_front, non_dominated
-from symloss.search.record.result import Baseline, Evaluation, FrontRow, later
+from symloss.expr import Loss
+from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.headroom import Headroom, HeadroomRow
+from symloss.search.record.result import Baseline, Evaluation, FrontRow
 
 __all__ = [
-    "baseline_from", "baseline_record", "evaluation_from", "evaluation_record", "front_csv", "front_json",
-    "front_of", "presented",
+    "baseline_from", "baseline_record", "evaluation_from", "evaluation_of", "evaluation_record", "front_csv",
+    "front_json", "headroom_from",
 ]  # fmt: skip
 
-_COLUMNS = ("row", "picked", "complexity", "validation", "score", "scale", "evaluation", "formula")
+_COLUMNS = (
+    "row",
+    "picked",
+    "complexity",
+    "validation",
+    "se",
+    "score",
+    "scale",
+    "evaluation",
+    "name",
+    "formula",
+)
 
 
-def evaluation_record(entry: Evaluation, kind: str) -> dict[str, Any]:
-    """JSON-ready data of a candidate."""
+def evaluation_of(candidate: Candidate, kind: str, surcharge: float) -> Evaluation:
+    """The record of a candidate; what the evidence says of it is not part of it.
+
+    Args:
+        candidate: with an outcome.
+        kind: of the loss.
+        surcharge: what its operators cost beyond 1 each.
+    """
+    return Evaluation(
+        number=candidate.number, generation=candidate.generation, slot=candidate.slot,
+        tokens=() if candidate.nonsense else candidate.program.tokens, outcome=candidate.outcome,
+        reason=candidate.reason, kind=kind,
+        formula=candidate.formula, seconds=candidate.seconds, scale=candidate.scale,
+        complexity=candidate.complexity + round(surcharge) if candidate.formula else None,
+        blocks=dict(candidate.scores), name=candidate.name, source=candidate.source,
+    )  # fmt: skip
+
+
+def evaluation_record(entry: Evaluation) -> dict[str, Any]:
+    """JSON-ready data of a candidate; what the evidence says of it is worked out when it is read."""
     return {
         "generation": entry.generation, "slot": entry.slot, "tokens": list(entry.tokens),
-        "outcome": entry.outcome, "reason": entry.reason, "kind": kind, "formula": entry.formula,
-        "validation": entry.validation, "fitness": entry.fitness, "seconds": entry.seconds,
-        "scale": entry.scale, "scores": dict(entry.scores), "complexity": entry.complexity,
-        "rungs": {share: dict(values) for share, values in entry.rungs.items()},
+        "outcome": entry.outcome, "reason": entry.reason, "kind": entry.kind, "formula": entry.formula,
+        "seconds": entry.seconds, "scale": entry.scale, "complexity": entry.complexity, "name": entry.name,
+        "source": entry.source, "blocks": [[block, list(values)] for block, values in entry.blocks.items()],
     }  # fmt: skip
 
 
@@ -43,30 +69,50 @@ def evaluation_from(number: int, data: Mapping[str, Any]) -> Evaluation:
         RunError: for data that it does not write.
     """
     try:
-        formula, complexity = str(data["formula"]), data["complexity"]
+        complexity, source = data["complexity"], data["source"]
         return Evaluation(
             number=number, generation=int(data["generation"]), slot=int(data["slot"]),
             tokens=tuple(map(str, data["tokens"])), outcome=str(data["outcome"]), reason=str(data["reason"]),
-            loss=later(formula, str(data["kind"])),
-            validation=_number(data["validation"]), fitness=_number(data["fitness"]),
-            seconds=float(data["seconds"]), scale=float(data["scale"]), formula=formula,
-            scores={str(task): float(value) for task, value in data["scores"].items()},
-            complexity=None if complexity is None else int(complexity),
-            rungs={
-                str(share): {str(task): float(value) for task, value in values.items()}
-                for share, values in data["rungs"].items()
-            },
+            kind=str(data["kind"]), formula=str(data["formula"]), seconds=float(data["seconds"]),
+            scale=float(data["scale"]), complexity=None if complexity is None else int(complexity),
+            name=str(data["name"]), source=None if source is None else int(source),
+            blocks={int(block): tuple(map(_number, values)) for block, values in data["blocks"]},
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, SymlossError) as error:
         raise RunError(f"evaluation {number} of the run cannot be read: {error}") from None
 
 
+def headroom_from(data: Mapping[str, Any]) -> Headroom:
+    """The headroom that `Headroom.to_dict` wrote.
+
+    Raises:
+        RunError: for data that it does not write.
+    """
+    try:
+        clean = data["detectable_clean"]
+        return Headroom(
+            task=str(data["task"]), metric=str(data["metric"]), noise=_nan(data["noise"]),
+            detectable=_nan(data["detectable"]), detectable_clean=None if clean is None else float(clean),
+            headroom=_nan(data["headroom"]), interval=_interval(data["headroom_interval"]),
+            leader=str(data["leader"]), ordinary=str(data["ordinary"]), candidates=int(data["candidates"]),
+            rows=tuple(
+                HeadroomRow(
+                    str(row["name"]), str(row["formula"]), _nan(row["mean"]), _interval(row["interval"])
+                )
+                for row in data["rows"]
+            ),
+            said=tuple(map(str, data["notes"])),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"the headroom of the run cannot be read: {error}") from None
+
+
 def baseline_record(entry: Baseline) -> dict[str, Any]:
     """JSON-ready data of a baseline."""
     return {
-        "name": entry.name, "loss": entry.loss.to_dict(), "learning_rate": entry.learning_rate,
-        "steps": entry.steps, "validation": entry.validation, "test": entry.test,
-        "tests": list(entry.tests), "p_value": entry.p_value,
+        "name": entry.name, "role": entry.role, "loss": entry.loss.to_dict(),
+        "learning_rate": entry.learning_rate, "steps": entry.steps, "validation": entry.validation,
+        "test": entry.test, "tests": list(entry.tests), "p_value": entry.p_value,
     }  # fmt: skip
 
 
@@ -78,7 +124,7 @@ def baseline_from(data: Mapping[str, Any]) -> Baseline:
     """
     try:
         return Baseline(
-            name=str(data["name"]), loss=Loss.from_dict(data["loss"]),
+            name=str(data["name"]), role=str(data["role"]), loss=Loss.from_dict(data["loss"]),
             learning_rate=float(data["learning_rate"]), steps=int(data["steps"]),
             validation=float(data["validation"]), test=float(data["test"]),
             tests=tuple(map(float, data["tests"])), p_value=_number(data["p_value"]),
@@ -87,96 +133,30 @@ def baseline_from(data: Mapping[str, Any]) -> Baseline:
         raise RunError(f"a baseline of the run cannot be read: {error}") from None
 
 
-def front_of(
-    evaluations: Iterable[Evaluation],
-    *,
-    classes: int | None,
-    fresh: Mapping[int, Sequence[float]] | None = None,
-    sign: float = 1.0,
-    hard_labels: bool = False,
-) -> tuple[FrontRow, ...]:
-    """The front that a list of candidates leaves.
-
-    Which losses it may hold is decided by the complexity of the formulas as the search writes them; those are
-    then read by SymPy, and what counts is the complexity of the formula that a user sees. Once there are
-    finalists, it holds no other losses, and what counts is their mean over the fresh seeds: the best of many
-    single trainings is mostly the luckiest.
-
-    Args:
-        evaluations: every candidate, in order.
-        classes: of the task.
-        fresh: the finalists' fitnesses on fresh seeds, by evaluation.
-        sign: -1 where the metric is maximised: a fitness is minus the metric.
-        hard_labels: whether every label of every task is 0 or 1.
-    """
-    scored = {
-        entry.number: entry
-        for entry in evaluations
-        if None not in (entry.complexity, entry.fitness, entry.validation)
-    }
-    fresh = fresh or {}
-    means = {number: statistics.fmean(values) for number, values in fresh.items() if values}
-    if not any(map(math.isfinite, means.values())):
-        means = {number: entry.fitness or 0.0 for number, entry in scored.items()}
-    points = [
-        (mean, float(scored[number].complexity or 0), number)
-        for number, mean in means.items()
-        if number in scored
-    ]
-    rows = [
-        _row(scored[number], classes, means[number], fresh.get(number, ()), sign, hard_labels)
-        for number in non_dominated(points)
-    ]
-    return build_front(sorted(rows, key=lambda row: row.evaluation), fresh, positive=sign > 0)
-
-
-@lru_cache(maxsize=4096)
-def presented(formula: str, kind: str, hard_labels: bool) -> tuple[Loss, Loss]:
-    """The loss that was trained in its plainest form, and as it is shown: on hard labels more is equal.
-
-    Kept, since a front is built again after every generation, mostly of the same losses.
-    """
-    loss = parse(formula, kind=kind).simplify()
-    return loss, loss.simplify(hard_labels=True) if hard_labels else loss
-
-
-def _row(
-    entry: Evaluation, classes: int | None, fitness: float, fresh: Sequence[float], sign: float, hard: bool
-) -> FrontRow:
-    trained = entry.loss
-    assert trained is not None
-    loss, shown = presented(entry.formula, trained.kind, hard)
-    surcharge = (entry.complexity or 0) - symbols(entry.formula)
-    return FrontRow(
-        row=0, loss=loss, complexity=shown.complexity + surcharge, validation=sign * fitness,
-        fitness=fitness, score=None, picked=False, evaluation=entry.number, scale=entry.scale,
-        classes=classes, scores=entry.scores, fresh=tuple(sign * value for value in fresh),
-        hard=None if str(shown) == str(loss) else shown,
-    )  # fmt: skip
-
-
 def front_csv(front: Sequence[FrontRow]) -> str:
     """The front as a table that any spreadsheet reads; numbers as Python prints them, to the last bit."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(_COLUMNS)
     for row in front:
-        score = "" if row.score is None else repr(row.score)
+        score, error = ("" if value is None else repr(value) for value in (row.score, row.se))
         table.writerow(
-            [row.row, int(row.picked), row.complexity, repr(row.validation), score, repr(row.scale),
-             row.evaluation, str(row.shown)]
+            [row.row, int(row.picked), row.complexity, repr(row.validation), error, score, repr(row.scale),
+             row.evaluation, row.name, str(row.shown)]
         )  # fmt: skip
     return text.getvalue()
 
 
 def front_json(front: Sequence[FrontRow]) -> str:
-    """The same as JSON, with kinds, LaTeX, values on fresh seeds, and what holds on soft labels too (`exact`)."""
+    """The same as JSON, with kinds, LaTeX, final blocks, and what holds on soft labels too (`exact`)."""
     rows = [
         {
             "row": row.row, "picked": row.picked, "complexity": row.complexity, "validation": row.validation,
-            "score": row.score, "scale": row.scale, "evaluation": row.evaluation, "formula": str(row.shown),
-            "exact": str(row.loss), "kind": row.loss.kind, "latex": row.shown.latex(),
-            "scores": dict(sorted(row.scores.items())), "fresh": [_finite(value) for value in row.fresh],
+            "se": row.se, "score": row.score, "scale": row.scale, "evaluation": row.evaluation,
+            "name": row.name, "formula": str(row.shown), "exact": str(row.loss), "kind": row.loss.kind,
+            "latex": row.shown.latex(), "scores": dict(row.scores),
+            "finals": [_finite(value) for value in row.finals], "rates": list(row.rates),
+            "steps": list(row.steps),
         }
         for row in front
     ]  # fmt: skip
@@ -190,3 +170,12 @@ def _finite(value: float) -> float | None:
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+def _nan(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _interval(values: Any) -> tuple[float, float]:
+    low, high = values
+    return _nan(low), _nan(high)

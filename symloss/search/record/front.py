@@ -3,76 +3,194 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 
-from symloss.search.record.result import FrontRow
+from symloss.expr import Loss, parse
+from symloss.expr.trees import symbols
+from symloss.search.loop.evidence import Evidence, non_dominated, pick
+from symloss.search.loop.field import row_of
+from symloss.search.record.finals import Finals
+from symloss.search.record.result import Evaluation, FrontRow
 
-__all__ = ["build_front", "non_dominated", "pick", "standard_error"]
-
-
-def non_dominated(points: Iterable[tuple[float, float, int]]) -> list[int]:
-    """The numbers of the points that no other beats in both objectives, by rising complexity.
-
-    Args:
-        points: `(fitness, complexity, number)`; one whose fitness is not finite is never kept, and of equal
-            points the lowest number is.
-
-    >>> non_dominated([(0.5, 3, 0), (0.4, 7, 1), (0.6, 5, 2), (0.4, 7, 3), (float("nan"), 1, 4)])
-    [0, 1]
-    """
-    kept: list[int] = []
-    lowest = math.inf
-    for fitness, _, number in sorted(
-        (point for point in points if math.isfinite(point[0])),
-        key=lambda point: (point[1], point[0], point[2]),
-    ):
-        if fitness < lowest:
-            kept.append(number)
-            lowest = fitness
-    return kept
+__all__ = ["finalist_rows", "front_of", "presented", "scored"]
 
 
-def standard_error(values: Sequence[float]) -> float:
-    """Of their mean: `s / sqrt(n)`; 0 for a single value.
-
-    >>> standard_error([1.0, 3.0])
-    1.0
-    """
-    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-
-
-def pick(rows: Sequence[FrontRow], fresh: Mapping[int, Sequence[float]]) -> int:
-    """Which row to take: the simplest within one standard error of the best on fresh seeds.
-
-    Rows without fresh values - of a run that was interrupted - are compared by their fitness alone.
+def scored(
+    evaluations: Sequence[Evaluation], signs: Sequence[float], noises: Sequence[float]
+) -> list[Evaluation]:
+    """The evaluations with what the evidence says of each: validation, its error, fitness.
 
     Args:
-        rows: by rising complexity.
-        fresh: by evaluation number, fitnesses (lower is better) on fresh seeds; a loss that diverged on one
-            of them has an infinite mean and is never taken before one that did not.
-
-    Returns:
-        an index into `rows`.
+        evaluations: every candidate so far.
+        signs: of the tasks' metrics, -1 where more is better.
+        noises: of the tasks, in whose units several are averaged.
     """
-    means = [statistics.fmean(fresh.get(row.evaluation) or [row.fitness]) for row in rows]
-    means = [mean if math.isfinite(mean) else math.inf for mean in means]
-    best = min(range(len(rows)), key=lambda i: means[i])
-    values = [value for value in fresh.get(rows[best].evaluation, ()) if math.isfinite(value)]
-    limit = means[best] + standard_error(values)
-    return next(i for i in range(len(rows)) if means[i] <= limit)
+    evidence = Evidence(
+        {
+            e.number: row_of(e.blocks, signs, noises)
+            for e in evaluations
+            if e.outcome == "trained" and e.blocks
+        }
+    )
+    by_number = {entry.number: entry for entry in evaluations}
+    alive = set(evidence.candidates)
+    sign = signs[0] if len(signs) == 1 else 1.0
+    found = []
+    for entry in evaluations:
+        number = _original(entry, by_number)
+        if entry.outcome not in ("trained", "reused") or number not in alive or not entry.formula:
+            found.append(replace(entry, validation=None, se=None, fitness=None))
+            continue
+        mean, error = evidence.mean(number), evidence.standard_error(number)
+        found.append(
+            replace(entry, validation=sign * mean, fitness=mean, se=error if math.isfinite(error) else None)
+        )
+    return found
 
 
-def build_front(
-    rows: Iterable[FrontRow], fresh: Mapping[int, Sequence[float]] | None = None, *, positive: bool = True
+def _original(entry: Evaluation, by_number: Mapping[int, Evaluation]) -> int:
+    while entry.source is not None and entry.source in by_number:
+        entry = by_number[entry.source]
+    return entry.number
+
+
+def front_of(
+    evaluations: Sequence[Evaluation],
+    *,
+    classes: int | None,
+    signs: Mapping[str, float],
+    noises: Sequence[float],
+    finals: Finals | None = None,
+    hard_labels: bool = False,
 ) -> tuple[FrontRow, ...]:
-    """The non-dominated rows, numbered, scored and one of them picked.
+    """The front that a list of candidates leaves.
+
+    Which losses it may hold is decided by the complexity of the formulas as the search writes them; those are
+    then read by SymPy, and what counts is the complexity of the formula that a user sees. Once finalists have
+    met, it holds no other losses, and what counts is what the final blocks say.
 
     Args:
-        rows: every trained loss, in order of evaluation.
-        fresh: see `pick`.
+        evaluations: every candidate, in order, with its evidence.
+        classes: of the task.
+        signs, noises: see `scored`.
+        finals: what came of the final blocks, if they were held.
+        hard_labels: whether every label of every task is 0 or 1.
+    """
+    sign = _sign(signs)
+    if finals is None:
+        return _of_evidence(evaluations, classes, signs, hard_labels)
+    rows = finalist_rows(
+        evaluations, finals, classes=classes, signs=signs, noises=noises, hard_labels=hard_labels
+    )
+    if not rows:
+        return ()
+    taken = next(row.evaluation for row in rows if row.picked)
+    return _numbered(rows, taken, positive=sign > 0)
+
+
+def finalist_rows(
+    evaluations: Sequence[Evaluation],
+    finals: Finals,
+    *,
+    classes: int | None,
+    signs: Mapping[str, float],
+    noises: Sequence[float],
+    hard_labels: bool = False,
+) -> tuple[FrontRow, ...]:
+    """Every loss that met on the final blocks, by rising fitness; one of them is picked."""
+    sign, each = _sign(signs), tuple(signs.values())
+    by_number = {entry.number: entry for entry in evaluations}
+    evidence, estimates = finals.evidence(each, noises), finals.estimates(each, noises)
+    rows = []
+    for number, estimate in estimates.items():
+        values = evidence.scores[number]
+        row = _row(by_number[number], classes, estimate.mean, sign, hard_labels)
+        rows.append(
+            replace(
+                row, se=estimate.error if math.isfinite(estimate.error) else None,
+                finals=tuple(sign * values[block] for block in sorted(values)),
+                scores=_scores(finals.scores[number], signs),
+                rates=finals.own[number].rates, steps=finals.own[number].steps,
+            )
+        )  # fmt: skip
+    if not rows:
+        return ()
+    complexities = {row.evaluation: float(row.complexity) for row in rows}
+    means = {row.evaluation: evidence.mean(row.evaluation) for row in rows}
+    taken = pick(means, complexities, finals.ordinary)
+    rows = [replace(row, picked=row.evaluation == taken) for row in rows]
+    return tuple(sorted(rows, key=lambda row: (row.fitness, row.complexity, row.evaluation)))
+
+
+def _of_evidence(
+    evaluations: Sequence[Evaluation], classes: int | None, signs: Mapping[str, float], hard: bool
+) -> tuple[FrontRow, ...]:
+    """Before the finals: of the evidence so far; the pick is its best."""
+    by_number = {entry.number: entry for entry in evaluations}
+    known = {entry.number: entry for entry in evaluations if entry.fitness is not None}
+    numbers = non_dominated(
+        (entry.fitness, float(entry.complexity or 0), number)
+        for number, entry in known.items()
+        if entry.fitness is not None
+    )
+    rows = []
+    for number in sorted(numbers):
+        entry = known[number]
+        assert entry.fitness is not None
+        blocks = by_number[_original(entry, by_number)].blocks
+        row = _row(entry, classes, entry.fitness, _sign(signs), hard)
+        rows.append(replace(row, se=entry.se, scores=_scores(blocks, signs)))
+    if not rows:
+        return ()
+    taken = min(rows, key=lambda row: (row.fitness, row.complexity, row.evaluation)).evaluation
+    return _numbered(rows, taken, positive=_sign(signs) > 0)
+
+
+def _sign(signs: Mapping[str, float]) -> float:
+    """Of one task its own; several are averaged as they are minimised."""
+    return next(iter(signs.values())) if len(signs) == 1 else 1.0
+
+
+def _scores(blocks: Mapping[int, Sequence[float | None]], signs: Mapping[str, float]) -> dict[str, float]:
+    """Of several tasks, the mean metric of each over the blocks of the row."""
+    if len(signs) == 1:
+        return {}
+    columns = zip(*blocks.values(), strict=True)
+    return {
+        name: math.fsum(value for value in column if value is not None) / len(column)
+        for name, column in zip(signs, columns, strict=True)
+    }
+
+
+@lru_cache(maxsize=4096)
+def presented(formula: str, kind: str, hard_labels: bool) -> tuple[Loss, Loss]:
+    """The loss that was trained in its plainest form, and as it is shown: on hard labels more is equal.
+
+    Kept, since a front is built again after every generation, mostly of the same losses.
+    """
+    loss = parse(formula, kind=kind).simplify()
+    return loss, loss.simplify(hard_labels=True) if hard_labels else loss
+
+
+def _row(entry: Evaluation, classes: int | None, fitness: float, sign: float, hard: bool) -> FrontRow:
+    loss, shown = presented(entry.formula, entry.kind, hard)
+    surcharge = (entry.complexity or 0) - symbols(entry.formula)
+    return FrontRow(
+        row=0, loss=loss, complexity=shown.complexity + surcharge, validation=sign * fitness,
+        fitness=fitness, score=None, picked=False, evaluation=entry.number, scale=entry.scale,
+        classes=classes, name=entry.name, hard=None if str(shown) == str(loss) else shown,
+    )  # fmt: skip
+
+
+def _numbered(rows: Iterable[FrontRow], taken: int, *, positive: bool) -> tuple[FrontRow, ...]:
+    """The non-dominated rows, numbered, scored, and one of them picked.
+
+    Args:
+        rows: every loss that competes.
+        taken: the evaluation that is picked.
         positive: whether fitnesses are errors, so that a score is a difference of logarithms.
     """
     by_number = {row.evaluation: row for row in rows}
@@ -82,12 +200,11 @@ def build_front(
             (row.fitness, row.complexity, row.evaluation) for row in by_number.values()
         )
     ]
-    if not kept:
-        return ()
-    taken = pick(kept, fresh or {})
+    if kept and all(row.evaluation != taken for row in kept):
+        taken = min(kept, key=lambda row: (row.fitness, row.complexity)).evaluation
     scores = [None, *(_score(a, b, positive) for a, b in pairwise(kept))]
     return tuple(
-        replace(row, row=i + 1, score=score, picked=i == taken)
+        replace(row, row=i + 1, score=score, picked=row.evaluation == taken)
         for i, (row, score) in enumerate(zip(kept, scores, strict=True))
     )
 

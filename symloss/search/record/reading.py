@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from symloss.errors import RunError, SymlossError
-from symloss.search.loop.ranks import with_fitness
-from symloss.search.record.codec import baseline_from, evaluation_from, front_of
+from symloss.search.record.codec import baseline_from, evaluation_from, headroom_from
+from symloss.search.record.finals import finals_from
+from symloss.search.record.front import finalist_rows, front_of, scored
 from symloss.search.record.result import Evaluation, FrontRow, Generation, Result
 from symloss.search.settings import SearchSettings
 
@@ -41,30 +44,43 @@ def read_result(store: Readable) -> Result:
     try:
         settings = SearchSettings.from_config(config)
         task, seed = dict(config["task"]), int(config["seed"])
-        signs = _signs(task)
+        named = _signs(task)
+        signs = tuple(named.values())
+        noises = tuple(map(float, store.get("front", "noises") or (1.0,) * len(signs)))
         count = store.get("front", "count")
         evaluations = [
             evaluation_from(int(key), data)
             for key, data in store.all("evaluation")
             if data is not None and (count is None or int(key) < int(count))
         ]
-        evaluations = with_fitness(sorted(evaluations, key=lambda entry: entry.number), signs)
-        fresh = {
-            int(number): [float(value) for value in values]
-            for number, values in (store.get("front", "fresh") or {}).items()
-        }
-        generations = _generations(store.all("generation"), settings, task, signs, evaluations)
+        evaluations = scored(sorted(evaluations, key=lambda entry: entry.number), signs, noises)
+        held = store.get("front", "finals")
+        how: dict[str, Any] = {
+            "classes": task.get("classes"), "signs": named, "noises": noises,
+            "hard_labels": all(each.get("hard_labels", False) for each in task.get("tasks", [task])),
+        }  # fmt: skip
+        front: Callable[..., tuple[FrontRow, ...]] = partial(front_of, **how)
+        generations = tuple(
+            Generation(
+                int(key), settings.generations, front(_as_of(evaluations, int(key), settings, signs, noises)),
+                int(data["evaluated"]), float(data["seconds"]),
+            )
+            for key, data in sorted(store.all("generation"), key=lambda record: int(record[0]))
+        )  # fmt: skip
         baselines = tuple(baseline_from(data) for _, data in store.all("baseline"))
+        headroom = tuple(headroom_from(data) for data in store.get("front", "headroom") or ())
         notes = tuple(map(str, [*config.get("notes", []), *(store.get("front", "notes") or [])]))
-        front = _front(evaluations, task, signs, fresh)
+        finals = None if held is None else finals_from(held)
+        finalists = () if finals is None else finalist_rows(evaluations, finals, **how)
+        shown = front(evaluations, finals=finals)
     except RunError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, SymlossError) as error:
         raise RunError(f"the run cannot be read: {type(error).__name__} {error}") from None
     return Result(
         path=store.path, task=task, method=settings.method, seed=seed, settings=settings.to_dict(),
-        status=store.status, front=front, evaluations=tuple(evaluations), generations=generations,
-        baselines=baselines, notes=notes,
+        status=store.status, front=shown, evaluations=tuple(evaluations), generations=generations,
+        finalists=finalists, headroom=headroom, baselines=baselines, noises=noises, notes=notes,
     )  # fmt: skip
 
 
@@ -76,30 +92,18 @@ def _signs(task: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _front(
+def _as_of(
     evaluations: Sequence[Evaluation],
-    task: Mapping[str, Any],
-    signs: Mapping[str, float],
-    fresh: Mapping[int, Sequence[float]],
-) -> tuple[FrontRow, ...]:
-    return front_of(
-        evaluations, classes=task.get("classes"), fresh=fresh,
-        sign=next(iter(signs.values())) if len(signs) == 1 else 1.0,
-        hard_labels=all(each.get("hard_labels", False) for each in task.get("tasks", [task])),
-    )  # fmt: skip
-
-
-def _generations(
-    records: Sequence[tuple[str, Any]],
+    generation: int,
     settings: SearchSettings,
-    task: Mapping[str, Any],
-    signs: Mapping[str, float],
-    evaluations: Sequence[Evaluation],
-) -> tuple[Generation, ...]:
-    found = []
-    for key, data in sorted(records, key=lambda record: int(record[0])):
-        number, evaluated = int(key), int(data["evaluated"])
-        so_far = with_fitness(evaluations[:evaluated], signs)
-        front = _front(so_far, task, signs, {})
-        found.append(Generation(number, settings.generations, front, evaluated, float(data["seconds"])))
-    return tuple(found)
+    signs: Sequence[float],
+    noises: Sequence[float],
+) -> list[Evaluation]:
+    """The candidates as they stood after so many generations: on the blocks that had been drawn by then."""
+    last = max(generation, settings.blocks.sweep if settings.blocks.headroom else 1) - 1
+    seen = [
+        replace(entry, blocks={block: values for block, values in entry.blocks.items() if block <= last})
+        for entry in evaluations
+        if entry.generation < generation
+    ]
+    return scored(seen, signs, noises)

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from symloss.expr.trees import Weighted
-from symloss.runs import RunStore
+from symloss.runs import RunStore, derive
+from symloss.search.loop.candidate import Values
 from symloss.search.loop.engine import Engine
+from symloss.search.loop.training import best_of
 from symloss.search.loop.work import Piece, do, fits
 from symloss.search.prepare import given_losses
 from symloss.search.settings import SearchSettings
@@ -45,7 +47,6 @@ class Replay:
         self.engine = Engine(self.tasks, settings, seed, _ReadOnly(store), self._place, given)
         with suppress(_Unknown):
             self.engine.run()
-        self.tasks = self.engine.tasks  # as the search has settled how they are trained
 
     def formula(self, number: int) -> str:
         """The formula of a candidate as the search arrives at it; `""` without one."""
@@ -58,28 +59,37 @@ class Replay:
         grammar = self.engine.breeder.grammar
         return round(grammar.surcharge(candidate.weighted.program)) if candidate else 0
 
-    def trained(self, number: int, seed: int) -> list[float | None] | None:
+    def trained(self, number: int, purpose: str, block: int) -> Values | None:
         """The metric of a candidate on each task, trained now as the run trained it; None if it did not.
 
-        A candidate that shares another's score is that other one here. The whole piece of work is done again,
-        as arithmetic in batches of another size rounds otherwise.
-        """
-        candidate = self.engine.candidate(number)
-        while candidate is not None:
-            answer = self._answer(candidate.weighted, seed)
-            if answer is not None:
-                return list(answer["values"])
-            candidate = None if candidate.source is None else self.engine.candidate(candidate.source)
-        return None
+        A candidate that shares another's score is that other one here.
 
-    def _answer(self, loss: Weighted, seed: int) -> dict[str, Any] | None:
+        Args:
+            number: of the candidate.
+            purpose: `"evidence"` or `"final"`; of a run without blocks `"training"`.
+            block: the number of the block; -1 for the task's own split.
+        """
+        if self.engine.candidate(number) is None:
+            return None
+        candidate = self.engine.field.original(number)
+        place = self.engine.stages.trainer.place(block if block >= 0 else None)
+        answer = self._answer(candidate.weighted, derive(self.engine.seed, purpose), place)
+        if answer is None:
+            return None
+        return tuple(best_of(task, curve) for task, curve in zip(self.tasks, answer["values"], strict=True))
+
+    def _answer(self, loss: Weighted, seed: int, block: list[Any] | None) -> dict[str, Any] | None:
         program, edges = loss.graph()
         graph = program.tokens, edges
         for piece in self._place.pieces:
-            if piece.what == "train" and not piece.options and piece.seed == seed and graph in piece.graphs:
-                if piece.key not in self._again:
-                    self._again[piece.key] = do(replace(piece, tasks=self.tasks))
-                return self._again[piece.key][piece.graphs.index(graph)]
+            if piece.what != "train" or piece.seed != seed:
+                continue
+            for i, (one, its) in enumerate(zip(piece.graphs, piece.options["blocks"], strict=True)):
+                if one == graph and its == block:
+                    # The whole piece: arithmetic in batches of another size may round otherwise.
+                    if piece.key not in self._again:
+                        self._again[piece.key] = do(replace(piece, tasks=self.tasks))
+                    return self._again[piece.key][i]
         return None
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from symloss.errors import SymlossError
 from symloss.expr import Loss, parse
+from symloss.search.loop.headroom import Headroom
 
 __all__ = ["ENDED", "Baseline", "Evaluation", "FrontRow", "Generation", "Result"]
 
 ENDED = ("finished", "max evaluations", "time limit")
-"""Statuses of a run whose finalists were trained on fresh seeds; a time limit leaves something to go on with."""
+"""Statuses of a run whose finalists have met; a time limit leaves something to go on with."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,18 @@ class Evaluation:
         outcome: `"trained"`, `"reused"` (another's score), `"rejected"` (by the gate or a requirement) or
             `"failed"` (training diverged).
         reason: why, in words; of a trained candidate `""` or a remark.
-        loss: the formula as trained - tuned, scaled, rounded - or None when it never came so far. It may be
-            given as a function, which is called when the loss is first read: SymPy takes milliseconds for it.
-        validation: the metric as users read it, on validation data.
+        kind: of the loss.
+        formula: the loss as the search writes it, as trained - tuned, scaled, rounded; `""` without one.
+        complexity: the number of symbols in that text, operators at their cost.
+        scale: the factor on the null-epoch gradient that was taken out of the formula (1 when kept).
+        blocks: the metric of each task on each block that the loss has seen, None where training diverged.
+        validation: the metric as users read it, on the average block; of several tasks the mean in units of
+            their noise.
+        se: standard error of it, or None while it is not known.
         fitness: what the search minimises.
         seconds: what it cost.
-        scale: the factor on the null-epoch gradient that was taken out of the formula (1 when kept).
-        scores: per task, when several are searched at once.
-        formula: the loss as the search writes it; `""` without one.
-        complexity: the number of symbols in that text, operators at their cost.
-        rungs: the metric after a share of the training, with the coefficients as proposed, by that share and
-            task.
+        name: of a loss of the zoo, with its parameters.
+        source: the candidate whose training it shares.
     """
 
     number: int
@@ -48,47 +50,22 @@ class Evaluation:
     tokens: tuple[str, ...]
     outcome: str
     reason: str
-    loss: Loss | None
-    validation: float | None
-    fitness: float | None
-    seconds: float
-    scale: float = 1.0
-    scores: Mapping[str, float] = field(default_factory=dict)
+    kind: str
     formula: str = ""
     complexity: int | None = None
-    rungs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    scale: float = 1.0
+    blocks: Mapping[int, tuple[float | None, ...]] = field(default_factory=dict)
+    validation: float | None = None
+    se: float | None = None
+    fitness: float | None = None
+    seconds: float = 0.0
+    name: str = ""
+    source: int | None = None
 
-    def with_fitness(self, value: float | None) -> Evaluation:
-        """The same with another fitness, which is also what is shown as validation."""
-        values = {each.name: self.__dict__[each.name] for each in fields(self)}
-        return Evaluation(**{**values, "validation": value, "fitness": value})
-
-
-class _OnDemand:
-    """A field that may be given as a function of nothing, called when the field is first read."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
-        value = instance.__dict__[self.name]
-        if callable(value):
-            value = instance.__dict__[self.name] = value()
-        return value
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        instance.__dict__[self.name] = value
-
-
-def later(formula: str, kind: str) -> Any:
-    """What to give an `Evaluation` for its loss, so that the formula is parsed when it is first read."""
-    return partial(parse, formula, kind) if formula else None
-
-
-# Set after the dataclass is made, which would take it for the field's default.
-Evaluation.loss = _OnDemand("loss")  # type: ignore[assignment]
+    @cached_property
+    def loss(self) -> Loss | None:
+        """The formula as a loss, parsed when it is first read: SymPy takes milliseconds for it."""
+        return parse(self.formula, kind=self.kind) if self.formula else None
 
 
 @dataclass(frozen=True)
@@ -100,16 +77,20 @@ class FrontRow:
         loss: the formula in its plainest form that equals what was trained, on soft labels too; what was
             trained to the letter is `result.evaluations[row.evaluation].formula`.
         complexity: the number of symbols in the formula as it is shown.
-        validation: the metric as users read it: its mean over the fresh seeds, where there are any.
-        fitness: the same, as the search minimises it.
+        validation: the metric as users read it: once finalists have met, the mean over the final blocks drawn
+            towards the other finalists' (the winner's own score flatters it); before, on the average block.
+        se: standard error of it, for data like these; None while it is not known.
+        fitness: the same as `validation`, as the search minimises it.
         score: fitness gained per added symbol over the row before, in natural-log units where both are
             positive, else plain difference; None in the first row.
         picked: the row that the selection rule takes.
         evaluation: the number of the evaluation it comes from.
         scale: the factor taken out of the formula.
         classes: the number of classes of the task, or None.
-        fresh: the metric on fresh training seeds, where re-evaluated.
-        scores: per task, when several were searched at once.
+        finals: the metric on each final block; of several tasks the mean in units of their noise.
+        scores: of several tasks, the mean metric of each over its blocks.
+        rates, steps: of its training there, one a task: times the task's learning rate; empty before.
+        name: of a loss of the zoo, with its parameters: `sce(alpha=0.1, beta=1)`.
         hard: the formula as it is shown where every label of the task is 0 or 1, if that differs from `loss`.
     """
 
@@ -121,10 +102,14 @@ class FrontRow:
     score: float | None
     picked: bool
     evaluation: int
+    se: float | None = None
     scale: float = 1.0
     classes: int | None = None
-    fresh: tuple[float, ...] = ()
+    finals: tuple[float, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    rates: tuple[float, ...] = ()
+    steps: tuple[int, ...] = ()
+    name: str = ""
     hard: Loss | None = None
 
     @property
@@ -146,6 +131,7 @@ class Baseline:
 
     Attributes:
         name: such as `"mse tuned"`, `"best zoo: huber"`, `"discovered"`.
+        role: `"ordinary"`, `"ordinary tuned"`, `"best zoo"` or `"discovered"`.
         loss: the formula.
         learning_rate: of its training.
         steps: of its training.
@@ -156,6 +142,7 @@ class Baseline:
     """
 
     name: str
+    role: str
     loss: Loss
     learning_rate: float
     steps: int
@@ -198,9 +185,12 @@ class Result:
         settings: everything else that fixes the outcome.
         status: `"finished"`, `"interrupted"`, `"time limit"`, `"max evaluations"` or `"running"`.
         front: by rising complexity.
+        finalists: every loss that met on the final blocks, by rising fitness; empty before.
         evaluations: every candidate considered, in order.
         generations: one record each.
+        headroom: what was known before the search, one a task; empty where it was not asked.
         baselines: what it was compared with, if it was.
+        noises: of the tasks, in whose units several are averaged.
         notes: remarks a reader should see, such as a fallback that was taken.
     """
 
@@ -213,7 +203,10 @@ class Result:
     front: tuple[FrontRow, ...]
     evaluations: tuple[Evaluation, ...]
     generations: tuple[Generation, ...] = ()
+    finalists: tuple[FrontRow, ...] = ()
+    headroom: tuple[Headroom, ...] = ()
     baselines: tuple[Baseline, ...] = ()
+    noises: tuple[float, ...] = (1.0,)
     notes: tuple[str, ...] = ()
 
     @property
@@ -228,6 +221,13 @@ class Result:
                 return row
         raise SymlossError(
             f"no loss survived in {len(self.evaluations)} candidates: search longer or with another seed"
+        )
+
+    @property
+    def signs(self) -> tuple[float, ...]:
+        """Of the tasks' metrics: -1 where more is better."""
+        return tuple(
+            -1.0 if each["greater_is_better"] else 1.0 for each in self.task.get("tasks", [self.task])
         )
 
     @property

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from symloss.expr import agrees, parse
-from symloss.runs import RunStore, derive
+from symloss.runs import RunStore
+from symloss.search.loop.candidate import Values
 from symloss.search.loop.engine import task_signs
 from symloss.search.prepare import check_same, unusable
-from symloss.search.record.codec import evaluation_record, front_csv, front_json, presented
+from symloss.search.record.codec import evaluation_record, front_csv, front_json
+from symloss.search.record.front import front_of, presented, scored
 from symloss.search.record.reading import read_result
 from symloss.search.record.replay import Replay
 from symloss.search.record.result import ENDED, Evaluation, FrontRow, Result
@@ -54,8 +55,9 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
     """Works out every printed number of a run's front again, and compares its files with its record.
 
     The search is told again from its settings, seed and recorded answers, which must lead to the recorded
-    candidates and formulas; then each formula of the front is trained again on the run's data, from the run's
-    seeds and in the run's own arithmetic, and measured. Test data is not touched.
+    headroom, candidates and formulas; then each formula of the front is trained again on every block that its
+    numbers come from, from the run's seeds and in the run's own arithmetic, and measured. Test data is not
+    touched.
 
     Args:
         path: the run's folder; it is only read.
@@ -73,8 +75,12 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
         last = len(result.generations) if result.status == "time limit" else None
         replay = Replay(store, config, last, tasks)
     checks = [*_files(Path(path), result), *_told(result, replay)]
+    found: dict[int, dict[int, Values]] = {}
+    for row in result.front:
+        checks += _row(row, replay)
+        checks += _trained(row, result, replay, found)
+    checks += _evidence(result, replay, found)
     for row, score in zip(result.front, _scores(result.front, tasks), strict=True):
-        checks += _row(row, tasks, result.seed, replay)
         if score is not None and row.score is not None:
             checks.append(_number(f"row {row.row}", "score", row.score, score, 1e-6))
     return tuple(checks)
@@ -82,10 +88,14 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
 
 def _told(result: Result, replay: Replay) -> Iterator[Check]:
     """Whether candidates and front on record are those that settings, seed and answers lead to."""
-    kind = replay.tasks[0].kind
     engine = replay.engine
-    told = {entry.number: _known(entry, kind) for entry in engine.evaluations}
-    yield _same("candidates", [_known(entry, kind) == told.get(entry.number) for entry in result.evaluations])
+    told = {entry.number: _known(entry) for entry in engine.evaluations}
+    yield _same("candidates", [_known(entry) == told.get(entry.number) for entry in result.evaluations])
+    if result.headroom:
+        yield _same(
+            "headroom",
+            [a.to_dict() == b.to_dict() for a, b in zip(result.headroom, engine.headroom, strict=False)],
+        )
     if result.status in ENDED:
         theirs, ours = (list(map(_printed, front)) for front in (engine.front, result.front))
         lost = [False for row in theirs if row not in ours]
@@ -97,12 +107,12 @@ def _same(what: str, same: Sequence[bool]) -> Check:
     return Check("run", what, f"{len(same)}", f"{sum(same)}", all(same), note)
 
 
-def _known(entry: Evaluation, kind: str) -> dict[str, Any]:
-    return {**evaluation_record(entry, kind), "seconds": 0.0}
+def _known(entry: Evaluation) -> dict[str, Any]:
+    return {**evaluation_record(entry), "seconds": 0.0}
 
 
 def _printed(row: FrontRow) -> tuple[object, ...]:
-    return row.evaluation, row.picked, row.complexity, row.validation, row.score, row.scale, row.fresh
+    return row.evaluation, row.picked, row.complexity, row.validation, row.score, row.scale, row.finals
 
 
 def _files(path: Path, result: Result) -> Iterator[Check]:
@@ -117,7 +127,7 @@ def _files(path: Path, result: Result) -> Iterator[Check]:
         yield Check(name, "content", f"{len(found)} bytes", f"{len(expected)} bytes", same, note)
 
 
-def _row(row: FrontRow, tasks: Sequence[Task], seed: int, replay: Replay) -> Iterator[Check]:
+def _row(row: FrontRow, replay: Replay) -> Iterator[Check]:
     where, formula = f"row {row.row}", replay.formula(row.evaluation)
     if not formula:
         yield Check(where, "formula", str(row.shown), "", False, "the search does not arrive at it")
@@ -130,28 +140,82 @@ def _row(row: FrontRow, tasks: Sequence[Task], seed: int, replay: Replay) -> Ite
         same = same and agrees(trained.value_expr, shown.value_expr, kind, hard_labels=hard)
     yield Check(where, "formula", str(row.shown), str(shown), same)
     yield _number(where, "complexity", row.complexity, shown.complexity + replay.surcharge(row.evaluation))
-    if len(tasks) == 1 and row.fresh:
-        found = []
-        for replicate, printed in enumerate(row.fresh):
-            again = replay.trained(row.evaluation, derive(seed, "fresh", replicate))
-            yield _metric(where, f"validation, fresh seed {replicate + 1}", printed, again, 0)
-            found.append(math.nan if again is None or again[0] is None else again[0])
-        yield _number(where, "validation", row.validation, statistics.fmean(found), TOLERANCE)
-        return
-    values = replay.trained(row.evaluation, derive(seed, "training", 0))
-    if len(tasks) == 1:
-        yield _metric(where, "validation", row.validation, values, 0)
-        return
-    for i, name in enumerate(task_signs(tasks)):
-        yield _metric(where, f"validation on {name}", row.scores.get(name, math.nan), values, i)
 
 
-def _metric(where: str, what: str, printed: float, values: Sequence[float | None] | None, i: int) -> Check:
-    """Compares with the metric on the `i`-th task."""
-    if values is None:
-        return Check(where, what, f"{printed:.6g}", "", False, "the search does not train it")
-    value = values[i]
-    return _number(where, what, printed, math.inf if value is None else value, TOLERANCE)
+def _trained(
+    row: FrontRow, result: Result, replay: Replay, found: dict[int, dict[int, Values]]
+) -> Iterator[Check]:
+    """Each block that the row's validation comes from, trained again."""
+    names = list(task_signs(replay.tasks))
+    printed, purpose = _blocks_of(row, result, replay)
+    for block, values in printed.items():
+        again = replay.trained(row.evaluation, purpose if block >= 0 else "training", block)
+        what = f"{_BLOCKS[purpose]} {block + 1}" if block >= 0 else "validation"
+        if again is None:
+            yield Check(f"row {row.row}", what, str(values), "", False, "the search does not train it")
+            continue
+        found.setdefault(row.evaluation, {})[block] = again
+        for i, name in enumerate(names):
+            on = f" on {name}" if len(names) > 1 else ""
+            yield _number(f"row {row.row}", what + on, _value(values[i]), _value(again[i]), TOLERANCE)
+
+
+def _blocks_of(row: FrontRow, result: Result, replay: Replay) -> tuple[Mapping[int, Values], str]:
+    held = replay.engine.held
+    if row.finals and held is not None:
+        return held.scores.get(row.evaluation, {}), "final"
+    by_number = {entry.number: entry for entry in result.evaluations}
+    entry = by_number[row.evaluation]
+    while entry.source is not None and entry.source in by_number:
+        entry = by_number[entry.source]
+    return entry.blocks, "evidence"
+
+
+_BLOCKS = {"final": "validation, final block", "evidence": "validation, block"}
+
+
+def _evidence(result: Result, replay: Replay, found: Mapping[int, Mapping[int, Values]]) -> Iterator[Check]:
+    """Validation and its error, worked out from what was trained again; of other losses, from the record."""
+    engine = replay.engine
+    noises = engine.field.noises
+    signs = engine.signs
+    if engine.held is not None and any(row.finals for row in result.front):
+        scores = {number: found.get(number, blocks) for number, blocks in engine.held.scores.items()}
+        held = replace(engine.held, scores=scores)
+        front = front_of(
+            engine.evaluations,
+            classes=None,
+            signs=signs,
+            noises=noises,
+            finals=held,
+            hard_labels=engine.hard_labels,
+        )
+    else:
+        entries = []
+        for entry in engine.evaluations:
+            again = found.get(entry.number)
+            entries.append(replace(entry, blocks=again) if again else entry)
+        front = front_of(
+            scored(entries, tuple(signs.values()), noises), classes=None, signs=signs, noises=noises
+        )
+    by_number = {row.evaluation: row for row in front}
+    for row in result.front:
+        again_row = by_number.get(row.evaluation)
+        value = math.nan if again_row is None else again_row.validation
+        yield _number(f"row {row.row}", "validation", row.validation, value, TOLERANCE)
+        if row.se is not None:
+            error = math.nan if again_row is None or again_row.se is None else again_row.se
+            # A small difference of larger numbers: held to the size of what it is the error of.
+            size = max(abs(row.se), TOLERANCE * abs(row.validation))
+            holds = abs(error - row.se) <= TOLERANCE * size + 1e-12
+            yield Check(f"row {row.row}", "standard error", f"{row.se:.6g}", f"{error:.6g}", bool(holds))
+        picked = again_row is not None and again_row.picked == row.picked
+        if row.picked:
+            yield Check(f"row {row.row}", "picked", "yes", "yes" if picked else "no", picked)
+
+
+def _value(value: float | None) -> float:
+    return math.inf if value is None else value
 
 
 def _scores(front: Sequence[FrontRow], tasks: Sequence[Task]) -> list[float | None]:

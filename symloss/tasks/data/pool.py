@@ -15,7 +15,7 @@ from symloss.runs import generator
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
 from symloss.tasks.data.parts import Split
-from symloss.tasks.data.splits import Indices, cut, split_indices
+from symloss.tasks.data.splits import Indices, cut, fold, split_indices
 
 __all__ = ["Pool", "Prepared"]
 
@@ -123,13 +123,27 @@ class Pool:
         Raises:
             TaskError: for a share that leaves a part without rows.
         """
+        rows, labels, groups = self._keys()
+        train, val = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
+        return rows[train], rows[val]
+
+    def fold(self, seed: int, folds: int, number: int) -> tuple[Indices, Indices]:
+        """As `cut`, with the rows of one fold to validate: over all folds of a seed each row validates once.
+
+        Raises:
+            TaskError: for more folds than rows or groups.
+        """
+        rows, labels, groups = self._keys()
+        train, val = fold(labels, seed, folds, number, groups)
+        return rows[train], rows[val]
+
+    def _keys(self) -> tuple[Indices, NDArray[np.int64], NDArray[np.int64] | None]:
+        """The rows that are not test rows, and the label and group of each."""
         rows = np.sort(np.concatenate([self.train, self.val]))
         labels = (
             self.targets[rows] if KINDS[self.data.kind].exclusive else np.zeros(rows.size, dtype=np.int64)
         )
-        groups = None if self.data.groups is None else self.data.groups[rows]
-        train, val = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
-        return rows[train], rows[val]
+        return rows, labels, None if self.data.groups is None else self.data.groups[rows]
 
     def prepare(self, train: Indices, val: Indices) -> Prepared:
         """These parts and the test part, with features and targets scaled by the training rows alone.

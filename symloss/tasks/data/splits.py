@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from symloss.errors import TaskError
 
-__all__ = ["Indices", "cut", "split_indices"]
+__all__ = ["Indices", "cut", "fold", "split_indices"]
 
 Indices = NDArray[np.int64]
 # Five instances in turn: the first three of a rare class go one to each part, and training comes first.
@@ -80,13 +80,17 @@ def cut(
     Args:
         labels: class index of each row, `[N]`; all the same where there are no classes.
         seed: of the shuffle.
-        share: above 0 and at most 1/2.
+        share: above 0 and below 1.
         groups: group index of each row, `[N]`, if no group may be in both.
         start: in [0, 1), where counting begins: drawn at random, it lets small classes take turns over the seeds.
 
     Raises:
         TaskError: when a part has no rows.
     """
+    if share > 0.5:
+        # Few rows to train on, many to validate: held out is what trains.
+        train, val = cut(labels, seed, 1 - share, groups, start)
+        return val, train
     if groups is not None:
         if np.unique(groups).size < 2:
             raise TaskError("one group: expected at least 2, one each to train and validate")
@@ -104,6 +108,40 @@ def cut(
             f"{math.ceil(1 / share - 1e-9)} rows in classes of two or more"
         )
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def fold(
+    labels: NDArray[np.int64],
+    seed: int,
+    folds: int,
+    number: int,
+    groups: NDArray[np.int64] | None = None,
+) -> tuple[Indices, Indices]:
+    """Training rows and those of one fold of a stratified cross-validation; of the seed all folds together are
+    every row that is not the only one of its class, each once.
+
+    Args:
+        labels: class index of each row, `[N]`; all the same where there are no classes.
+        seed: of the shuffle.
+        folds: at least 2.
+        number: of the fold, from 0.
+        groups: group index of each row, `[N]`, if no group may be in two folds.
+
+    Raises:
+        TaskError: for more folds than rows or groups.
+    """
+    if groups is not None:
+        if np.unique(groups).size < folds:
+            raise TaskError(
+                f"{np.unique(groups).size} groups: expected at least one for each of {folds} folds"
+            )
+        from sklearn.model_selection import StratifiedGroupKFold  # a second to import
+
+        state = int(np.random.default_rng([seed, 0]).integers(2**31))
+        maker = StratifiedGroupKFold(folds, shuffle=True, random_state=state)
+        train, val = list(maker.split(labels, labels, groups))[number]
+        return np.asarray(train, dtype=np.int64), np.asarray(val, dtype=np.int64)
+    return cut(labels, seed, 1 / folds, start=number / folds)
 
 
 def _shuffled_classes(labels: NDArray[np.int64], seed: int) -> Iterator[Indices]:

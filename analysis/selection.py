@@ -1,0 +1,247 @@
+"""Which of its candidates should a search pick? Two rules on the same stored candidates.
+
+Of every stored search (`analysis.selection_tasks`: ten task seeds of digits with 40 % label noise, and others) all
+candidates that it trained are judged again as a search judges now: four blocks for each, the race up to twelve,
+finalists with their own learning rate and steps, twelve final blocks. Nothing of that sees a test row.
+
+(a) The pick that the search made then, at one standard error of eight training seeds, against the pick of the
+    final blocks, by the stored metrics on clean test rows: the paired difference over the task seeds.
+(b) The pick against the loss of the zoo that the same blocks choose, each as the finals trained it, on ten training
+    seeds measured on the clean test rows.
+Beside them the regret: the best candidate is chosen on one half of the task seeds' clean scores per candidate, two
+training seeds, and it and the pick are measured on the other.
+
+It reads the test rows of every candidate: a study of the rule, never a tuning of it.
+
+    python -m analysis.selection            # figures/selection.json and .png; resumable
+    python -m analysis.selection --only digits
+    python -m analysis.selection --quick    # one small search, stored here
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+
+import symloss as sl
+from analysis.selection_tasks import TASKS
+from symloss.expr.trees import weighted_from
+from symloss.runs import executor
+from symloss.search import SearchSettings
+from symloss.search.loop import finals, sweep
+from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.evidence import RACE_BLOCKS, pick
+from symloss.search.loop.field import Field
+from symloss.search.loop.stages import Stages
+from symloss.search.loop.training import RATES, Training
+from symloss.search.loop.workers import Workers
+from symloss.search.record.memory import Memory
+from symloss.tasks import Task
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = 12
+TEST_SEEDS = 10
+
+
+def judge(task: Task, formulas: list[str], seed: int) -> dict[str, Any]:
+    """The formulas and the zoo as a search judges its candidates: the picks, and test scores of both.
+
+    Args:
+        task: with its split, noise and test rows.
+        formulas: of the candidates, by number.
+        seed: of the blocks.
+    """
+    settings = SearchSettings()
+    sign = -1.0 if task.measure.greater_is_better else 1.0
+    with executor("serial") as place:
+        stages = Stages(settings, seed, Workers((task,), Memory({}), place, settings.chunk))
+        base = sweep.base_candidate(task)
+        (stages.settled,) = stages.trainer.own("settle", [base], base=(1.0,), rates=RATES)
+        candidates = [_candidate(task, i, text) for i, text in enumerate(formulas)]
+        zoo = sweep.zoo_candidates(task, len(candidates))
+        field = Field([sign])
+        for each in candidates:
+            each.formula = each.weighted.formula
+        sweep.train_sweep(stages, zoo, RACE_BLOCKS)
+        stages.train(candidates, list(range(RACE_BLOCKS)))
+        field.add([*candidates, *zoo])
+        for block in range(RACE_BLOCKS, BLOCKS):
+            racing = [
+                field.candidates[i] for i in field.evidence.candidates if not field.evidence.out_of_race(i)
+            ]
+            stages.train(racing, [block])
+            field.changed()
+        ordinary = sweep.ordinary_number(task, zoo)
+        always = [] if ordinary is None else [ordinary]
+        numbers = finals.finalists(field, settings.blocks.finalists, always)
+        rows = [field.candidates[i] for i in numbers]
+        own = dict(zip(numbers, stages.trainer.own("rates", rows, base=stages.settled.rates), strict=True))
+        held = finals.hold_finals(stages, rows, own, ordinary)
+        evidence = held.evidence([sign], [1.0])
+        means = {i: evidence.mean(i) for i in evidence.candidates}
+        sizes = {i: float(field.candidates[i].complexity) for i in means}
+        ours = {i: mean for i, mean in means.items() if i < len(candidates)}
+        named = {i: mean for i, mean in means.items() if i >= len(candidates)}
+        picked = {
+            "candidates": pick({**ours, **{i: means[i] for i in always}}, sizes, ordinary),
+            "all": pick(means, sizes, ordinary),
+            "zoo": min(named, key=lambda i: (named[i], i)),
+        }
+        tests = {}
+        for number in sorted(set(picked.values())):
+            found = own[number]
+            trainings = [
+                Training(
+                    field.candidates[number], None, found.rates, tuple((s,) for s in found.steps), start=i
+                )
+                for i in range(TEST_SEEDS)
+            ]
+            curves = stages.trainer.curves("test", trainings, test=True)
+            tests[str(number)] = [by_task[0][-1] for by_task in curves]
+    return {
+        "picked": picked, "tests": tests, "finalists": len(numbers),
+        "formulas": {str(i): field.candidates[i].name or field.candidates[i].formula for i in numbers},
+        "own": {str(i): [own[i].rates[0], own[i].steps[0]] for i in numbers},
+        "means": {str(i): sign * mean for i, mean in means.items()},
+    }  # fmt: skip
+
+
+def _candidate(task: Task, number: int, text: str) -> Candidate:
+    loss = weighted_from(sl.parse(text, kind=task.kind))
+    return Candidate(number, 0, number, loss.program, loss, fixed=True, as_given=True)
+
+
+def compare(stored: dict[str, Any], judged: dict[str, Any]) -> dict[str, Any]:
+    """What one task seed says of both rules; differences are gains in the metric, in points of accuracy."""
+    sign = 1.0 if stored["greater_is_better"] else -1.0
+    unit = 100.0 if stored["metric"] == "accuracy" else 1.0
+    tests = {each["number"]: each["tests"] for each in stored["candidates"]}
+    numbers = [each["number"] for each in stored["candidates"]]
+    new, old = judged["picked"]["candidates"], stored["picked"]
+    # The ordinary loss of the zoo is a candidate of the search as well, under a number of its own.
+    chosen = numbers[new] if new < len(numbers) else numbers[0]
+    best = {
+        i: max((n for n in numbers if None not in tests[n]), key=lambda n: sign * tests[n][i]) for i in (0, 1)
+    }
+
+    def regret(number: int) -> float:
+        """Of a pick, over both halves: the best by one training seed, measured on the other."""
+        return statistics.fmean(unit * sign * (tests[best[i]][1 - i] - tests[number][1 - i]) for i in (0, 1))
+
+    zoo, whole = (judged["tests"][str(judged["picked"][key])] for key in ("zoo", "all"))
+    return {
+        "task": stored["task"], "seed": stored["seed"],
+        "old": statistics.fmean(tests[old]), "new": statistics.fmean(tests[chosen]),
+        "gain": unit * sign * (statistics.fmean(tests[chosen]) - statistics.fmean(tests[old])),
+        "regret_old": regret(old), "regret_new": regret(chosen),
+        "zoo": statistics.fmean(zoo), "pick": statistics.fmean(whole),
+        "over_zoo": unit * sign * (statistics.fmean(whole) - statistics.fmean(zoo)),
+        "zoo_formula": judged["formulas"][str(judged["picked"]["zoo"])],
+        "pick_formula": judged["formulas"][str(judged["picked"]["all"])],
+    }  # fmt: skip
+
+
+def summary(rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    """The mean of a difference over the task seeds, a 95 % t interval, and what could have been told."""
+    values = [row[key] for row in rows]
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return {"n": len(values), "mean": mean, "interval": [math.nan, math.nan], "detectable": math.nan}
+    from scipy.stats import t
+
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    half = float(t.ppf(0.975, len(values) - 1)) * error
+    return {"n": len(values), "mean": mean, "interval": [mean - half, mean + half], "detectable": 2.8 * error}
+
+
+def draw(rows: list[dict[str, Any]]) -> Figure:
+    """By task, the gain of the new rule over the old on the same candidates, and of the pick over the zoo."""
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    names = list(dict.fromkeys(row["task"] for row in rows))
+    for axes, key, title in zip(
+        figure.subplots(1, 2),
+        ("gain", "over_zoo"),
+        ("new rule minus old", "pick minus best of the zoo"),
+        strict=True,
+    ):
+        for x, name in enumerate(names):
+            mine = [row for row in rows if row["task"] == name]
+            found = summary(mine, key)
+            axes.plot([x] * len(mine), [row[key] for row in mine], "o", color="0.7", markersize=4)
+            low, high = found["interval"]
+            axes.errorbar(
+                [x + 0.15], [found["mean"]], yerr=[[found["mean"] - low], [high - found["mean"]]], fmt="D"
+            )
+        axes.axhline(0, color="0.5", lw=0.8)
+        axes.set_xticks(range(len(names)), names)
+        axes.set_title(title)
+        axes.set_ylabel("clean test metric (accuracy in points)")
+    return figure
+
+
+def main(arguments: list[str] | None = None) -> dict[str, Any]:
+    """Judges what is stored, and writes figure and data."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", help="the tasks to judge, separated by commas")
+    parser.add_argument("--quick", action="store_true", help="a small search that is stored here")
+    parser.add_argument("--out", type=Path, default=ROOT / "figures", help="where figure and data go")
+    parser.add_argument(
+        "--runs", type=Path, default=ROOT / "runs" / "selection", help="what is judged is kept"
+    )
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    stored = json.loads((ROOT / "figures" / "selection_candidates.json").read_text())
+    wanted = options.only.split(",") if options.only else list(TASKS)
+    stored = [each for each in stored if each["task"] in wanted]
+    if options.quick:
+        stored = [
+            {
+                **stored[0],
+                "candidates": stored[0]["candidates"][:12],
+                "picked": stored[0]["candidates"][0]["number"],
+            }
+        ]
+    options.runs.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for each in stored:
+        kept = options.runs / f"{each['task']}-{each['seed']}{'-quick' if options.quick else ''}-judged.json"
+        if kept.exists():
+            judged = json.loads(kept.read_text())
+        else:
+            task = TASKS[each["task"]][1](each["seed"])
+            if options.quick:
+                task = replace(task, settings=replace(task.settings, steps=40))
+            judged = judge(task, [candidate["formula"] for candidate in each["candidates"]], each["seed"])
+            kept.write_text(json.dumps(judged))
+        rows.append(compare(each, judged))
+        print(json.dumps(rows[-1]), flush=True)
+    names = list(dict.fromkeys(row["task"] for row in rows))
+    keys = ("gain", "over_zoo", "regret_old", "regret_new")
+    found = {
+        name: {key: summary([row for row in rows if row["task"] == name], key) for key in keys}
+        for name in names
+    }  # fmt: skip
+    for name, each in found.items():
+        for key, value in each.items():
+            low, high = value["interval"]
+            print(f"{name:14} {key:11} {value['mean']:+.3f} ({low:+.3f} to {high:+.3f}), n = {value['n']}")
+    result = {"command": "python -m analysis.selection", "summary": found, "rows": rows}
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "selection.json").write_text(json.dumps(result, indent=1))
+    draw(rows).savefig(options.out / "selection.png", dpi=120)
+    return result
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

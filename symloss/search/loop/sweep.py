@@ -1,0 +1,198 @@
+"""Before the first generation: the losses of the zoo, a few random ones, and what they say of the task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from symloss.errors import SymlossError
+from symloss.expr.trees import weighted_from
+from symloss.runs import derive
+from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.evidence import Evidence
+from symloss.search.loop.field import row_of
+from symloss.search.loop.headroom import Headroom, HeadroomRow, headroom_of
+from symloss.search.loop.stages import Stages
+from symloss.search.propose.gp import initial_loss
+from symloss.tasks import SupervisedTask, Task
+from symloss.zoo import Entry, entry, names
+
+__all__ = [
+    "base_candidate",
+    "measure",
+    "noises_of",
+    "ordinary_number",
+    "strangers",
+    "train_sweep",
+    "zoo_candidates",
+]
+
+_RATES = (0.3, 1.0, 3.0)
+"""Learning rates that a loss of the zoo is tried at, as multiples of the ordinary loss's own; widened at the edge."""
+_TRIALS = 2
+"""Blocks on which its rate is chosen: none that counts as evidence."""
+
+
+def zoo_candidates(task: Task, start: int) -> list[Candidate]:
+    """The losses of the zoo, each at its defaults and at the values that its entry suggests, as candidates."""
+    found: list[Candidate] = []
+    for name in names(task.kind):
+        one = entry(name, task.kind)
+        for values in settings_of(one):
+            try:
+                loss = weighted_from(one.with_coefficients(**values))
+            except SymlossError:
+                continue  # no tree says it
+            number = start + len(found)
+            remark = f"zoo: {title(one, values)}"
+            candidate = Candidate(
+                number, 0, number, loss.program, loss, fixed=True, remark=remark, exempt=True
+            )
+            candidate.name = title(one, values)
+            found.append(candidate)
+    return found
+
+
+def settings_of(one: Entry) -> list[Mapping[str, float]]:
+    """The coefficients of a loss of the zoo that are tried: its defaults first."""
+    tried: list[Mapping[str, float]] = [dict(one.defaults)]
+    for name, values in one.grid.items():
+        tried += [{**one.defaults, name: value} for value in values if value != one.defaults[name]]
+    return tried
+
+
+def title(one: Entry, values: Mapping[str, float]) -> str:
+    """As a person would type it: `gce(q=0.7)`.
+
+    >>> title(entry("gce"), {"q": 0.7}), title(entry("ce"), {})
+    ('gce(q=0.7)', 'ce')
+    """
+    inside = ", ".join(f"{name}={value:g}" for name, value in values.items() if name in one.grid)
+    return f"{one.name}({inside})" if inside else one.name
+
+
+def strangers(stages: Stages, start: int, count: int) -> list[Candidate]:
+    """Random trees that pass the gate, with unit coefficients."""
+    grammar, rates = stages.settings.grammar, stages.settings.rates
+    found = []
+    for i in range(count):
+        loss = initial_loss(grammar, rates, derive(stages.seed, "stranger", i), stages.worth_it)
+        remark = "a random loss of the sweep"
+        found.append(Candidate(start + i, 0, start + i, loss.program, loss, fixed=True, remark=remark))
+    return found
+
+
+def train_sweep(stages: Stages, candidates: Sequence[Candidate], blocks: int) -> None:
+    """Own rates for the losses of the zoo, then every loss over the same blocks."""
+    stages.prepare(candidates)
+    # The ordinary loss has its own rate already: it is what the search trains at.
+    named = [c for c in candidates if c.on_its_way and c.name and c.name != base_name(stages.tasks[0])]
+    stops = [list(each) for each in stages.stops]
+    own = stages.trainer.own(
+        "zoo", named, base=stages.settled.rates, rates=_RATES, stops=stops, trials=_TRIALS
+    )
+    for candidate, found in zip(named, own, strict=True):
+        candidate.rates = tuple(
+            rate / base for rate, base in zip(found.rates, stages.settled.rates, strict=True)
+        )
+    alive = [c for c in candidates if c.on_its_way]
+    stages.train(alive, list(range(blocks)))
+
+
+def base_candidate(task: Task) -> Candidate:
+    """The ordinary loss, as it is."""
+    base = weighted_from(task.base_loss())
+    return Candidate(-1, 0, 0, base.program, base, fixed=True, as_given=True)
+
+
+def base_name(task: Task) -> str:
+    """The name of the ordinary loss; `""` where the zoo does not have it."""
+    base = task.base_loss()
+    return next((name for name in names(task.kind) if entry(name, task.kind).loss == base), "")
+
+
+def ordinary_number(task: Task, candidates: Sequence[Candidate]) -> int | None:
+    """The number of the candidate that is the ordinary loss."""
+    name = base_name(task)
+    return next((c.number for c in candidates if c.name == name), None)
+
+
+def noises_of(
+    tasks: Sequence[Task], candidates: Sequence[Candidate], signs: Sequence[float]
+) -> tuple[float, ...]:
+    """By task the standard deviation of a paired difference over the blocks of the sweep; 1 where unknown."""
+    found = []
+    for t in range(len(tasks)):
+        noise = math.sqrt(2) * _of_task(candidates, t, signs).spread
+        found.append(noise if noise > 0 and math.isfinite(noise) else 1.0)
+    return tuple(found)
+
+
+def _of_task(candidates: Sequence[Candidate], t: int, signs: Sequence[float]) -> Evidence:
+    return Evidence(
+        {
+            c.number: row_of({b: (v[t],) for b, v in c.scores.items()}, [signs[t]], [1.0])
+            for c in candidates
+            if c.outcome == "trained" and len(c.scores) > 1
+        }
+    )
+
+
+def measure(
+    stages: Stages, candidates: Sequence[Candidate], signs: Sequence[float], planned: int
+) -> list[Headroom]:
+    """What the sweep says of each task."""
+    return [_measure(stages, candidates, signs, planned, t) for t in range(len(stages.tasks))]
+
+
+def _measure(
+    stages: Stages, candidates: Sequence[Candidate], signs: Sequence[float], planned: int, t: int
+) -> Headroom:
+    task = stages.tasks[t]
+    evidence = _of_task(candidates, t, signs)
+    named = {c.number: c.name for c in candidates if c.name and c.number in evidence.scores}
+    ordinary = ordinary_number(task, candidates)
+    titles = {c.number: c.name or f"random: {c.formula}" for c in candidates}
+    noise, detectable, headroom, interval, leader = headroom_of(
+        evidence, named, -1 if ordinary is None else ordinary, final_blocks=stages.settings.blocks.final
+    )
+    rows = []
+    for number in sorted(evidence.candidates, key=lambda i: (evidence.mean(i), i)):
+        centre, half = evidence.mean(number), 1.96 * evidence.standard_error(number)
+        ends = sorted((signs[t] * (centre - half), signs[t] * (centre + half)))
+        formula = next(c.formula for c in candidates if c.number == number)
+        rows.append(HeadroomRow(titles[number], formula, signs[t] * centre, (ends[0], ends[1])))
+    slope = clean_slope(task)
+    return Headroom(
+        task=task.name, metric=task.metric, noise=noise, detectable=detectable,
+        detectable_clean=None if slope is None else detectable / slope, headroom=headroom, interval=interval,
+        leader=titles.get(leader, ""), ordinary=titles.get(-1 if ordinary is None else ordinary, ""),
+        candidates=planned, rows=tuple(rows), said=tuple(_said(task, evidence)),
+    )  # fmt: skip
+
+
+def clean_slope(task: Task) -> float | None:
+    """By how much symmetric label noise shrinks differences of accuracy; None without it, or for other metrics.
+
+    Noisy accuracy is `R/(C-1) + (1 - R C/(C-1)) clean`; only accuracy keeps its order under noise.
+    """
+    rate = float((task.facts.get("modifiers") or {}).get("label_noise") or 0.0)
+    if not rate or task.metric not in ("accuracy", "error", "error_rate") or not task.classes:
+        return None
+    slope = 1 - rate * task.classes / (task.classes - 1)
+    return slope if slope > 0 else None
+
+
+def _said(task: Task, evidence: Evidence) -> list[str]:
+    said = []
+    if not isinstance(task, SupervisedTask):
+        said.append("a block changes the seed of the trainer only: its data are its own business")
+    elif (task.facts.get("modifiers") or {}).get("label_noise") and task.metric not in (
+        "accuracy",
+        "error",
+        "error_rate",
+    ):
+        said.append(f"{task.metric} on noisy labels rewards fitting the noise")
+    if not math.isfinite(evidence.spread):
+        said.append("too few losses were trained on two blocks: the noise is not known")
+    return said

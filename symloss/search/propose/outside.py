@@ -1,0 +1,186 @@
+"""Formulas from anywhere: a command that is run once a generation, or whoever tells them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from symloss.errors import RunError, SymlossError
+from symloss.expr import Loss, Program, Registry, parse
+from symloss.expr.trees import Weighted, weighted_from
+from symloss.search.propose.breeding import Breeder
+from symloss.search.propose.proposal import Outcome, Proposal
+from symloss.zoo import named, names
+
+__all__ = ["NOTHING", "Command", "Outside", "Received", "proposal_of"]
+
+NOTHING = Weighted.plain(Program(("y",)))
+"""What stands for a loss where what was proposed is none."""
+_LONGEST = 2000
+"""Characters of a formula, and of what is kept of a message."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """What came back.
+
+    Attributes:
+        formulas: as they were written.
+        problem: what went wrong, in words, or `""`.
+        tune: whether their coefficients are tuned, as those of the search's own proposals are.
+    """
+
+    formulas: tuple[str, ...]
+    problem: str = ""
+    tune: bool = False
+
+
+Ask = Callable[[Sequence[dict[str, Any]]], Received]
+"""From one record a candidate so far (`formula, outcome, reason, mean, se, complexity`) to new formulas."""
+
+
+class Records(Protocol):
+    """The part of a run's store that remembers what was proposed."""
+
+    def get(self, kind: str, key: int | str) -> Any:
+        """A payload, or None."""
+
+    def put(self, kind: str, key: int | str, payload: Any) -> None:
+        """Remembers a payload."""
+
+
+class Command:
+    """Runs a command for each generation; what goes wrong is part of the answer, never an exception.
+
+    On its standard input it finds a line of JSON for each candidate so far, `{"formula", "outcome", "reason",
+    "mean", "se", "complexity"}`; it prints one formula a line. Empty lines and those that begin with `#` count for
+    nothing.
+
+    Args:
+        command: with its arguments, as a shell would split them; no shell is involved.
+        limit: seconds that it may take, after which its process is ended.
+    """
+
+    def __init__(self, command: str, limit: float = 60.0) -> None:
+        try:
+            self.words = shlex.split(command)
+        except ValueError as error:
+            raise RunError(f"--propose {command!r}: {error}") from None
+        if not self.words:
+            raise RunError("--propose: expected a command, as 'python propose.py'")
+        self.limit = limit
+
+    def __call__(self, candidates: Sequence[dict[str, Any]]) -> Received:
+        """See `Ask`."""
+        text = "".join(json.dumps(each) + "\n" for each in candidates)
+        try:
+            done = subprocess.run(
+                self.words, input=text, capture_output=True, text=True, timeout=self.limit, check=False,
+                errors="replace",
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            said = error.stdout or b""
+            lines = said.decode(errors="replace") if isinstance(said, bytes) else said
+            return Received(_formulas(lines), f"the command took longer than its limit of {self.limit:g} s")
+        except OSError as error:
+            return Received((), f"the command cannot be run: {error.strerror or error}")
+        problem = ""
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["nothing on its standard error"])[-1]
+            problem = f"the command ended with exit code {done.returncode}: {last[:_LONGEST]}"
+        return Received(_formulas(done.stdout), problem)
+
+
+def _formulas(text: str) -> tuple[str, ...]:
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+class Outside:
+    """A proposer whose formulas come from somewhere else, and are remembered as they come.
+
+    What was proposed stands in the run: to go on with it, or to verify it, nobody is asked again.
+
+    Args:
+        kind: of the losses.
+        registry: what the operators in their formulas mean.
+        records: the memory of the run.
+        breeder: keeps the parents, which are scored on every generation's block.
+        ask: where formulas come from; None where only what is remembered is told again.
+        waits: whether the run waits for whoever tells, and is not in want of a command when nothing is left.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        registry: Registry,
+        records: Records,
+        breeder: Breeder,
+        ask: Ask | None,
+        *,
+        waits: bool = False,
+    ) -> None:
+        self.kind, self.registry, self.records, self.breeder = kind, registry, records, breeder
+        self.ask, self.waits = ask, waits
+        self.known: list[dict[str, Any]] = []
+
+    def propose(self, generation: int, slots: int) -> list[Proposal]:
+        """The formulas of one generation, at most `slots`; what is none is a proposal with a problem."""
+        found = self.received(generation)
+        if found is None:
+            return []
+        proposals = [
+            proposal_of(text, self.kind, self.registry, found.tune) for text in found.formulas[:slots]
+        ]
+        if found.problem or not proposals:
+            problem = found.problem or "the command printed no formula"
+            proposals = [*proposals[: slots - 1], Proposal(NOTHING, problem=problem, remark="proposer")]
+        return proposals
+
+    def received(self, generation: int) -> Received | None:
+        """What was proposed for a generation: as it is remembered, or asked for now; None when nobody tells.
+
+        Raises:
+            RunError: where a command is needed: a run's folder never says which.
+        """
+        stored = self.records.get("proposals", generation)
+        if isinstance(stored, dict):
+            formulas = tuple(map(str, stored.get("formulas", ())))
+            return Received(formulas, str(stored.get("problem", "")), bool(stored.get("tune", False)))
+        if self.ask is None:
+            if self.waits:
+                return None
+            raise RunError(
+                "the formulas of this run came from a command, and a run folder is never asked which: give "
+                "--propose COMMAND again"
+            )
+        found = self.ask(self.known)
+        self.remember(generation, found)
+        return found
+
+    def remember(self, generation: int, received: Received) -> None:
+        """Writes down what was proposed, before anything is done with it."""
+        self.records.put(
+            "proposals",
+            generation,
+            {"formulas": list(received.formulas), "problem": received.problem, "tune": received.tune},
+        )
+
+    def learn(self, outcomes: Sequence[Outcome], fresh: int) -> None:
+        """Lets the breeder choose parents; what is no loss is none."""
+        self.breeder.learn(outcomes, fresh)
+
+
+def proposal_of(text: str, kind: str, registry: Registry, tune: bool) -> Proposal:
+    """A formula, or the name of a loss of the zoo, as a proposal; with a problem if it is neither."""
+    if len(text) > _LONGEST:
+        return Proposal(NOTHING, problem=f"longer than {_LONGEST} characters", remark=text[:80])
+    try:
+        loss: Loss = named(text, kind) if text in names(kind) else parse(text, kind=kind, registry=registry)
+        return Proposal(weighted_from(loss, registry), fixed=not tune, remark=f"proposed {text}")
+    except SymlossError as error:
+        return Proposal(NOTHING, problem=f"no loss: {error}", remark=f"proposed {text}")
