@@ -30,7 +30,7 @@ def rates_of(settings: SearchSettings) -> Rates:
     rates = settings.rates
     if settings.method == "gplfl":
         rates = replace(rates, inherit=False, number=0.0, exponent=0.0, neighbours=0.0)
-    if settings.operators != OPERATORS:
+    if settings.grammar.operators != OPERATORS:
         rates = replace(rates, exponent=0.0, neighbours=0.0)
     return rates
 
