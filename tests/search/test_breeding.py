@@ -69,14 +69,15 @@ def test_every_named_loss_can_be_bred_from(kind: str) -> None:
 def test_what_other_settings_rule_out_is_left_out() -> None:
     """Unit coefficients have no exponents, and operators that a person names are all that is bred."""
     rates = replace(QUICK.rates, inherit=True, number=0.2, exponent=0.9, neighbours=0.5)
-    for changes in ({"method": "gplfl"}, {"operators": ("add", "sub", "mul", "square", "plog")}):
+    few = replace(QUICK.grammar, operators=("add", "sub", "mul", "square", "plog"))
+    for changes in ({"method": "gplfl"}, {"grammar": few}):
         settings = replace(QUICK, rates=rates, **changes)
         breeder = Breeder(settings, 0, [], lambda loss: True, zoo_trees("classification"))
         outcomes = [outcome(i, each) for i, each in enumerate(breeder.propose(0, 25))]
         breeder.learn(outcomes, 25)
         children = [each.loss for each in breeder.propose(1, 25)]
         assert {token for loss in children for token in loss.program.tokens} <= {
-            *settings.operators,
+            *settings.grammar.operators,
             "y",
             "p",
             "1",
