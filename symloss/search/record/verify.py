@@ -196,7 +196,11 @@ def _evidence(result: Result, replay: Replay, found: Mapping[int, Mapping[int, V
             again = found.get(entry.number)
             entries.append(replace(entry, blocks=again) if again else entry)
         front = front_of(
-            scored(entries, tuple(signs.values()), noises), classes=None, signs=signs, noises=noises
+            scored(entries, tuple(signs.values()), noises),
+            classes=None,
+            signs=signs,
+            noises=noises,
+            hard_labels=engine.hard_labels,
         )
     by_number = {row.evaluation: row for row in front}
     for row in result.front:
