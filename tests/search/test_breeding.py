@@ -43,7 +43,7 @@ def test_proposals_depend_on_seed_and_outcomes_alone() -> None:
 def test_the_first_generation_begins_with_what_is_given() -> None:
     given = [Weighted(Program(("mul", "y", "plog", "p")), (1.0, -1.0, 1.0))]
     first, second = Breeder(QUICK, 0, given, lambda loss: True).propose(0, 2)
-    assert first == Proposal(given[0], fixed=True)
+    assert first == Proposal(given[0], fixed=True, as_given=True)
     assert not second.fixed
 
 
