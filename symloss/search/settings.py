@@ -174,8 +174,12 @@ class SearchSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that `from_dict` reads back; JSON-ready."""
-        data = asdict(replace(self, grammar=replace(self.grammar, registry=Registry())))
-        del data["grammar"]["registry"]
+        data = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "grammar"}
+        data |= {name: asdict(data[name]) for name in _GROUPS if name != "grammar"}
+        grammar = {entry.name: getattr(self.grammar, entry.name) for entry in fields(self.grammar)}
+        # Operators are made of functions; the run writes their definitions down beside.
+        del grammar["registry"]
+        data["grammar"] = grammar
         return data
 
     @classmethod

@@ -16,7 +16,8 @@ from symloss.runs import RunStore
 from symloss.tasks import Task, load_task
 
 SMALL: dict[str, Any] = {
-    "population": 6, "generations": 2, "tuning_steps": 2, "fresh_seeds": 1, "sample": 0, "tidy": False,
+    "population": 6, "generations": 2, "tuning": {"steps": 2, "tidy": False}, "screening": {"sample": 0},
+    "blocks": {"headroom": False, "zoo": False, "final": 2, "finalists": 2},
 }  # fmt: skip
 DEFINITIONS = {"gentle": "x*sigmoid(x)", "steep": "x*tanh(x) + 0.5*x"}
 
@@ -32,7 +33,7 @@ def test_two_runs_with_different_swish_resume_and_verify(wine: Task, tmp_path: P
     seed = "y*swish(1 - p)"
     for name, registry in registries.items():
         stopped = search.discover(
-            wine, registry=registry, operators=("add", "sub", "mul", "swish"), seed_losses=[seed],
+            wine, registry=registry, grammar={"operators": ("add", "sub", "mul", "swish")}, seed_losses=[seed],
             out=tmp_path / name, time_limit=0, **SMALL,
         )  # fmt: skip
         assert stopped.status == "time limit"
