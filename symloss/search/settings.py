@@ -212,7 +212,9 @@ class SearchSettings:
                 values[name] = group(**values[name])
             return cls(**values)
         except (TypeError, KeyError, AttributeError) as error:
-            raise SymlossError(f"the settings of the run are not of this version: {error}") from None
+            raise SymlossError(
+                f"the settings of the run are not of this version ({error}): read it with the one that made it"
+            ) from None
 
 
 _GROUPS: dict[str, Any] = {
