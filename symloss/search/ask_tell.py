@@ -63,7 +63,7 @@ class Search:
         place = self._stack.enter_context(place_for(tasks, executor, workers))
         self._store: Memory | RunStore = Memory(config) if out is None else RunStore.create(out, config)
         self._stack.callback(self._store.__exit__, None, None, None)
-        self._engine = Engine(tasks, chosen, seed, self._store, place, (), on_progress)
+        self._engine = Engine(tasks, chosen, config["seed"], self._store, place, (), on_progress)
         self._engine.begin()
 
     def __enter__(self) -> Self:

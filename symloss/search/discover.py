@@ -218,7 +218,7 @@ def headroom(
     Raises:
         SymlossError: for options that make no sense.
     """
-    _, tasks, chosen = plan(
+    config, tasks, chosen = plan(
         task,
         seed=seed,
         preset=preset,
@@ -230,7 +230,7 @@ def headroom(
     )
     chosen = replace(chosen, blocks=replace(chosen.blocks, zoo=True, resample=True))
     with place_for(tasks, executor, workers) as place:
-        engine = Engine(tasks, chosen, seed, Memory({}), place, (), on_progress)
+        engine = Engine(tasks, chosen, config["seed"], Memory({}), place, (), on_progress)
         engine.settle()
         engine.sweep()
     return engine.headroom[0] if len(tasks) == 1 else tuple(engine.headroom)
