@@ -21,6 +21,16 @@ QUICK_RATES = Rates(crossover=0.5, hoist=0.2, exponent=0.2, neighbours=0.2, inhe
 """What shows in `analysis/search_power.py`; point mutations and redrawn numbers do not."""
 
 
+def _check_whole(group: Any, within: str, **least: int) -> None:
+    """Whole numbers are Python's own from here on, as the record of a run is JSON."""
+    for name, low in least.items():
+        value = getattr(group, name)
+        number = as_whole(value)
+        if number is None or number < low:
+            raise SymlossError(f"{within}{name} is {value!r}: expected a whole number of at least {low}")
+        object.__setattr__(group, name, number)
+
+
 @dataclass(frozen=True)
 class Screening:
     """What is asked of a loss before it is trained.
@@ -252,16 +262,6 @@ def preset(name: str, **changes: Any) -> SearchSettings:
     chosen = PRESETS[name]
     chosen = replace(chosen, grammar=replace(chosen.grammar, registry=default_registry()))
     return _changed(chosen, changes, "")
-
-
-def _check_whole(group: Any, within: str, **least: int) -> None:
-    """Whole numbers are Python's own from here on, as the record of a run is JSON."""
-    for name, low in least.items():
-        value = getattr(group, name)
-        number = as_whole(value)
-        if number is None or number < low:
-            raise SymlossError(f"{within}{name} is {value!r}: expected a whole number of at least {low}")
-        object.__setattr__(group, name, number)
 
 
 def _changed(group: Any, changes: Mapping[str, Any], within: str) -> Any:
