@@ -23,6 +23,7 @@ from sympy import (
     Rational,
     Symbol,
     cancel,
+    default_sort_key,
     exp,
     expand,
     expand_log,
@@ -38,7 +39,7 @@ from symloss.expr.kinds import KINDS
 from symloss.expr.operators import BY_HEAD
 from symloss.expr.reduce import reduced
 
-__all__ = ["MAX_TERMS", "canonicalise", "count_terms", "is_small"]
+__all__ = ["MAX_TERMS", "bounded", "canonicalise", "count_terms", "is_small"]
 
 MAX_TERMS = 400
 """Terms that an expansion may produce; a larger one is left as it stands."""
@@ -93,7 +94,7 @@ def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     expr = _split_numeric_logs(_expanded(expr))
     if any(power.exp.is_negative for power in expr.atoms(Pow)) and is_small(expr):
         try:
-            numerator, denominator = cancel(together(expr)).as_numer_denom()
+            numerator, denominator = bounded(lambda e: cancel(together(e)), expr).as_numer_denom()
         except (PolynomialError, NotImplementedError):
             return expr
         return _expanded(numerator) / _expanded(denominator)
@@ -116,6 +117,27 @@ def count_terms(expr: Expr) -> int:
     if isinstance(expr, Pow):
         return count_terms(expr.base)
     return 1
+
+
+def bounded(step: Callable[[Expr], Expr], expr: Expr) -> Expr:
+    """`step(expr)`, a step of SymPy's polynomials, with exponentials of large degree standing as symbols.
+
+    To them `exp(-1111*x/2500)` is the 1111th power of a generator, of which they may never come back.
+    """
+    powers = [power for power in expr.atoms(Pow, exp) if _degree(power) > MAX_DEGREE]
+    # The outermost first: what stands inside one of them goes with it.
+    powers.sort(key=lambda power: (-power.count_ops(), default_sort_key(power)))
+    names = {power: Symbol(f"_power{i}", real=True) for i, power in enumerate(powers)}
+    back = {name: power for power, name in names.items()}
+    return step(expr.xreplace(names)).xreplace(back)
+
+
+def _degree(power: Expr) -> int:
+    """The largest numerator in an exponent: what becomes the degree of a generator."""
+    exponent = power.exp if isinstance(power, Pow) else power.args[0]
+    if exponent.is_Integer:
+        return 0  # whole powers are counted by `is_small`
+    return max((abs(int(number.p)) for number in exponent.atoms(Rational)), default=0)
 
 
 def is_small(expr: Expr) -> bool:

@@ -17,7 +17,7 @@ from sympy.core.exprtools import factor_terms
 from sympy.polys.polyerrors import PolynomialError
 
 from symloss.expr.agreement import agrees
-from symloss.expr.canonical import MAX_TERMS, canonicalise, count_terms, is_small
+from symloss.expr.canonical import MAX_TERMS, bounded, canonicalise, count_terms, is_small
 from symloss.expr.domain import Domain
 from symloss.expr.hard_labels import hardened
 from symloss.expr.kinds import KINDS
@@ -116,9 +116,9 @@ def _rewritten(expr: Expr, kind: str, domain: Domain) -> Iterator[Expr]:
 
 _STEPS: tuple[Callable[[Expr], Expr], ...] = (
     factor_terms,
-    lambda e: factor(e) if is_small(e) and count_terms(e) <= MAX_TERMS else e,
+    lambda e: bounded(factor, e) if is_small(e) and count_terms(e) <= MAX_TERMS else e,
     lambda e: powsimp(_with_fewer_logs(e)) if e.count_ops() <= MAX_TERMS else e,
-    lambda e: cancel(together(e)) if is_small(e) else e,
+    lambda e: bounded(lambda inner: cancel(together(inner)), e) if is_small(e) else e,
 )
 
 

@@ -34,6 +34,7 @@ from sympy import (
 )
 from sympy.polys.polyerrors import PolynomialError
 
+from symloss.expr.canonical import bounded
 from symloss.expr.functions import RealFunction
 from symloss.expr.operator import Operator
 from symloss.expr.operators import BY_HEAD, GUARD, plog, psqrt
@@ -142,7 +143,7 @@ def sign_inside(expr: Expr) -> int | None:
         return found
     if isinstance(expr, Add) and expr.count_ops() <= _MAX_FACTORED:
         try:
-            factored = factor(expr)
+            factored = bounded(factor, expr)
         except PolynomialError:
             factored = expr
         if isinstance(factored, Mul | Pow):

@@ -147,3 +147,20 @@ def test_the_same_in_every_process() -> None:
         for seed in ("1", "2")
     }
     assert len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "11.46 - 11.46*exp(-0.4444*(y - p)**2)",
+        "(1 - exp(-0.4444*(y - p)**2))/(1 + exp(-0.4444*(y - p)**2))",
+        "1 - p**1.1373",
+        "exp(1.2345*p)*(exp(-1.1111*y) - exp(-2.3456*p))",
+    ],
+)
+def test_exponents_with_many_digits_are_no_degrees(text: str) -> None:
+    """SymPy's polynomials take them for thousandfold powers and do not come back."""
+    for kind in ("regression", "classification"):
+        loss = sl.parse(text, kind=kind)
+        assert loss.simplify() == loss
+        assert loss.simplify().complexity <= loss.complexity
