@@ -52,7 +52,7 @@ import numpy as np, torch, symloss as sl
 from symloss.codegen.interpret import entry_gradient, interpret
 from symloss.expr import Program
 from symloss.expr.trees import Weighted, weighted_from
-from symloss.search import SearchSettings
+from symloss.search import Grammar
 
 loss = sl.parse("2*y*gauss(p - 1) - y", coefficients={})
 assert str(sl.parse(str(loss))) == str(loss) and "gauss" in str(loss) and "gauss" in loss.latex()
@@ -76,7 +76,7 @@ p = torch.tensor([0.2, 0.7], requires_grad=True)
 y = torch.ones(2)
 slope, = torch.autograd.grad(interpret(program, y, p).sum(), p)
 assert torch.allclose(entry_gradient(program, y, p), slope)
-assert "gauss" in SearchSettings(operators=("add", "mul", "gauss")).grammar.operators
+assert "gauss" in Grammar(operators=("add", "mul", "gauss")).operators
 
 import os, pytest
 pytest.main(["-q", "-c", os.devnull, "--rootdir", ".", "-k", "gauss", "test_operators.py"])
@@ -107,7 +107,7 @@ X = rng.normal(size=(120, 3))
 y = rng.poisson(np.exp(0.5 * X[:, 0])).astype(float)
 task = sl.Task.from_arrays(X, y, kind="counts", model="linear").with_settings(steps=10)
 assert task.base_loss() == loss and task.metric == "mse"
-result = sl.discover(task, population=4, generations=1, tuning_steps=2, fresh_seeds=1, sample=0, tidy=False)
+result = sl.discover(task, population=4, generations=1, tuning={"steps": 2}, headroom=False, blocks={"final": 2})
 assert result.status == "finished" and result.best.kind == "counts"
 """
 

@@ -66,7 +66,7 @@ def test_whole_numbers(value: Any) -> None:
 
 def test_seeds_and_population_of_a_search() -> None:
     task = sl.Task.from_function(lambda loss, seed, budget: {"metric": 0.5}, kind="regression")
-    options: dict[str, Any] = {"method": "random", "fresh_seeds": 0, "sample": 0, "tune_training": False}
+    options: dict[str, Any] = {"method": "random", "blocks": {"resample": False, "zoo": False}}
     result = sl.discover(task, seed=np.int64(1), population=np.int64(2), generations=np.array(1), **options)
     assert result.seed == 1
     assert type(result.seed) is int

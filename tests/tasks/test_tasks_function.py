@@ -99,7 +99,7 @@ def test_one_training_reports_both_parts():
     [
         (lambda: 0.5, "returned float"),
         (lambda: {"loss": 0.5}, r"returned \['loss'\]"),
-        (lambda: {"metric": "high"}, "reported 'high': expected a number"),
+        (lambda: {"metric": "high"}, "reported 'high' as metric: expected a number"),
         (lambda: 1 / 0, "failed with ZeroDivisionError: division by zero"),
     ],
 )
@@ -205,7 +205,7 @@ def segfault():
         (lambda: os._exit(3), "crash failed: its process ended with exit status 3"),
         (lambda: 1 / 0, "crash failed with ZeroDivisionError: division by zero"),
         (lambda: {"loss": 1.0}, r"crash returned \['loss'\]: expected"),
-        (lambda: {"metric": None}, "crash reported None: expected a number"),
+        (lambda: {"metric": None}, "crash reported None as metric: expected a number"),
     ],
 )
 def test_a_crash_is_a_reason(end, message):

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from symloss.expr import Program
+from symloss.errors import SymlossError
+from symloss.expr import Program, parse
 from symloss.expr.trees import Weighted, symbols
 from symloss.search.screen.fingerprint import fingerprint
 from symloss.search.screen.gate import gate
@@ -154,4 +155,11 @@ class Screen:
         if len(formula) > MAX_LENGTH or not candidate.weighted.moderate:
             candidate.stop("rejected", f"{when}numbers too large or too small, or too long to print")
             return
+        if "pow" in candidate.weighted.program.tokens:
+            # A number under a free exponent may have more digits than a formula can hold.
+            try:
+                parse(formula, kind=self.kind)
+            except SymlossError as error:
+                candidate.stop("rejected", f"{when}not to be written down: {error}")
+                return
         candidate.formula = formula
