@@ -62,6 +62,12 @@ def _build(program: Program, edges: Sequence[float], i: int) -> _Tree:
     operator = program.registry.operators[token]
     if all(child.constant for child in children):
         return _Tree("1", operator.evaluate(*(child.factor for child in children)))
+    if token == "pow" and children[1].constant and children[0].factor > 0:
+        # (c*a)**b is c**b*a**b: a number below a free exponent would be printed as powers of its primes.
+        base, exponent = children
+        return _Tree(
+            token, float(base.factor**exponent.factor), (_Tree(base.token, 1.0, base.children), exponent)
+        )
     factor, kept = _pulled(operator, [child.factor for child in children])
     children = tuple(
         _Tree(child.token, value, child.children) for child, value in zip(children, kept, strict=True)

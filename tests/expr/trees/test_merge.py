@@ -69,3 +69,13 @@ def test_a_factor_becomes_part_of_the_graph() -> None:
     loss = Weighted.plain(Program(("sub", "y", "p"))).scaled(0.5)
     assert loss.graph() == (Program(("mul", "1", "sub", "y", "p")), (0.5, 1.0, 1.0, 1.0))
     assert value(loss, 3.0, 1.0) == 1.0
+
+
+def test_a_number_under_a_free_exponent_comes_out_of_it() -> None:
+    """SymPy would write `1.43**0.191` as powers of primes."""
+    loss = Weighted(Program(("mul", "y", "pow", "p", "1")), (1.0, 1.43, 1.43, 0.191), -0.2384).merged()
+    assert loss.program.tokens == ("mul", "y", "pow", "p", "1")
+    assert loss.edges[2:] == (1.0, 0.191)
+    assert str(loss.rounded().to_loss("classification")) == "-0.365*p**0.191*y"
+    negative = Weighted(Program(("pow", "p", "1")), (-1.43, 2.0)).merged()
+    assert negative.edges == (-1.43, 2.0), "a negative base stays: its power need not be real"
