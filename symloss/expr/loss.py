@@ -160,7 +160,12 @@ class Loss:
         >>> str(parse("min(1.252*y, 1.253*y**2)*-log(p)").simplify(hard_labels=True))
         '-1.252*y*log(p)'
         """
-        return Loss(plain(self.expr, self.kind, hard_labels=hard_labels), self.kind, dict(self.coefficients))
+        try:
+            found = plain(self.expr, self.kind, hard_labels=hard_labels)
+        except (TypeError, ValueError, OverflowError):
+            # What SymPy raises over numbers too large to write down or to compare, as of `(1.796*p)**(0.08849*p*y)`.
+            return self
+        return Loss(found, self.kind, dict(self.coefficients))
 
     def with_coefficients(self, **values: float) -> Loss:
         """The same formula with some coefficients changed.

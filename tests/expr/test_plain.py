@@ -149,6 +149,11 @@ def test_the_same_in_every_process() -> None:
     assert len(texts) == 1
 
 
+def test_numbers_too_large_to_write_leave_a_loss_as_it_is() -> None:
+    loss = sl.parse("0.92*abs((1.796*p)**(0.08849*p*y))", kind="regression")
+    assert loss.simplify().expr == loss.expr
+
+
 @pytest.mark.parametrize(
     "text",
     [
