@@ -45,6 +45,9 @@ MAX_TERMS = 400
 """Terms that an expansion may produce; a larger one is left as it stands."""
 MAX_DEGREE = 12
 """Largest exponent up to which rational functions are brought to one fraction."""
+MAX_ROOT_BITS = 4096
+"""Bits of a number times the denominator of its exponent, up to which it is drawn out of a root: on its way to
+`2**a*3**b` SymPy factors powers as large as that."""
 MAX_GENERATORS = 6
 MAX_PASSES = 4
 """How often the rules of the domain are tried again on the form."""
@@ -88,7 +91,8 @@ def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     if expr.is_Pow and expr.base.is_Add and expr.exp.is_Rational and not expr.exp.is_Integer:
         # sqrt(4*p + 4) and 2*sqrt(p + 1) are one function.
         content, primitive = expr.base.as_content_primitive()
-        expr = content**expr.exp * primitive**expr.exp
+        if max(content.p.bit_length(), content.q.bit_length()) * expr.exp.q <= MAX_ROOT_BITS:
+            expr = content**expr.exp * primitive**expr.exp
     if count_terms(expr) > MAX_TERMS:
         return expr
     expr = _split_numeric_logs(_expanded(expr))
