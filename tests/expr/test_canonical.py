@@ -85,3 +85,10 @@ def test_agrees_is_shown_to_fail() -> None:
 def test_an_argument_and_its_negative_have_one_orientation(text: str) -> None:
     expr = parse_expression(text)
     assert canonical._oriented(expr) == canonical._oriented(-expr)
+
+
+def test_a_number_stays_under_a_root_that_would_be_factored_for_ever() -> None:
+    """SymPy writes `7886.7**0.97739` by factoring powers as large as the exponent's denominator."""
+    expr = sl.parse("y*(7886.7*p + 7886.7)**0.97739").expr
+    assert canonicalise(expr, "classification") == expr
+    assert agrees(sl.parse("sqrt(4*p + 4)*y").expr, sl.parse("2*sqrt(p + 1)*y").expr, "classification")
