@@ -98,11 +98,15 @@ def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     expr = _split_numeric_logs(_expanded(expr))
     if any(power.exp.is_negative for power in expr.atoms(Pow)) and is_small(expr):
         try:
-            numerator, denominator = bounded(lambda e: cancel(together(e)), expr).as_numer_denom()
+            return bounded(_one_fraction, expr)
         except (PolynomialError, NotImplementedError):
             return expr
-        return _expanded(numerator) / _expanded(denominator)
     return expr
+
+
+def _one_fraction(expr: Expr) -> Expr:
+    numerator, denominator = cancel(together(expr)).as_numer_denom()
+    return _expanded(numerator) / _expanded(denominator)
 
 
 def _expanded(expr: Expr) -> Expr:
