@@ -45,6 +45,8 @@ MAX_TERMS = 400
 """Terms that an expansion may produce; a larger one is left as it stands."""
 MAX_DEGREE = 12
 """Largest exponent up to which rational functions are brought to one fraction."""
+MAX_ROOT = 100
+"""Largest denominator of an exponent of a sum, up to which what holds it is expanded and brought to one fraction."""
 MAX_ROOT_BITS = 4096
 """Bits of a number times the denominator of its exponent, up to which it is drawn out of a root: on its way to
 `2**a*3**b` SymPy factors powers as large as that."""
@@ -93,7 +95,7 @@ def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
         content, primitive = expr.base.as_content_primitive()
         if max(content.p.bit_length(), content.q.bit_length()) * expr.exp.q <= MAX_ROOT_BITS:
             expr = content**expr.exp * primitive**expr.exp
-    if count_terms(expr) > MAX_TERMS:
+    if count_terms(expr) > MAX_TERMS or _has_fine_root(expr):
         return expr
     expr = _split_numeric_logs(_expanded(expr))
     if any(power.exp.is_negative for power in expr.atoms(Pow)) and is_small(expr):
@@ -102,6 +104,13 @@ def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
         except (PolynomialError, NotImplementedError):
             return expr
     return expr
+
+
+def _has_fine_root(expr: Expr) -> bool:
+    """Whether a sum stands under an exponent such as 2.1915, whose numbers SymPy factors when it expands or divides."""
+    return any(
+        power.base.is_Add and power.exp.is_Rational and power.exp.q > MAX_ROOT for power in expr.atoms(Pow)
+    )
 
 
 def _one_fraction(expr: Expr) -> Expr:

@@ -115,7 +115,7 @@ def _rewritten(expr: Expr, kind: str, domain: Domain) -> Iterator[Expr]:
 
 
 _STEPS: tuple[Callable[[Expr], Expr], ...] = (
-    factor_terms,
+    lambda e: bounded(factor_terms, e),
     lambda e: bounded(factor, e) if is_small(e) and count_terms(e) <= MAX_TERMS else e,
     lambda e: powsimp(_with_fewer_logs(e)) if e.count_ops() <= MAX_TERMS else e,
     lambda e: bounded(lambda inner: cancel(together(inner)), e) if is_small(e) else e,

@@ -169,3 +169,12 @@ def test_exponents_with_many_digits_are_no_degrees(text: str) -> None:
         loss = sl.parse(text, kind=kind)
         assert loss.simplify() == loss
         assert loss.simplify().complexity <= loss.complexity
+
+
+@pytest.mark.parametrize("exponent", ["2.1915", "1.792744"])
+def test_exponents_of_sums_with_many_digits_come_back(exponent: str) -> None:
+    """SymPy would factor numbers of thousands of digits to expand and divide these, and never come back."""
+    loss = sl.parse(
+        f"1/((1.195*y - 2.215*p + 0.6188*sqrt(0.6726*y)/sqrt(3.154176*y**2 + 1))**2 + 1)**{exponent}"
+    )
+    assert agrees(loss.expr, loss.simplify(hard_labels=True).expr, "classification", hard_labels=True)
