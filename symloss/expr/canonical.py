@@ -38,6 +38,7 @@ from symloss.expr.domain import Domain
 from symloss.expr.kinds import KINDS
 from symloss.expr.operators import BY_HEAD
 from symloss.expr.reduce import reduced
+from symloss.expr.roots import is_taken_apart
 
 __all__ = ["MAX_TERMS", "bounded", "canonicalise", "count_terms", "is_small"]
 
@@ -47,9 +48,6 @@ MAX_DEGREE = 12
 """Largest exponent up to which rational functions are brought to one fraction."""
 MAX_ROOT = 100
 """Largest denominator of an exponent of a sum, up to which what holds it is expanded and brought to one fraction."""
-MAX_ROOT_BITS = 4096
-"""Bits of a number times the denominator of its exponent, up to which it is drawn out of a root: on its way to
-`2**a*3**b` SymPy factors powers as large as that."""
 MAX_GENERATORS = 6
 MAX_PASSES = 4
 """How often the rules of the domain are tried again on the form."""
@@ -93,7 +91,7 @@ def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     if expr.is_Pow and expr.base.is_Add and expr.exp.is_Rational and not expr.exp.is_Integer:
         # sqrt(4*p + 4) and 2*sqrt(p + 1) are one function.
         content, primitive = expr.base.as_content_primitive()
-        if max(content.p.bit_length(), content.q.bit_length()) * expr.exp.q <= MAX_ROOT_BITS:
+        if is_taken_apart(content, expr.exp):
             expr = content**expr.exp * primitive**expr.exp
     if count_terms(expr) > MAX_TERMS or _has_fine_root(expr):
         return expr

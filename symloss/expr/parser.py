@@ -14,13 +14,14 @@ import math
 import re
 from collections.abc import Mapping
 
-from sympy import Expr, Max, Min, Rational, Symbol, preorder_traversal
+from sympy import Expr, Max, Min, Mul, Rational, Symbol, preorder_traversal
 from sympy.core.numbers import ComplexInfinity, ImaginaryUnit, Infinity, NaN, NegativeInfinity
 
 from symloss.errors import ParseError
 from symloss.expr.operator import Operator
 from symloss.expr.operators import OPERATORS
 from symloss.expr.printing import MAX_EXPONENT
+from symloss.expr.roots import is_taken_apart
 from symloss.expr.symbols import COEFFICIENT_NAME, RESERVED, coefficient
 
 __all__ = ["MAX_BYTES", "MAX_CONSTANT", "MAX_DEPTH", "MAX_NODES", "check_numbers", "parse_expression"]
@@ -333,6 +334,16 @@ class _Walk:
             )
         if exponent.is_Rational and exponent.q > 10**12:
             raise self.fail(node, "the exponent has too many digits", "at most 12 decimals")
+        numbers = [factor.as_base_exp() for factor in Mul.make_args(base) if factor.is_number]
+        for number, inner in numbers:
+            total = inner * exponent
+            if number.is_Rational and total.is_Rational and not is_taken_apart(number, total):
+                raise self.fail(
+                    node,
+                    f"the number {float(number):g} under the exponent {float(total):g} has too many digits",
+                    "fewer digits in either",
+                    "(c*a)**b is d*a**b with d = c**b",
+                )
         if exponent.is_Integer:
             digits = max((_digits(number) for number in base.atoms(Rational)), default=0)
             if digits * abs(value) > 4 * MAX_DIGITS:
