@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -27,6 +28,11 @@ def run(capsys, tmp_path, monkeypatch):
         return int(stop.value.code or 0), out, err
 
     return call
+
+
+def test_version_and_help(run):
+    assert run("--version")[:2] == (0, f"symloss {version('symloss')}\n")
+    assert "-y*log(p)" in run("analyze", "--help")[1]
 
 
 def test_zoo(run):

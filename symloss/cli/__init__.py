@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from symloss.cli import look, prove, runs, search
@@ -19,8 +22,18 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"symloss {metadata.version('symloss')}")
+        raise typer.Exit
+
+
 @app.callback()
-def symloss() -> None:
+def symloss(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Discover, compile and prove things about closed-form loss functions.
 
     A LOSS is a formula in `y` (target) and `p` (prediction), as `'-y*log(p)'`; a zoo name, as `focal`; or a

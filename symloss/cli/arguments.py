@@ -36,7 +36,7 @@ LossArgument = Annotated[
     str,
     typer.Argument(
         metavar="LOSS",
-        help="A formula in y and p ('-y*log(p)', 'ce + 0.1*brier'), a zoo name (ace), or a row of a run (runs/a#2).",
+        help="A formula in y and p (`-y*log(p)`, `ce + 0.1*brier`), a zoo name (`ace`), or a row of a run (`a#2`).",
     ),
 ]
 KindOption = Annotated[

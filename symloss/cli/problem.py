@@ -46,7 +46,7 @@ class Problem:
                 "expected one task: a name (see 'symloss tasks'), --data FILE --target COLUMN, or "
                 "--task MODULE:FUNCTION"
             )
-        given = [f"--{name}" for name, value in self.table.items() if value]
+        given = [f"--{name}" for name, value in (*self.table.items(), ("kind", self.kind)) if value]
         if self.data is None and given:
             raise TaskError(f"{given[0]} goes with --data FILE, which is missing")
         if self.data is not None:

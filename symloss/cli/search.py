@@ -194,7 +194,7 @@ def discover(
     ] = None,
     define: Annotated[
         list[str] | None,
-        _option("An operator of your own, as 'swish(x) = x*sigmoid(x)'; repeatable.", _TREES, metavar="F"),
+        _option("An operator of your own, as `swish(x) = x*sigmoid(x)`; repeatable.", _TREES, metavar="F"),
     ] = None,
     cost: Annotated[
         list[str] | None,
@@ -220,16 +220,18 @@ def discover(
     time_limit: Annotated[
         float | None, _option("Stop after the generation in which S seconds pass.", _BUDGET, metavar="S")
     ] = None,
-    max_evaluations: Annotated[int | None, _option("Stop after N candidates.", _BUDGET, metavar="N")] = None,
+    max_evaluations: Annotated[
+        int | None, _option("Stop after N candidates beside the zoo's.", _BUDGET, metavar="N")
+    ] = None,
     patience: Annotated[
         int | None, _option("Stop after N generations without a better loss.", _BUDGET, metavar="N")
     ] = None,
     folds: Annotated[
-        int | None, _option("Blocks are folds of N-fold cross-validation.", _BUDGET, metavar="N")
+        int | None, _option("Blocks are folds of N-fold cross-validation.", _BUDGET, metavar="N", least=2)
     ] = None,
     blocks: Annotated[
         int | None,
-        _option("Blocks on which the finalists meet, 12 unless said.", _BUDGET, metavar="N"),
+        _option("Blocks on which the finalists meet, 12 unless said.", _BUDGET, metavar="N", least=2),
     ] = None,
     val_size: Annotated[
         float | None,

@@ -22,6 +22,8 @@ from symloss.tasks import Task
 
 __all__ = ["Search"]
 
+_NOT_TOLD = ("seed_losses", "max_evaluations", "patience")
+
 
 class Search:
     """A search that is led from outside. Use as a context manager, or `finish` it.
@@ -32,7 +34,8 @@ class Search:
 
     Args:
         task: one, or several of one kind.
-        seed, out, workers, executor, device, on_progress, settings: see `discover`.
+        seed, out, workers, executor, device, on_progress, settings: see `discover`; how many losses are told, and
+            which, is up to you: there are no seed losses, limits or patience.
 
     >>> from symloss.tasks import load_task
     >>> task = load_task("wine", model="linear").with_settings(steps=10)
@@ -56,6 +59,9 @@ class Search:
         on_progress: Progress | None = None,
         **settings: Any,
     ) -> None:
+        for name in _NOT_TOLD:
+            if settings.get(name):
+                raise RunError(f"{name} says nothing of a search that is told its losses: leave it out")
         config, tasks, chosen = plan(
             task, seed=seed, device=device, executor=executor, proposer="tells", **settings
         )
@@ -64,7 +70,11 @@ class Search:
         self._store: Memory | RunStore = Memory(config) if out is None else RunStore.create(out, config)
         self._stack.callback(self._store.__exit__, None, None, None)
         self._engine = Engine(tasks, chosen, config["seed"], self._store, place, (), on_progress)
-        self._engine.begin()
+        try:
+            self._engine.begin()
+        except BaseException:
+            self._stack.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

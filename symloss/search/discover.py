@@ -91,7 +91,7 @@ def discover(
         time_limit: seconds, at least 0; the run ends after the generation in which they pass.
         max_evaluations: candidates considered in all.
         metric: what to improve, unless it is the task's own.
-        workers: how many at once; a running Ray cluster decides that itself.
+        workers: how many at once, of the executors `process` and `ray`; a running cluster decides that itself.
         executor: `"serial"`, `"process"`, `"ray"`, or `"ray:ADDRESS?gpus=SHARE"` for a running cluster and a
             share of a GPU for each piece of work.
         device: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
@@ -122,6 +122,8 @@ def discover(
     """
     if time_limit is not None and not time_limit >= 0:
         raise RunError(f"time limit {time_limit}: expected a number of seconds of at least 0")
+    if propose is not None and seed_losses:
+        raise RunError("seed losses are for the search's own proposals: let the command print them instead")
     config, tasks, _ = plan(
         task, seed=seed, preset=preset, metric=metric, device=device, executor=executor, require=require,
         extra_symbols=extra_symbols, headroom=headroom, registry=registry, method=method, population=population,
@@ -164,6 +166,15 @@ def plan(
         chosen = replace(chosen, screening=replace(chosen.screening, require=tuple(require)))
     if extra_symbols:
         chosen = replace(chosen, grammar=replace(chosen.grammar, extra_symbols=tuple(extra_symbols)))
+    if not chosen.blocks.resample:
+        usual = settings_of(preset).blocks
+        for name in ("folds", "val_size", "final"):
+            if getattr(chosen.blocks, name) != getattr(usual, name):
+                raise RunError(f"blocks.{name}: the preset {preset} has no blocks; leave it out")
+        if headroom:
+            raise RunError(
+                f"headroom: the preset {preset} has no blocks to measure it on; see `symloss headroom`"
+            )
     number = as_whole(seed)
     if number is None or number < 0:
         raise RunError(f"seed {seed!r}: expected a whole number of at least 0")
@@ -218,17 +229,12 @@ def headroom(
     Raises:
         SymlossError: for options that make no sense.
     """
+    chosen = settings_of(preset, blocks=settings.pop("blocks", None))
+    blocks = replace(chosen.blocks, headroom=True, zoo=True, resample=True)
     config, tasks, chosen = plan(
-        task,
-        seed=seed,
-        preset=preset,
-        metric=metric,
-        device=device,
-        executor=executor,
-        headroom=True,
-        **settings,
-    )
-    chosen = replace(chosen, blocks=replace(chosen.blocks, zoo=True, resample=True))
+        task, seed=seed, preset=preset, metric=metric, device=device, executor=executor, headroom=True,
+        blocks=blocks, **settings,
+    )  # fmt: skip
     with place_for(tasks, executor, workers) as place:
         engine = Engine(tasks, chosen, config["seed"], Memory({}), place, (), on_progress)
         engine.settle()
@@ -306,6 +312,8 @@ def _run(
     with place_for(tasks, executor, workers) as place, opened() as store:
         config = store.config
         settings = SearchSettings.from_config(config)
+        if propose is not None and settings.proposer != "command":
+            raise RunError("the formulas of this run did not come from a command: leave --propose out")
         given = given_losses(settings, tasks)
         on_generation, on_progress, on_headroom = watching
         engine = Engine(

@@ -157,10 +157,10 @@ def given_losses(settings: SearchSettings, tasks: Sequence[Task]) -> list[Weight
 
 
 def check_symbols(settings: SearchSettings, tasks: Sequence[Task]) -> None:
-    """Looks whether trees can be drawn, and whether the tasks know the symbols in them.
+    """Looks whether the tasks know the extra symbols.
 
     Raises:
-        SymlossError: for an unknown operator or symbol, or one that says nothing on a task.
+        SymlossError: for one that says nothing on a task.
     """
     for name in settings.grammar.extra_symbols:
         for task in tasks:

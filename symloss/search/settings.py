@@ -120,10 +120,11 @@ class SearchSettings:
         shuffled: whether selection sees the fitnesses of a generation in random order: a control, which keeps
             everything of the search but what it learns from.
         screening, tuning, blocks: see there.
-        ordinary: whether the first generation begins with the ordinary loss, so that no front does without.
+        ordinary: whether the first generation begins with the ordinary loss, so that no front does
+            without; it does anyway with the zoo, and not where others propose.
         keep_scale: whether the scale of a loss, a learning rate in disguise, is searched too.
-        seed_losses: formulas in the first generation.
-        max_evaluations: candidates considered in all, or None.
+        seed_losses: formulas in the first generation, where the method proposes.
+        max_evaluations: candidates that are proposed at most, or None; the zoo's counts where the trainer is not ours.
         patience: generations without a better loss after which the run ends; 0 for never.
         chunk: candidates that are tuned or trained in one pass; whatever the number of workers.
         model: the base model by name, or None for the task's own.

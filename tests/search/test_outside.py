@@ -146,3 +146,34 @@ def test_a_search_that_was_left_is_ended_by_resume(task: Task, tmp_path: Path) -
     result = sl.resume(tmp_path / "run")
     assert result.status == "finished"
     assert len(result.finalists) == 2
+
+
+def test_as_many_are_told_as_one_likes(task: Task, tmp_path: Path) -> None:
+    losses = [f"-y*log(p) + {0.1 * i:.1f}*(y - p)**2" for i in range(6)]
+    for name in ("left", "ended"):
+        with Search(task, out=tmp_path / name, **{**SMALL, "population": 2}) as search:
+            assert len(search.tell(losses)) == 6
+            result = search.result if name == "left" else search.finish()
+    again = sl.resume(tmp_path / "left")
+    assert [(e.formula, e.blocks) for e in again.evaluations] == [
+        (e.formula, e.blocks) for e in result.evaluations
+    ]
+    assert again.front == result.front
+    assert all(check.holds for check in sl.verify(tmp_path / "ended"))
+
+
+def test_options_that_say_nothing_here_are_refused(task: Task, command: str, tmp_path: Path) -> None:
+    for name, value in {"seed_losses": ["ce"], "max_evaluations": 3, "patience": 1}.items():
+        with pytest.raises(RunError, match=f"{name} says nothing of a search that is told"):
+            Search(task, **SMALL, **{name: value})
+    with pytest.raises(RunError, match="let the command print them"):
+        sl.discover(task, propose=command, seed_losses=["brier"], **SMALL)
+    with Search(task, out=tmp_path / "run", **SMALL) as search:
+        search.tell(["ce"])
+    with pytest.raises(RunError, match="did not come from a command"):
+        sl.resume(tmp_path / "run", propose=command)
+    for blocks in ({"folds": 3}, {"val_size": 0.5}, {"final": 3}):
+        with pytest.raises(RunError, match="the preset paper has no blocks"):
+            sl.discover(task, preset="paper", blocks=blocks)
+    with pytest.raises(RunError, match="the preset paper has no blocks to measure it on"):
+        sl.discover(task, preset="paper", headroom=True)

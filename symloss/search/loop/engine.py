@@ -97,16 +97,17 @@ class Engine:
     def run(self, watcher: Watcher | None = None, time_limit: float | None = None) -> str:
         """The sweep, every generation, then the finals; the status in which the run ends."""
         status = "finished"
+        told = self.settings.proposer == "tells"  # then whoever told it was the one to end it
         self.begin()
-        while self.settings.proposer == "tells" or len(self.generations) < self.settings.generations:
+        while told or len(self.generations) < self.settings.generations:
             if not self.generation(self.slots()):
                 break
             if watcher is not None:
                 watcher(self.generations[-1])
-            if self.slots() == 0:
+            if not told and self.slots() == 0:
                 status = "max evaluations"
                 break
-            if self._stale():
+            if not told and self._stale():
                 break
             last = len(self.generations) == self.settings.generations
             if not last and time_limit is not None and self._elapsed() >= time_limit:

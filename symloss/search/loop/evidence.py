@@ -53,10 +53,6 @@ class Evidence:
 
     scores: Scores
 
-    def blocks(self, candidate: int) -> tuple[int, ...]:
-        """The blocks on which a candidate was scored."""
-        return tuple(self.scores[candidate])
-
     def mean(self, candidate: int) -> float:
         """What the candidate would score on the average block; infinite where a training failed."""
         row = self.scores[candidate]

@@ -76,6 +76,8 @@ class Headroom:
     def sentence(self) -> str:
         """The verdict in plain words."""
         low, high = self.interval
+        if not (math.isfinite(self.detectable) and math.isfinite(low)):
+            return "nothing told apart: too few losses could be trained on the same blocks"
         told = points(self.detectable, self.metric)
         clean = ""
         if self.detectable_clean is not None:

@@ -27,6 +27,7 @@ __all__ = [
     "zoo_candidates",
 ]
 
+_LABEL_COUNTS = ("accuracy", "error", "error_rate")
 _RATES = (0.3, 1.0, 3.0)
 """Learning rates that a loss of the zoo is tried at, as multiples of the ordinary loss's own; widened at the edge."""
 _TRIALS = 2
@@ -177,7 +178,7 @@ def clean_slope(task: Task) -> float | None:
     Noisy accuracy is `R/(C-1) + (1 - R C/(C-1)) clean`; only accuracy keeps its order under noise.
     """
     rate = float((task.facts.get("modifiers") or {}).get("label_noise") or 0.0)
-    if not rate or task.metric not in ("accuracy", "error", "error_rate") or not task.classes:
+    if not rate or task.metric not in _LABEL_COUNTS or not task.classes:
         return None
     slope = 1 - rate * task.classes / (task.classes - 1)
     return slope if slope > 0 else None
@@ -187,11 +188,7 @@ def _said(task: Task, evidence: Evidence) -> list[str]:
     said = []
     if not isinstance(task, SupervisedTask):
         said.append("a block changes the seed of the trainer only: its data are its own business")
-    elif (task.facts.get("modifiers") or {}).get("label_noise") and task.metric not in (
-        "accuracy",
-        "error",
-        "error_rate",
-    ):
+    elif (task.facts.get("modifiers") or {}).get("label_noise") and task.metric not in _LABEL_COUNTS:
         said.append(f"{task.metric} on noisy labels rewards fitting the noise")
     if not math.isfinite(evidence.spread):
         said.append("too few losses were trained on two blocks: the noise is not known")

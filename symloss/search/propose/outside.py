@@ -129,13 +129,13 @@ class Outside:
         self.known: list[dict[str, Any]] = []
 
     def propose(self, generation: int, slots: int) -> list[Proposal]:
-        """The formulas of one generation, at most `slots`; what is none is a proposal with a problem."""
+        """The formulas of one generation, of a command at most `slots`; what is none is a proposal with a problem."""
         found = self.received(generation)
         if found is None:
             return []
-        proposals = [
-            proposal_of(text, self.kind, self.registry, found.tune) for text in found.formulas[:slots]
-        ]
+        # Whoever tells has been answered about every loss: none is cut when the run is gone through again.
+        formulas = found.formulas if self.waits else found.formulas[:slots]
+        proposals = [proposal_of(text, self.kind, self.registry, found.tune) for text in formulas]
         if found.problem or not proposals:
             problem = found.problem or "the command printed no formula"
             proposals = [*proposals[: slots - 1], Proposal(NOTHING, problem=problem, remark="proposer")]

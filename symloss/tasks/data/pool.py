@@ -78,7 +78,7 @@ class Pool:
         check_modifiers(data.kind, label_noise, imbalance, outliers)
         if target_scale is not None and KINDS[data.kind].probabilities:
             raise TaskError(
-                f"target scale {target_scale!r} is for regression, this task is {data.kind}: leave it out"
+                f"target scale {str(target_scale)!r} is for regression, this task is {data.kind}: leave it out"
             )
         train, val, test = _parts(data, seed)
         classes = _classes(data) or 0

@@ -129,5 +129,5 @@ def scale_targets(
         pair = np.ldexp([centre.mean_[0], spread.scale_[0]], power.exponent_[0])
         facts = dict(zip(("mean", "standard_deviation"), pair.tolist(), strict=True))
     else:
-        raise TaskError(f"target scale {how!r}: expected standard, minmax or none")
+        raise TaskError(f"target scale {str(how)!r}: expected standard, minmax or none")
     return single(scaler.transform(targets[:, None])[:, 0], "targets"), {"how": how, **facts}
