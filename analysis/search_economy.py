@@ -69,7 +69,9 @@ class Job:
     @property
     def limits(self) -> dict[str, Any]:
         """The options of `discover`."""
-        tiny = TINY if self.quick else {}
+        tiny = dict(TINY) if self.quick else {}
+        if self.options.get("preset") == "paper":
+            tiny.pop("blocks", None)  # It has none.
         groups = {
             name: {**self.options.get(name, {}), **tiny.get(name, {})}
             for name in ("tuning", "screening", "blocks")
