@@ -184,7 +184,7 @@ def discover(
     ] = None,
     seed_loss: Annotated[
         list[str] | None,
-        _option("Losses to start from: formulas or zoo names; repeatable.", _SEARCH, metavar="LOSS"),
+        _option("Losses to start from: formulas, or sums of zoo names; repeatable.", _SEARCH, metavar="LOSS"),
     ] = None,
     symbols: Annotated[
         str | None, _option("More symbols: pi (class prior), w (weight).", _TREES, "--with", metavar="pi,w")

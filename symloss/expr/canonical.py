@@ -37,7 +37,7 @@ from sympy.polys.polyerrors import PolynomialError
 from symloss.expr.domain import Domain
 from symloss.expr.kinds import KINDS
 from symloss.expr.operators import BY_HEAD
-from symloss.expr.reduce import reduced
+from symloss.expr.reduce import Undefined, defined, reduced
 from symloss.expr.roots import is_taken_apart
 
 __all__ = ["MAX_TERMS", "bounded", "canonicalise", "count_terms", "is_small"]
@@ -56,13 +56,19 @@ MAX_PASSES = 4
 def canonicalise(expr: Expr, kind: str) -> Expr:
     """The canonical form of `expr` as a loss of `kind`; idempotent.
 
+    Where a part of it has no value anywhere, that is the formula as it stands: it equals itself alone.
+
     >>> from symloss.expr import P, Y
     >>> canonicalise((Y - P) ** 2, "regression") == canonicalise(P**2 - 2 * P * Y + Y**2, "regression")
     True
     """
     known = KINDS[kind].known
     domain = Domain(kind)
-    normal = _normal(reduced(expr.xreplace(known), domain), {})
+    try:
+        start = defined(expr, known, domain)
+    except Undefined:
+        return expr
+    normal = _normal(reduced(start, domain), {})
     for _ in range(MAX_PASSES):
         # What was multiplied out may show a sign that was hidden.
         shorter = reduced(normal, domain)

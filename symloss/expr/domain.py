@@ -83,7 +83,7 @@ class Domain:
         if expr.is_Rational:
             return _exact(expr), _exact(expr)
         if expr.is_number:
-            return _outward(float(expr), float(expr))
+            return _outward(float(expr), float(expr)) if expr.is_extended_real else _ALL
         if expr.is_Symbol:
             return self._symbols.get(expr.name, _ALL)
         args = [self.of(arg) for arg in expr.args]
@@ -158,6 +158,8 @@ def _power(base: Range, exponent: Expr) -> Range:
     if exponent.is_negative:
         return _inverse(_power(base, -exponent))
     if not exponent.is_Integer:
+        if base[1] < 0:
+            return _ALL
         return _through(lambda x: x ** float(exponent), (max(base[0], Fraction(0)), base[1]))
     n = int(exponent)
     low, high = _size(base) if n % 2 == 0 else base

@@ -14,10 +14,12 @@ from sympy import Expr, Integer, Max, Min, Pow, Rational, Symbol
 
 from symloss.errors import DomainError, ParseError
 from symloss.expr import canonical, printing
+from symloss.expr.domain import Domain
 from symloss.expr.kinds import DEFAULT_KIND, kind_of
 from symloss.expr.operators import BY_HEAD
 from symloss.expr.parser import check_numbers, parse_expression
 from symloss.expr.plain import plain, size
+from symloss.expr.reduce import unguarded
 from symloss.expr.registry import Registry, default_registry
 from symloss.expr.symbols import COEFFICIENT_NAME, RESERVED, C
 from symloss.numbers import as_real
@@ -134,10 +136,12 @@ class Loss:
     def latex(self, *, symbolic: bool = False) -> str:
         """LaTeX for math mode, coefficients as values or, if `symbolic`, by name.
 
+        A guard of `plog` or `psqrt` that cannot act on the domain of the kind is left out.
+
         >>> parse("-y*log(p)").latex()
         '- y \\\\log{\\\\left(p \\\\right)}'
         """
-        return printing.to_latex(self.expr if symbolic else self.value_expr)
+        return printing.to_latex(unguarded(self.expr if symbolic else self.value_expr, Domain(self.kind)))
 
     @cached_property
     def complexity(self) -> int:

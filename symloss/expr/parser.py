@@ -322,7 +322,15 @@ class _Walk:
                 ) from None
         elif name == "div" and operands[1].is_zero:
             raise self.fail(node, "a division by zero", "a divisor that is not always zero")
-        return self.checked(node, self.operators[name].build(*operands), value)
+        try:
+            built = self.operators[name].build(*operands)
+        except ValueError:
+            # SymPy compares real numbers only.
+            shown = ast.unparse(node) if self.nodes < 64 else name
+            raise self.fail(
+                node, f"{shown} has no real value", "arguments in the function's domain"
+            ) from None
+        return self.checked(node, built, value)
 
     def check_power(self, node: ast.AST, base: Expr, exponent: Expr, value: float | None) -> None:
         """Before a power is taken: SymPy would compute it exactly at once."""

@@ -6,18 +6,69 @@ a loss and its reduced form are one loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, exp, log, sign, sqrt
+from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, Symbol, exp, log, sign, sqrt
 from sympy.core.exprtools import factor_terms
 
 from symloss.expr.domain import Domain
 from symloss.expr.operators import GUARD, plog, psqrt
 
-__all__ = ["reduced", "reduced_node"]
+__all__ = ["Undefined", "defined", "reduced", "reduced_node", "unguarded"]
 
 MAX_FACTORS = 24
 """Factors of a product whose signs are looked at, and terms of an extremum that are compared."""
+
+
+class Undefined(Exception):
+    """A part of a formula has no real value on the domain, single points aside."""
+
+
+def defined(expr: Expr, known: Mapping[Symbol, Symbol], domain: Domain) -> Expr:
+    """`expr` in the symbols of which more is `known`.
+
+    Raises:
+        Undefined: for a part such as `sqrt(-1 - p)`, over which SymPy's extrema fail and its other rules hold for
+            complex numbers only.
+    """
+    seen: dict[Expr, Expr] = {}
+
+    def walk(node: Expr) -> Expr:
+        if not node.args:
+            return known.get(node, node)
+        if node not in seen:
+            args = [walk(arg) for arg in node.args]
+            if _has_no_value(node, domain):
+                raise Undefined(str(node))
+            seen[node] = node.func(*args)
+            if seen[node].is_extended_real is False:
+                raise Undefined(str(node))
+        return seen[node]
+
+    return walk(expr)
+
+
+def _has_no_value(node: Expr, domain: Domain) -> bool:
+    if isinstance(node, log):
+        return domain.of(node.args[0])[1] <= 0
+    fraction = node.is_Pow and node.exp.is_Rational and not node.exp.is_Integer
+    return fraction and domain.of(node.base)[1] <= 0
+
+
+def unguarded(expr: Expr, domain: Domain) -> Expr:
+    """`expr` with `log` and `sqrt` for `plog` and `psqrt` where their guard cannot act; nothing else is changed.
+
+    >>> from symloss.expr import P
+    >>> unguarded(plog(1 + P) + plog(P), Domain("classification"))
+    log(p + 1) + plog(p)
+    """
+    bare = {
+        node: head(_absolute([node.args[0]], domain))
+        for guarded, head in ((plog, log), (psqrt, sqrt))
+        for node in expr.atoms(guarded)
+        if domain.outside_guard(node.args[0])
+    }
+    return expr.xreplace(bare)
 
 
 def reduced(expr: Expr, domain: Domain) -> Expr:

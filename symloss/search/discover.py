@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from symloss.search.prepare import (
     prepare,
     remarks,
 )  # fmt: skip
+from symloss.search.propose.grammar import Grammar
 from symloss.search.propose.outside import Ask, Command
 from symloss.search.record.codec import front_csv, front_json
 from symloss.search.record.memory import Memory
@@ -160,7 +161,11 @@ def plan(
         SymlossError: for options that make no sense: an error before any folder is made.
     """
     if registry is not None:
-        settings["grammar"] = {**(settings.get("grammar") or {}), "registry": registry}
+        grammar = settings.get("grammar")
+        if isinstance(grammar, Grammar):
+            settings["grammar"] = replace(grammar, registry=registry)
+        elif grammar is None or isinstance(grammar, Mapping):
+            settings["grammar"] = {**(grammar or {}), "registry": registry}
     chosen = settings_of(preset, **settings)
     if require:
         chosen = replace(chosen, screening=replace(chosen.screening, require=tuple(require)))

@@ -275,7 +275,10 @@ def _changed(group: Any, changes: Mapping[str, Any], within: str) -> Any:
         if value is None:
             continue
         inner = getattr(group, key)
-        if is_dataclass(inner) and isinstance(value, Mapping):
+        if is_dataclass(inner) and not isinstance(value, type(inner)):
+            if not isinstance(value, Mapping):
+                names = ", ".join(sorted(entry.name for entry in fields(inner)))
+                raise SymlossError(f"{key} is {value!r}: expected a mapping with some of {names}")
             value = _changed(inner, value, f"{key}.")
         values[key] = value
     return replace(group, **values)

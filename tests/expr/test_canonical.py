@@ -92,3 +92,35 @@ def test_a_number_stays_under_a_root_that_would_be_factored_for_ever() -> None:
     expr = sl.parse("y*(7886.7*p + 7886.7)**0.97739").expr
     assert canonicalise(expr, "classification") == expr
     assert agrees(sl.parse("sqrt(4*p + 4)*y").expr, sl.parse("2*sqrt(p + 1)*y").expr, "classification")
+
+
+UNDEFINED = [
+    ("classification", "max(sqrt(-1 - p), y)"),
+    ("classification", "relu(sqrt(-1 - p))"),
+    ("classification", "min(log(-1 - p), p)"),
+    ("classification", "y*sqrt(-1 - p)"),
+    ("classification", "y*log(-p)"),
+    ("classification", "y*sqrt(-p)"),
+    ("classification", "y*max(p, sqrt(log(p)))"),
+    ("classification", "psqrt(log(-1 - p))"),
+    ("regression", "p + log(-1 - p**2)"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), UNDEFINED)
+def test_what_has_no_value_equals_itself_alone(kind: str, text: str) -> None:
+    loss = sl.parse(text, kind=kind)
+    assert loss.canonical == loss.value_expr
+    assert loss == sl.parse(text, kind=kind)
+    assert loss.simplify().complexity <= loss.complexity
+    for other, its in UNDEFINED:
+        assert (loss == sl.parse(its, kind=other)) == ((kind, text) == (other, its))
+
+
+def test_what_has_a_value_somewhere_keeps_its_form() -> None:
+    assert sl.parse("sqrt(y - p)*2") == sl.parse("sqrt(4*y - 4*p)")
+
+
+def test_an_extremum_of_what_is_not_real_is_refused_in_one_line() -> None:
+    with pytest.raises(ParseError, match="has no real value"):
+        sl.parse("max(sqrt(-1 - y**2), p)", kind="regression")

@@ -320,6 +320,7 @@ def test_a_planted_loss_is_found() -> None:
         ({"population": 1}, "population is 1: expected a whole number of at least 2"),
         ({"seed": -1}, "seed -1"),
         ({"colour": 3}, "unknown setting 'colour'"),
+        ({"blocks": 3}, "blocks is 3: expected a mapping with some of final"),
         ({"seed_losses": ["y*foo"]}, "unknown name 'foo'"),
         ({"workers": 0}, "0 workers"),
     ],
