@@ -14,6 +14,7 @@ from symloss.expr.trees import Weighted, weighted_from
 from symloss.search.loop.engine import task_signs
 from symloss.search.settings import SearchSettings
 from symloss.tasks import SupervisedTask, Task, rebuild
+from symloss.tasks.data.pool import LARGE
 
 if TYPE_CHECKING:
     from symloss.tasks import Metric
@@ -176,6 +177,14 @@ def remarks(tasks: Sequence[Task], settings: SearchSettings) -> list[str]:
         said.append(
             f"{', '.join(black)}: trained by a function, so coefficients are not tuned and scale stays"
         )
+    if settings.blocks.resample and settings.blocks.val_size is None and not settings.blocks.folds:
+        for task in tasks:
+            pool = task.pool if isinstance(task, SupervisedTask) else None
+            if pool is not None and pool.size > LARGE:
+                said.append(
+                    f"{task.name}: blocks train on {min(pool.size // 2, LARGE):,} of its {pool.size:,} rows and "
+                    "validate on as many; --val-size to decide"
+                )
     if len(tasks) > 1:
         said.append("validation is the mean over the tasks, each in units of its noise")
     return said

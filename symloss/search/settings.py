@@ -87,7 +87,7 @@ class Blocks:
         finalists: losses beside the front that meet on the final blocks, at most.
         final: final blocks.
         folds: blocks are folds of a cross-validation with so many folds; 0 for independent splits.
-        val_size: share of the rows without test rows that validates; None for the task's own.
+        val_size: share of the rows without test rows that validates; None for the task's own, or more of large data.
     """
 
     resample: bool = True

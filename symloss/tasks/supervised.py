@@ -80,9 +80,8 @@ class SupervisedTask(Task):
         """
         if self.pool is None:
             return self._as_it_is(run_seed, number, val_size, folds, "its parts were given")
-        share = self.pool.share if val_size is None else val_size
-        if not 0 < share < 1:
-            raise TaskError(f"val_size is {share!r}: expected a share between 0 and 1")
+        if val_size is not None and not 0 < val_size < 1:
+            raise TaskError(f"val_size is {val_size!r}: expected a share between 0 and 1")
         if len(self.train) + len(self.val) != self.pool.size:
             raise TaskError(
                 f"{self.name}: its parts are not those of its data: give replace(task, ..., pool=None)"
@@ -90,7 +89,7 @@ class SupervisedTask(Task):
         if folds:
             drawn = self.pool.fold(derive(run_seed, "folds", number // folds), folds, number % folds)
         else:
-            drawn = self.pool.cut(derive(run_seed, "block", number, "rows"), share)
+            drawn = self.pool.cut(derive(run_seed, "block", number, "rows"), val_size)
         prepared = self.pool.prepare(*drawn)
         train, val, test = (part.to(self.device) for part in prepared.parts)
         facts = {**self.facts, "target_scale": prepared.scale, "block": [run_seed, number, val_size, folds]}

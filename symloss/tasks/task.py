@@ -149,8 +149,8 @@ class Task(ABC):
         Args:
             run_seed: of the run.
             number: from 0.
-            val_size: share of the rows that validate, between 0 and 1; that of the task's own split unless
-                given.
+            val_size: share of the rows that validate, between 0 and 1. Unless given, that of the task's own split;
+                of more than 10,000 rows at least half, and at most 10,000 train and 10,000 validate.
             folds: blocks are folds of cross-validations, each shuffled anew, with so many folds; 0 for
                 independent splits.
 

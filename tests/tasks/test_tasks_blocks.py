@@ -260,3 +260,15 @@ def test_few_rows_may_train_and_many_validate() -> None:
     block = task.block(0, 0, val_size=0.8).task
     assert len(block.val) / (len(block.val) + len(block.train)) == pytest.approx(0.8, abs=0.01)
     assert set(block.train.y.tolist()) == set(range(10))
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(100, (60, 20)), (200, (80, 80)), (400, (100, 100))])
+def test_large_data_train_on_few_rows_and_validate_on_many(monkeypatch, rows, sizes) -> None:
+    monkeypatch.setattr("symloss.tasks.data.pool.LARGE", 100)
+    block = task_of(count=rows).block(0, 0).task
+    assert (len(block.train), len(block.val)) == sizes
+    assert torch.bincount(block.train.y).tolist() == [sizes[0] // 4] * 4
+    assert torch.bincount(block.val.y).tolist() == [sizes[1] // 4] * 4
+    assert not names(block.train) & names(block.val)
+    decided = task_of(count=rows).block(0, 0, val_size=0.25).task
+    assert len(decided.val) == rows * 0.8 * 0.25

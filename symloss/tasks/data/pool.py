@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 
 from symloss.errors import TaskError
 from symloss.expr import KINDS
-from symloss.runs import generator
+from symloss.runs import derive, generator
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
 from symloss.tasks.data.parts import Split
 from symloss.tasks.data.splits import Indices, cut, fold, split_indices
 
-__all__ = ["Pool", "Prepared"]
+__all__ = ["LARGE", "Pool", "Prepared"]
+
+LARGE = 10_000
+"""Rows, test rows aside, beyond which a block trains on few of them and validates on many: what a validation score
+is uncertain by is up to its rows, and what a training costs to its steps."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +121,25 @@ class Pool:
         """Share of the rows that are not test rows with which the task's own split validates."""
         return 0.25 if self.data.test is None else 1 / self.data.validation_every
 
-    def cut(self, seed: int, share: float) -> tuple[Indices, Indices]:
+    def cut(self, seed: int, share: float | None = None) -> tuple[Indices, Indices]:
         """Other training and validation rows, of the same rows together; stratified by the labels as they are.
+
+        Args:
+            seed: of the draw.
+            share: of the rows that validate. Unless given, that of the task's own split; of more than `LARGE` rows
+                at least half, and neither part has more than `LARGE`.
 
         Raises:
             TaskError: for a share that leaves a part without rows.
         """
         rows, labels, groups = self._keys()
-        train, val = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
+        large = share is None and self.size > LARGE
+        if share is None:
+            share = max(self.share, 0.5) if large else self.share
+        parts = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
+        if large:
+            parts = tuple(_thinned(part, labels, derive(seed, "thin", i), groups) for i, part in enumerate(parts))
+        train, val = parts
         return rows[train], rows[val]
 
     def fold(self, seed: int, folds: int, number: int) -> tuple[Indices, Indices]:
@@ -169,6 +184,16 @@ class Pool:
             for rows in (train, val, self.test)
         )
         return Prepared((first, second, third), scale, notes)
+
+
+def _thinned(
+    part: Indices, labels: NDArray[np.int64], seed: int, groups: NDArray[np.int64] | None
+) -> Indices:
+    """At most `LARGE` of these rows, stratified, groups whole."""
+    if part.size <= LARGE:
+        return part
+    _, kept = cut(labels[part], seed, LARGE / part.size, None if groups is None else groups[part])
+    return part[kept]
 
 
 def _unit(scale: dict[str, Any]) -> float:
