@@ -33,10 +33,9 @@ import torch
 from matplotlib.figure import Figure
 
 import symloss as sl
-from analysis.selection_tasks import TASKS
+from analysis.selection_tasks import TASKS, VAL_SIZE
 from symloss.expr.trees import weighted_from
 from symloss.runs import executor
-from symloss.search import SearchSettings
 from symloss.search.loop import finals, sweep
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.evidence import RACE_BLOCKS, pick
@@ -45,6 +44,7 @@ from symloss.search.loop.stages import Stages
 from symloss.search.loop.training import RATES, Training
 from symloss.search.loop.workers import Workers
 from symloss.search.record.memory import Memory
+from symloss.search.settings import preset
 from symloss.tasks import Task
 
 ROOT = Path(__file__).parent.parent
@@ -60,7 +60,7 @@ def judge(task: Task, formulas: list[str], seed: int) -> dict[str, Any]:
         formulas: of the candidates, by number.
         seed: of the blocks.
     """
-    settings = SearchSettings()
+    settings = preset("quick", blocks={"val_size": VAL_SIZE.get(task.name)})
     sign = -1.0 if task.measure.greater_is_better else 1.0
     with executor("serial") as place:
         stages = Stages(settings, seed, Workers((task,), Memory({}), place, settings.chunk))
