@@ -6,9 +6,9 @@ standard error over eight training seeds. It was made with the code of commit 5b
 
     python -m analysis.selection_store
 
-which stands in that commit and cannot be run with a later one (it needs a reader of Fashion-MNIST beside): for each loss the formula, the validation fitness,
-the fitnesses on fresh seeds where it became a finalist, and the metric on the clean test rows over two training
-seeds of its own.
+which stands in that commit and cannot be run with a later one (it needs a reader of Fashion-MNIST beside): for each
+loss the formula, the validation fitness, the fitnesses on fresh seeds where it became a finalist, and the metric on
+the clean test rows over two training seeds of its own.
 """
 
 from __future__ import annotations
