@@ -34,7 +34,7 @@ from symloss.search.loop.training import Trainer, Training
 from symloss.search.loop.workers import Workers
 from symloss.search.record.memory import Memory
 from symloss.search.settings import Blocks
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask
 
 ARMS: dict[str, dict[str, Any]] = {
     "evomal": {},
@@ -49,7 +49,7 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def arm(task: Task, seed: int, options: Mapping[str, Any], tests: int) -> dict[str, Any]:
+def arm(task: SupervisedTask, seed: int, options: Mapping[str, Any], tests: int) -> dict[str, Any]:
     """One search, its pick and its best loss with a name, and the clean test metric of both."""
     start = time.process_time()
     result = sl.discover(task, seed=seed, **options)
@@ -72,7 +72,7 @@ def arm(task: Task, seed: int, options: Mapping[str, Any], tests: int) -> dict[s
     return found
 
 
-def tested(task: Task, formula: str, rate: float, steps: int, seed: int, tests: int) -> list[float]:
+def tested(task: SupervisedTask, formula: str, rate: float, steps: int, seed: int, tests: int) -> list[float]:
     """The metric on the clean test rows over training seeds; what diverges is left out."""
     tree = weighted_from(sl.parse(formula, kind=task.kind))
     one = Candidate(0, 0, 0, tree.program, tree, fixed=True, as_given=True)

@@ -19,14 +19,15 @@ from dataclasses import replace
 import torch
 
 import symloss as sl
-from symloss.tasks import Task
+from symloss.tasks import SupervisedTask
 
 __all__ = ["TASKS", "VAL_SIZE"]
 
 
-def _fashion(seed: int) -> Task:
+def _fashion(seed: int) -> SupervisedTask:
     """2,000 rows of the official training part to train and 1,000 to validate, others with each seed; its test part."""
     task = sl.load_task("fashion-mnist", label_noise=0.4, seed=seed)
+    assert task.pool is not None
     order = torch.randperm(len(task.train), generator=torch.Generator().manual_seed(seed))
     rows = task.pool.train[order[:3000].numpy()]
     pool = replace(task.pool, train=rows[:2000], val=rows[2000:])
@@ -34,7 +35,7 @@ def _fashion(seed: int) -> Task:
     return replace(task, pool=pool, train=train, val=val, _test=test)
 
 
-TASKS: dict[str, tuple[int, Callable[[int], Task]]] = {
+TASKS: dict[str, tuple[int, Callable[[int], SupervisedTask]]] = {
     "digits": (10, lambda seed: sl.load_task("digits", label_noise=0.4, seed=seed)),
     "letter": (5, lambda seed: sl.load_task("keel:letter", label_noise=0.4, seed=seed)),
     "diabetes": (5, lambda seed: sl.load_task("diabetes", outliers=0.1, seed=seed)),

@@ -235,7 +235,11 @@ def discover(
     ] = None,
     val_size: Annotated[
         float | None,
-        _option("Share of the rows that validates in a block; half or more of large data unless said.", _BUDGET, metavar="R"),
+        _option(
+            "Share of the rows that validates in a block; half or more of large data unless said.",
+            _BUDGET,
+            metavar="R",
+        ),
     ] = None,
     no_baselines: Annotated[
         bool, _option("Do not train the baselines, and leave test data alone.", _BUDGET, "--no-baselines")

@@ -135,6 +135,8 @@ def test_latex() -> None:
 
 def test_latex_shows_a_guard_only_where_it_can_act() -> None:
     assert sl.parse("plog(1 + p)").latex() == r"\log{\left(p + 1 \right)}"
-    assert sl.parse("psqrt((p - y)**2 + 1)", kind="regression").latex() == r"\sqrt{\left(p - y\right)^{2} + 1}"
+    assert (
+        sl.parse("psqrt((p - y)**2 + 1)", kind="regression").latex() == r"\sqrt{\left(p - y\right)^{2} + 1}"
+    )
     assert "varepsilon" in sl.parse("plog(p)").latex()
     assert "varepsilon" in sl.parse("plog(1 + phi0*p)", coefficients={"phi0": 1}).latex(symbolic=True)

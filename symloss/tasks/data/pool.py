@@ -136,10 +136,10 @@ class Pool:
         large = share is None and self.size > LARGE
         if share is None:
             share = max(self.share, 0.5) if large else self.share
-        parts = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
+        train, val = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
         if large:
-            parts = tuple(_thinned(part, labels, derive(seed, "thin", i), groups) for i, part in enumerate(parts))
-        train, val = parts
+            train = _thinned(train, labels, derive(seed, "train"), groups)
+            val = _thinned(val, labels, derive(seed, "val"), groups)
         return rows[train], rows[val]
 
     def fold(self, seed: int, folds: int, number: int) -> tuple[Indices, Indices]:
