@@ -84,7 +84,7 @@ def test_folders_that_do_not_fit(tmp_path, monkeypatch):
     write(tmp_path / "x", {"a": 4})
     refused("has 1 class folders: expected two or more")
     (tmp_path / "x" / "b").mkdir()
-    refused(r"has no image in its folder 'b': expected two or more, .* PATH/CLASS/\*\.png")
+    refused(r"has no image in its folder 'b': expected two or more class folders .* PATH/CLASS/\*\.png")
     Image.fromarray(np.zeros((14, 12, 3), np.uint8)).save(tmp_path / "x" / "b" / "0.png")
     refused("images of different sizes: 4 of 13 x 14, 1 of 12 x 14: expected one size")
     (tmp_path / "x" / "b" / "0.png").write_bytes(b"\x89PNG damaged")
