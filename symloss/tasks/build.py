@@ -68,13 +68,10 @@ def load_task(
     >>> load_task("diabetes")
     <Task diabetes: regression, 265/89/88 instances, mse>
     """
-    origin = {
-        "name": lasting_name(name, data), "label_noise": label_noise, "imbalance": imbalance,
-        "outliers": outliers, "target_scale": target_scale, "seed": seed,
-    }  # fmt: skip
     return assemble(
         read_task(name, data), model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-        outliers=outliers, target_scale=target_scale, settings=settings, origin={"load_task": origin},
+        outliers=outliers, target_scale=target_scale, settings=settings,
+        origin={"load_task": {"name": lasting_name(name, data)}},
     )  # fmt: skip
 
 
@@ -122,8 +119,7 @@ def load_csv(
     )  # fmt: skip
     origin = {
         "path": str(Path(path).absolute()), "target": target, "group": group, "kind": kind, "weight": weight,
-        "encoding": encoding, "decimal": decimal, "label_noise": label_noise, "imbalance": imbalance,
-        "outliers": outliers, "target_scale": target_scale, "seed": seed,
+        "encoding": encoding, "decimal": decimal,
     }  # fmt: skip
     return assemble(
         found, target_scale=target_scale, model=model, metric=metric, seed=seed, label_noise=label_noise,

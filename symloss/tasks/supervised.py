@@ -16,7 +16,8 @@ from symloss.expr import KINDS, Loss
 from symloss.runs import derive
 from symloss.tasks.data.parts import Split, class_shares, digest
 from symloss.tasks.data.pool import Pool
-from symloss.tasks.task import Block, Task
+from symloss.tasks.given import whole
+from symloss.tasks.task import Block, Task, block_numbers
 from symloss.tasks.train.augment import Augmentation, augmentation
 from symloss.tasks.train.formulas import InContext, for_training
 from symloss.tasks.train.loop import InstanceLoss, StepHook, batch_order, output_shape, predict, seeded, train
@@ -78,6 +79,7 @@ class SupervisedTask(Task):
         >>> block.task, block.task.block(0, 3).seed == block.seed
         (<Task wine: classification, 106/36/36 instances, accuracy>, True)
         """
+        run_seed, number, val_size, folds = block_numbers(run_seed, number, val_size, folds)
         if self.pool is None:
             return self._as_it_is(run_seed, number, val_size, folds, "its parts were given")
         if val_size is not None and not 0 < val_size < 1:
@@ -110,7 +112,7 @@ class SupervisedTask(Task):
 
         Its outputs are `[N, C]` (classification), `[N, K]` (multilabel) or `[N]` (regression).
         """
-        with seeded(seed):
+        with seeded(whole("seed", seed)):
             model = self.factory()
         if not KINDS[self.kind].probabilities:
             model = nn.Sequential(model, nn.Flatten(0))
@@ -129,7 +131,8 @@ class SupervisedTask(Task):
             split: `"train"` or `"val"`.
         """
         part = self._part(split, ("train", "val"))
-        return batch_order(len(part), seed, steps, batch_size or self.settings.batch_size)
+        size = self.settings.batch_size if batch_size is None else whole("batch_size", batch_size, 1)
+        return batch_order(len(part), whole("seed", seed), whole("steps", steps, 0), size)
 
     def minibatches(
         self, seed: int, steps: int, batch_size: int | None = None, split: str = "train"
@@ -157,6 +160,7 @@ class SupervisedTask(Task):
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The rows of each batch, and its instances and targets."""
         part = self._part(split, ("train", "val"))
+        seed = whole("seed", seed)
         generator = torch.Generator().manual_seed((seed + 1) % 2**63)
         for rows in self.batches(seed, steps, batch_size, split):
             inputs = part.X[rows]
@@ -196,6 +200,7 @@ class SupervisedTask(Task):
         >>> task.evaluate(model)["accuracy"] > 0.9
         True
         """
+        seed = whole("seed", seed)
         chosen = settings or self.settings
         model = self.build_model(seed)
         drawn = self._drawn(seed, chosen.steps, chosen.batch_size)
@@ -250,6 +255,7 @@ class SupervisedTask(Task):
         settings: TrainingSettings | None = None,
     ) -> list[float]:
         """See `Task.score_steps`: one training, evaluated on its way."""
+        steps = [whole("steps", step, 0) for step in steps]
         found: dict[int, float] = {}
 
         def look(step: int, model: nn.Module) -> None:

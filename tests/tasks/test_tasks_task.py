@@ -128,8 +128,14 @@ def test_test_data_are_reached_through_evaluate_alone_and_counted():
     assert task.test_evaluations == 0
     task.with_model("linear").with_metric("nll").evaluate(task.build_model(0), "test")
     assert task.test_evaluations == 1
-    with pytest.raises(TaskError, match="expected train or val"):
-        task.batches(0, 1, split="test")
+    for reach in (
+        lambda: task.batches(0, 1, split="test"),
+        lambda: next(task.minibatches(0, 1, split="test")),
+        lambda: task.context(slice(4), split="test"),
+    ):
+        with pytest.raises(TaskError, match="split 'test': expected train or val"):
+            reach()
+    assert task.test_evaluations == 1
     with pytest.raises(TaskError, match="expected train, val or test"):
         task.evaluate(model, "tset")
 
