@@ -174,7 +174,7 @@ SOFT = torch.tensor([[0.5, 0.0, 0.5], [0.0, 1.0, 0.0], [0.2, 0.3, 0.5]])
 
 
 def _weighted(module: nn.Module, weight: list[float]) -> nn.Module:
-    """With weights that no constructor takes; a checkpoint may hold them."""
+    """With other weights, as when a checkpoint is loaded."""
     module.get_buffer("weight").copy_(torch.tensor(weight))
     return module
 
@@ -585,3 +585,11 @@ def test_a_logit_that_is_no_number_is_one_for_soft_labels_of_a_flat_loss(text: s
         value, gradient = _graded(lambda z, m=module: m(z, soft), _logits(z11=NAN))
         assert torch.isnan(value).tolist() == [False, True, False]
         assert torch.isnan(gradient).all(1).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_a_weight_of_nan_is_taken_as_torch_takes_it(reduction: str) -> None:
+    weight, targets = torch.tensor([1.0, NAN, 1.0]), torch.tensor([0, 1, 2])
+    found = sl.named("ce").to_torch(reduction=reduction, weight=weight)(LOGITS, targets)
+    wanted = functional.cross_entropy(LOGITS, targets, weight=weight, reduction=reduction)
+    torch.testing.assert_close(found, wanted, equal_nan=True)
