@@ -55,7 +55,8 @@ def load_task(
         outliers: share of training and validation targets shifted by +-5 standard deviations, in [0, 1].
         target_scale: of a regression, by its training rows: `standard` (mean 0, standard deviation 1) unless
             given, `minmax` (from 0 to 1), or `none`.
-        model: `linear`, `mlp`, `mlp-DEPTHxWIDTH`, `lenet5`, or a function that makes a fresh model.
+        model: a name of `MODELS`, perhaps with sizes as in `mlp-2x64`, `preresnet-110` and `wideresnet-28-10`, or a
+            function that makes a fresh model.
         metric: a name, a `Metric`, or `(outputs, targets) -> float`; accuracy, macro-F1 or mean squared
             error unless given.
         seed: of the split and the modifiers.
