@@ -591,5 +591,5 @@ def test_a_logit_that_is_no_number_is_one_for_soft_labels_of_a_flat_loss(text: s
 def test_a_weight_of_nan_is_taken_as_torch_takes_it(reduction: str) -> None:
     weight, targets = torch.tensor([1.0, NAN, 1.0]), torch.tensor([0, 1, 2])
     found = sl.named("ce").to_torch(reduction=reduction, weight=weight)(LOGITS, targets)
-    wanted = functional.cross_entropy(LOGITS, targets, weight=weight, reduction=reduction)
+    wanted = F.cross_entropy(LOGITS, targets, weight=weight, reduction=reduction)
     torch.testing.assert_close(found, wanted, equal_nan=True)
