@@ -24,16 +24,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 import symloss as sl
-from analysis.selection import summary
+from analysis.selection import TEST_SEEDS, before, summary, tested
 from analysis.selection_tasks import TASKS
 from analysis.study import FIGURES, Study
-from symloss.expr.trees import weighted_from
-from symloss.runs import executor
-from symloss.search.loop.candidate import Candidate
-from symloss.search.loop.training import Trainer, Training
-from symloss.search.loop.workers import Workers
-from symloss.search.record.memory import Memory
-from symloss.search.settings import Blocks
 from symloss.tasks import SupervisedTask
 
 ARMS: dict[str, dict[str, Any]] = {
@@ -41,8 +34,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "random": {"method": "random"},
     "shuffled": {"shuffled": True},
 }
-SEEDS = 5
-TEST_SEEDS = 10
+SEEDS = 3
 SMALL: dict[str, Any] = {
     "population": 4, "generations": 1, "tuning": {"steps": 2}, "screening": {"sample": 0},
     "blocks": {"sweep": 2, "strangers": 2, "final": 2, "finalists": 2},
@@ -72,17 +64,6 @@ def arm(task: SupervisedTask, seed: int, options: Mapping[str, Any], tests: int)
     return found
 
 
-def tested(task: SupervisedTask, formula: str, rate: float, steps: int, seed: int, tests: int) -> list[float]:
-    """The metric on the clean test rows over training seeds; what diverges is left out."""
-    tree = weighted_from(sl.parse(formula, kind=task.kind))
-    one = Candidate(0, 0, 0, tree.program, tree, fixed=True, as_given=True)
-    with executor("serial") as place:
-        trainer = Trainer(Workers((task,), Memory({}), place, 8), seed, Blocks())
-        asked = [Training(one, None, (rate,), ((steps,),), start=i) for i in range(tests)]
-        curves = list(trainer.curves("test", asked, test=True))
-    return [curve[0][-1] for curve in curves if curve[0][-1] is not None]
-
-
 def jobs(quick: bool) -> Iterator[tuple[str, int, str]]:
     """Task, task seed and arm of every cell."""
     for seed in range(1 if quick else SEEDS):
@@ -102,9 +83,7 @@ def compute(name: str, seed: int, each: str, quick: bool) -> dict[str, Any]:
     stored = json.loads((FIGURES / "selection_candidates.json").read_text())
     (one,) = [entry for entry in stored if (entry["task"], entry["seed"]) == (name, seed)]
     (row,) = [entry for entry in one["candidates"] if entry["number"] == one["picked"]]
-    rate = one["learning_rate"] / task.settings.learning_rate
-    values = tested(task, row["formula"], rate, one["steps"], seed, tests)
-    return {"candidates": one["considered"], "pick": {"loss": row["formula"], "tests": values}}
+    return {"candidates": one["considered"], "pick": {"loss": row["formula"], "tests": before(task, one)}}
 
 
 def differences(cells: Mapping[str, Any], name: str) -> dict[str, list[float]]:

@@ -5,7 +5,8 @@ candidates that it trained are judged again as a search judges now: four blocks 
 finalists with their own learning rate and steps, twelve final blocks. Nothing of that sees a test row.
 
 (a) The pick that the search made then, at one standard error of eight training seeds, against the pick of the
-    final blocks, by the stored metrics on clean test rows: the paired difference over the task seeds.
+    final blocks: the paired difference over the task seeds. By the stored metrics on clean test rows, all at the rate
+    and steps of the ordinary loss; and each as its rule trains it, the second with a rate and steps of its own.
 (b) The pick against the loss of the zoo that the same blocks choose, each as the finals trained it, on ten training
     seeds measured on the clean test rows.
 Beside them the regret: the best candidate is chosen on one half of the task seeds' clean scores per candidate, two
@@ -41,11 +42,11 @@ from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.evidence import RACE_BLOCKS, pick
 from symloss.search.loop.field import Field
 from symloss.search.loop.stages import Stages
-from symloss.search.loop.training import RATES, Training
+from symloss.search.loop.training import RATES, Trainer, Training
 from symloss.search.loop.workers import Workers
 from symloss.search.record.memory import Memory
-from symloss.search.settings import preset
-from symloss.tasks import Task
+from symloss.search.settings import Blocks, preset
+from symloss.tasks import SupervisedTask, Task
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = 12
@@ -115,33 +116,58 @@ def judge(task: Task, formulas: list[str], seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def before(task: SupervisedTask, stored: dict[str, Any]) -> list[float]:
+    """The pick that the search made then, at the rate and steps that it was trained with."""
+    (row,) = [entry for entry in stored["candidates"] if entry["number"] == stored["picked"]]
+    rate = stored["learning_rate"] / task.settings.learning_rate
+    return tested(task, row["formula"], rate, stored["steps"], stored["seed"], TEST_SEEDS)
+
+
+def tested(task: SupervisedTask, formula: str, rate: float, steps: int, seed: int, tests: int) -> list[float]:
+    """The metric on the clean test rows over training seeds, at this multiple of the task's rate."""
+    tree = weighted_from(sl.parse(formula, kind=task.kind))
+    one = Candidate(0, 0, 0, tree.program, tree, fixed=True, as_given=True)
+    with executor("serial") as place:
+        trainer = Trainer(Workers((task,), Memory({}), place, 8), seed, Blocks())
+        asked = [Training(one, None, (rate,), ((steps,),), start=i) for i in range(tests)]
+        curves = list(trainer.curves("test", asked, test=True))
+    return [_known(curve[0][-1], task) for curve in curves]
+
+
+def _known(value: float | None, task: SupervisedTask) -> float:
+    """Of a model that diverged, the score of one that has learned nothing."""
+    if value is not None:
+        return value
+    return 1.0 if task.classes is None else 1 / task.classes
+
+
 def _candidate(task: Task, number: int, text: str) -> Candidate:
     loss = weighted_from(sl.parse(text, kind=task.kind))
     return Candidate(number, 0, number, loss.program, loss, fixed=True, as_given=True)
 
 
-def compare(stored: dict[str, Any], judged: dict[str, Any]) -> dict[str, Any]:
+def compare(task: SupervisedTask, stored: dict[str, Any], judged: dict[str, Any]) -> dict[str, Any]:
     """What one task seed says of both rules; differences are gains in the metric, in points of accuracy."""
     sign = 1.0 if stored["greater_is_better"] else -1.0
     unit = 100.0 if stored["metric"] == "accuracy" else 1.0
-    tests = {each["number"]: each["tests"] for each in stored["candidates"]}
+    tests = {each["number"]: [_known(one, task) for one in each["tests"]] for each in stored["candidates"]}
     numbers = [each["number"] for each in stored["candidates"]]
     new, old = judged["picked"]["candidates"], stored["picked"]
     # The ordinary loss of the zoo is a candidate of the search as well, under a number of its own.
     chosen = numbers[new] if new < len(numbers) else numbers[0]
-    best = {
-        i: max((n for n in numbers if None not in tests[n]), key=lambda n: sign * tests[n][i]) for i in (0, 1)
-    }
+    best = {i: max(numbers, key=lambda n: sign * tests[n][i]) for i in (0, 1)}
 
     def regret(number: int) -> float:
         """Of a pick, over both halves: the best by one training seed, measured on the other."""
         return statistics.fmean(unit * sign * (tests[best[i]][1 - i] - tests[number][1 - i]) for i in (0, 1))
 
-    zoo, whole = (judged["tests"][str(judged["picked"][key])] for key in ("zoo", "all"))
+    own, zoo, whole = (judged["tests"][str(judged["picked"][key])] for key in ("candidates", "zoo", "all"))
+    own, zoo, whole = ([_known(one, task) for one in each] for each in (own, zoo, whole))
     return {
-        "task": stored["task"], "seed": stored["seed"],
+        "task": stored["task"], "seed": stored["seed"], "metric": stored["metric"],
         "old": statistics.fmean(tests[old]), "new": statistics.fmean(tests[chosen]),
         "gain": unit * sign * (statistics.fmean(tests[chosen]) - statistics.fmean(tests[old])),
+        "gain_as_trained": unit * sign * (statistics.fmean(own) - statistics.fmean(judged["before"])),
         "regret_old": regret(old), "regret_new": regret(chosen),
         "zoo": statistics.fmean(zoo), "pick": statistics.fmean(whole),
         "over_zoo": unit * sign * (statistics.fmean(whole) - statistics.fmean(zoo)),
@@ -163,28 +189,32 @@ def summary(rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
     return {"n": len(values), "mean": mean, "interval": [mean - half, mean + half], "detectable": 2.8 * error}
 
 
+SHOWN = {
+    "gain": "new rule minus old\n(shared rate)",
+    "gain_as_trained": "new rule minus old\n(as each trains)",
+    "over_zoo": "pick minus\nbest of the zoo",
+}
+
+
 def draw(rows: list[dict[str, Any]]) -> Figure:
-    """By task, the gain of the new rule over the old on the same candidates, and of the pick over the zoo."""
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    """By task the gain of the new rule over the old on the same candidates, and of the pick over the zoo."""
     names = list(dict.fromkeys(row["task"] for row in rows))
-    for axes, key, title in zip(
-        figure.subplots(1, 2),
-        ("gain", "over_zoo"),
-        ("new rule minus old", "pick minus best of the zoo"),
-        strict=True,
-    ):
-        for x, name in enumerate(names):
-            mine = [row for row in rows if row["task"] == name]
+    figure = Figure(figsize=(4 * len(names), 3.4), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        mine = [row for row in rows if row["task"] == name]
+        for x, key in enumerate(SHOWN):
             found = summary(mine, key)
-            axes.plot([x] * len(mine), [row[key] for row in mine], "o", color="0.7", markersize=4)
             low, high = found["interval"]
-            axes.errorbar(
-                [x + 0.15], [found["mean"]], yerr=[[found["mean"] - low], [high - found["mean"]]], fmt="D"
-            )
+            axes.plot([x] * len(mine), [row[key] for row in mine], "o", color="0.7", markersize=4)
+            error = [[found["mean"] - low], [high - found["mean"]]]
+            axes.errorbar([x + 0.15], [found["mean"]], yerr=error, fmt="D", color="C0")
         axes.axhline(0, color="0.5", lw=0.8)
-        axes.set_xticks(range(len(names)), names)
-        axes.set_title(title)
-        axes.set_ylabel("clean test metric (accuracy in points)")
+        axes.set_xticks(range(len(SHOWN)), list(SHOWN.values()), fontsize=8)
+        axes.set_title(f"{name}, {len(mine)} task seeds")
+        accuracy = mine[0]["metric"] == "accuracy"
+        axes.set_ylabel(
+            "points of clean test accuracy" if accuracy else f"clean test {mine[0]['metric']} saved"
+        )
     return figure
 
 
@@ -205,29 +235,26 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     wanted = options.only.split(",") if options.only else list(TASKS)
     stored = [each for each in stored if each["task"] in wanted]
     if options.quick:
-        stored = [
-            {
-                **stored[0],
-                "candidates": stored[0]["candidates"][:12],
-                "picked": stored[0]["candidates"][0]["number"],
-            }
-        ]
+        first = next(each for each in stored if each["task"] == "digits")
+        picked = first["candidates"][0]["number"]
+        stored = [{**first, "candidates": first["candidates"][:12], "picked": picked}]
     options.runs.mkdir(parents=True, exist_ok=True)
     rows = []
     for each in stored:
         kept = options.runs / f"{each['task']}-{each['seed']}{'-quick' if options.quick else ''}-judged.json"
-        if kept.exists():
-            judged = json.loads(kept.read_text())
-        else:
-            task = TASKS[each["task"]][1](each["seed"])
-            if options.quick:
-                task = replace(task, settings=replace(task.settings, steps=40))
-            judged = judge(task, [candidate["formula"] for candidate in each["candidates"]], each["seed"])
-            kept.write_text(json.dumps(judged))
-        rows.append(compare(each, judged))
+        task = TASKS[each["task"]][1](each["seed"])
+        if options.quick:
+            task = replace(task, settings=replace(task.settings, steps=40))
+        judged = json.loads(kept.read_text()) if kept.exists() else {}
+        if "picked" not in judged:
+            judged |= judge(task, [candidate["formula"] for candidate in each["candidates"]], each["seed"])
+        if "before" not in judged:
+            judged["before"] = before(task, each)
+        kept.write_text(json.dumps(judged))
+        rows.append(compare(task, each, judged))
         print(json.dumps(rows[-1]), flush=True)
     names = list(dict.fromkeys(row["task"] for row in rows))
-    keys = ("gain", "over_zoo", "regret_old", "regret_new")
+    keys = ("gain", "gain_as_trained", "over_zoo", "regret_old", "regret_new")
     found = {
         name: {key: summary([row for row in rows if row["task"] == name], key) for key in keys}
         for name in names

@@ -8,7 +8,8 @@ standard error over eight training seeds. It was made with the code of commit 5b
 
 which stands in that commit and cannot be run with a later one (it needs a reader of Fashion-MNIST beside): for each
 loss the formula, the validation fitness, the fitnesses on fresh seeds where it became a finalist, and the metric on
-the clean test rows over two training seeds of its own.
+the clean test rows over two training seeds of its own. A pick that trains as another candidate does is stored as that
+one.
 """
 
 from __future__ import annotations
