@@ -1,0 +1,1 @@
+"""Is it really better: fair comparison, controls for confounds, statistics."""
