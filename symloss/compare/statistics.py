@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from symloss.errors import SymlossError
 
 __all__ = [
-    "LEVEL", "POWER", "PairedTest", "bootstrap", "detectable_difference", "effect_size", "holm",
+    "LEVEL", "POWER", "Evidence", "Joint", "PairedTest", "Resampled", "bootstrap", "detectable_difference", "effect_size", "holm",
     "kaplan_meier_median", "overlap_of", "paired_t",
 ]  # fmt: skip
 
@@ -169,27 +170,44 @@ def _noncentrality(dof: int, power: float, level: float) -> float:
     return float(brentq(missing, 0.0, 4 * critical))
 
 
-def bootstrap(rows: ArrayLike, seed: int = 0, level: float = LEVEL) -> tuple[float, float, float]:
-    """Percentile interval of the mean over test rows, and the two-sided p of a mean of 0.
+@dataclass(frozen=True)
+class Resampled:
+    """A mean over rows, drawn with replacement many times.
 
-    For replicates that share their test rows: what the difference owes to the choice of these rows. `p` is twice
-    the smaller share of resampled means on one side of 0, both shares counted with one more.
+    Attributes:
+        means: of the resampled rows, sorted.
+
+    >>> low, high = bootstrap([0.0, 1.0] * 50).interval()
+    >>> bool(0.35 < low < 0.45 and 0.55 < high < 0.65)
+    True
+    """
+
+    means: NDArray[np.float64]
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p of a mean of 0: twice the smaller share on one side of it, both counted with one more."""
+        below, above = int(np.sum(self.means <= 0)) + 1, int(np.sum(self.means >= 0)) + 1
+        return min(1.0, 2 * min(below, above) / (self.means.size + 1))
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """The percentile interval that covers with probability `1 - level`."""
+        low, high = np.quantile(self.means, [level / 2, 1 - level / 2])
+        return float(low), float(high)
+
+
+def bootstrap(rows: ArrayLike, seed: int = 0) -> Resampled:
+    """The mean over test rows, resampled: what it owes to the choice of these rows.
+
+    For replicates that share their test rows.
 
     Args:
         rows: difference of two losses on each test row, averaged over replicates, `[N]`.
         seed: of the resampling.
-        level: one minus the coverage.
-
-    Returns:
-        `(low, high, p)`.
 
     References:
         Efron, Tibshirani, An introduction to the bootstrap, 1993, sec. 13.3; Davison, Hinkley, Bootstrap methods
         and their application, 1997, eq. 4.11 (the one more).
-
-    >>> low, high, p = bootstrap([0.0, 1.0] * 50)
-    >>> bool(0.35 < low < 0.45 and 0.55 < high < 0.65 and p < 0.01)
-    True
     """
     values = np.asarray(rows, dtype=np.float64)
     generator = np.random.default_rng(seed)
@@ -198,10 +216,45 @@ def bootstrap(rows: ArrayLike, seed: int = 0, level: float = LEVEL) -> tuple[flo
     for start in range(0, _DRAWS, at_once):
         drawn = generator.integers(values.size, size=(min(at_once, _DRAWS - start), values.size))
         means.append(values[drawn].mean(axis=1))
-    found = np.concatenate(means)
-    low, high = np.quantile(found, [level / 2, 1 - level / 2])
-    below, above = (np.sum(found <= 0) + 1, np.sum(found >= 0) + 1)
-    return float(low), float(high), float(min(1.0, 2 * min(below, above) / (_DRAWS + 1)))
+    return Resampled(np.sort(np.concatenate(means)))
+
+
+class Evidence(Protocol):
+    """A difference with its intervals."""
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p of no difference."""
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """The two-sided interval that covers with probability `1 - level`."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A claim that must hold on every part of the evidence, as over pools *and* over test rows.
+
+    The interval is the hull, `p` the largest: an intersection-union test, of the level of its parts.
+
+    References:
+        Berger, Multiparameter hypothesis testing and acceptance sampling, Technometrics 24, 1982.
+
+    >>> both = Joint((paired_t([1, 2, 3]), paired_t([1, 2, 2])))
+    >>> both.p_value == paired_t([1, 2, 3]).p_value, both.interval()[1] == paired_t([1, 2, 3]).interval()[1]
+    (True, True)
+    """
+
+    parts: tuple[Evidence, ...]
+
+    @property
+    def p_value(self) -> float:
+        """The largest of the parts."""
+        return max(part.p_value for part in self.parts)
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """The hull of the parts' intervals."""
+        ends = [part.interval(level) for part in self.parts]
+        return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

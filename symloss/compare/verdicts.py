@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from symloss.compare.statistics import LEVEL, PairedTest, paired_t
+from symloss.compare.statistics import LEVEL, Evidence, paired_t
 from symloss.tasks import METRICS, Metric
 
 __all__ = ["ENOUGH_SPLITS", "TOO_FEW", "explained_by", "margin_of", "verdict"]
@@ -41,7 +41,7 @@ def margin_of(metric: Metric, baseline: float) -> float:
 
 
 def verdict(
-    gains: PairedTest, splits: int, margin: float, p_value: float | None = None, level: float = LEVEL
+    gains: Evidence, splits: int, margin: float, p_value: float | None = None, level: float = LEVEL
 ) -> str:
     """`better`, `worse`, `as good as`, `not told apart`, or `too few splits to tell`.
 
@@ -110,6 +110,6 @@ def explained_by(
     return None
 
 
-def _not_inferior(gains: PairedTest, margin: float) -> bool:
+def _not_inferior(gains: Evidence, margin: float) -> bool:
     low, _ = gains.interval(NON_INFERIOR)
     return not math.isnan(low) and low > -margin

@@ -92,11 +92,20 @@ def test_the_detectable_difference_is_told_with_80_percent_power(splits: int, ov
 
 def test_the_bootstrap_agrees_with_the_normal_interval_on_many_rows() -> None:
     rows = RNG.normal(0.05, 1, size=3000)
-    low, high, p = st.bootstrap(rows, seed=1)
+    found = st.bootstrap(rows, seed=1)
+    low, high = found.interval()
     half = 1.96 * rows.std(ddof=1) / math.sqrt(rows.size)
     assert (low, high) == pytest.approx((rows.mean() - half, rows.mean() + half), abs=0.004)
-    assert p == pytest.approx(2 * scipy.stats.norm.sf(rows.mean() / half * 1.96), abs=0.02)
-    assert st.bootstrap([0.0] * 20) == (0.0, 0.0, 1.0)
+    assert found.p_value == pytest.approx(2 * scipy.stats.norm.sf(rows.mean() / half * 1.96), abs=0.02)
+    nothing = st.bootstrap([0.0] * 20)
+    assert (nothing.interval(), nothing.p_value) == ((0.0, 0.0), 1.0)
+
+
+def test_a_joint_claim_needs_every_part() -> None:
+    sure, unsure = st.paired_t([1.0, 1.1, 0.9]), st.paired_t([2.0, -1.0, 1.0])
+    both = st.Joint((sure, unsure))
+    assert both.p_value == unsure.p_value > 0.05 > sure.p_value
+    assert both.interval() == unsure.interval()
 
 
 def test_holm_is_the_closed_test_of_bonferronis() -> None:
