@@ -14,7 +14,18 @@ from symloss.compare.statistics import LEVEL
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["AS_IS", "BASELINE", "DIVERGED", "NORMALISED", "RATE_ONLY", "TREATMENTS", "TUNED", "Comparison", "Cost", "Row"]
+__all__ = [
+    "AS_IS",
+    "BASELINE",
+    "DIVERGED",
+    "NORMALISED",
+    "RATE_ONLY",
+    "TREATMENTS",
+    "TUNED",
+    "Comparison",
+    "Cost",
+    "Row",
+]
 
 AS_IS, NORMALISED, TUNED, RATE_ONLY = "as is", "normalised", "tuned", "learning rate only"
 TREATMENTS = (AS_IS, NORMALISED, TUNED)
@@ -157,7 +168,9 @@ class Comparison:
         """
         several = len({row.task for row in self.rows}) > 1
         return {
-            f"{row.task}: {row.name}" if several else row.name: row.verdict for row in self.rows if row.primary
+            f"{row.task}: {row.name}" if several else row.name: row.verdict
+            for row in self.rows
+            if row.primary
         }
 
     def to_dict(self) -> dict[str, Any]:

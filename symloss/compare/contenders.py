@@ -201,7 +201,9 @@ def _row(text: str, task: Task) -> Contender:
 
 def _check_kind(loss: Loss, task: Task, text: str) -> None:
     if loss.kind != task.kind:
-        raise DomainError(f"{text} is a {loss.kind} loss, {task.name} is a {task.kind} task: compare losses of one kind")
+        raise DomainError(
+            f"{text} is a {loss.kind} loss, {task.name} is a {task.kind} task: compare losses of one kind"
+        )
 
 
 def _versions(one: Entry) -> tuple[Variant, ...]:
@@ -229,7 +231,9 @@ def _values(inside: str, text: str) -> dict[str, float]:
         try:
             found[name] = float(value)
         except ValueError:
-            raise DomainError(f"{text}: {item.strip()!r} is no value; expected NAME=NUMBER, as gce(q=0.7)") from None
+            raise DomainError(
+                f"{text}: {item.strip()!r} is no value; expected NAME=NUMBER, as gce(q=0.7)"
+            ) from None
     return found
 
 

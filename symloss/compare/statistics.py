@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from symloss.errors import SymlossError
 
 __all__ = [
-    "LEVEL", "POWER", "Evidence", "Joint", "PairedTest", "Resampled", "bootstrap", "detectable_difference", "effect_size", "holm",
-    "kaplan_meier_median", "overlap_of", "paired_t",
+    "LEVEL", "POWER", "Evidence", "Joint", "PairedTest", "Resampled", "bootstrap", "detectable_difference",
+    "effect_size", "holm", "kaplan_meier_median", "overlap_of", "paired_t",
 ]  # fmt: skip
 
 LEVEL = 0.05

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from symloss.compare.statistics import LEVEL, Evidence, paired_t
 from symloss.tasks import METRICS, Metric
 
-__all__ = ["ENOUGH_SPLITS", "TOO_FEW", "explained_by", "margin_of", "verdict"]
+__all__ = ["ENOUGH_SPLITS", "TOO_FEW", "UNKNOWN", "explained_by", "margin_of", "verdict"]
 
 ENOUGH_SPLITS = 10
 """Splits below which there is no verdict."""
+UNKNOWN = "not told apart"
 TOO_FEW = "too few splits to tell"
 NON_INFERIOR = 0.1
 """Non-inferiority is read off the 90 % interval: a one-sided test at 5 %."""
@@ -71,7 +72,7 @@ def verdict(
             return "better"
         if high < 0:
             return "worse"
-    return "as good as" if _not_inferior(gains, margin) else "not told apart"
+    return "as good as" if _not_inferior(gains, margin) else UNKNOWN
 
 
 def explained_by(

@@ -17,7 +17,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -159,7 +158,15 @@ def _train(task: SupervisedTask, scale: NullScale, piece: Piece) -> list[Answer]
     whose: list[int] = []
     for i, trial in enumerate(piece.trials):
         loss, factor, reason = _prepared(trial, scale)
-        answers.append({"values": [None] * len(trial.stops), "reason": reason, "scale": factor, "test": None, "rows": None})
+        answers.append(
+            {
+                "values": [None] * len(trial.stops),
+                "reason": reason,
+                "scale": factor,
+                "test": None,
+                "rows": None,
+            }
+        )
         if not reason:
             placed, seed = _placed(task, trial, piece)
             program, edges = loss.graph()
@@ -232,7 +239,9 @@ def _tested(task: SupervisedTask, model: nn.Module, rows: bool) -> tuple[dict[st
 
         metrics.append(Metric("rows", keep, False))
     found = task.evaluate(model, "test", metrics)
-    values = {name: value if math.isfinite(value) else None for name, value in found.items() if name != "rows"}
+    values = {
+        name: value if math.isfinite(value) else None for name, value in found.items() if name != "rows"
+    }
     return values, base64.b64encode(kept[0].tobytes()).decode() if kept else None
 
 
@@ -244,6 +253,7 @@ def unpacked(rows: str) -> NDArray[np.float32]:
 def row_scores(metric: str) -> Callable[[Tensor, Tensor], Tensor] | None:
     """What each row contributes, `[N]`, to a metric that is a mean over rows; None for any other.
 
+    >>> import torch
     >>> row_scores("accuracy")(torch.tensor([[0.0, 1.0], [0.0, 1.0]]), torch.tensor([1, 0]))
     tensor([1., 0.])
     >>> row_scores("auroc") is None

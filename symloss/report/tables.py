@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from symloss.expr import Loss
+from symloss.text import escape, number
 
 if TYPE_CHECKING:
     from symloss.search import Baseline, FrontRow, Headroom, Result
@@ -23,34 +24,10 @@ __all__ = [
     "zoo_table",
 ]  # fmt: skip
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
-    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}  # fmt: skip
-
 HARD_LABELS = "Labels are 0 or 1: y**2 and sqrt(y) are written y, as they are one thing on such labels."
 
 _ONE_LINE = 120
 """Characters of LaTeX up to which a formula is taken to fit one line of the table."""
-
-
-def escape(text: str) -> str:
-    r"""Plain text for LaTeX's text mode.
-
-    >>> print(escape("100 % of a_b"))
-    100 \% of a\_b
-    """
-    return "".join(_SPECIAL.get(character, character) for character in text)
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A figure in a table: significant digits, or a dash where there is none.
-
-    >>> number(0.123456), number(0.5), number(None), number(float("nan"))
-    ('0.1235', '0.5000', '-', 'nan')
-    """
-    return "-" if value is None else f"{value:#.{digits}g}".rstrip(".")
 
 
 def _table(*columns: str, numbers: Sequence[str] = (), title: str | None = None) -> Table:
