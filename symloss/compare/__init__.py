@@ -9,7 +9,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from symloss.compare.compare import compare, open_comparison, resume_comparison
+from symloss.compare.compare import MODEL, compare, open_comparison, resume_comparison
 from symloss.compare.comparison import Comparison, Cost, Row
 from symloss.compare.contenders import Contender, contenders_of
 from symloss.compare.ranks import Ranking, rank_losses, wilcoxon_p
@@ -22,11 +22,13 @@ from symloss.compare.statistics import (
     paired_t,
 )
 from symloss.compare.verdicts import explained_by, margin_of, verdict
+from symloss.compare.verify import verify_comparison
 
 __all__ = [
-    "Comparison", "Contender", "Cost", "Ranking", "Row", "bootstrap", "compare", "contenders_of",
+    "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "bootstrap", "compare", "contenders_of",
     "detectable_difference", "effect_size", "explained_by", "holm", "kaplan_meier_median", "margin_of",
-    "open_comparison", "paired_t", "rank_losses", "resume_comparison", "verdict", "wilcoxon_p",
+    "open_comparison", "paired_t", "rank_losses", "resume_comparison", "verdict",
+    "verify_comparison", "wilcoxon_p",
 ]  # fmt: skip
 
 

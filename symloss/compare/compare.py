@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from symloss.compare.contenders import Contender, contenders_of
 from symloss.compare.latex import latex_table
 from symloss.compare.notes import notes_of
 from symloss.compare.ranks import Ranking, rank_losses, wilcoxon_p
+from symloss.compare.reading import comparison_from
 from symloss.compare.selection import BLOCKS, Configuration, Selection
 from symloss.compare.table import Draft, Reported, Tried, concluded, drafts_of
 from symloss.compare.work import CHUNK, Answer, Piece, Replicate, Trial, do, fits
@@ -162,8 +165,6 @@ def open_comparison(path: str | Path) -> Comparison:
         RunError: when there is no such run, or it is damaged.
         TaskError: when it is not finished, and its task cannot be made again.
     """
-    from symloss.compare.reading import comparison_from
-
     with RunStore.open(path) as store:
         config = checked_config(store.config, path)
         record = store.get("comparison", "table")
@@ -273,7 +274,7 @@ class Protocol:
         drafts = [draft for key in self.tried for draft in self._drafts(*key)]
         every = concluded(drafts)
         rows = [row for row in every if row.treatment != RATE_ONLY]
-        primary = [row.detectable for row in rows if row.primary and row.detectable is not None]
+        primary = [row.detectable for row in rows if row.primary and row.detectable]
         rankings, wilcoxon = _across(rows, self.tasks, self._hypothesis)
         return Comparison(
             path=None, task=_described(self.tasks), metric=",".join(dict.fromkeys(t.metric for t in self.tasks)),
@@ -300,9 +301,9 @@ class Protocol:
         )
 
     def _replicates(self, t: int, fraction: float) -> list[Replicate]:
-        count = self.settings["splits"]
-        how = replicates_of(self.tasks[t], count)
-        return [Replicate(t, how, number, count, fraction) for number in range(count)]
+        splits = self.settings["splits"]
+        how = replicates_of(self.tasks[t], splits)
+        return [Replicate(t, how, number, splits, fraction) for number in range(splits)]
 
     def _places(self) -> Iterable[tuple[Replicate, list[Tried]]]:
         """Split by split, so that what is interrupted leaves whole splits."""
@@ -363,7 +364,7 @@ class Protocol:
             if isinstance(self.tasks[where.task], SupervisedTask)
             for one in tried
         ]
-        while True:
+        for number in count(1):
             asked = [
                 (where, one, selection, configuration)
                 for where, one, selection in open_ones
@@ -371,18 +372,20 @@ class Protocol:
             ]
             if not asked:
                 break
-            self._train_blocks(asked)
+            self._train_blocks(f"tuning, round {number}", asked)
         for where, one, selection in open_ones:
             one.choices.setdefault(TUNED, {})[where.number] = selection.chosen()
             one.choices.setdefault(RATE_ONLY, {})[where.number] = selection.chosen(all_steps=True)
 
-    def _train_blocks(self, asked: Sequence[tuple[Replicate, Tried, Selection, Configuration]]) -> None:
+    def _train_blocks(
+        self, stage: str, asked: Sequence[tuple[Replicate, Tried, Selection, Configuration]]
+    ) -> None:
         trials = []
         for where, one, selection, configuration in asked:
             program, edges = one.contender.variants[configuration.variant].weighted.graph()
             trial = Trial(program.tokens, edges, True, configuration.rate, selection.stops, None)
             trials += [(where, replace(trial, block=block)) for block in range(BLOCKS)]
-        arriving = iter(self._answers("tuning", trials))
+        arriving = iter(self._answers(stage, trials))
         for _, one, selection, configuration in asked:
             found = [next(arriving) for _ in range(BLOCKS)]
             selection.record(configuration, [answer["values"] for answer in found])
@@ -424,7 +427,9 @@ def _across(
     largest = max((row.fraction for row in rows), default=1.0)
     table: dict[str, dict[str, float]] = {}
     for row in rows:
-        if row.treatment == hypothesis and row.fraction == largest and row.mean is not None:
+        # The scale of the ordinary loss is 1: normalised it is what it is.
+        as_it_is = hypothesis == NORMALISED and row.treatment == AS_IS and row.role == "ordinary"
+        if (row.treatment == hypothesis or as_it_is) and row.fraction == largest and row.mean is not None:
             table.setdefault(row.name, {})[row.task] = measures[row.task].fitness(row.mean)
     names = [name for name, scores in table.items() if len(scores) == len(measures)]
     if len(names) < 2:
@@ -441,11 +446,18 @@ def _across(
 
 def _described(tasks: Sequence[Task]) -> dict[str, Any]:
     if len(tasks) == 1:
-        return tasks[0].describe()
+        return _as_json(tasks[0].describe())
     names = [task.name for task in tasks]
     if len(set(names)) < len(names):
         raise SymlossError(f"tasks {', '.join(names)}: one name twice; compare them one by one")
-    return {"name": ",".join(names), "kind": tasks[0].kind, "tasks": [task.describe() for task in tasks]}
+    described = [_as_json(task.describe()) for task in tasks]
+    return {"name": ",".join(names), "kind": tasks[0].kind, "tasks": described}
+
+
+def _as_json(data: Mapping[str, Any]) -> dict[str, Any]:
+    """As it comes back from a record: lists for tuples."""
+    found: dict[str, Any] = json.loads(json.dumps(data))
+    return found
 
 
 def _count(name: str, value: int) -> int:

@@ -148,7 +148,7 @@ def contenders_of(losses: Sequence[str | Loss] | Mapping[str, Loss | str], task:
     for label, item in asked:
         one = _contender(item, task)
         _trainable(one)
-        if len(one.variants) == 1 and one.loss == task.base_loss():
+        if one.role == "" and len(one.variants) == 1 and one.loss == task.base_loss():
             continue  # the baseline, by whatever name
         found.append(one if label is None else Contender(label, one.role, one.variants, one.origin))
     called = [each.name for each in found]

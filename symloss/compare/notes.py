@@ -67,7 +67,8 @@ def _origins(
     for one in contenders:
         if one.origin is None:
             continue
-        same = [task.name for task in tasks if str(task.facts.get("source")) in one.origin.sources]
+        searched = set(zip(one.origin.tasks, one.origin.sources, strict=True))
+        same = [task.name for task in tasks if (task.name, str(task.facts.get("source"))) in searched]
         if same:
             share = ", and of every share of the rows" if min(settings["fractions"]) < 1 else ""
             yield (

@@ -203,10 +203,11 @@ class _Maker:
     def _compared(self, row: Row, i: int, gains: Sequence[float], against: str) -> Draft:
         ours, theirs = self.scores[i, row.treatment], self.scores[0, against]
         evidence = self._evidence(gains, ours, theirs)
-        low, high = sorted(self.sign * end for end in evidence.interval())
+        # Adding 0 makes 0 of -0.
+        low, high = sorted(self.sign * end + 0.0 for end in evidence.interval())
         spread = statistics.stdev(gains) if len(gains) > 1 else math.nan
         row = replace(
-            row, difference=self.sign * statistics.fmean(gains), effect=_number(effect_size(gains)),
+            row, difference=self.sign * statistics.fmean(gains) + 0.0, effect=_number(effect_size(gains)),
             difference_interval=None if math.isnan(low) else (low, high), p=_number(evidence.p_value),
             detectable=_number(detectable_difference(spread, len(gains), self.overlap)),
         )  # fmt: skip
@@ -309,7 +310,7 @@ def _scores(task: Task, reports: Mapping[int, Sequence[Reported]]) -> _Scores:
         values[number] = statistics.fmean(known) if len(known) == len(found) else None
         packed = [each.answer["rows"] for each in runs]
         if all(packed):
-            rows[number] = np.mean([unpacked(each) for each in packed], axis=0, dtype=np.float64)
+            rows[number] = np.asarray(np.mean([unpacked(each) for each in packed], axis=0, dtype=np.float64))
     return _Scores(values, rows)
 
 
