@@ -66,7 +66,8 @@ class Row:
         task: name of the task.
         metric: of the task.
         fraction: share of the training and validation rows.
-        mean: of the metric on test rows over the splits, seeds averaged within each; None where it diverged.
+        mean: of the metric on test rows over the splits, seeds averaged within each; None where half of the trainings
+            or more diverged (fewer count as the untrained models that they began with).
         interval: of the mean, 95 %.
         difference: of the mean from the baseline's under the same treatment, in units of the metric.
         difference_interval: of the paired difference, 95 %: that on which the verdict rests.

@@ -74,14 +74,17 @@ class Tried:
 
 @dataclass(frozen=True)
 class _Scores:
-    """What one loss and treatment came to, by number of the replicate; None where a training diverged."""
+    """What one loss and treatment came to, by number of the replicate; None where a training has no score."""
 
     values: Mapping[int, float | None]
     rows: Mapping[int, np.ndarray]
+    failed: int
+    trainings: int
 
     @property
     def complete(self) -> bool:
-        return bool(self.values) and all(value is not None for value in self.values.values())
+        """Whether it can be compared: few enough trainings diverged, and those count as untrained models."""
+        return 2 * self.failed < self.trainings and None not in self.values.values()
 
 
 @dataclass(frozen=True)
@@ -191,8 +194,10 @@ class _Maker:
             metrics=_beside(self.task, reported), area=self._area(reported), steps_to_target=self._steps(reported),
             cost=self._cost(one, treatment, reported), **self._training(one, treatment),
         )  # fmt: skip
+        if scores.failed or not scores.complete:
+            row = replace(row, note=_failed(reported, scores.complete))
         if not scores.complete:
-            return Draft(replace(row, note=_failed(reported)))
+            return Draft(row)
         if i == 0:
             return Draft(replace(row, verdict=BASELINE))
         gains = self._gains(i, treatment, against)
@@ -311,7 +316,8 @@ def _scores(task: Task, reports: Mapping[int, Sequence[Reported]]) -> _Scores:
         packed = [each.answer["rows"] for each in runs]
         if all(packed):
             rows[number] = np.asarray(np.mean([unpacked(each) for each in packed], axis=0, dtype=np.float64))
-    return _Scores(values, rows)
+    reasons = [each.answer["reason"] for runs in reports.values() for each in runs]
+    return _Scores(values, rows, sum(map(bool, reasons)), len(reasons))
 
 
 def _score(task: Task, answer: Answer) -> float | None:
@@ -359,10 +365,11 @@ def _target(task: Task, ordinary: Tried) -> float | None:
     return means[0] + _OF_THE_WAY * (best - means[0])
 
 
-def _failed(reported: Sequence[Reported]) -> str:
+def _failed(reported: Sequence[Reported], counted: bool) -> str:
     reasons = Counter(each.answer["reason"] for each in reported if each.answer["reason"])
     reason, _ = reasons.most_common(1)[0] if reasons else ("its test metric is not finite", 0)
-    return f"{sum(reasons.values()) or 1} of {len(reported)} trainings failed: {reason}"
+    failed = f"{sum(reasons.values()) or 1} of {len(reported)} trainings failed"
+    return f"{failed} and count as untrained models" if counted else f"{failed}: {reason}"
 
 
 def _number(value: float) -> float | None:

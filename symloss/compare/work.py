@@ -122,7 +122,8 @@ def do(tasks: Sequence[Task], piece: Piece) -> list[Answer]:
 
     Each holds `values`, the metric after each stop (None from where it diverged), `reason` if it failed, `scale`, the
     null-epoch gradient scale, and `seconds`, its share of the time; of a training that is reported `test`, metrics by
-    name, and `rows`, the packed scores of the test rows, where they are wanted and there are any.
+    name, and `rows`, the packed scores of the test rows, where they are wanted and there are any; one that diverged is
+    reported as the model that it began with.
     """
     start = time.perf_counter()
     with one_thread():
@@ -183,9 +184,13 @@ def _train(task: SupervisedTask, scale: NullScale, piece: Piece) -> list[Answer]
             answer["test"], answer["rows"] = _tested(member.task, model, piece.rows)
 
     visit_members(members, look)
-    for answer in answers:
+    for answer, trial in zip(answers, piece.trials, strict=True):
         if answer["values"][-1] is None:
             answer["reason"] = answer["reason"] or _DIVERGED
+        if trial.block is None and answer["test"] is None:
+            # It is reported all the same, as the model that it began with: leaving it out would flatter the loss.
+            _, seed = _placed(task, trial, piece)
+            answer["test"], answer["rows"] = _tested(task, task.build_model(seed), piece.rows)
     return answers
 
 

@@ -84,9 +84,9 @@ def _against(row: Row, ordinary: str) -> str:
         if row.explained_by is not None:
             what = "the learning rate" if row.explained_by == "learning rate" else row.explained_by
             return f"{row.verdict} than {ordinary}{size}, which is explained by {what}: it goes when both are tuned"
-        return f"{row.verdict} than {ordinary}{size}"
+        return f"{row.verdict} than {ordinary}{size}{remark}"
     if row.verdict == "as good as":
-        return f"as good as {ordinary}"
+        return f"as good as {ordinary}{remark}"
     if row.verdict == "not told apart":
         least = f" (differences under {row.detectable:.2g} cannot be told here)" if row.detectable else remark
         return f"not told apart from {ordinary}{least}"

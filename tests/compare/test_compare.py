@@ -322,3 +322,42 @@ def test_a_folder_that_holds_another_run_is_refused(tmp_path: Path) -> None:
         sl.open_run(tmp_path / "a")
     with pytest.raises(SymlossError, match="is not the task of this run"):
         resume_comparison(tmp_path / "a", load_task("wine", seed=1, model="linear").with_settings(steps=10))
+
+
+def test_a_training_in_a_few_that_diverges_counts_as_an_untrained_model() -> None:
+    from symloss.compare.contenders import contenders_of
+    from symloss.compare.table import Reported as Run
+    from symloss.compare.table import Tried, concluded, drafts_of
+    from symloss.compare.work import Replicate
+
+    task = load_task("wine", model="linear")
+
+    def trained(score: float, reason: str = "") -> Run:
+        answer = {
+            "values": [0.3, score], "test": {"accuracy": score}, "rows": None, "reason": reason, "scale": 1.0,
+            "seconds": 1.0,
+        }  # fmt: skip
+        return Run((0, 10), answer)
+
+    def verdict_of(failing: int) -> Row:
+        ours = {
+            n: [trained(0.3, "training diverged") if n < failing else trained(0.9 + 0.01 * (n % 2))]
+            for n in range(10)
+        }
+        theirs = {n: [trained(0.9)] for n in range(10)}
+        tried = [
+            Tried(one, {"as is": runs}, {})
+            for one, runs in zip(contenders_of(["brier"], task), (theirs, ours), strict=True)
+        ]
+        return concluded(drafts_of(task, Replicate(0, "splits", 0, 10), tried, 0, "as is"))[1]
+
+    assert verdict_of(0).note == ""
+    few = verdict_of(2)
+    assert (few.verdict, few.note) == (
+        "not told apart",
+        "2 of 10 trainings failed and count as untrained models",
+    )
+    assert few.mean == pytest.approx((2 * 0.3 + 4 * 0.9 + 4 * 0.91) / 10, abs=0.002)
+    many = verdict_of(5)
+    assert (many.verdict, many.mean) == ("diverged", None)
+    assert many.note == "5 of 10 trainings failed: training diverged"
