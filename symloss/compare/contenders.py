@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Variant:
     name: str
     loss: Loss
 
-    @property
+    @cached_property
     def weighted(self) -> Weighted:
         """The loss as it is trained: as a tree."""
         return weighted_from(self.loss)

@@ -10,6 +10,7 @@ from symloss.compare.contenders import Contender
 from symloss.compare.ranks import ENOUGH
 from symloss.compare.statistics import overlap_of
 from symloss.compare.verdicts import ENOUGH_SPLITS
+from symloss.compare.work import row_scores
 from symloss.tasks import SupervisedTask, Task, replicates_of
 
 __all__ = ["notes_of"]
@@ -50,9 +51,12 @@ def _repeated(task: Task, splits: int) -> str:
     assert isinstance(task, SupervisedTask)
     assert task.pool is not None
     if how == "pools":
+        both = "a claim must hold over both"
+        if row_scores(task.metric) is None:
+            both = f"{task.metric} is no mean over rows, so claims are about these test rows"
         return (
             f"{task.name}: {splits} disjoint pools of {task.pool.size // splits:,} rows and {task.test_size:,} "
-            "common test rows; a claim must hold over both"
+            f"common test rows; {both}"
         )
     overlap = overlap_of(task.test_size, task.pool.size)
     return (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from symloss.tasks import Task
@@ -133,10 +133,3 @@ class Selection:
 
 def _short(rate: float) -> float:
     return float(f"{rate:.3g}")
-
-
-def median_choice(choices: Mapping[int, Chosen]) -> tuple[float, int]:
-    """The median rate and number of steps over replicates, for the table."""
-    rates = sorted(each.rate for each in choices.values())
-    steps = sorted(each.steps for each in choices.values())
-    return rates[len(rates) // 2], steps[len(steps) // 2]

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from symloss.compare.compare import Protocol, checked_config, files_of
+from symloss.compare.compare import checked_config, files_of
 from symloss.compare.comparison import Comparison, Row
+from symloss.compare.protocol import Protocol
 from symloss.compare.reading import comparison_from
 from symloss.runs import RunStore
 from symloss.search import Check
