@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["escape", "number"]
+__all__ = ["escape", "number", "signed"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
@@ -27,3 +27,12 @@ def number(value: float | None, digits: int = 4) -> str:
     ('0.1235', '0.5000', '-', 'nan')
     """
     return "-" if value is None else f"{value:#.{digits}g}".rstrip(".")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference, with its sign; one that rounding alone made is 0.
+
+    >>> signed(0.01234), signed(-2.0), signed(1e-17)
+    ('+0.0123', '-2', '0')
+    """
+    return "0" if abs(value) < 1e-12 else f"{value:+.{digits}g}"

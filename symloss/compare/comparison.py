@@ -213,11 +213,12 @@ def _flat(row: Row) -> dict[str, Any]:
         elif name == "cost":
             flat |= {f"cost_{part}": number for part, number in vars(value).items()}
         elif name == "metrics":
-            flat |= {f"test_{metric}": number for metric, number in value.items()}
+            flat |= {f"test_{metric}": number for metric, number in sorted(value.items())}
         elif name == "scores":
             flat |= {f"split_{i + 1}": score for i, score in enumerate(value)}
         elif name == "chosen":
-            flat["chosen"] = "; ".join(f"{version} x{count}" for version, count in value.items())
+            # As a record has it, whose keys are sorted.
+            flat["chosen"] = "; ".join(f"{version} x{count}" for version, count in sorted(value.items()))
         else:
             flat[name] = value
     return flat

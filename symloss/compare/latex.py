@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from symloss.text import escape, number
+from symloss.text import escape, number, signed
 
 if TYPE_CHECKING:
     from symloss.compare.comparison import Comparison, Row
@@ -48,10 +48,10 @@ def _line(row: Row, several: bool, shares: bool) -> str:
     cells = [*([escape(row.task)] if several else []), *([rf"{100 * row.fraction:g}\,\%"] if shares else [])]
     difference = "--"
     if row.difference is not None:
-        difference = f"${row.difference:+.3g}$"
+        difference = f"${signed(row.difference)}$"
         if row.difference_interval is not None:
             low, high = row.difference_interval
-            difference = f"${row.difference:+.3g}$ [${low:.3g}$, ${high:.3g}$]"
+            difference = f"${signed(row.difference)}$ [${low:.3g}$, ${high:.3g}$]"
     p = row.p if row.p_corrected is None else row.p_corrected
     star = r"$^\star$" if row.primary else ""
     said = row.verdict + (

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from symloss.report.tables import new_table
-from symloss.text import number
+from symloss.text import number, signed
 
 if TYPE_CHECKING:
     from symloss.compare import Comparison, Row
@@ -31,8 +31,8 @@ def comparison_table(comparison: Comparison) -> Table:
         table.add_row(
             *([row.task] if several else []), *([f"{row.fraction:.0%}"] if shares else []), Text(row.name),
             row.treatment, f"{row.learning_rate:.3g}", str(row.steps), number(row.mean),
-            "" if row.difference is None else f"{row.difference:+.3g}",
-            "" if low is None or high is None else f"{low:+.3g} to {high:+.3g}", "" if p is None else f"{p:.2g}",
+            "" if row.difference is None else signed(row.difference),
+            "" if low is None or high is None else f"{signed(low)} to {signed(high)}", "" if p is None else f"{p:.2g}",
             Text(said_of(row)), style="bold" if row.primary else None,
         )  # fmt: skip
     return table

@@ -191,6 +191,11 @@ def test_a_baseline_that_diverges_leaves_the_rest() -> None:
     found.to_latex()
 
 
+def test_a_classification_is_verified_at_once(tmp_path: Path) -> None:
+    sl.compare(WINE, ["brier"], out=tmp_path / "a", **SMALL)
+    assert all(check.holds for check in verify_comparison(tmp_path / "a"))
+
+
 def test_disjoint_pools_and_their_common_test_rows() -> None:
     X = RNG.normal(size=(13000, 2))
     task = Task.from_arrays(
