@@ -11,7 +11,7 @@ from rich.console import Console
 
 from symloss.cli.arguments import Json, Kind, split_top_level
 from symloss.cli.group import INTERRUPTED, FormulaCommand
-from symloss.cli.options import Device, Executor, TargetScale, items_of, option, place_of
+from symloss.cli.options import MODELS, Device, Executor, TargetScale, items_of, option, place_of
 from symloss.cli.output import console, print_json, say, show, write_text
 from symloss.cli.problem import Problem
 from symloss.errors import DomainError
@@ -70,9 +70,7 @@ def compare(
         str | None,
         option("A function of yours that makes the task.", _DATA, "--task", metavar="MODULE:FUNCTION"),
     ] = None,
-    model: Annotated[
-        str | None, option("linear, mlp, mlp-DEPTHxWIDTH or lenet5.", _DATA, metavar="NAME")
-    ] = None,
+    model: Annotated[str | None, option(MODELS, _DATA, metavar="NAME")] = None,
     metric: Annotated[str | None, option("What to compare by.", _DATA, metavar="NAME")] = None,
     label_noise: Annotated[float, option("Share of labels to corrupt.", _DATA, metavar="R")] = 0.0,
     imbalance: Annotated[float | None, option("Largest class over rarest.", _DATA, metavar="R")] = None,

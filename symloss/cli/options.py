@@ -13,7 +13,14 @@ import typer
 from symloss.cli.arguments import split_top_level
 from symloss.errors import DomainError
 
-__all__ = ["Device", "Executor", "TargetScale", "free_folder", "items_of", "option", "place_of"]
+__all__ = ["MODELS", "Device", "Executor", "TargetScale", "free_folder", "items_of", "option", "place_of"]
+
+
+# Not from `tasks.MODELS`: help imports no torch.
+MODELS = (
+    "linear, mlp or mlp-DEPTHxWIDTH; for images lenet5, alexnet, vgg16, allcnn-c, squeezenet, resnet18, "
+    "preresnet-DEPTH, wideresnet-DEPTH-WIDTH or pyramidnet-DEPTH-ALPHA."
+)
 
 
 class Executor(StrEnum):

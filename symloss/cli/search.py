@@ -16,7 +16,7 @@ from symloss.cli.compare import resume_compare
 from symloss.cli.conclude import print_run
 from symloss.cli.grammar import read_grammar
 from symloss.cli.group import INTERRUPTED, FormulaCommand
-from symloss.cli.options import Device, Executor, TargetScale, free_folder, items_of, option, place_of
+from symloss.cli.options import MODELS, Device, Executor, TargetScale, free_folder, items_of, option, place_of
 from symloss.cli.output import console, print_json, say, show
 from symloss.cli.problem import Problem
 from symloss.errors import DomainError
@@ -84,9 +84,7 @@ def discover(
         str | None,
         option("A function of yours that makes the task.", _DATA, "--task", metavar="MODULE:FUNCTION"),
     ] = None,
-    model: Annotated[
-        str | None, option("linear, mlp, mlp-DEPTHxWIDTH or lenet5.", _DATA, metavar="NAME")
-    ] = None,
+    model: Annotated[str | None, option(MODELS, _DATA, metavar="NAME")] = None,
     metric: Annotated[
         str | None, option("What to improve on validation data.", _DATA, metavar="NAME")
     ] = None,
@@ -341,9 +339,7 @@ def headroom(
         typer.Argument(metavar="TASK[,TASK...]", help="Tasks with names.", show_default=False),
     ],
     seed: Annotated[int, option("Of the blocks and the random losses.", _SEARCH, least=0)] = 0,
-    model: Annotated[
-        str | None, option("linear, mlp, mlp-DEPTHxWIDTH or lenet5.", _DATA, metavar="NAME")
-    ] = None,
+    model: Annotated[str | None, option(MODELS, _DATA, metavar="NAME")] = None,
     metric: Annotated[
         str | None, option("What to measure on validation data.", _DATA, metavar="NAME")
     ] = None,

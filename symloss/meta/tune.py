@@ -19,6 +19,7 @@ from symloss.meta.dense import Dense, Weights, dense_layers, moved, weights_of
 from symloss.meta.hypergradient import inner_factor, one_step_hypergradient
 from symloss.runs import derive
 from symloss.tasks import SupervisedTask, Task
+from symloss.tasks.train.loop import seeded
 
 __all__ = ["SPREAD", "Tuned", "initial_coefficients", "tune"]
 
@@ -107,7 +108,8 @@ def tune(
         rows = []
         for each, (origin, *batch) in zip(supervised, drawn, strict=True):
             model = each.build_model(origin)
-            found, method = _hypergradients([programs[i] for i in alive], coefs, model, each, *batch)
+            with seeded(origin):  # dropout draws the same masks for every candidate, in any process
+                found, method = _hypergradients([programs[i] for i in alive], coefs, model, each, *batch)
             rows.append(found)
         gradient = torch.zeros_like(phi)
         for i, per_task in zip(alive, zip(*rows, strict=True), strict=True):
@@ -149,6 +151,7 @@ def _hypergradients(
     layers = dense_layers(model)
     if layers is not None:
         return _shared_forward(programs, coefs, weights_of(layers), task, train, val, context), "batched"
+    # Batch normalisation by the statistics of each batch, of validation too: after one step there are no others.
     model.train()
     found, method = [], ""
     for program, phi in zip(programs, coefs, strict=True):
