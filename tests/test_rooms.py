@@ -12,8 +12,8 @@ import pytest
 import symloss
 
 ROOT = Path(symloss.__file__).parent
-ORDER = ["expr", "zoo", "theory", "runs", "codegen", "tasks", "meta", "search", "report", "cli"]
-SHARED = {"deadline", "errors", "numbers"}
+ORDER = ["expr", "zoo", "theory", "runs", "codegen", "tasks", "meta", "search", "compare", "report", "cli"]
+SHARED = {"deadline", "errors", "numbers", "text"}
 # The convenience `Loss.to_torch` and `Loss.lambdify`: function-level imports, named in the room's docstring.
 ALLOWED = {("expr", "codegen")}
 

@@ -102,17 +102,9 @@ def read_row(text: str) -> FrontRow:
     Raises:
         RunError: for no run there, or no such row.
     """
-    from symloss.search import open_run
+    from symloss.search import open_row
 
-    folder, _, row = text.partition("#")
-    if not row.isascii() or not row.isdigit():
-        raise RunError(f"{text!r} names no row: expected RUN#ROW with a row of front.csv, as {folder}#1")
-    front = open_run(folder).front
-    for candidate in front:
-        if candidate.row == int(row):
-            return candidate
-    have = f"it has rows 1 to {len(front)}" if front else "its front is empty"
-    raise RunError(f"{folder} has no row {row}; {have}")
+    return open_row(text)[0]
 
 
 def is_run(text: str) -> bool:

@@ -20,6 +20,7 @@ from symloss.cli.arguments import (
     read_loss,
     read_row,
 )
+from symloss.cli.compare import print_comparison
 from symloss.cli.conclude import print_run, row_facts
 from symloss.cli.group import FormulaCommand
 from symloss.cli.output import print_json, say, show, write_figure, write_text
@@ -222,9 +223,15 @@ def show_(
     - `symloss show runs/a --race`
     """
     if is_run(subject):
+        from symloss.runs import verb_of
         from symloss.search import open_run
 
         _refuse({"--plan": plan or None, "--kind": kind, "--set": values, "--classes": classes}, subject)
+        if verb_of(subject) == "compare" and not race:
+            from symloss.compare import open_comparison
+
+            print_comparison(open_comparison(subject), as_json=as_json)
+            return
         result = open_run(subject)
         if race:
             _print_race(result, as_json)

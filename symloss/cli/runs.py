@@ -45,9 +45,12 @@ def runs(
 
 def _row(path: Path) -> dict[str, Any]:
     """What a run came to; of a damaged one, what is wrong with it."""
+    from symloss.runs import verb_of
     from symloss.search import open_run
 
     try:
+        if verb_of(path) == "compare":
+            return _compared(path)
         result = open_run(path)
     except SymlossError as error:
         return {"run": str(path), "status": str(error)}
@@ -56,6 +59,19 @@ def _row(path: Path) -> dict[str, Any]:
         "run": str(path), "task": result.task.get("name"), "method": result.method, "seed": result.seed,
         "status": result.status, "candidates": len(result.evaluations), "metric": result.task.get("metric"),
         "validation": picked.validation if picked else None, "loss": str(picked.shown) if picked else None,
+    }  # fmt: skip
+
+
+def _compared(path: Path) -> dict[str, Any]:
+    """What a comparison came to: its verdicts stand where a search has its loss."""
+    from symloss.compare import open_comparison
+
+    found = open_comparison(path)
+    verdicts = "; ".join(f"{name}: {verdict}" for name, verdict in found.verdicts.items())
+    return {
+        "run": str(path), "task": found.task.get("name"), "method": "compare", "seed": found.seed,
+        "status": found.status, "candidates": None, "metric": found.metric, "validation": None,
+        "loss": verdicts or None,
     }  # fmt: skip
 
 
@@ -72,7 +88,7 @@ def verify(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Work out every printed number of a run's front again, from formulas, data and seeds; say which hold.
+    """Work out every printed number of a run again, from formulas, data and seeds; say which hold.
 
     The exit code is 1 when one does not.
 
@@ -80,10 +96,18 @@ def verify(
 
     - `symloss verify runs/a`
     """
-    import symloss.search as search
+    from symloss.runs import verb_of
     from symloss.tasks import load_object
 
-    checks = search.verify(run, load_object(code) if code else None)
+    task = load_object(code) if code else None
+    if verb_of(run) == "compare":
+        from symloss.compare import verify_comparison
+
+        checks = verify_comparison(run, task)
+    else:
+        import symloss.search as search
+
+        checks = search.verify(run, task)
     holds = all(check.holds for check in checks)
     if as_json:
         print_json({"run": str(run), "holds": holds, "checks": [asdict(check) for check in checks]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
@@ -13,9 +12,11 @@ import typer
 from rich.console import Console
 
 from symloss.cli.arguments import Json, Kind, read_loss, split_top_level
+from symloss.cli.compare import resume_compare
 from symloss.cli.conclude import print_run
 from symloss.cli.grammar import read_grammar
 from symloss.cli.group import INTERRUPTED, FormulaCommand
+from symloss.cli.options import MODELS, Device, Executor, TargetScale, free_folder, items_of, option, place_of
 from symloss.cli.output import console, print_json, say, show
 from symloss.cli.problem import Problem
 from symloss.errors import DomainError
@@ -43,51 +44,11 @@ class Preset(StrEnum):
     paper = "paper"
 
 
-class Executor(StrEnum):
-    """Where the work is done."""
-
-    serial = "serial"
-    process = "process"
-    ray = "ray"
-
-
-class Device(StrEnum):
-    """What computes."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-class TargetScale(StrEnum):
-    """How the target of a regression is scaled, by its training rows."""
-
-    standard = "standard"
-    minmax = "minmax"
-    none = "none"
-
-
 _DEMO_SECONDS = 75.0
 """The demo's search ends after the generation in which this passes; the baselines take about as long."""
 
 # Groups of `discover --help`.
 _DATA, _SEARCH, _TREES, _BUDGET, _MACHINE = "The data", "The search", "The formulas", "How much", "Where"
-
-
-# Not from `tasks.MODELS`: help imports no torch.
-_MODELS = (
-    "linear, mlp or mlp-DEPTHxWIDTH; for images lenet5, alexnet, vgg16, allcnn-c, squeezenet, resnet18, "
-    "preresnet-DEPTH, wideresnet-DEPTH-WIDTH or pyramidnet-DEPTH-ALPHA."
-)
-
-
-def _option(
-    help: str, panel: str, *names: str, metavar: str | None = None, least: float | None = None
-) -> Any:
-    return typer.Option(
-        *names, help=help, rich_help_panel=panel, metavar=metavar, min=least, show_default=False
-    )
 
 
 def discover(
@@ -99,14 +60,14 @@ def discover(
             show_default=False,
         ),
     ] = None,
-    data: Annotated[Path | None, _option("A CSV or Parquet file instead.", _DATA, metavar="FILE")] = None,
-    target: Annotated[str | None, _option("Its column to predict.", _DATA, metavar="COLUMN")] = None,
+    data: Annotated[Path | None, option("A CSV or Parquet file instead.", _DATA, metavar="FILE")] = None,
+    target: Annotated[str | None, option("Its column to predict.", _DATA, metavar="COLUMN")] = None,
     group: Annotated[
-        str | None, _option("Its column whose values no split may divide.", _DATA, metavar="COLUMN")
+        str | None, option("Its column whose values no split may divide.", _DATA, metavar="COLUMN")
     ] = None,
     weights: Annotated[
         str | None,
-        _option(
+        option(
             "Its column of instance weights, `w` in formulas.",
             _DATA,
             "--weight",
@@ -115,44 +76,40 @@ def discover(
         ),
     ] = None,
     encoding: Annotated[
-        str | None, _option("Its encoding, as latin-1 [default: utf-8].", _DATA, metavar="E")
+        str | None, option("Its encoding, as latin-1 [default: utf-8].", _DATA, metavar="E")
     ] = None,
-    decimal: Annotated[str | None, _option("Its decimal mark, . or a comma.", _DATA, metavar="C")] = None,
-    kind: Annotated[Kind | None, _option("Its kind, when the target alone does not say.", _DATA)] = None,
+    decimal: Annotated[str | None, option("Its decimal mark, . or a comma.", _DATA, metavar="C")] = None,
+    kind: Annotated[Kind | None, option("Its kind, when the target alone does not say.", _DATA)] = None,
     code: Annotated[
         str | None,
-        _option("A function of yours that makes the task.", _DATA, "--task", metavar="MODULE:FUNCTION"),
+        option("A function of yours that makes the task.", _DATA, "--task", metavar="MODULE:FUNCTION"),
     ] = None,
-    model: Annotated[str | None, _option(_MODELS, _DATA, metavar="NAME")] = None,
+    model: Annotated[str | None, option(MODELS, _DATA, metavar="NAME")] = None,
     metric: Annotated[
-        str | None, _option("What to improve on validation data.", _DATA, metavar="NAME")
+        str | None, option("What to improve on validation data.", _DATA, metavar="NAME")
     ] = None,
-    split_seed: Annotated[
-        int, _option("Draws the test rows and the noise.", _DATA, metavar="S", least=0)
-    ] = 0,
+    split_seed: Annotated[int, option("Draws the test rows and the noise.", _DATA, metavar="S", least=0)] = 0,
     label_noise: Annotated[
-        float, _option("Share of training and validation labels to corrupt.", _DATA, metavar="R")
+        float, option("Share of training and validation labels to corrupt.", _DATA, metavar="R")
     ] = 0.0,
-    imbalance: Annotated[
-        float | None, _option("Largest class over rarest class.", _DATA, metavar="R")
-    ] = None,
+    imbalance: Annotated[float | None, option("Largest class over rarest class.", _DATA, metavar="R")] = None,
     outliers: Annotated[
-        float, _option("Share of training and validation targets to shift.", _DATA, metavar="R")
+        float, option("Share of training and validation targets to shift.", _DATA, metavar="R")
     ] = 0.0,
     target_scale: Annotated[
         TargetScale | None,
-        _option("How the target of a regression is scaled [default: standard].", _DATA),
+        option("How the target of a regression is scaled [default: standard].", _DATA),
     ] = None,
     method: Annotated[
         Method,
-        _option(
+        option(
             "evomal tunes coefficients by hypergradients; gplfl does not; random is the control.", _SEARCH
         ),
     ] = Method.evomal,
-    seed: Annotated[int, _option("The same seed gives the same front.", _SEARCH, least=0)] = 0,
+    seed: Annotated[int, option("The same seed gives the same front.", _SEARCH, least=0)] = 0,
     headroom: Annotated[
         bool | None,
-        _option(
+        option(
             "First train the zoo and a few random losses: what can be told apart here? "
             "[default: unless the trainer is yours]",
             _SEARCH,
@@ -161,11 +118,11 @@ def discover(
     ] = None,
     zoo: Annotated[
         bool | None,
-        _option("Whether the zoo's losses join the first population.", _SEARCH, "--zoo/--no-zoo"),
+        option("Whether the zoo's losses join the first population.", _SEARCH, "--zoo/--no-zoo"),
     ] = None,
     propose: Annotated[
         str | None,
-        _option(
+        option(
             "A command, run once a generation, that prints formulas; on its standard input what is known so far.",
             _SEARCH,
             metavar="COMMAND",
@@ -173,7 +130,7 @@ def discover(
     ] = None,
     keep_scale: Annotated[
         bool | None,
-        _option(
+        option(
             "Search the scale of a loss too: a learning rate in disguise.",
             _SEARCH,
             "--keep-scale/--no-keep-scale",
@@ -181,7 +138,7 @@ def discover(
     ] = None,
     require: Annotated[
         str | None,
-        _option(
+        option(
             "Findings that no loss of the front may have refuted, as label_smoothing,bounded_above.",
             _SEARCH,
             metavar="FINDING,...",
@@ -189,83 +146,81 @@ def discover(
     ] = None,
     seed_loss: Annotated[
         list[str] | None,
-        _option("Losses to start from: formulas, or sums of zoo names; repeatable.", _SEARCH, metavar="LOSS"),
+        option("Losses to start from: formulas, or sums of zoo names; repeatable.", _SEARCH, metavar="LOSS"),
     ] = None,
     symbols: Annotated[
-        str | None, _option("More symbols: pi (class prior), w (weight).", _TREES, "--with", metavar="pi,w")
+        str | None, option("More symbols: pi (class prior), w (weight).", _TREES, "--with", metavar="pi,w")
     ] = None,
     operators: Annotated[
-        str | None, _option("Operators to build from, as add,mul,plog.", _TREES, metavar="NAME,...")
+        str | None, option("Operators to build from, as add,mul,plog.", _TREES, metavar="NAME,...")
     ] = None,
     define: Annotated[
         list[str] | None,
-        _option("An operator of your own, as `swish(x) = x*sigmoid(x)`; repeatable.", _TREES, metavar="F"),
+        option("An operator of your own, as `swish(x) = x*sigmoid(x)`; repeatable.", _TREES, metavar="F"),
     ] = None,
     cost: Annotated[
         list[str] | None,
-        _option("Complexity of an operator, as plog=3; 1 unless said; repeatable.", _TREES, metavar="F=N"),
+        option("Complexity of an operator, as plog=3; 1 unless said; repeatable.", _TREES, metavar="F=N"),
     ] = None,
     nesting: Annotated[
         list[str] | None,
-        _option(
+        option(
             "Limit to nesting, as tanh(tanh)=0: no tanh under a tanh; repeatable.", _TREES, metavar="F(G)=N"
         ),
     ] = None,
     max_height: Annotated[
-        int | None, _option("Height of a tree, in edges, at most.", _TREES, metavar="N")
+        int | None, option("Height of a tree, in edges, at most.", _TREES, metavar="N")
     ] = None,
     demo: Annotated[
-        bool, _option("A quick search that ends within three minutes.", _BUDGET, "--demo")
+        bool, option("A quick search that ends within three minutes.", _BUDGET, "--demo")
     ] = False,
     preset: Annotated[
-        Preset, _option("quick: 25 losses, 10 generations; paper: as published.", _BUDGET)
+        Preset, option("quick: 25 losses, 10 generations; paper: as published.", _BUDGET)
     ] = Preset.quick,
-    population: Annotated[int | None, _option("Losses in a generation.", _BUDGET, metavar="N")] = None,
-    generations: Annotated[int | None, _option("Generations.", _BUDGET, metavar="N")] = None,
+    population: Annotated[int | None, option("Losses in a generation.", _BUDGET, metavar="N")] = None,
+    generations: Annotated[int | None, option("Generations.", _BUDGET, metavar="N")] = None,
     time_limit: Annotated[
-        float | None, _option("Stop after the generation in which S seconds pass.", _BUDGET, metavar="S")
+        float | None, option("Stop after the generation in which S seconds pass.", _BUDGET, metavar="S")
     ] = None,
     max_evaluations: Annotated[
-        int | None, _option("Stop after N candidates beside the zoo's.", _BUDGET, metavar="N")
+        int | None, option("Stop after N candidates beside the zoo's.", _BUDGET, metavar="N")
     ] = None,
     patience: Annotated[
-        int | None, _option("Stop after N generations without a better loss.", _BUDGET, metavar="N")
+        int | None, option("Stop after N generations without a better loss.", _BUDGET, metavar="N")
     ] = None,
     folds: Annotated[
-        int | None, _option("Blocks are folds of N-fold cross-validation.", _BUDGET, metavar="N", least=2)
+        int | None, option("Blocks are folds of N-fold cross-validation.", _BUDGET, metavar="N", least=2)
     ] = None,
     blocks: Annotated[
         int | None,
-        _option("Blocks on which the finalists meet, 12 unless said.", _BUDGET, metavar="N", least=2),
+        option("Blocks on which the finalists meet, 12 unless said.", _BUDGET, metavar="N", least=2),
     ] = None,
     val_size: Annotated[
         float | None,
-        _option(
+        option(
             "Share of the rows that validates in a block; half or more of large data unless said.",
             _BUDGET,
             metavar="R",
         ),
     ] = None,
     no_baselines: Annotated[
-        bool, _option("Do not train the baselines, and leave test data alone.", _BUDGET, "--no-baselines")
+        bool, option("Do not train the baselines, and leave test data alone.", _BUDGET, "--no-baselines")
     ] = False,
     out: Annotated[
-        Path | None, _option("Folder of the run [default: a new one in runs/].", _MACHINE, metavar="RUN")
+        Path | None, option("Folder of the run [default: a new one in runs/].", _MACHINE, metavar="RUN")
     ] = None,
     workers: Annotated[
-        int, _option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
+        int, option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
     ] = 1,
-    executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
+    executor: Annotated[Executor, option("What runs the workers.", _MACHINE)] = Executor.serial,
     ray_address: Annotated[
         str | None,
-        _option(
-            "A running Ray cluster, HOST:PORT or auto; without one, this machine.", _MACHINE, metavar="A"
-        ),
+        option("A running Ray cluster, HOST:PORT or auto; without one, this machine.", _MACHINE, metavar="A"),
     ] = None,
     ray_gpus: Annotated[
-        float, _option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
+        float, option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
     ] = 0.0,
-    device: Annotated[Device, _option("What computes.", _MACHINE)] = Device.auto,
+    device: Annotated[Device, option("What computes.", _MACHINE)] = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Search for a loss: evolve formulas, tune them, train with them, and keep the front.
@@ -294,20 +249,20 @@ def discover(
     seeds = [
         read_loss(item, tasks[0].kind, registry=trees.get("registry"))
         for text in seed_loss or ()
-        for item in _items("--seed-loss", text)
+        for item in items_of("--seed-loss", text)
     ]
-    place = _place(executor, workers, ray_address, ray_gpus)
+    place = place_of(executor, workers, ray_address, ray_gpus)
     where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
     from symloss.search import discover as run_search
 
     def start(live: LiveFront) -> Result:
         return run_search(
             tasks, method, seed=seed, preset=preset, population=population, generations=generations,
-            out=out or _free_folder(tasks, method, seed),
+            out=out or free_folder([*(task.name for task in tasks), method, str(seed)]),
             time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
             max_evaluations=max_evaluations, patience=patience, keep_scale=keep_scale,
-            require=_items("--require", require), seed_losses=tuple(seeds),
-            extra_symbols=_items("--with", symbols), headroom=headroom, propose=propose,
+            require=items_of("--require", require), seed_losses=tuple(seeds),
+            extra_symbols=items_of("--with", symbols), headroom=headroom, propose=propose,
             blocks={"folds": folds, "final": blocks, "val_size": val_size, "zoo": zoo},
             grammar={**trees, "max_height": max_height}, on_generation=live, on_progress=live.progress,
             on_headroom=live.opening, **where,
@@ -320,26 +275,24 @@ def resume(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of the run.")],
     code: Annotated[
         str | None,
-        _option("The task again, when it came from code.", _DATA, "--task", metavar="MODULE:FUNCTION"),
+        option("The task again, when it came from code.", _DATA, "--task", metavar="MODULE:FUNCTION"),
     ] = None,
     propose: Annotated[
         str | None,
-        _option("The command again, when formulas came from one.", _SEARCH, metavar="COMMAND"),
+        option("The command again, when formulas came from one.", _SEARCH, metavar="COMMAND"),
     ] = None,
     workers: Annotated[
-        int, _option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
+        int, option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
     ] = 1,
-    executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
+    executor: Annotated[Executor, option("What runs the workers.", _MACHINE)] = Executor.serial,
     ray_address: Annotated[
         str | None,
-        _option(
-            "A running Ray cluster, HOST:PORT or auto; without one, this machine.", _MACHINE, metavar="A"
-        ),
+        option("A running Ray cluster, HOST:PORT or auto; without one, this machine.", _MACHINE, metavar="A"),
     ] = None,
     ray_gpus: Annotated[
-        float, _option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
+        float, option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
     ] = 0.0,
-    device: Annotated[Device, _option("What computes [default: what did before].", _MACHINE)] = Device.auto,
+    device: Annotated[Device, option("What computes [default: what did before].", _MACHINE)] = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped, killed or interrupted; the end is that of a run never stopped.
@@ -348,18 +301,23 @@ def resume(
 
     - `symloss resume runs/diabetes-evomal-0`
     """
+    from symloss.runs import verb_of
     from symloss.search import open_run
     from symloss.search import resume as go_on
     from symloss.tasks import load_object, rebuild
 
+    place = place_of(executor, workers, ray_address, ray_gpus)
+    where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
+    if verb_of(run) == "compare":
+        if propose is not None:
+            raise DomainError("--propose is about a search, and the run is a comparison: leave it out")
+        resume_compare(run, code, as_json, **where)
+        return
     before = open_run(run)
     if code is not None:
         tasks = [load_object(code)]
     else:
         tasks = [rebuild(description) for description in before.task.get("tasks", [before.task])]
-
-    place = _place(executor, workers, ray_address, ray_gpus)
-    where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
 
     def start(live: LiveFront) -> Result:
         return go_on(
@@ -380,20 +338,18 @@ def headroom(
         str,
         typer.Argument(metavar="TASK[,TASK...]", help="Tasks with names.", show_default=False),
     ],
-    seed: Annotated[int, _option("Of the blocks and the random losses.", _SEARCH, least=0)] = 0,
-    model: Annotated[str | None, _option(_MODELS, _DATA, metavar="NAME")] = None,
+    seed: Annotated[int, option("Of the blocks and the random losses.", _SEARCH, least=0)] = 0,
+    model: Annotated[str | None, option(MODELS, _DATA, metavar="NAME")] = None,
     metric: Annotated[
-        str | None, _option("What to measure on validation data.", _DATA, metavar="NAME")
+        str | None, option("What to measure on validation data.", _DATA, metavar="NAME")
     ] = None,
-    split_seed: Annotated[
-        int, _option("Draws the test rows and the noise.", _DATA, metavar="S", least=0)
-    ] = 0,
-    label_noise: Annotated[float, _option("Share of labels to corrupt.", _DATA, metavar="R")] = 0.0,
-    imbalance: Annotated[float | None, _option("Largest class over rarest.", _DATA, metavar="R")] = None,
-    outliers: Annotated[float, _option("Share of targets to shift.", _DATA, metavar="R")] = 0.0,
-    workers: Annotated[int, _option("How many work at once.", _MACHINE, least=1)] = 1,
-    executor: Annotated[Executor, _option("What runs the workers.", _MACHINE)] = Executor.serial,
-    device: Annotated[Device, _option("What computes.", _MACHINE)] = Device.auto,
+    split_seed: Annotated[int, option("Draws the test rows and the noise.", _DATA, metavar="S", least=0)] = 0,
+    label_noise: Annotated[float, option("Share of labels to corrupt.", _DATA, metavar="R")] = 0.0,
+    imbalance: Annotated[float | None, option("Largest class over rarest.", _DATA, metavar="R")] = None,
+    outliers: Annotated[float, option("Share of targets to shift.", _DATA, metavar="R")] = 0.0,
+    workers: Annotated[int, option("How many work at once.", _MACHINE, least=1)] = 1,
+    executor: Annotated[Executor, option("What runs the workers.", _MACHINE)] = Executor.serial,
+    device: Annotated[Device, option("What computes.", _MACHINE)] = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Can a task tell losses apart? Train the zoo and a few random losses over a few blocks, and say.
@@ -417,7 +373,7 @@ def headroom(
     watched = Console(stderr=True, highlight=False) if as_json else console()
     with LiveFront(watched, tasks[0].metric) as live:
         measured = measure(
-            tasks, seed=seed, workers=workers, executor=_place(executor, workers, None, 0.0), device=device,
+            tasks, seed=seed, workers=workers, executor=place_of(executor, workers, None, 0.0), device=device,
             on_progress=live.progress,
         )  # fmt: skip
     found = (measured,) if isinstance(measured, Headroom) else measured
@@ -471,33 +427,9 @@ def _search(
         raise typer.Exit(INTERRUPTED)
 
 
-def _items(option: str, text: str | None) -> tuple[str, ...]:
-    """The items of a list that an option was given, which must have some."""
-    items = tuple(split_top_level(text or ""))
-    if text is not None and not items:
-        raise DomainError(f"{option} {text!r}: nothing is named; leave the option out")
-    return items
-
-
 def _compared(result: Result) -> bool:
     """Whether the baselines stand beside the loss that is picked now: a run that goes on may pick another."""
     return any(row.role == "discovered" and str(row.loss) == str(result.best) for row in result.baselines)
-
-
-def _place(executor: Executor, workers: int, address: str | None, gpus: float) -> str:
-    """What `runs.executor` calls it; several workers are processes unless something else was asked for."""
-    if executor is Executor.ray or address or gpus:
-        return f"ray:{address or ''}?gpus={gpus}"
-    return Executor.process if workers > 1 and executor is Executor.serial else executor
-
-
-def _free_folder(tasks: list[Task], method: str, seed: int) -> Path:
-    """`runs/TASK-METHOD-SEED`, or the first of its successors `-2`, `-3` that does not exist."""
-    stem = re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join([*(task.name for task in tasks), method, str(seed)]))
-    folder, number = Path("runs") / stem, 2
-    while folder.exists():
-        folder, number = Path("runs") / f"{stem}-{number}", number + 1
-    return folder
 
 
 def register(app: typer.Typer) -> None:

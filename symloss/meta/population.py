@@ -17,7 +17,7 @@ from symloss.meta.dense import dense_layers
 from symloss.meta.together import Member, Visit, train_together
 from symloss.tasks import InContext, SupervisedTask, TrainingSettings
 
-__all__ = ["fit_population", "train_members"]
+__all__ = ["fit_population", "train_members", "visit_members"]
 
 _TOGETHER = 32
 """Members trained in one go at most: more gain nothing and leave the processor's cache."""
@@ -53,7 +53,7 @@ def train_members(
             value = member.task.evaluate(model, split)[member.task.metric]
             found[i][split][member.looks.index(step)] = value
 
-    _train(members, measure)
+    visit_members(members, measure)
     return found
 
 
@@ -86,11 +86,18 @@ def fit_population(
     def keep(i: int, step: int, model: nn.Module) -> None:
         models[i] = copy.deepcopy(model)
 
-    _train(members, keep)
+    visit_members(members, keep)
     return [models[i] for i in range(len(members))]
 
 
-def _train(members: Sequence[Member], visit: Visit) -> None:
+def visit_members(members: Sequence[Member], visit: Visit) -> None:
+    """Trains members, and shows each where it stops; see `train_members`.
+
+    Args:
+        members: whom to train.
+        visit: called as `visit(i, step, model)` when member `i` has taken a number of steps at which it stops, and
+            once more, at another number, where its weights are no longer finite; the model is lent until it returns.
+    """
     groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
     starts: dict[tuple[object, ...], nn.Module] = {}
     for i, member in enumerate(members):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from symloss.report.certificate import certificate_table, certificate_tex
+from symloss.report.comparison_figures import plot_comparison, plot_ranking, plot_sample_efficiency
+from symloss.report.comparison_table import comparison_sentences, comparison_table
 from symloss.report.export import FORMATS, export
-from symloss.report.files import write_run_files
+from symloss.report.files import write_comparison_files, write_run_files
 from symloss.report.formula_tree import formula_tree
-from symloss.report.live import LiveFront, duration
+from symloss.report.live import LiveFront, LiveStages, duration
 from symloss.report.loss_figures import plot_gradient, plot_loss
 from symloss.report.posterior_figure import plot_posterior
 from symloss.report.run_figures import plot_front, plot_history
@@ -15,8 +17,9 @@ from symloss.report.tables import baseline_table, front_table, headroom_table, l
 from symloss.report.tree_figure import plot_tree
 
 __all__ = [
-    "FORMATS", "LiveFront", "baseline_table", "certificate_table", "certificate_tex", "count_outcomes",
-    "describe", "duration", "export", "formula_tree", "front_table", "headroom_table", "losses_tex", "outcomes",
-    "plot_front", "plot_gradient", "plot_history", "plot_loss", "plot_posterior", "plot_tree", "verdict",
-    "write_run_files",
+    "FORMATS", "LiveFront", "LiveStages", "baseline_table", "certificate_table", "certificate_tex",
+    "comparison_sentences", "comparison_table", "count_outcomes", "describe", "duration", "export", "formula_tree",
+    "front_table", "headroom_table", "losses_tex", "outcomes", "plot_comparison", "plot_front", "plot_gradient",
+    "plot_history", "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency", "plot_tree", "verdict",
+    "write_comparison_files", "write_run_files",
 ]  # fmt: skip

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symloss.errors import RunError, SymlossError
+from symloss.report.comparison_figures import plot_comparison, plot_ranking, plot_sample_efficiency
 from symloss.report.export import export
 from symloss.report.loss_figures import plot_gradient, plot_loss
 from symloss.report.run_figures import plot_front, plot_history
@@ -17,9 +19,10 @@ from symloss.report.tree_figure import plot_tree
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from symloss.compare import Comparison
     from symloss.search import Result
 
-__all__ = ["image", "write_file", "write_run_files"]
+__all__ = ["image", "write_comparison_files", "write_file", "write_run_files"]
 
 _DPI = 150
 
@@ -56,6 +59,29 @@ def write_run_files(result: Result) -> list[Path]:
             continue
         written.append(write_file(result.path / name, content))
     return written
+
+
+def write_comparison_files(comparison: Comparison) -> list[Path]:
+    """Write the figures of a comparison beside its `comparison.csv` and `comparison.tex`.
+
+    Returns:
+        all files of the run that a person reads.
+
+    Raises:
+        RunError: when the folder cannot be written.
+    """
+    path = comparison.path
+    if path is None or not comparison.rows:
+        return []
+    drawings: dict[str, Callable[[], Figure]] = {}
+    if any(row.difference is not None for row in comparison.rows):
+        drawings["comparison.png"] = lambda: plot_comparison(comparison)
+    if len({row.fraction for row in comparison.rows}) > 1:
+        drawings["sample_efficiency.png"] = lambda: plot_sample_efficiency(comparison)
+    for ranking in comparison.rankings.values():
+        drawings["ranks.png"] = partial(plot_ranking, ranking)
+    written = [file for file in map(path.joinpath, ("comparison.csv", "comparison.tex")) if file.is_file()]
+    return written + [write_file(path / name, image(draw(), "png")) for name, draw in drawings.items()]
 
 
 def image(figure: Figure, format: str) -> bytes:

@@ -16,7 +16,7 @@ from symloss.report.tables import front_table, number
 if TYPE_CHECKING:
     from symloss.search import Generation, Headroom
 
-__all__ = ["LiveFront", "duration"]
+__all__ = ["LiveFront", "LiveStages", "duration"]
 
 _OF_A_GENERATION = ("training", "tune", "protocol")
 _EVERY = 10.0
@@ -41,16 +41,16 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-class LiveFront:
-    """Shows every stage of a search; a context manager that is called with each `Generation`.
+class LiveStages:
+    """Shows the stages of a long verb, each with the time left; a context manager.
 
     Args:
-        console: where to; a terminal gets a table that is redrawn, anything else one line a generation.
-        metric: the name of the validation metric.
+        console: where to; a terminal gets a bar, anything else a line now and then.
+        silent: stages that have no line of their own in a log.
     """
 
-    def __init__(self, console: Console, metric: str) -> None:
-        self._console, self._metric = console, metric
+    def __init__(self, console: Console, silent: Sequence[str] = ()) -> None:
+        self._console, self._silent = console, silent
         self._live: Live | None = None
         self._stage, self._since, self._told = "", 0.0, 0.0
         self._progress = Progress(
@@ -58,7 +58,6 @@ class LiveFront:
             TextColumn("{task.fields[left]}"), console=console,
         )  # fmt: skip
         self._doing: TaskID | None = None
-        self._bar = self._progress.add_task("generation", total=None, left="")
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -71,6 +70,41 @@ class LiveFront:
     ) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """How far a stage is: a bar on a terminal, else a line for what takes longer than a second."""
+        now = time.perf_counter()
+        if stage != self._stage or done == 0:
+            self._stage, self._since, self._told = stage, now, now
+        spent = now - self._since
+        left = f"{duration(spent / done * (total - done))} left" if done else ""
+        if self._live is not None:
+            if self._doing is None:
+                self._doing = self._progress.add_task(stage, total=total, left="")
+            self._progress.update(self._doing, description=stage, completed=done, total=total, left=left)
+            return
+        if stage in self._silent or now - self._told < (1.0 if done == total else _EVERY):
+            return
+        self._told = now
+        rest = f", {left}" if done < total else ""
+        self._console.print(
+            f"{stage}: {done} of {total}, {duration(spent)}{rest}", soft_wrap=True, markup=False
+        )
+
+
+class LiveFront(LiveStages):
+    """Shows every stage of a search; a context manager that is called with each `Generation`.
+
+    Args:
+        console: where to; a terminal gets a table that is redrawn, anything else one line a generation.
+        metric: the name of the validation metric.
+    """
+
+    def __init__(self, console: Console, metric: str) -> None:
+        # A generation has a line of its own.
+        super().__init__(console, _OF_A_GENERATION)
+        self._metric = metric
+        self._bar = self._progress.add_task("generation", total=None, left="")
 
     def __call__(self, generation: Generation) -> None:
         """Show the state after one generation."""
@@ -86,26 +120,6 @@ class LiveFront:
         """What is known before the first generation, in plain words."""
         for each in headrooms:
             self._console.print(f"{each.task}: {each.sentence()}", soft_wrap=True, markup=False)
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        """How far a stage is: a bar on a terminal, else a line for what takes longer than a second."""
-        now = time.perf_counter()
-        if stage != self._stage or done == 0:
-            self._stage, self._since, self._told = stage, now, now
-        if self._live is not None:
-            if self._doing is None:
-                self._doing = self._progress.add_task(stage, total=total, left="")
-            spent = now - self._since
-            left = f"{duration(spent / done * (total - done))} left" if done else ""
-            self._progress.update(self._doing, description=stage, completed=done, total=total, left=left)
-            return
-        # A generation has a line of its own.
-        if stage in _OF_A_GENERATION or now - self._told < (1.0 if done == total else _EVERY):
-            return
-        self._told = now
-        self._console.print(
-            f"{stage}: {done} of {total}, {duration(now - self._since)}", soft_wrap=True, markup=False
-        )
 
     def _line(self, generation: Generation) -> str:
         picked = next((row for row in generation.front if row.picked), None)

@@ -12,22 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from symloss.expr import Loss
+from symloss.text import escape, number
 
 if TYPE_CHECKING:
     from symloss.search import Baseline, FrontRow, Headroom, Result
     from symloss.zoo import Entry
 
 __all__ = [
-    "baseline_table", "escape", "facts_table", "front_table", "headroom_table", "losses_tex", "number",
-    "rows_table",
-    "zoo_table",
+    "baseline_table", "escape", "facts_table", "front_table", "headroom_table", "losses_tex", "new_table",
+    "number", "rows_table", "zoo_table",
 ]  # fmt: skip
-
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
-    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}  # fmt: skip
 
 HARD_LABELS = "Labels are 0 or 1: y**2 and sqrt(y) are written y, as they are one thing on such labels."
 
@@ -35,25 +29,8 @@ _ONE_LINE = 120
 """Characters of LaTeX up to which a formula is taken to fit one line of the table."""
 
 
-def escape(text: str) -> str:
-    r"""Plain text for LaTeX's text mode.
-
-    >>> print(escape("100 % of a_b"))
-    100 \% of a\_b
-    """
-    return "".join(_SPECIAL.get(character, character) for character in text)
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A figure in a table: significant digits, or a dash where there is none.
-
-    >>> number(0.123456), number(0.5), number(None), number(float("nan"))
-    ('0.1235', '0.5000', '-', 'nan')
-    """
-    return "-" if value is None else f"{value:#.{digits}g}".rstrip(".")
-
-
-def _table(*columns: str, numbers: Sequence[str] = (), title: str | None = None) -> Table:
+def new_table(*columns: str, numbers: Sequence[str] = (), title: str | None = None) -> Table:
+    """An empty table with these columns; those of `numbers` are set right."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for column in columns:
         # Formulas fold over lines rather than lose their ends.
@@ -63,7 +40,7 @@ def _table(*columns: str, numbers: Sequence[str] = (), title: str | None = None)
 
 def zoo_table(entries: Sequence[Entry]) -> Table:
     """The losses with names: formula, coefficients, domain, reference."""
-    table = _table("name", "kind", "formula", "coefficients", "domain", "reference")
+    table = new_table("name", "kind", "formula", "coefficients", "domain", "reference")
     for entry in entries:
         values = ", ".join(f"{name}={value:g}" for name, value in entry.defaults.items())
         table.add_row(entry.name, entry.kind, Text(entry.formula), values, entry.domain, entry.reference)
@@ -90,7 +67,7 @@ def _shown(value: Any) -> str:
 
 def rows_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[str] = ()) -> Table:
     """Any rows under any columns; `numbers` names the columns to set right."""
-    table = _table(*columns, numbers=numbers)
+    table = new_table(*columns, numbers=numbers)
     for row in rows:
         table.add_row(*(Text(number(cell) if isinstance(cell, float) else str(cell)) for cell in row))
     return table
@@ -103,7 +80,7 @@ def front_table(front: Sequence[FrontRow], metric: str = "validation", title: st
     """
     tasks = [name for row in front[:1] for name in row.scores if len(row.scores) > 1]
     numbers = ("row", "complexity", metric, "se", "score", *tasks)
-    table = _table("", "row", "complexity", metric, "se", *tasks, "score", "loss", numbers=numbers)
+    table = new_table("", "row", "complexity", metric, "se", *tasks, "score", "loss", numbers=numbers)
     table.title = title
     for row in front:
         table.add_row(
@@ -121,7 +98,7 @@ def front_table(front: Sequence[FrontRow], metric: str = "validation", title: st
 def headroom_table(headroom: Headroom) -> Table:
     """The losses of the sweep, the best first, each with its mean over the blocks and a 95 % interval."""
     metric = headroom.metric
-    table = _table("loss", metric, "95 % interval", "formula", numbers=(metric,))
+    table = new_table("loss", metric, "95 % interval", "formula", numbers=(metric,))
     for row in headroom.rows:
         low, high = (number(each) for each in row.interval)
         name = row.name.partition(":")[0] if row.name.startswith("random:") else row.name
@@ -143,7 +120,7 @@ def baseline_table(baselines: Sequence[Baseline], metric: str) -> Table:
         "p",
         "loss",
     )
-    table = _table(*columns, numbers=columns[1:6])
+    table = new_table(*columns, numbers=columns[1:6])
     for row in baselines:
         table.add_row(
             row.name, f"{row.learning_rate:.3g}", str(row.steps), number(row.validation), number(row.test),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from symloss.runs.answers import Keyed, Records, answers
 from symloss.runs.executors import EXECUTORS, Executor, executor
 from symloss.runs.limited import Died, Overrun, call_limited
 from symloss.runs.seeds import derive, generator
-from symloss.runs.store import SCHEMA, RunStore, list_runs
+from symloss.runs.store import SCHEMA, RunStore, list_runs, verb_of
 
 __all__ = [
-    "EXECUTORS", "SCHEMA", "Died", "Executor", "Overrun", "RunStore", "call_limited", "derive", "executor", "generator",
-    "list_runs",
+    "EXECUTORS", "SCHEMA", "Died", "Executor", "Keyed", "Overrun", "Records", "RunStore", "answers", "call_limited",
+    "derive", "executor", "generator", "list_runs", "verb_of",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ from typing import IO, Any, Self
 
 from symloss.errors import RunError
 
-__all__ = ["SCHEMA", "RunStore", "list_runs"]
+__all__ = ["SCHEMA", "RunStore", "list_runs", "verb_of"]
 
 SCHEMA = 1
 """Version of the tables; a newer one is refused, never guessed at."""
@@ -192,6 +192,16 @@ class RunStore:
             raise RunError(f"{self.path} is open for reading only")
         with _explained(self.path, "cannot be written"), self._connection:
             yield
+
+
+def verb_of(path: str | Path) -> str:
+    """The verb that made a run: `discover` unless its record says another.
+
+    Raises:
+        RunError: when there is no run, or it is damaged.
+    """
+    with RunStore.open(path) as store:
+        return str(store.config.get("verb", "discover"))
 
 
 def list_runs(root: str | Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from symloss.search.ask_tell import Search
 from symloss.search.baselines import baselines
-from symloss.search.discover import discover, headroom, open_run, resume
+from symloss.search.discover import discover, headroom, open_row, open_run, resume
 from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.race import RaceCheck
 from symloss.search.propose.grammar import Grammar
@@ -38,6 +38,7 @@ __all__ = [
     "fingerprint",
     "gate",
     "headroom",
+    "open_row",
     "open_run",
     "race_checks",
     "resume",

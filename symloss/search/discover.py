@@ -28,7 +28,7 @@ from symloss.search.propose.outside import Ask, Command
 from symloss.search.record.codec import front_csv, front_json
 from symloss.search.record.memory import Memory
 from symloss.search.record.reading import read_result
-from symloss.search.record.result import Generation, Result
+from symloss.search.record.result import FrontRow, Generation, Result
 from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
 from symloss.search.settings import preset as settings_of
@@ -38,7 +38,7 @@ from symloss.zoo import parse
 if TYPE_CHECKING:
     from symloss.tasks import Metric
 
-__all__ = ["discover", "headroom", "open_run", "plan", "resume"]
+__all__ = ["discover", "headroom", "open_row", "open_run", "plan", "resume"]
 
 Watcher = Callable[[Generation], object]
 Opening = Callable[[Sequence[Headroom]], object]
@@ -293,6 +293,23 @@ def open_run(path: str | Path) -> Result:
     """
     with RunStore.open(path) as store:
         return read_result(store)
+
+
+def open_row(text: str) -> tuple[FrontRow, Result]:
+    """The row of a run that `RUN#ROW` names, rows counted from 1 as in `front.csv`, and its run.
+
+    Raises:
+        RunError: for no run there, or no such row.
+    """
+    folder, _, row = text.partition("#")
+    if not row.isascii() or not row.isdigit():
+        raise RunError(f"{text!r} names no row: expected RUN#ROW with a row of front.csv, as {folder}#1")
+    result = open_run(folder)
+    for candidate in result.front:
+        if candidate.row == int(row):
+            return candidate, result
+    have = f"it has rows 1 to {len(result.front)}" if result.front else "its front is empty"
+    raise RunError(f"{folder} has no row {row}; {have}")
 
 
 def _written_out(loss: Loss | str, task: Task | Sequence[Task], registry: Registry | None) -> str:

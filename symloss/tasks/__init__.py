@@ -9,6 +9,7 @@ from symloss.tasks.data.keel import keel_names
 from symloss.tasks.data.parts import Split
 from symloss.tasks.external import load_object
 from symloss.tasks.rebuild import rebuild
+from symloss.tasks.replicates import replicate, replicates_of, thinned
 from symloss.tasks.supervised import SupervisedTask
 from symloss.tasks.task import Block, Task
 from symloss.tasks.train.formulas import InContext
@@ -19,5 +20,5 @@ from symloss.tasks.train.settings import TrainingSettings
 __all__ = [
     "METRICS", "MODELS", "BlackBoxTask", "Block", "Catalogued", "InContext", "Metric", "Split", "SupervisedTask",
     "Task", "TrainingSettings", "catalogue", "get_metric", "keel_names", "load_csv", "load_object", "load_task",
-    "metric_names", "rebuild", "task_names",
+    "metric_names", "rebuild", "replicate", "replicates_of", "task_names", "thinned",
 ]  # fmt: skip

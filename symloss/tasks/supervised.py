@@ -15,7 +15,7 @@ from symloss.errors import TaskError
 from symloss.expr import KINDS, Loss
 from symloss.runs import derive
 from symloss.tasks.data.parts import Split, class_shares, digest
-from symloss.tasks.data.pool import Pool
+from symloss.tasks.data.pool import Pool, Prepared
 from symloss.tasks.given import whole
 from symloss.tasks.task import Block, Task, block_numbers
 from symloss.tasks.train.augment import Augmentation, augmentation
@@ -92,20 +92,40 @@ class SupervisedTask(Task):
             drawn = self.pool.fold(derive(run_seed, "folds", number // folds), folds, number % folds)
         else:
             drawn = self.pool.cut(derive(run_seed, "block", number, "rows"), val_size)
-        prepared = self.pool.prepare(*drawn)
+        block = self._cut(
+            self.pool.prepare(*drawn), f"block {number}", block=[run_seed, number, val_size, folds]
+        )
+        return Block(number, block, derive(run_seed, "block", number), resampled=True)
+
+    def with_pool(self, pool: Pool, which: str = "the other rows") -> Self:
+        """The same task on other rows: the parts of another pool, scaled by its training rows.
+
+        Args:
+            pool: its training and validation rows become those of the task.
+            which: what to call these rows in an error.
+
+        Raises:
+            TaskError: when the instances have another shape there, and the model is not one with a name.
+        """
+        return replace(self._cut(pool.prepare(pool.train, pool.val), which), pool=pool)
+
+    def _cut(self, prepared: Prepared, which: str, **facts: Any) -> Self:
+        """The task with these parts."""
         train, val, test = (part.to(self.device) for part in prepared.parts)
-        facts = {**self.facts, "target_scale": prepared.scale, "block": [run_seed, number, val_size, folds]}
-        priors = class_shares(self.kind, train.y, self.classes)
-        block = replace(self, train=train, val=val, _test=test, priors=priors, facts=facts)
+        known = {name: fact for name, fact in self.facts.items() if name != "block"}
+        task = replace(
+            self, train=train, val=val, _test=test, priors=class_shares(self.kind, train.y, self.classes),
+            facts={**known, "target_scale": prepared.scale, **facts},
+        )  # fmt: skip
         if isinstance(self.factory, Architecture):
             # Which values of a text column, and which columns at all, is up to the training rows.
-            block = block.with_model(self.factory.name)
-        elif block.inputs != self.inputs:
+            return task.with_model(self.factory.name)
+        if task.inputs != self.inputs:
             raise TaskError(
-                f"{self.name}: instances of block {number} have shape {block.inputs}, those of the task {self.inputs}, "
+                f"{self.name}: instances of {which} have shape {task.inputs}, those of the task {self.inputs}, "
                 "for which the model was made: choose a model by name, or encode the table yourself"
             )
-        return Block(number, block, derive(run_seed, "block", number), resampled=True)
+        return task
 
     def build_model(self, seed: int) -> nn.Module:
         """A fresh model, the same for the same seed; torch's global random state is left as it was.

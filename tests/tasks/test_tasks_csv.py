@@ -233,7 +233,12 @@ def test_other_text_is_not_read_as_wide(tmp_path, said, end):
         (b"a,y\n1,2\n", "a.csv", {"encoding": "hex"}, "unknown encoding 'hex'"),
         (b"a,y\n1\x00,2\n", "a.csv", {}, "NUL characters.* UTF-8, or .* --encoding"),
         ("a,y".encode("utf-16-le"), "a.csv", {}, "NUL characters.* UTF-8, or .* --encoding"),
-        (gzip.compress("a,y\n1,2\n".encode("utf-16-be"), mtime=0), "a.csv.gz", {}, "not UTF-8 .* --encoding utf-16"),
+        (
+            gzip.compress("a,y\n1,2\n".encode("utf-16-be"), mtime=0),
+            "a.csv.gz",
+            {},
+            "not UTF-8 .* --encoding utf-16",
+        ),
         ("größe,y".encode("utf-32"), "a.csv", {}, "not UTF-8 .* --encoding utf-32"),
         (b"PK\x03\x04 a workbook", "a.xlsx", {}, "Excel workbook"),
         (b"\x1f\x8b\x08 cut", "a.csv.gz", {}, "damaged gzip file"),

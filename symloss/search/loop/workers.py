@@ -1,4 +1,4 @@
-"""Work sent out in pieces, and every answer remembered: what a run pays for, it pays for once."""
+"""Who tunes and trains the candidates of a search, and where."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from symloss.expr import Registry, default_registry
-from symloss.runs import Executor
+from symloss.runs import Executor, answers
 from symloss.runs import executor as place_to_work
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.work import Answer, Graph, Piece, chunks, do, fits
@@ -66,7 +66,6 @@ class Workers:
     ) -> None:
         self.tasks, self.store, self.place, self.chunk = tuple(tasks), store, place, chunk
         self.progress = progress or _unwatched
-        self.done = 0
         self.registry = registry or default_registry()
 
     def ask(
@@ -90,35 +89,11 @@ class Workers:
             pieces: of work.
             stage: what they are for, in words, for whoever watches.
         """
-        known = {piece.key: self.store.get("work", piece.key) for piece in pieces}
-        for piece in pieces:
-            if not fits(piece, known[piece.key]):
-                known[piece.key] = None
-        # The longest first: the short ones fill up what it leaves of the others' time.
-        missing = sorted(
-            {piece.key: piece for piece in pieces if known[piece.key] is None}.values(),
-            key=lambda piece: piece.size,
-            reverse=True,
-        )
-
-        self.done = 0
-        if missing:
-            self.progress(stage, 0, len(missing))
-
-        def remember(i: int, answer: list[Answer]) -> None:
-            # As soon as it arrives, whoever's turn it is: a kill costs only what is not finished.
-            self.store.put("work", missing[i].key, answer)
-            self.done += 1
-            self.progress(stage, self.done, len(missing))
-
         # The tasks, with their data, travel with the function: an executor may ship that once.
-        light = [replace(piece, tasks=()) for piece in missing]
-        found = enumerate(self.place.map_ordered(partial(_with_tasks, do, self.tasks), light, remember))
-        for piece in pieces:
-            while known[piece.key] is None:
-                i, answer = next(found)
-                known[missing[i].key] = answer
-            yield known[piece.key]
+        return answers(
+            pieces, partial(_with_tasks, do, self.tasks), fits, self.store, self.place,
+            partial(self.progress, stage), lambda piece: replace(piece, tasks=()),
+        )  # fmt: skip
 
 
 def _with_tasks(do: Callable[[Piece], Any], tasks: tuple[Task, ...], piece: Piece) -> Any:

@@ -41,6 +41,9 @@ def read_result(store: Readable) -> Result:
         RunError: when it holds something else.
     """
     config = store.config
+    verb = config.get("verb", "discover")
+    if verb != "discover":
+        raise RunError(f"{store.path} is a run of 'symloss {verb}', not of 'symloss discover'")
     try:
         settings = SearchSettings.from_config(config)
         task, seed = dict(config["task"]), int(config["seed"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from symloss.runs import derive, generator
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
 from symloss.tasks.data.parts import Split
-from symloss.tasks.data.splits import Indices, cut, fold, split_indices
+from symloss.tasks.data.splits import Indices, cut, deal, fold, places, split_indices
 
 __all__ = ["LARGE", "Pool", "Prepared"]
 
@@ -151,6 +151,46 @@ class Pool:
         rows, labels, groups = self._keys()
         train, val = fold(labels, seed, folds, number, groups)
         return rows[train], rows[val]
+
+    def deal(self, seed: int, count: int, number: int) -> Pool:
+        """One of several pools without a row in common, stratified; the test rows are those of all of them.
+
+        Its rows are cut into training and validation rows in the proportion of the task's own split.
+
+        Args:
+            seed: of the dealing.
+            count: how many pools.
+            number: which one, from 0.
+
+        Raises:
+            TaskError: for pools so small that a part has no rows.
+        """
+        _, labels, groups = self._keys()
+        return self._within(deal(labels, seed, count, groups) == number, derive(seed, "part", number))
+
+    def thin(self, seed: int, share: float) -> Pool:
+        """A share of the rows that are not test rows, stratified, cut in the proportion of the task's own split.
+
+        Smaller shares of one seed lie within larger ones.
+
+        Args:
+            seed: of the choice.
+            share: above 0 and at most 1; 1 is the pool itself.
+
+        Raises:
+            TaskError: for a share that leaves a part without rows.
+        """
+        if share == 1:
+            return self
+        _, labels, groups = self._keys()
+        return self._within(places(labels, seed, groups) < share, derive(seed, "thin"))
+
+    def _within(self, chosen: NDArray[np.bool_], seed: int) -> Pool:
+        """The pool on some of its rows, a flag for each of `_keys`."""
+        rows, labels, groups = self._keys()
+        rows, labels = rows[chosen], labels[chosen]
+        train, val = cut(labels, seed, self.share, None if groups is None else groups[chosen])
+        return replace(self, train=rows[train], val=rows[val])
 
     def _keys(self) -> tuple[Indices, NDArray[np.int64], NDArray[np.int64] | None]:
         """The rows that are not test rows, and the label and group of each."""

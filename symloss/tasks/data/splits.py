@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from symloss.errors import TaskError
 
-__all__ = ["Indices", "cut", "fold", "split_indices"]
+__all__ = ["Indices", "cut", "deal", "fold", "places", "split_indices"]
 
 Indices = NDArray[np.int64]
 # Five instances in turn: the first three of a rare class go one to each part, and training comes first.
@@ -143,6 +143,63 @@ def fold(
         train, val = list(maker.split(labels, labels, groups))[number]
         return np.asarray(train, dtype=np.int64), np.asarray(val, dtype=np.int64)
     return cut(labels, seed, 1 / folds, start=number / folds)
+
+
+def deal(
+    labels: NDArray[np.int64], seed: int, count: int, groups: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """To which of `count` heaps each row goes, `[N]`: dealt like cards, class after class, or group by group.
+
+    Args:
+        labels: class index of each row, `[N]`; all the same where there are no classes.
+        seed: of the shuffle.
+        count: of the heaps.
+        groups: group index of each row, `[N]`, if no group may be in two heaps.
+
+    >>> np.bincount(deal(np.array([0, 0, 0, 0, 1, 1]), seed=0, count=2)).tolist()
+    [3, 3]
+    """
+    if groups is not None:
+        names, sizes = np.unique(groups, return_counts=True)
+        heap, load = {}, np.zeros(count)
+        for i in np.random.default_rng([seed, 0]).permutation(names.size):
+            heap[names[i]] = int(load.argmin())
+            load[heap[names[i]]] += sizes[i]
+        return np.array([heap[name] for name in groups], dtype=np.int64)
+    owner = np.empty(labels.size, dtype=np.int64)
+    order = np.concatenate([np.empty(0, dtype=np.int64), *_shuffled_classes(labels, seed)])
+    # Heaps in a round, shuffled anew each time: small classes begin somewhere else.
+    rounds = np.random.default_rng([seed, 1])
+    turns = [rounds.permutation(count) for _ in range(-(-labels.size // count))]
+    owner[order] = np.concatenate([np.empty(0, dtype=np.int64), *turns])[: labels.size]
+    return owner
+
+
+def places(
+    labels: NDArray[np.int64], seed: int, groups: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """A place in [0, 1) of each row, `[N]`: those below a share are that share of each class, or of the groups.
+
+    Args:
+        labels: class index of each row, `[N]`; all the same where there are no classes.
+        seed: of the shuffle.
+        groups: group index of each row, `[N]`; the rows of a group have one place.
+
+    >>> sum(places(np.zeros(8, dtype=np.int64), seed=0) < 0.25)
+    np.int64(2)
+    """
+    found = np.empty(labels.size)
+    if groups is not None:
+        names, sizes = np.unique(groups, return_counts=True)
+        order = np.random.default_rng([seed, 0]).permutation(names.size)
+        before = np.concatenate([[0], np.cumsum(sizes[order])[:-1]])
+        where = dict(zip(names[order], (before + sizes[order] / 2) / labels.size, strict=True))
+        return np.array([where[name] for name in groups])
+    offsets = np.random.default_rng([seed, 1])
+    for rows in _shuffled_classes(labels, seed):
+        # Rare classes take turns: a share of less than one row of a class is one row now and then.
+        found[rows] = (np.arange(rows.size) + offsets.random()) / rows.size
+    return found
 
 
 def _shuffled_classes(labels: NDArray[np.int64], seed: int) -> Iterator[Indices]:

@@ -1,0 +1,42 @@
+"""Is it really better: fair comparison, controls for confounds, statistics.
+
+`sl.compare(task, losses)` compares losses; see `symloss.compare.compare`.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from symloss.compare.compare import MODEL, compare, open_comparison, resume_comparison
+from symloss.compare.comparison import Comparison, Cost, Row
+from symloss.compare.contenders import Contender, contenders_of
+from symloss.compare.ranks import Ranking, rank_losses, wilcoxon_p
+from symloss.compare.statistics import (
+    bootstrap,
+    detectable_difference,
+    effect_size,
+    holm,
+    kaplan_meier_median,
+    paired_t,
+)
+from symloss.compare.verdicts import explained_by, margin_of, verdict
+from symloss.compare.verify import verify_comparison
+
+__all__ = [
+    "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "bootstrap", "compare", "contenders_of",
+    "detectable_difference", "effect_size", "explained_by", "holm", "kaplan_meier_median", "margin_of",
+    "open_comparison", "paired_t", "rank_losses", "resume_comparison", "verdict",
+    "verify_comparison", "wilcoxon_p",
+]  # fmt: skip
+
+
+class _Room(ModuleType):
+    """Users type `sl.compare(task, losses)`, and `symloss.compare` is this room: it can be called."""
+
+    def __call__(self, *args: Any, **options: Any) -> Comparison:
+        return compare(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Room

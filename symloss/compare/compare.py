@@ -1,0 +1,225 @@
+"""Fair comparison of losses: nested splits, tuning at equal budget, controls, and paired tests over splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symloss.compare.comparison import Comparison
+from symloss.compare.contenders import contenders_of
+from symloss.compare.latex import latex_table
+from symloss.compare.protocol import Protocol, described
+from symloss.compare.reading import comparison_from
+from symloss.errors import RunError, SymlossError
+from symloss.expr import Loss
+from symloss.numbers import as_real, as_whole
+from symloss.runs import RunStore
+from symloss.search.loop.workers import Progress, place_for
+from symloss.search.prepare import check_same, prepare
+from symloss.search.record.memory import Memory
+from symloss.tasks import Task, replicates_of
+
+if TYPE_CHECKING:
+    from symloss.tasks import Metric
+
+__all__ = ["MODEL", "VERB", "compare", "open_comparison", "resume_comparison"]
+
+VERB = "compare"
+"""What the record of a run says that it is."""
+MODEL = "mlp-2x64"
+"""In place of the tables' larger perceptron, as in `discover`."""
+_FILES = ("comparison.csv", "comparison.tex")
+
+Losses = Sequence[str | Loss] | Mapping[str, str | Loss]
+
+
+def compare(
+    task: Task | Sequence[Task],
+    losses: Losses,
+    *,
+    seeds: int = 3,
+    splits: int = 10,
+    tune: bool = True,
+    fractions: Sequence[float] | None = None,
+    seed: int = 0,
+    model: str | None = MODEL,
+    metric: str | Metric | Callable[..., float] | None = None,
+    out: str | Path | None = None,
+    workers: int = 1,
+    executor: str = "serial",
+    device: str = "auto",
+    on_progress: Progress | None = None,
+) -> Comparison:
+    """Is a loss better than the ordinary one, and is it the shape of the loss that makes it so?
+
+    The data are split anew `splits` times, each time with test rows, label noise and outliers of its own (where
+    rows suffice, into disjoint pools with common test rows). Within a split, blocks of its other rows choose a
+    learning rate, a number of steps and the loss's own parameters, as many configurations for every loss; then
+    `seeds` models are trained from starts that chose nothing, and each is measured on the test rows once. Seeds are
+    averaged; the splits are the units of a paired t test against the ordinary loss, corrected for their overlap. Each
+    loss is trained as it is, divided by its null-epoch gradient scale, and tuned; what it gains as it is and loses when
+    both are tuned is said to be explained by the learning rate (or by early stopping). The same arguments give the same
+    table, bit for bit on one machine, whatever `workers` and `executor` are.
+
+    Args:
+        task: one, or several of one kind: then Holm's correction runs over rows and tasks, and ranks are compared.
+        losses: names of the zoo (`"gce"`, `"gce(q=0.5)"`), formulas, rows of runs (`"runs/a#1"`), `"best-zoo"`,
+            or `Loss`es; a mapping names them. The ordinary loss joins by itself.
+        seeds: trainings that are averaged within a split, at least 1.
+        splits: at least 1; below 10 there is no verdict.
+        tune: whether losses are tuned; else they are compared as they are and with their scale taken out.
+        fractions: shares of the training and validation rows, for sample efficiency; all of them unless given.
+        seed: of the splits, the blocks and the starts.
+        model: in place of the tables' default perceptron; None for that one.
+        metric: what to compare by, unless it is the task's own.
+        out: folder of the run, which `resume_comparison` goes on with; kept in memory unless given.
+        workers, executor, device, on_progress: see `discover`.
+
+    Returns:
+        rows, verdicts and notes. After Ctrl-C, with the status `"interrupted"`, those of the splits that are
+        finished.
+
+    Raises:
+        SymlossError: for losses of different kinds, unknown names, or numbers out of range.
+
+    References:
+        Nadeau, Bengio, Inference for the generalization error, 2003; Demsar, Statistical comparisons of classifiers
+        over multiple data sets, 2006; Bouthillier et al., Accounting for variance in machine learning benchmarks, 2021.
+
+    >>> from symloss.tasks import load_task
+    >>> task = load_task("wine", model="linear").with_settings(steps=10)
+    >>> found = compare(task, ["brier"], seeds=1, splits=2, tune=False)
+    >>> [(row.name, row.treatment, row.verdict) for row in found.rows][1:]
+    [('brier', 'as is', 'too few splits to tell'), ('brier', 'normalised', 'too few splits to tell')]
+    """
+    tasks = prepare(task, model, metric, device, executor)
+    settings = {
+        "seeds": _count("seeds", seeds), "splits": _count("splits", splits), "tune": bool(tune),
+        "fractions": _shares(fractions, tasks), "model": model, "metric": metric if isinstance(metric, str) else None,
+    }  # fmt: skip
+    number = as_whole(seed)
+    if number is None or number < 0:
+        raise RunError(f"seed {seed!r}: expected a whole number of at least 0")
+    contenders = contenders_of(losses, tasks[0])
+    config = {
+        "verb": VERB, "seed": number, "settings": settings, "task": described(tasks),
+        "device": tasks[0].device.type, "losses": [each.record() for each in contenders],
+    }  # fmt: skip
+
+    def make() -> Memory | RunStore:
+        return Memory(config) if out is None else RunStore.create(out, config)
+
+    return _run(make, tasks, executor, workers, on_progress)
+
+
+def resume_comparison(
+    path: str | Path,
+    task: Task | Sequence[Task] | None = None,
+    *,
+    workers: int = 1,
+    executor: str = "serial",
+    device: str = "auto",
+    on_progress: Progress | None = None,
+) -> Comparison:
+    """Goes on with a comparison that was interrupted or killed: nothing that was finished is trained again.
+
+    Args:
+        path: folder of the run.
+        task: again where it came from arrays or code; its data must be those of the run.
+        workers, executor, on_progress: see `discover`.
+        device: another than that of the run, where its own is not to be had.
+
+    Raises:
+        RunError: when there is no such run, or another process writes it.
+        TaskError: when the task is needed, or is not that of the run.
+    """
+    with RunStore.open(path) as reading:
+        config = checked_config(reading.config, path)
+        tasks = check_same(config, task, device, executor)
+    return _run(partial(RunStore.open, path, write=True), tasks, executor, workers, on_progress)
+
+
+def open_comparison(path: str | Path) -> Comparison:
+    """A comparison as it is on disk, finished or as far as it came; nothing is trained.
+
+    Raises:
+        RunError: when there is no such run, or it is damaged.
+        TaskError: when it is not finished, and its task cannot be made again.
+    """
+    with RunStore.open(path) as store:
+        config = checked_config(store.config, path)
+        record = store.get("comparison", "table")
+        return comparison_from(record, config, store.path, store.status)
+
+
+def checked_config(config: Mapping[str, Any], path: str | Path) -> Mapping[str, Any]:
+    """What the run was made with.
+
+    Raises:
+        RunError: when it is no comparison.
+    """
+    if config.get("verb") != VERB:
+        raise RunError(
+            f"{path} is a run of 'symloss {config.get('verb', 'discover')}', not of 'symloss compare'"
+        )
+    return config
+
+
+def _run(
+    opened: Callable[[], Memory | RunStore],
+    tasks: Sequence[Task],
+    executor: str,
+    workers: int,
+    on_progress: Progress | None,
+) -> Comparison:
+    # The place first: where there is none, no folder is made.
+    with place_for(tasks, executor, workers) as place, opened() as store:
+        protocol = Protocol.of(store, tasks, place, on_progress)
+        try:
+            protocol.run()
+            status = "finished"
+        except KeyboardInterrupt:
+            status = "interrupted"
+        found = replace(protocol.comparison(), path=store.path, status=status)
+        keep(store, found)
+        store.status = status
+    return found
+
+
+def keep(store: Memory | RunStore, found: Comparison) -> None:
+    """Writes down the table, for `open_comparison`, and its files."""
+    store.put("comparison", "table", found.to_dict())
+    for name, text in files_of(found).items():
+        store.write_text(name, text)
+
+
+def files_of(found: Comparison) -> dict[str, str]:
+    """The text files of a comparison, by name."""
+    return dict(zip(_FILES, (found.to_csv(), latex_table(found)), strict=True)) if found.rows else {}
+
+
+def _count(name: str, value: int) -> int:
+    number = as_whole(value)
+    if number is None or number < 1:
+        raise SymlossError(f"{name} {value!r}: expected a whole number of at least 1")
+    return number
+
+
+def _shares(fractions: Sequence[float] | None, tasks: Sequence[Task]) -> list[float]:
+    """The shares of the rows, ascending."""
+    if fractions is None:
+        return [1.0]
+    found = [as_real(value) for value in fractions]
+    if not found or any(value is None or not 0 < value <= 1 for value in found):
+        raise SymlossError(
+            f"fractions {list(fractions)}: expected shares above 0 and at most 1, as 0.1,0.5,1"
+        )
+    for task in tasks:
+        if replicates_of(task, 1) == "starts":
+            raise SymlossError(
+                f"fractions: the rows of {task.name} cannot be drawn, as its parts were given; leave them out"
+            )
+    return sorted({float(value) for value in found if value is not None})

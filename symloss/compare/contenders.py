@@ -1,0 +1,251 @@
+"""What is compared: losses by what they are called, each with the versions that tuning may choose from."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from symloss.errors import DomainError, RunError, SymlossError
+from symloss.expr import Loss
+from symloss.expr import parse as parse_grammar
+from symloss.expr.trees import Weighted, weighted_from
+from symloss.search import open_row
+from symloss.search.loop.sweep import base_name, settings_of, title
+from symloss.tasks import Task
+from symloss.zoo import Entry, entry, named, names, parse
+
+__all__ = ["BEST_ZOO", "ROLES", "Contender", "Origin", "Variant", "contenders_of"]
+
+BEST_ZOO = "best-zoo"
+"""What is typed for the loss of the zoo that does best on the blocks of each split, tuned."""
+ROLES = ("ordinary", "best zoo", "discovered", "")
+"""What a contender is; `ordinary` rows are the baseline, those without a role are the user's own losses."""
+
+_WITH_VALUES = re.compile(r"([A-Za-z][\w-]*)\(([^()]*=[^()]*)\)\Z", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A loss at one choice of its own parameters.
+
+    Attributes:
+        name: as `gce(q=0.7)`.
+        loss: the formula.
+    """
+
+    name: str
+    loss: Loss
+
+    @cached_property
+    def weighted(self) -> Weighted:
+        """The loss as it is trained: as a tree."""
+        return weighted_from(self.loss)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a discovered loss comes from.
+
+    Attributes:
+        run: the folder.
+        tasks: names of the tasks that it was searched on.
+        sources: where their data came from.
+        seconds: what the search took, rejected candidates included.
+        candidates: how many it considered.
+    """
+
+    run: str
+    tasks: tuple[str, ...]
+    sources: tuple[str, ...]
+    seconds: float
+    candidates: int
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A loss that is compared.
+
+    Attributes:
+        name: as it is printed.
+        role: one of `ROLES`.
+        variants: what its own parameters may be; the first is the loss as it is.
+        origin: of a row of a run.
+    """
+
+    name: str
+    role: str
+    variants: tuple[Variant, ...]
+    origin: Origin | None = None
+
+    @property
+    def tuned_only(self) -> bool:
+        """Whether it has no version that is not chosen: the best of the zoo."""
+        return self.role == "best zoo"
+
+    @property
+    def loss(self) -> Loss:
+        """The loss as it is."""
+        return self.variants[0].loss
+
+    def record(self) -> dict[str, Any]:
+        """JSON-ready data: formulas written out, so that they keep their meaning when the zoo grows."""
+        origin = None if self.origin is None else vars(self.origin)
+        return {
+            "name": self.name, "role": self.role, "origin": origin,
+            "variants": [[each.name, str(each.loss)] for each in self.variants],
+        }  # fmt: skip
+
+    @classmethod
+    def from_record(cls, data: Mapping[str, Any], kind: str) -> Contender:
+        """The contender that `record` wrote.
+
+        Raises:
+            RunError: for data that it does not write.
+        """
+        try:
+            variants = tuple(
+                Variant(str(name), parse_grammar(text, kind=kind)) for name, text in data["variants"]
+            )
+            found = data["origin"]
+            origin = None
+            if found is not None:
+                origin = Origin(
+                    str(found["run"]), tuple(map(str, found["tasks"])), tuple(map(str, found["sources"])),
+                    float(found["seconds"]), int(found["candidates"]),
+                )  # fmt: skip
+            return cls(str(data["name"]), str(data["role"]), variants, origin)
+        except (KeyError, TypeError, ValueError, SymlossError) as error:
+            raise RunError(f"the losses of the comparison cannot be read: {error}") from None
+
+
+def contenders_of(losses: Sequence[str | Loss] | Mapping[str, Loss | str], task: Task) -> list[Contender]:
+    """The losses that are compared, the ordinary one of the task first, whether it was named or not.
+
+    Args:
+        losses: each a name of the zoo, perhaps with values, as `gce(q=0.7)` (without, tuning chooses among its
+            defaults and the values that the zoo suggests); a formula of the task's kind, names of the zoo in it; a
+            row of a run, `RUN#ROW`; `"best-zoo"`; or a `Loss`. A mapping names them.
+        task: what they are for.
+
+    Raises:
+        SymlossError: for no loss, one of another kind, or what is none of these.
+
+    >>> from symloss.tasks import load_task
+    >>> [each.name for each in contenders_of(["gce", "focal(gamma=1)", "-y*log(p)"], load_task("wine"))]
+    ['ce', 'gce', 'focal(gamma=1)']
+    """
+    if isinstance(losses, str):
+        raise DomainError(f"losses are {losses!r}: expected a list, as [{losses!r}]")
+    asked = list(losses.items()) if isinstance(losses, Mapping) else [(None, each) for each in losses]
+    if not asked:
+        raise DomainError("no losses: expected at least one, as focal or 'y*abs(log(1.3*p))'")
+    ordinary = base_name(task) or str(task.base_loss())
+    found = [Contender(ordinary, "ordinary", (Variant(ordinary, task.base_loss()),))]
+    for label, item in asked:
+        one = _contender(item, task)
+        _trainable(one)
+        if one.role == "" and len(one.variants) == 1 and one.loss == task.base_loss():
+            continue  # the baseline, by whatever name
+        found.append(one if label is None else Contender(label, one.role, one.variants, one.origin))
+    called = [each.name for each in found]
+    for name in called:
+        if called.count(name) > 1:
+            raise DomainError(f"{name} is named twice: leave one out")
+    return found
+
+
+def _contender(item: str | Loss, task: Task) -> Contender:
+    if isinstance(item, Loss):
+        _check_kind(item, task, str(item))
+        return Contender(str(item), "", (Variant(str(item), item),))
+    text = item.strip()
+    if text == BEST_ZOO:
+        return Contender(BEST_ZOO, "best zoo", _zoo(task.kind))
+    if "#" in text:
+        return _row(text, task)
+    if text in names(task.kind):
+        return Contender(text, "", _versions(entry(text, task.kind)))
+    match = _WITH_VALUES.match(text)
+    if match and match[1] in names():
+        loss = named(match[1], task.kind, **_values(match[2], text))
+        return Contender(text, "", (Variant(text, loss),))
+    if text in names():
+        raise DomainError(
+            f"{text} is a {entry(text).kind} loss, {task.name} is a {task.kind} task: "
+            f"expected one of {', '.join(names(task.kind))}, or a formula"
+        )
+    if Path(text).is_dir():
+        raise RunError(f"{text} is a run; name one of its rows, as {text}#1")
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", text) and text not in ("y", "p", "C", "pi", "w"):
+        named(text, task.kind)  # says which name is near
+    return Contender(text, "", (Variant(text, parse(text, kind=task.kind)),))
+
+
+def _row(text: str, task: Task) -> Contender:
+    row, result = open_row(text)
+    _check_kind(row.loss, task, text)
+    described = result.task.get("tasks", [result.task])
+    origin = Origin(
+        run=str(result.path),
+        tasks=tuple(str(each.get("name")) for each in described),
+        sources=tuple(str(each.get("source")) for each in described),
+        seconds=math.fsum(entry.seconds for entry in result.evaluations),
+        candidates=len(result.evaluations),
+    )
+    return Contender(text, "discovered", (Variant(text, row.loss),), origin)
+
+
+def _check_kind(loss: Loss, task: Task, text: str) -> None:
+    if loss.kind != task.kind:
+        raise DomainError(
+            f"{text} is a {loss.kind} loss, {task.name} is a {task.kind} task: compare losses of one kind"
+        )
+
+
+def _versions(one: Entry) -> tuple[Variant, ...]:
+    """A loss of the zoo at its defaults and at the values that its entry suggests."""
+    found = [Variant(title(one, values), one.with_coefficients(**values)) for values in settings_of(one)]
+    return tuple(found)
+
+
+def _zoo(kind: str) -> tuple[Variant, ...]:
+    found = []
+    for name in names(kind):
+        for each in _versions(entry(name, kind)):
+            try:
+                weighted_from(each.loss)
+            except SymlossError:
+                continue  # no tree says it
+            found.append(each)
+    return tuple(found)
+
+
+def _values(inside: str, text: str) -> dict[str, float]:
+    found = {}
+    for item in inside.split(","):
+        name, _, value = (part.strip() for part in item.partition("="))
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise DomainError(
+                f"{text}: {item.strip()!r} is no value; expected NAME=NUMBER, as gce(q=0.7)"
+            ) from None
+    return found
+
+
+def _trainable(one: Contender) -> None:
+    """Whether its formulas can be trained as trees.
+
+    Raises:
+        DomainError: for one that no tree says.
+    """
+    for each in one.variants:
+        try:
+            weighted_from(each.loss)
+        except DomainError as error:
+            raise DomainError(f"{each.name} cannot be trained here: {error}") from None

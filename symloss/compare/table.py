@@ -1,0 +1,376 @@
+"""From the scores of trainings to the rows of a table: means, paired differences, verdicts."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from symloss.compare.comparison import (
+    AS_IS,
+    BASELINE,
+    DIVERGED,
+    NORMALISED,
+    RATE_ONLY,
+    TREATMENTS,
+    TUNED,
+    Cost,
+    Row,
+)
+from symloss.compare.contenders import Contender
+from symloss.compare.selection import Chosen
+from symloss.compare.statistics import (
+    Evidence,
+    Joint,
+    bootstrap,
+    detectable_difference,
+    effect_size,
+    holm,
+    kaplan_meier_median,
+    overlap_of,
+    paired_t,
+)
+from symloss.compare.verdicts import ENOUGH_SPLITS, UNKNOWN, explained_by, margin_of, verdict
+from symloss.compare.work import Answer, Replicate, unpacked
+from symloss.tasks import SupervisedTask, Task
+
+__all__ = ["NO_BASELINE", "Draft", "Reported", "Tried", "concluded", "drafts_of"]
+
+NO_BASELINE = "the baseline diverged: nothing to compare with"
+_OF_THE_WAY = 0.9
+"""The target of steps-to-target: so much of the ordinary loss's way from the untrained model to its best."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A training that is reported: how, and what came of it."""
+
+    stops: tuple[int, ...]
+    answer: Answer
+
+
+@dataclass
+class Tried:
+    """Everything that was trained of one loss on one task and share of its rows.
+
+    Attributes:
+        contender: the loss.
+        reports: by treatment, by number of the replicate, the training of each seed.
+        choices: by treatment (`tuned`, and the control), by number of the replicate, what tuning chose.
+        seconds, steps: of the tuning.
+    """
+
+    contender: Contender
+    reports: dict[str, dict[int, list[Reported]]]
+    choices: dict[str, dict[int, Chosen]]
+    seconds: float = 0.0
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """What one loss and treatment came to, by number of the replicate; None where a training has no score."""
+
+    values: Mapping[int, float | None]
+    rows: Mapping[int, np.ndarray]
+    failed: int
+    trainings: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be compared: few enough trainings diverged, and those count as untrained models."""
+        return 2 * self.failed < self.trainings and None not in self.values.values()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A row before Holm's correction, which needs every row and task of the hypothesis.
+
+    Attributes:
+        row: without verdict.
+        evidence: of its gains over the baseline; None where there is nothing to compare.
+        gains: by split, positive is better.
+        margin: of non-inferiority.
+        overlap: of the splits.
+        controls: name and gains of each control for what explains the difference.
+        primary: whether it belongs to the hypothesis.
+    """
+
+    row: Row
+    evidence: Evidence | None = None
+    gains: tuple[float, ...] = ()
+    margin: float = math.nan
+    overlap: float = 0.0
+    controls: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    primary: bool = False
+
+
+def drafts_of(
+    task: Task, where: Replicate, tried: Sequence[Tried], seed: int, hypothesis: str | None
+) -> list[Draft]:
+    """The rows of one task and share of its rows, those of the control too, without verdicts.
+
+    Args:
+        task: as it was given.
+        where: any of its replicates, for how they were made.
+        tried: the losses, the ordinary one first.
+        seed: of the bootstrap.
+        hypothesis: the treatment whose rows are the table's one hypothesis; None where these are exploratory.
+    """
+    scores = {
+        (i, treatment): _scores(task, reports)
+        for i, one in enumerate(tried)
+        for treatment, reports in one.reports.items()
+        if reports
+    }
+    maker = _Maker(task, where, tried, scores, seed, _target(task, tried[0]), hypothesis)
+    return [
+        maker.draft(i, treatment)
+        for i in range(len(tried))
+        for treatment in (*TREATMENTS, RATE_ONLY)
+        if (i, treatment) in scores
+    ]
+
+
+def concluded(drafts: Sequence[Draft]) -> list[Row]:
+    """The rows with their verdicts, those of the hypothesis by p values that Holm has corrected for all of them."""
+    tested = [draft for draft in drafts if draft.primary and draft.evidence is not None]
+    p_values = iter(holm([draft.evidence.p_value for draft in tested if draft.evidence]))
+    rows = []
+    for draft in drafts:
+        if draft.evidence is None:
+            rows.append(draft.row)
+            continue
+        p = next(p_values) if draft.primary else None
+        found = verdict(draft.evidence, len(draft.gains), draft.margin, p)
+        explained = None
+        if found in ("better", "worse") and draft.controls:
+            explained = explained_by(draft.gains, draft.controls, draft.overlap, draft.margin)
+        rows.append(replace(draft.row, p_corrected=p, verdict=found, explained_by=explained))
+    return rows
+
+
+@dataclass(frozen=True)
+class _Maker:
+    task: Task
+    where: Replicate
+    tried: Sequence[Tried]
+    scores: Mapping[tuple[int, str], _Scores]
+    seed: int
+    target: float | None
+    hypothesis: str | None
+
+    @property
+    def sign(self) -> float:
+        """What turns a difference of the metric into a gain."""
+        return 1.0 if self.task.measure.greater_is_better else -1.0
+
+    @property
+    def overlap(self) -> float:
+        """Of the splits: of the whole task, as a share of the rows is drawn from it anew each time."""
+        if self.where.how != "splits" or not isinstance(self.task, SupervisedTask):
+            return 0.0
+        return overlap_of(self.task.test_size, len(self.task.train) + len(self.task.val))
+
+    def draft(self, i: int, treatment: str) -> Draft:
+        """One loss and treatment, beside the ordinary loss under the same."""
+        one, scores = self.tried[i], self.scores[i, treatment]
+        against = AS_IS if treatment == NORMALISED else treatment
+        base = self.scores.get((0, against))
+        finite = [value for value in scores.values.values() if value is not None]
+        reported = [each for runs in one.reports[treatment].values() for each in runs]
+        row = Row(
+            name=one.contender.name, role=_role(one.contender, treatment), treatment=treatment, task=self.task.name,
+            metric=self.task.metric, fraction=self.where.fraction,
+            mean=statistics.fmean(finite) if scores.complete else None,
+            interval=_interval(finite, self.overlap) if scores.complete else None,
+            difference=None, difference_interval=None, p=None, p_corrected=None, effect=None, detectable=None,
+            verdict=DIVERGED, explained_by=None, scores=tuple(scores.values[n] for n in sorted(scores.values)),
+            metrics=_beside(self.task, reported), area=self._area(reported), steps_to_target=self._steps(reported),
+            cost=self._cost(one, treatment, reported), **self._training(one, treatment),
+        )  # fmt: skip
+        if scores.failed or not scores.complete:
+            row = replace(row, note=_failed(reported, scores.complete))
+        if not scores.complete:
+            return Draft(row)
+        if i == 0:
+            return Draft(replace(row, verdict=BASELINE))
+        gains = self._gains(i, treatment, against)
+        if base is None or not base.complete or not gains:
+            return Draft(replace(row, verdict=UNKNOWN, note=NO_BASELINE))
+        return self._compared(row, i, gains, against)
+
+    def _compared(self, row: Row, i: int, gains: Sequence[float], against: str) -> Draft:
+        ours, theirs = self.scores[i, row.treatment], self.scores[0, against]
+        evidence = self._evidence(gains, ours, theirs)
+        # Adding 0 makes 0 of -0.
+        low, high = sorted(self.sign * end + 0.0 for end in evidence.interval())
+        spread = statistics.stdev(gains) if len(gains) > 1 else math.nan
+        row = replace(
+            row, difference=self.sign * statistics.fmean(gains) + 0.0, effect=_number(effect_size(gains)),
+            difference_interval=None if math.isnan(low) else (low, high), p=_number(evidence.p_value),
+            detectable=_number(detectable_difference(spread, len(gains), self.overlap)),
+        )  # fmt: skip
+        margin = margin_of(
+            self.task.measure, statistics.fmean(v for v in theirs.values.values() if v is not None)
+        )
+        controls = self._controls(i, row.treatment) if row.treatment in (AS_IS, NORMALISED) else []
+        primary = row.treatment == self.hypothesis and len(gains) >= ENOUGH_SPLITS
+        return Draft(row, evidence, tuple(gains), margin, self.overlap, tuple(controls), primary)
+
+    def _gains(self, i: int, treatment: str, against: str) -> list[float]:
+        """By replicate that both have, the difference turned so that positive is better."""
+        ours, theirs = self.scores[i, treatment].values, self.scores[0, against].values
+        pairs = [(ours[n], theirs[n]) for n in sorted(ours) if n in theirs]
+        return [self.sign * (a - b) for a, b in pairs if a is not None and b is not None]
+
+    def _controls(self, i: int, treatment: str) -> list[tuple[str, tuple[float, ...]]]:
+        """Gains with the learning rate alone tuned, then with all that is; untuned, with the scale taken out."""
+        known = [("learning rate", RATE_ONLY, RATE_ONLY), ("early stopping", TUNED, TUNED)]
+        if treatment == AS_IS and (i, RATE_ONLY) not in self.scores:
+            known = [("learning rate", NORMALISED, AS_IS)]
+        return [
+            (name, tuple(self._gains(i, ours, theirs)))
+            for name, ours, theirs in known
+            if all(key in self.scores and self.scores[key].complete for key in ((i, ours), (0, theirs)))
+            and self.scores[i, ours].values.keys() == self.scores[i, treatment].values.keys()
+        ]
+
+    def _evidence(self, gains: Sequence[float], ours: _Scores, theirs: _Scores) -> Evidence:
+        """The paired t test; of disjoint pools with common test rows, these rows resampled too."""
+        test = paired_t(gains, self.overlap)
+        common = [n for n in ours.rows if n in theirs.rows]
+        if self.where.how != "pools" or len(common) < len(gains):
+            return test
+        rows = self.sign * np.mean([ours.rows[n] - theirs.rows[n] for n in common], axis=0)
+        return Joint((test, bootstrap(rows, self.seed)))
+
+    def _training(self, one: Tried, treatment: str) -> dict[str, Any]:
+        """At which rate and steps, and with which version of the loss."""
+        rate, steps = self.task.settings.learning_rate, self.task.settings.steps
+        choices = one.choices.get(treatment, {})
+        if not choices:
+            return {
+                "loss": str(one.contender.loss), "learning_rate": rate, "steps": steps, "at_edge": 0, "chosen": {},
+            }  # fmt: skip
+        every = [choices[n] for n in sorted(choices)]
+        versions = Counter(each.variant for each in every).most_common()
+        variants = one.contender.variants
+        return {
+            "loss": str(variants[versions[0][0]].loss),
+            "learning_rate": rate * statistics.median_low([each.rate for each in every]),
+            "steps": statistics.median_low([each.steps for each in every]),
+            "at_edge": sum(each.edge for each in every),
+            "chosen": {variants[i].name: count for i, count in versions} if len(variants) > 1 else {},
+        }
+
+    def _area(self, reported: Sequence[Reported]) -> float | None:
+        areas = [_area_under(each, self.task.settings.steps) for each in reported]
+        known = [area for area in areas if area is not None]
+        return statistics.fmean(known) if known and len(known) == len(areas) else None
+
+    def _steps(self, reported: Sequence[Reported]) -> float | None:
+        if self.target is None:
+            return None
+        fitness = self.task.measure.fitness
+        aim = fitness(self.target)
+        times, reached = [], []
+        for each in reported:
+            hits = [
+                stop
+                for stop, value in zip(each.stops, each.answer["values"], strict=True)
+                if value is not None and fitness(value) <= aim
+            ]
+            times.append(float(hits[0] if hits else each.stops[-1]))
+            reached.append(bool(hits))
+        return kaplan_meier_median(times, reached)
+
+    @staticmethod
+    def _cost(one: Tried, treatment: str, reported: Sequence[Reported]) -> Cost:
+        tuned = treatment in (TUNED, RATE_ONLY)
+        origin = one.contender.origin
+        return Cost(
+            seconds=math.fsum(each.answer["seconds"] for each in reported),
+            steps=sum(each.stops[-1] for each in reported),
+            selection_seconds=one.seconds if tuned else 0.0, selection_steps=one.steps if tuned else 0,
+            search_seconds=origin.seconds if origin else 0.0, candidates=origin.candidates if origin else 0,
+        )  # fmt: skip
+
+
+def _role(contender: Contender, treatment: str) -> str:
+    return "ordinary tuned" if contender.role == "ordinary" and treatment == TUNED else contender.role
+
+
+def _scores(task: Task, reports: Mapping[int, Sequence[Reported]]) -> _Scores:
+    values: dict[int, float | None] = {}
+    rows: dict[int, np.ndarray] = {}
+    for number, runs in reports.items():
+        found = [_score(task, each.answer) for each in runs]
+        known = [value for value in found if value is not None]
+        values[number] = statistics.fmean(known) if len(known) == len(found) else None
+        packed = [each.answer["rows"] for each in runs]
+        if all(packed):
+            rows[number] = np.asarray(np.mean([unpacked(each) for each in packed], axis=0, dtype=np.float64))
+    reasons = [each.answer["reason"] for runs in reports.values() for each in runs]
+    return _Scores(values, rows, sum(map(bool, reasons)), len(reasons))
+
+
+def _score(task: Task, answer: Answer) -> float | None:
+    """The test metric; of a trainer that reports none, the validation metric."""
+    tests = answer["test"] or {}
+    if isinstance(task, SupervisedTask) or tests.get(task.metric) is not None:
+        return tests.get(task.metric)
+    value: float | None = answer["values"][-1]
+    return value
+
+
+def _interval(values: Sequence[float], overlap: float) -> tuple[float, float] | None:
+    low, high = paired_t(values, overlap).interval()
+    return None if math.isnan(low) else (low, high)
+
+
+def _beside(task: Task, reported: Sequence[Reported]) -> dict[str, float]:
+    """Means of the other metrics on test rows, those that every training has."""
+    tests = [each.answer["test"] or {} for each in reported]
+    names = [name for name in tests[0] if name != task.metric] if tests else []
+    return {
+        name: statistics.fmean(test[name] for test in tests)
+        for name in names
+        if all(test.get(name) is not None for test in tests)
+    }
+
+
+def _area_under(reported: Reported, steps: int) -> float | None:
+    """The mean of the metric over the task's steps, by trapezia; after the last step the model stays what it is."""
+    values = reported.answer["values"]
+    if len(values) < 2 or any(value is None for value in values):
+        return None
+    stops = [*reported.stops, max(steps, reported.stops[-1])]
+    return float(np.trapezoid([*values, values[-1]], stops)) / stops[-1]
+
+
+def _target(task: Task, ordinary: Tried) -> float | None:
+    """The score after nine tenths of the ordinary loss's way, as it is, from the untrained model to its best."""
+    runs = [each for found in ordinary.reports.get(AS_IS, {}).values() for each in found]
+    curves = [each.answer["values"] for each in runs]
+    if not curves or len(curves[0]) < 2 or any(value is None for curve in curves for value in curve):
+        return None
+    means = [statistics.fmean(at_stop) for at_stop in zip(*curves, strict=True)]
+    best = min(means, key=task.measure.fitness)
+    return means[0] + _OF_THE_WAY * (best - means[0])
+
+
+def _failed(reported: Sequence[Reported], counted: bool) -> str:
+    reasons = Counter(each.answer["reason"] for each in reported if each.answer["reason"])
+    reason, _ = reasons.most_common(1)[0] if reasons else ("its test metric is not finite", 0)
+    failed = f"{sum(reasons.values()) or 1} of {len(reported)} trainings failed"
+    return f"{failed} and count as untrained models" if counted else f"{failed}: {reason}"
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

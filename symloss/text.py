@@ -1,0 +1,38 @@
+"""How figures and words are written in tables, on terminals and in LaTeX."""
+
+from __future__ import annotations
+
+__all__ = ["escape", "number", "signed"]
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
+    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def escape(text: str) -> str:
+    r"""Plain text for LaTeX's text mode.
+
+    >>> print(escape("100 % of a_b"))
+    100 \% of a\_b
+    """
+    return "".join(_SPECIAL.get(character, character) for character in text)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure in a table: significant digits, or a dash where there is none.
+
+    >>> number(0.123456), number(0.5), number(None), number(float("nan"))
+    ('0.1235', '0.5000', '-', 'nan')
+    """
+    return "-" if value is None else f"{value:#.{digits}g}".rstrip(".")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference, with its sign; one that rounding alone made is 0.
+
+    >>> signed(0.01234), signed(-2.0), signed(1e-17)
+    ('+0.0123', '-2', '0')
+    """
+    return "0" if abs(value) < 1e-12 else f"{value:+.{digits}g}"
