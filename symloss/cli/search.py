@@ -34,6 +34,8 @@ class Method(StrEnum):
     evomal = "evomal"
     gplfl = "gplfl"
     random = "random"
+    taylorglo = "taylorglo"
+    mixture = "mixture"
 
 
 class Preset(StrEnum):
@@ -140,9 +142,7 @@ def discover(
     ] = None,
     method: Annotated[
         Method,
-        _option(
-            "evomal tunes coefficients by hypergradients; gplfl does not; random is the control.", _SEARCH
-        ),
+        _option("How losses are proposed and tuned, see above [default: evomal].", _SEARCH),
     ] = Method.evomal,
     seed: Annotated[int, _option("The same seed gives the same front.", _SEARCH, least=0)] = 0,
     headroom: Annotated[
@@ -268,6 +268,14 @@ def discover(
     Ends with the discovered loss in closed form beside the ordinary loss as it is, the ordinary loss with a
     tuned learning rate, and the best loss of the zoo; test data are touched once, then. Ctrl-C keeps what was
     found.
+
+    Methods:
+
+    - `evomal`: evolves formulas, and tunes their coefficients by hypergradients
+    - `random`: draws formulas at random, and tunes them: the control
+    - `gplfl`: evolves formulas whose coefficients stay 1
+    - `taylorglo`: searches the eight parameters of a third-order Taylor polynomial by CMA-ES
+    - `mixture`: searches weighted sums of at most three losses with names by CMA-ES
 
     Examples:
 

@@ -30,7 +30,7 @@ from symloss.search.record.memory import Memory
 from symloss.search.record.reading import read_result
 from symloss.search.record.result import Generation, Result
 from symloss.search.screen.requirements import Requirements
-from symloss.search.settings import SearchSettings
+from symloss.search.settings import SearchSettings, of_method
 from symloss.search.settings import preset as settings_of
 from symloss.tasks import SupervisedTask, Task
 from symloss.zoo import parse
@@ -84,7 +84,9 @@ def discover(
 
     Args:
         task: one, or several of one kind for which one loss is searched (fitness: the mean rank).
-        method: `"evomal"`, `"gplfl"` (coefficients stay 1) or `"random"` (no evolution).
+        method: `"evomal"`, `"gplfl"` (coefficients stay 1), `"random"` (no evolution), `"taylorglo"` (CMA-ES over
+            the coefficients of a Taylor polynomial), `"mixture"` (CMA-ES over sums of at most three losses of the
+            zoo); see `METHODS`. A setting that says nothing to it is refused.
         seed: of the run, at least 0.
         preset: `"quick"` or `"paper"`; see `PRESETS`.
         population, generations: candidates in each generation, and how many of them.
@@ -171,6 +173,7 @@ def plan(
         chosen = replace(chosen, screening=replace(chosen.screening, require=tuple(require)))
     if extra_symbols:
         chosen = replace(chosen, grammar=replace(chosen.grammar, extra_symbols=tuple(extra_symbols)))
+    chosen = of_method(chosen)
     if not chosen.blocks.resample:
         usual = settings_of(preset).blocks
         for name in ("folds", "val_size", "final"):

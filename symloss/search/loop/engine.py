@@ -16,9 +16,14 @@ from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.stages import Stages
 from symloss.search.loop.training import RATES
 from symloss.search.loop.workers import Progress, Workers
+from symloss.search.methods import METHODS
 from symloss.search.propose.breeding import Breeder, rates_of, zoo_trees
+from symloss.search.propose.cma import CmaProposer
+from symloss.search.propose.family import Family
+from symloss.search.propose.mixture import MixtureFamily
 from symloss.search.propose.outside import Ask, Outside
 from symloss.search.propose.proposal import Outcome, Proposal, Proposer
+from symloss.search.propose.taylor import TaylorFamily
 from symloss.search.record.codec import evaluation_of, evaluation_record, front_csv, front_json
 from symloss.search.record.finals import Finals, Own, finals_record
 from symloss.search.record.front import front_of, scored
@@ -71,14 +76,7 @@ class Engine:
         self.workers = Workers(self.tasks, store, place, settings.chunk, progress, settings.registry)
         self.stages = Stages(settings, seed, self.workers)
         self.requirements = Requirements(settings.screening.require, self.tasks[0].classes, store)
-        neighbours = zoo_trees(self.tasks[0].kind) if rates_of(settings).neighbours else ()
-        self.breeder = Breeder(settings, seed, given, self.stages.worth_it, neighbours)
-        self.proposer: Proposer = self.breeder
-        if settings.proposer != "method":
-            waits = settings.proposer == "tells"
-            self.proposer = Outside(
-                self.tasks[0].kind, settings.registry, store, self.breeder, ask, waits=waits
-            )
+        self.proposer = self._proposer(given, ask)
         self.field = Field(tuple(self.signs.values()))
         self.evaluations: list[Evaluation] = []
         self.generations: list[Generation] = []
@@ -93,6 +91,25 @@ class Engine:
             self._known += 1
         self._before = float(store.get("clock", "seconds") or 0.0)
         self._start = time.perf_counter()
+
+    def _proposer(self, given: Sequence[Weighted], ask: Ask | None) -> Proposer:
+        """Where losses come from."""
+        settings, seed, kind, stages = self.settings, self.seed, self.tasks[0].kind, self.stages
+        families: dict[str, Callable[[float | None], Family]] = {
+            "taylorglo": lambda sigma: TaylorFamily(kind, sigma or TaylorFamily.sigma),
+            "mixture": lambda sigma: MixtureFamily(kind, stages.scale, sigma or MixtureFamily.sigma),
+        }
+        if settings.method in families:
+            family = families[settings.method](settings.cma.sigma)
+            return CmaProposer(
+                family, settings.population, seed, given, stages.turn, shuffled=settings.shuffled
+            )
+        neighbours = zoo_trees(kind) if rates_of(settings).neighbours else ()
+        breeder = Breeder(settings, seed, given, stages.worth_it, neighbours)
+        if settings.proposer == "method":
+            return breeder
+        waits = settings.proposer == "tells"
+        return Outside(kind, settings.registry, self.store, breeder, ask, waits=waits)
 
     def run(self, watcher: Watcher | None = None, time_limit: float | None = None) -> str:
         """The sweep, every generation, then the finals; the status in which the run ends."""
@@ -125,6 +142,7 @@ class Engine:
     def end(self, status: str) -> None:
         """What follows the last generation."""
         notes = [*self._notes, *finals.audit(self.stages, self.field), *self._finals()]
+        notes += self._said_of_rows()
         for row in self.front:
             notes += [f"required of row {row.row}: {proof}" for proof in self.requirements.proofs(row.loss)]
         self.store.put("front", "notes", notes)
@@ -285,7 +303,7 @@ class Engine:
 
     def _still_racing(self, block: int) -> list[Candidate]:
         """Parents and losses of the zoo that are not out of the race and have not seen this block."""
-        parents = [self.field.original(parent.number).number for parent in self.breeder.parents]
+        parents = [self.field.original(number).number for number in self.proposer.scored_again()]
         named = [
             number for number, each in self.field.candidates.items() if each.name and each.source is None
         ]
@@ -314,7 +332,7 @@ class Engine:
             source = self.field.original(candidate.number)
             if candidate.on_its_way or source.on_its_way:
                 continue
-            surcharge = self.breeder.grammar.surcharge(candidate.weighted.program)
+            surcharge = self.settings.grammar.surcharge(candidate.weighted.program)
             found.append(evaluation_of(candidate, kind, surcharge))
         changed = [entry for entry in found if not _same(entry, before.get(entry.number))]
         self.evaluations = scored(found, tuple(self.signs.values()), self.field.noises)
@@ -432,6 +450,17 @@ class Engine:
         which = ", ".join(map(str, at_edge))
         return [
             f"candidates {which}: the best learning rate lies at the end of a grid that was widened as far as it goes"
+        ]
+
+    def _said_of_rows(self) -> list[str]:
+        """What the method knows of a loss beyond its formula, as what it is a mixture of."""
+        if METHODS[self.settings.method].breeds:
+            return []
+        told = {row.row: self.field.candidates[row.evaluation] for row in self.front}
+        return [
+            f"row {row} is {candidate.remark} up to its scale"
+            for row, candidate in told.items()
+            if candidate.remark and not candidate.name
         ]
 
     def _said_of_pick(self) -> list[str]:

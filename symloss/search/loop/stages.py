@@ -154,13 +154,25 @@ class Stages:
         """Nobody shares a training with the losses so far: they are not candidates of the search."""
         self._first.clear()
 
-    def worth_it(self, loss: Weighted) -> bool:
-        """Whether a loss passes the gate and is not in a class that was proposed before."""
+    def turn(self, loss: Weighted) -> int:
+        """1 for a loss that passes the gate as it is, -1 for one that does once it is negated, else 0."""
         candidate = Candidate(-1, 0, 0, loss.program, loss)
         self._screen.orient(candidate)
         if not candidate.on_its_way:
             self.turned_away.append(loss)
+            return 0
+        return 1 if candidate.weighted.factor * loss.factor > 0 else -1
+
+    def scale(self, loss: Weighted) -> float:
+        """How much steeper a loss is than the ordinary one where training starts."""
+        return self._screen.null_scale(loss)
+
+    def worth_it(self, loss: Weighted) -> bool:
+        """Whether a loss passes the gate and is not in a class that was proposed before."""
+        way = self.turn(loss)
+        if not way:
             return False
+        candidate = Candidate(-1, 0, 0, loss.program, loss.scaled(float(way)))
         return not self.settings.screening.classes or self._simpler(candidate, self._key(candidate, PROPOSED))
 
     def _key(self, candidate: Candidate, stage: str) -> str:

@@ -56,7 +56,7 @@ class Replay:
     def surcharge(self, number: int) -> int:
         """What the operators of a candidate cost beyond 1 each."""
         candidate = self.engine.candidate(number)
-        grammar = self.engine.breeder.grammar
+        grammar = self.engine.settings.grammar
         return round(grammar.surcharge(candidate.weighted.program)) if candidate else 0
 
     def trained(self, number: int, purpose: str, block: int) -> Values | None:

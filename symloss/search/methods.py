@@ -1,0 +1,51 @@
+"""The methods of search by name, and which settings say nothing to each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["METHODS", "Method"]
+
+_BREEDING = ("grammar.operators", "grammar.extra_symbols", "grammar.max_height", "grammar.nesting", "rates",
+             "objectives", "seed_losses")  # fmt: skip
+_NO_TREES = dict.fromkeys(_BREEDING, "breeds no trees")
+_NO_TUNING = dict.fromkeys(("tuning.steps", "tuning.rate"), "tunes no coefficients by gradients")
+_NO_FILTERS = dict.fromkeys(
+    ("screening.protocol", "screening.equivalence"), "has no such filter, which is EvoMAL's"
+)
+_NO_EVOLUTION_STRATEGY = {"cma": "has no evolution strategy"}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of search.
+
+    Attributes:
+        name: what users type.
+        does: in a line.
+        breeds: whether its losses are trees that are drawn or bred; else they have a form of their own, whose
+            parameters are what is searched.
+        idle: by the name of a setting, why it says nothing to this method.
+    """
+
+    name: str
+    does: str
+    breeds: bool = True
+    idle: Mapping[str, str] = field(default_factory=dict)
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("evomal", "evolves formulas, and tunes their coefficients by hypergradients",
+               idle=_NO_EVOLUTION_STRATEGY),
+        Method("random", "draws formulas at random, and tunes them: the control", idle=_NO_EVOLUTION_STRATEGY),
+        Method("gplfl", "evolves formulas whose coefficients stay 1", idle=_NO_EVOLUTION_STRATEGY),
+        Method("taylorglo", "searches the eight parameters of a third-order Taylor polynomial by CMA-ES",
+               breeds=False, idle=_NO_TREES | _NO_TUNING | _NO_FILTERS),
+        Method("mixture", "searches weighted sums of at most three losses with names by CMA-ES",
+               breeds=False, idle=_NO_TREES | _NO_TUNING | _NO_FILTERS),
+    )
+}  # fmt: skip
+"""Every method by name."""
