@@ -36,6 +36,7 @@ class Method(StrEnum):
     random = "random"
     taylorglo = "taylorglo"
     mixture = "mixture"
+    ml3 = "ml3"
 
 
 class Preset(StrEnum):
@@ -276,6 +277,7 @@ def discover(
     - `gplfl`: evolves formulas whose coefficients stay 1
     - `taylorglo`: searches the eight parameters of a third-order Taylor polynomial by CMA-ES
     - `mixture`: searches weighted sums of at most three losses with names by CMA-ES
+    - `ml3`: tunes networks that are losses by unrolled differentiation: no formula
 
     Examples:
 
@@ -486,7 +488,7 @@ def _items(option: str, text: str | None) -> tuple[str, ...]:
 
 def _compared(result: Result) -> bool:
     """Whether the baselines stand beside the loss that is picked now: a run that goes on may pick another."""
-    return any(row.role == "discovered" and str(row.loss) == str(result.best) for row in result.baselines)
+    return any(row.role == "discovered" and row.text == result.picked.exact for row in result.baselines)
 
 
 def _place(executor: Executor, workers: int, address: str | None, gpus: float) -> str:

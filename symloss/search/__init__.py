@@ -10,11 +10,11 @@ from symloss.search.loop.race import RaceCheck
 from symloss.search.methods import METHODS, Method
 from symloss.search.propose.grammar import Grammar
 from symloss.search.record.races import race_checks
-from symloss.search.record.result import Baseline, Evaluation, FrontRow, Generation, Result
+from symloss.search.record.result import Baseline, Evaluation, FrontRow, Generation, Network, Result
 from symloss.search.record.verify import Check, verify
 from symloss.search.screen.fingerprint import fingerprint
 from symloss.search.screen.gate import GateVerdict, gate
-from symloss.search.settings import PRESETS, Blocks, Cma, Screening, SearchSettings, Tuning
+from symloss.search.settings import PRESETS, Blocks, Cma, Neural, Screening, SearchSettings, Tuning
 
 __all__ = [
     "METHODS",
@@ -30,6 +30,8 @@ __all__ = [
     "Grammar",
     "Headroom",
     "Method",
+    "Network",
+    "Neural",
     "RaceCheck",
     "Result",
     "Screening",

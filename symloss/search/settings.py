@@ -10,12 +10,23 @@ from typing import Any
 
 from symloss.errors import RunError, SymlossError
 from symloss.expr import Registry, default_registry
+from symloss.meta.learned_loss import HIDDEN
 from symloss.numbers import as_whole
 from symloss.search.methods import METHODS
 from symloss.search.propose.gp import Rates
 from symloss.search.propose.grammar import Grammar
 
-__all__ = ["PRESETS", "Blocks", "Cma", "Screening", "SearchSettings", "Tuning", "of_method", "preset"]
+__all__ = [
+    "PRESETS",
+    "Blocks",
+    "Cma",
+    "Neural",
+    "Screening",
+    "SearchSettings",
+    "Tuning",
+    "of_method",
+    "preset",
+]
 
 PROPOSERS = ("method", "command", "tells")
 QUICK_RATES = Rates(crossover=0.5, hoist=0.2, exponent=0.2, neighbours=0.2, inherit=True, attempts=20)
@@ -82,6 +93,21 @@ class Cma:
 
 
 @dataclass(frozen=True)
+class Neural:
+    """The networks of ml3, and how they learn, on the block on which coefficients are tuned.
+
+    Attributes:
+        hidden: units of the hidden layers.
+        steps: meta-steps, of Adam.
+        rate: Adam's step size; 500 steps of 1e-3 are those of the published sine task (arXiv 1906.05374).
+    """
+
+    hidden: tuple[int, ...] = HIDDEN
+    steps: int = 500
+    rate: float = 1e-3
+
+
+@dataclass(frozen=True)
 class Blocks:
     """On what losses are trained and how the evidence ends in a pick.
 
@@ -130,7 +156,7 @@ class SearchSettings:
         objectives: 2 to select by NSGA-II on validation and complexity, 1 by validation alone.
         shuffled: whether selection sees the fitnesses of a generation in random order: a control, which keeps
             everything of the search but what it learns from.
-        screening, tuning, blocks, cma: see there.
+        screening, tuning, blocks, cma, neural: see there.
         ordinary: whether the first generation begins with the ordinary loss, so that no front does
             without; it does anyway with the zoo, and not where others propose.
         keep_scale: whether the scale of a loss, a learning rate in disguise, is searched too.
@@ -154,6 +180,7 @@ class SearchSettings:
     tuning: Tuning = field(default_factory=Tuning)
     blocks: Blocks = field(default_factory=Blocks)
     cma: Cma = field(default_factory=Cma)
+    neural: Neural = field(default_factory=Neural)
     ordinary: bool = True
     keep_scale: bool = False
     seed_losses: tuple[str, ...] = ()
@@ -182,6 +209,12 @@ class SearchSettings:
             raise SymlossError("folds and val_size: a fold is 1/folds of the rows; give one of the two")
         if not (math.isfinite(self.tuning.rate) and self.tuning.rate > 0):
             raise SymlossError(f"tuning.rate is {self.tuning.rate!r}: expected a number above 0")
+        _check_whole(self.neural, "neural.", steps=0)
+        hidden = self.neural.hidden
+        if not hidden or not all(isinstance(units, int) and units > 0 for units in hidden):
+            raise SymlossError(f"neural.hidden is {hidden!r}: expected whole numbers above 0, as (50, 50)")
+        if not (math.isfinite(self.neural.rate) and self.neural.rate > 0):
+            raise SymlossError(f"neural.rate is {self.neural.rate!r}: expected a number above 0")
         sigma = self.cma.sigma
         if sigma is not None and not (math.isfinite(sigma) and sigma > 0):
             raise SymlossError(f"cma.sigma is {sigma!r}: expected a number above 0")
@@ -247,8 +280,9 @@ class SearchSettings:
 
 _GROUPS: dict[str, Any] = {
     "grammar": Grammar, "rates": Rates, "screening": Screening, "tuning": Tuning, "blocks": Blocks, "cma": Cma,
+    "neural": Neural,
 }  # fmt: skip
-_LATER = ("cma",)
+_LATER = ("cma", "neural")
 
 PRESETS: dict[str, SearchSettings] = {
     "quick": SearchSettings(),

@@ -118,9 +118,9 @@ def nearest_to_mixture(loss: Any, seed: int, budget: int) -> dict[str, float]:
 def test_a_row_says_what_it_is_a_mixture_of() -> None:
     task = Task.from_function(nearest_to_mixture, kind="regression", metric="distance")
     blocks = {"final": 2, "finalists": 3}
-    result = search.discover(task, "mixture", population=12, generations=4, blocks=blocks)
+    result = search.discover(task, "mixture", population=8, generations=3, seed=1, blocks=blocks)
     best = min(result.front, key=lambda row: row.fitness)
-    assert best.fitness < 0.02
+    assert best.fitness < 0.05
     (said,) = [note for note in result.notes if note.startswith(f"row {best.row} is ")]
     assert "up to its scale" in said
     assert any(name in said for name in names("regression"))

@@ -21,14 +21,22 @@ from symloss.search.propose.breeding import Breeder, rates_of, zoo_trees
 from symloss.search.propose.cma import CmaProposer
 from symloss.search.propose.family import Family
 from symloss.search.propose.mixture import MixtureFamily
+from symloss.search.propose.neural import NeuralProposer
 from symloss.search.propose.outside import Ask, Outside
 from symloss.search.propose.proposal import Outcome, Proposal, Proposer
 from symloss.search.propose.taylor import TaylorFamily
-from symloss.search.record.codec import evaluation_of, evaluation_record, front_csv, front_json
+from symloss.search.record.codec import (
+    evaluation_of,
+    evaluation_record,
+    front_csv,
+    front_json,
+    network_json,
+    network_record,
+)
 from symloss.search.record.finals import Finals, Own, finals_record
 from symloss.search.record.front import front_of, scored
 from symloss.search.record.memory import Store
-from symloss.search.record.result import Evaluation, FrontRow, Generation
+from symloss.search.record.result import Evaluation, FrontRow, Generation, Network
 from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
 from symloss.tasks import SupervisedTask, Task
@@ -84,6 +92,7 @@ class Engine:
         self.front: tuple[FrontRow, ...] = ()
         self.ordinary: int | None = None
         self.held: Finals | None = None
+        self.network: Network | None = None
         self._swept = 0
         self._notes: list[str] = []
         self._known = 0
@@ -99,6 +108,8 @@ class Engine:
             "taylorglo": lambda sigma: TaylorFamily(kind, sigma or TaylorFamily.sigma),
             "mixture": lambda sigma: MixtureFamily(kind, stages.scale, sigma or MixtureFamily.sigma),
         }
+        if not METHODS[settings.method].formula:
+            return NeuralProposer(kind, settings.neural.hidden, settings.population, seed, given)
         if settings.method in families:
             family = families[settings.method](settings.cma.sigma)
             return CmaProposer(
@@ -141,10 +152,13 @@ class Engine:
 
     def end(self, status: str) -> None:
         """What follows the last generation."""
-        notes = [*self._notes, *finals.audit(self.stages, self.field), *self._finals()]
+        gated = METHODS[self.settings.method].formula
+        notes = [*self._notes, *(finals.audit(self.stages, self.field) if gated else ()), *self._finals()]
         notes += self._said_of_rows()
-        for row in self.front:
-            notes += [f"required of row {row.row}: {proof}" for proof in self.requirements.proofs(row.loss)]
+        if self.settings.screening.require:
+            for row in self.front:
+                proofs = self.requirements.proofs(row.loss)
+                notes += [f"required of row {row.row}: {proof}" for proof in proofs]
         self.store.put("front", "notes", notes)
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status
@@ -278,6 +292,7 @@ class Engine:
         if proposal.source is None:
             candidate = Candidate(number, generation, slot, loss.program, loss, fixed=proposal.fixed)
             candidate.as_given, candidate.remark = proposal.as_given, proposal.remark
+            candidate.network = proposal.network
             if proposal.problem:
                 candidate.nonsense = True
                 candidate.stop("rejected", proposal.problem)
@@ -383,8 +398,24 @@ class Engine:
 
     def _show_front(self, held: Finals | None) -> None:
         self.front = self._front(held)
+        self._keep_network()
         self.store.write_text("front.csv", front_csv(self.front))
         self.store.write_text("front.json", front_json(self.front))
+
+    def _keep_network(self) -> None:
+        """The weights of the network on the front, or of the best there is: no formula says them."""
+        found = {
+            entry.number: entry.fitness
+            for entry in self.evaluations
+            if entry.neural and entry.fitness is not None
+        }
+        shown = [row.evaluation for row in self.front if row.neural]
+        number = min(shown or found, key=lambda i: (found[i], i), default=None)
+        network = None if number is None else self.field.candidates[number].network
+        if number is not None and network is not None:
+            self.network = Network(number, network)
+            self.store.put("front", "network", network_record(self.network))
+            self.store.write_text("neural.json", network_json(self.network))
 
     def _finals(self) -> list[str]:
         """The finalists, with rounder numbers where these do no harm, on the final blocks."""

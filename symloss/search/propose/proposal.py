@@ -8,6 +8,7 @@ from typing import Protocol
 
 from symloss.expr import Program
 from symloss.expr.trees import Weighted
+from symloss.meta import NeuralLoss
 
 __all__ = ["Outcome", "Proposal", "Proposer", "best_of"]
 
@@ -23,6 +24,7 @@ class Proposal:
         source: the number of the candidate that it is once more, if it is one.
         remark: where it comes from, where a reader should know.
         problem: why it is no loss at all, or `""`.
+        network: the loss where it is a network, and no tree says it.
     """
 
     loss: Weighted
@@ -31,6 +33,7 @@ class Proposal:
     source: int | None = None
     remark: str = ""
     problem: str = ""
+    network: NeuralLoss | None = None
 
 
 @dataclass(frozen=True)
