@@ -31,8 +31,6 @@ Coefficients = Mapping[str, Tensor]
 Context = Mapping[str, Any]
 HIDDEN = (50, 50)
 """Units of the hidden layers of ML3's network."""
-_DIGITS = 9
-"""Significant digits that bring back every number of single precision."""
 
 
 def packed(coefficients: Coefficients) -> Tensor:
@@ -334,6 +332,7 @@ def single(values: Sequence[float]) -> tuple[float, ...]:
     """The numbers in single precision, written with as few digits as bring them back.
 
     >>> single([0.1, 1 / 3])
-    (0.1, 0.333333343)
+    (0.1, 0.33333334)
     """
-    return tuple(float(f"{value:.{_DIGITS}g}") for value in np.asarray(values, np.float32).tolist())
+    # NumPy prints the shortest decimal that is read back as the same float32.
+    return tuple(float(str(value)) for value in np.asarray(values, np.float32))

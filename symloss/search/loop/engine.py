@@ -13,18 +13,13 @@ from symloss.search.loop import finals, sweep
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.field import Field
 from symloss.search.loop.headroom import Headroom
+from symloss.search.loop.proposers import proposer_of
 from symloss.search.loop.stages import Stages
 from symloss.search.loop.training import RATES
 from symloss.search.loop.workers import Progress, Workers
 from symloss.search.methods import METHODS
-from symloss.search.propose.breeding import Breeder, rates_of, zoo_trees
-from symloss.search.propose.cma import CmaProposer
-from symloss.search.propose.family import Family
-from symloss.search.propose.mixture import MixtureFamily
-from symloss.search.propose.neural import NeuralProposer
 from symloss.search.propose.outside import Ask, Outside
-from symloss.search.propose.proposal import Outcome, Proposal, Proposer
-from symloss.search.propose.taylor import TaylorFamily
+from symloss.search.propose.proposal import Outcome, Proposal
 from symloss.search.record.codec import (
     evaluation_of,
     evaluation_record,
@@ -84,7 +79,7 @@ class Engine:
         self.workers = Workers(self.tasks, store, place, settings.chunk, progress, settings.registry)
         self.stages = Stages(settings, seed, self.workers)
         self.requirements = Requirements(settings.screening.require, self.tasks[0].classes, store)
-        self.proposer = self._proposer(given, ask)
+        self.proposer = proposer_of(self.stages, store, given, ask)
         self.field = Field(tuple(self.signs.values()))
         self.evaluations: list[Evaluation] = []
         self.generations: list[Generation] = []
@@ -100,27 +95,6 @@ class Engine:
             self._known += 1
         self._before = float(store.get("clock", "seconds") or 0.0)
         self._start = time.perf_counter()
-
-    def _proposer(self, given: Sequence[Weighted], ask: Ask | None) -> Proposer:
-        """Where losses come from."""
-        settings, seed, kind, stages = self.settings, self.seed, self.tasks[0].kind, self.stages
-        families: dict[str, Callable[[float | None], Family]] = {
-            "taylorglo": lambda sigma: TaylorFamily(kind, sigma or TaylorFamily.sigma),
-            "mixture": lambda sigma: MixtureFamily(kind, stages.scale, sigma or MixtureFamily.sigma),
-        }
-        if not METHODS[settings.method].formula:
-            return NeuralProposer(kind, settings.neural.hidden, settings.population, seed, given)
-        if settings.method in families:
-            family = families[settings.method](settings.cma.sigma)
-            return CmaProposer(
-                family, settings.population, seed, given, stages.turn, shuffled=settings.shuffled
-            )
-        neighbours = zoo_trees(kind) if rates_of(settings).neighbours else ()
-        breeder = Breeder(settings, seed, given, stages.worth_it, neighbours)
-        if settings.proposer == "method":
-            return breeder
-        waits = settings.proposer == "tells"
-        return Outside(kind, settings.registry, self.store, breeder, ask, waits=waits)
 
     def run(self, watcher: Watcher | None = None, time_limit: float | None = None) -> str:
         """The sweep, every generation, then the finals; the status in which the run ends."""
