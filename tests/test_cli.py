@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ import torch
 from symloss import named, parse
 from symloss.cli import app
 from symloss.expr import Loss
+from symloss.tasks import MODELS
 
 
 @pytest.fixture
@@ -194,6 +197,21 @@ def test_help_teaches_by_example(run):
         assert verb in out
         text = run(verb, "--help")[1]
         assert "Example" in text, verb
+
+
+@pytest.mark.parametrize("verb", ["discover", "headroom"])
+def test_help_and_readme_list_every_model(run, verb):
+    text = run(verb, "--help")[1]
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    for name in MODELS:
+        assert re.search(rf"\b{name}\b", text), name
+        assert re.search(rf"`{name}[-`]", readme), name
+
+
+def test_a_model_that_does_not_fit_is_one_line(run):
+    code, _, err = run("discover", "digits", "--model", "preresnet-20")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "model preresnet-20 needs images of at least 16 x 16" in err
 
 
 def test_help_imports_nothing_heavy():

@@ -78,6 +78,13 @@ _DEMO_SECONDS = 75.0
 _DATA, _SEARCH, _TREES, _BUDGET, _MACHINE = "The data", "The search", "The formulas", "How much", "Where"
 
 
+# Not from `tasks.MODELS`: help imports no torch.
+_MODELS = (
+    "linear, mlp or mlp-DEPTHxWIDTH; for images lenet5, alexnet, vgg16, allcnn-c, squeezenet, resnet18, "
+    "preresnet-DEPTH, wideresnet-DEPTH-WIDTH or pyramidnet-DEPTH-ALPHA."
+)
+
+
 def _option(
     help: str, panel: str, *names: str, metavar: str | None = None, least: float | None = None
 ) -> Any:
@@ -119,9 +126,7 @@ def discover(
         str | None,
         _option("A function of yours that makes the task.", _DATA, "--task", metavar="MODULE:FUNCTION"),
     ] = None,
-    model: Annotated[
-        str | None, _option("linear, mlp, mlp-DEPTHxWIDTH or lenet5.", _DATA, metavar="NAME")
-    ] = None,
+    model: Annotated[str | None, _option(_MODELS, _DATA, metavar="NAME")] = None,
     metric: Annotated[
         str | None, _option("What to improve on validation data.", _DATA, metavar="NAME")
     ] = None,
@@ -386,9 +391,7 @@ def headroom(
         typer.Argument(metavar="TASK[,TASK...]", help="Tasks with names.", show_default=False),
     ],
     seed: Annotated[int, _option("Of the blocks and the random losses.", _SEARCH, least=0)] = 0,
-    model: Annotated[
-        str | None, _option("linear, mlp, mlp-DEPTHxWIDTH or lenet5.", _DATA, metavar="NAME")
-    ] = None,
+    model: Annotated[str | None, _option(_MODELS, _DATA, metavar="NAME")] = None,
     metric: Annotated[
         str | None, _option("What to measure on validation data.", _DATA, metavar="NAME")
     ] = None,

@@ -7,20 +7,14 @@ which costs about twice the time on a CPU. Where float64 cancels as well, the lo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 
-import mpmath
 import torch
 from torch import Tensor
 
+from symloss.codegen.cancellation import check_float64, tried
 from symloss.codegen.compiled import Formula
-from symloss.codegen.fused import Reduction, apply
-from symloss.codegen.logits import sigmoid_pair
-from symloss.codegen.paths import class_path, entry_path
-from symloss.codegen.plain_functions import lambdify
-from symloss.errors import CompileError
-from symloss.expr import PI, C, Loss, W
+from symloss.expr import Loss
 from symloss.expr.kinds import Kind
 
 __all__ = ["needs_float64"]
@@ -40,27 +34,16 @@ def needs_float64(formula: Formula, loss: Loss) -> bool:
     Raises:
         CompileError: where they do so in float64 as well.
     """
-    if not _cancels(formula, tuple(loss.coefficients[name] for name in formula.coefficients)):
-        return False
-    _check_float64(formula, loss)
-    return True
+    # First: where both precisions have lost all digits they agree.
+    check_float64(formula, loss)
+    return _cancels(formula, tuple(loss.coefficients[name] for name in formula.coefficients))
 
 
 @lru_cache(maxsize=512)
 def _cancels(formula: Formula, coefficients: tuple[float, ...]) -> bool:
     """Whether losses or gradients of float32 differ from those of float64 in a trial."""
     outputs, targets = _trial(formula.kind)
-
-    def losses(z: Tensor) -> Tensor:
-        k = [z.new_tensor(value) for value in coefficients]
-        inputs = {"pi": z.new_full((z.shape[-1],), 0.1), "w": z.new_tensor(1.0), "k": k}
-        if formula.kind.exclusive:
-            path = class_path(formula, z, None, targets.unsqueeze(1), None, inputs)
-        else:
-            path = entry_path(formula, z, targets.to(z.dtype), inputs)
-        return apply(path, Reduction("none", formula.kind.exclusive), z)
-
-    single, double = (_with_gradient(losses, z) for z in (outputs, outputs.double()))
+    single, double = (tried(formula, coefficients, z, targets) for z in (outputs, outputs.double()))
     low, high = _RANGE
     for a, b in zip(single, double, strict=True):
         size = b.abs()
@@ -84,39 +67,3 @@ def _trial(kind: Kind) -> tuple[Tensor, Tensor]:
     z[: len(leads), 0] += leads
     z[len(leads) :, 1] += leads
     return z, torch.zeros(len(z), dtype=torch.int64)
-
-
-def _with_gradient(losses: Callable[[Tensor], Tensor], outputs: Tensor) -> tuple[Tensor, Tensor]:
-    with torch.enable_grad():
-        z = outputs.detach().requires_grad_()
-        found = losses(z)
-        (gradient,) = torch.autograd.grad(found.sum(), z)
-    return found.detach(), gradient
-
-
-def _check_float64(formula: Formula, loss: Loss) -> None:
-    """Refuses coefficients for which float64 has not four digits of `M(1, p)` anywhere, by mpmath at 50."""
-    if loss.value_expr.has(PI) or not loss.coefficients:
-        return
-    target = formula.target if formula.kind.probabilities else formula.general
-    first = torch.tensor([0.9, 0.31, -0.7, -2.3], dtype=torch.float64)
-    ones, k = torch.ones_like(first), [first.new_tensor(loss.coefficients[c]) for c in formula.coefficients]
-    if not formula.kind.probabilities:
-        p = first.exp()
-        found = formula.function(target)(p, ones, ones, k)
-    else:
-        u, v = sigmoid_pair(first)
-        p = u.exp()
-        found = formula.function(target)(u, v, ones, 10.0, None, ones, k)
-    found = torch.as_tensor(found).expand(len(first)).tolist()
-    exact = lambdify(loss, "mpmath")
-    with mpmath.workdps(50):
-        more = {symbol.name: 1 if symbol == W else 10 for symbol in (C, W) if loss.value_expr.has(symbol)}
-        wanted = [exact(mpmath.mpf(1), mpmath.mpf(x), **more) for x in p.tolist()]
-    pairs = [(a, w) for a, w in zip(found, wanted, strict=True) if w]
-    if pairs and all(abs(a - w) > 1e-4 * abs(w) for a, w in pairs):
-        values = ", ".join(f"{name}={value:g}" for name, value in loss.coefficients.items())
-        raise CompileError(
-            f"expected coefficients with which float64 keeps four digits of {loss.formula}, got {values}, "
-            "for which its terms cancel; move them away from the value where the formula is 0/0"
-        )

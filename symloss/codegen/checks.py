@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -104,13 +105,17 @@ def check_nothing_ignored(ignore_index: int) -> None:
 
 
 def class_vector(value: Any, name: str, *, positive: bool = False) -> Tensor | None:
-    """`weight` or `priors` as a floating tensor of one value for each class; None stays None."""
+    """`weight` or `priors` as a floating tensor of one value for each class; None stays None.
+
+    A NaN among weights, not among priors, is let through as torch's losses do: it is one in the loss.
+    """
     if value is None:
         return None
     vector = torch.as_tensor(value)
     if not vector.is_floating_point():
         vector = vector.to(torch.get_default_dtype())
-    if vector.dim() != 1 or not bool(torch.isfinite(vector).all()):
+    known = vector if positive else vector.nan_to_num(nan=0.0, posinf=math.inf, neginf=-math.inf)
+    if vector.dim() != 1 or not bool(torch.isfinite(known).all()):
         raise CompileError(
             f"expected {name} as a vector of one finite number for each class, got shape {_shape(vector)}"
             + ("" if vector.dim() != 1 else " with values that are not finite")

@@ -75,9 +75,10 @@ class _Export:
             return self.of_kernel(kernel)
         composed = self.filled(templates.COMPOSED[kind.link.name])
         fused = self.fused()
-        module = templates.MODULES[kind.link.name].replace(
-            "@FUSED@", templates.FUSED_CALL if fused else templates.UNFUSED_CALL
-        )
+        call = templates.FUSED_CALL if fused else templates.UNFUSED_CALL
+        if kind.exclusive and self.formula.other == 0:
+            call = templates.AT_TARGET_CALL
+        module = templates.MODULES[kind.link.name].replace("@FUSED@", call)
         torchs = templates.CROSS_ENTROPY if kernel is not None else ""
         module = module.replace("@KERNEL@", torchs and torchs.replace("@SCALE@", _factor(kernel)))
         priors = (
@@ -89,6 +90,8 @@ class _Export:
         shared: list[Callable[..., Any]] = [precision.widened, precision.narrowed, logits.like]
         if kind.probabilities:
             shared += [logits.sigmoid_pair, logits.others, logits.all_pairs]
+        if kind.exclusive:
+            shared.append(logits.voided)
         wide = kernel is None and needs_float64(self.formula, self.loss)
         if wide:
             shared.insert(1, precision.doubled)

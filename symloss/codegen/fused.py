@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from symloss.codegen.logits import voided
+
 __all__ = ["ComposedPath", "Path", "Reduction", "apply", "composes", "run"]
 
 
@@ -62,6 +64,12 @@ class Reduction:
             return losses.mean() if self.count is None else losses.sum() / self.count
         return losses.sum() if self.how == "sum" else losses
 
+    def composed(self, losses: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+        """The reduced losses of `z`, where autograd differentiates them."""
+        if self.factor is not None:
+            z = voided(z, self.factor.unsqueeze(1) if self.classes else self.factor)
+        return self.forward(losses(z))
+
     def backward(self, g: Tensor, size: int) -> Tensor | float:
         """The gradient by the `size` losses: a number, or a tensor of their shape."""
         if self.how == "mean" and self.count is not None:
@@ -103,9 +111,9 @@ def composes(z: Tensor) -> bool:
 def apply(path: Path | ComposedPath, reduction: Reduction, z: Tensor) -> Tensor:
     """The reduced loss of `z`."""
     if isinstance(path, ComposedPath):
-        return reduction.forward(path.losses(z))
+        return reduction.composed(path.losses, z)
     if composes(z):
-        return reduction.forward(path.composed(z))
+        return reduction.composed(path.composed, z)
     return run(path, reduction, z)
 
 
@@ -131,6 +139,6 @@ class _Fused(torch.autograd.Function):
         if not torch.is_grad_enabled():
             return ctx.path.backward(state, ctx.reduction.backward(grads[0], ctx.size)), None, None
         # A derivative of the derivative is wanted: the same loss, as operations that autograd knows.
-        loss = ctx.reduction.forward(ctx.path.composed(z))
+        loss = ctx.reduction.composed(ctx.path.composed, z)
         (gradient,) = torch.autograd.grad(loss, z, grads[0], create_graph=True)
         return gradient, None, None

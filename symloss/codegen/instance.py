@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from symloss.codegen.compiled import Composed, Formula
-from symloss.codegen.logits import all_pairs, like, sigmoid_pair, target_pair
+from symloss.codegen.logits import all_pairs, like, sigmoid_pair, target_pair, voided
 
 __all__ = ["entry_losses", "instance_losses", "of_target", "regression_losses"]
 
@@ -30,10 +30,11 @@ def instance_losses(
         z: logits `[N, C, ...]`.
         soft: class probabilities `[N, C, ...]`, or None.
         t: class indices `[N, 1, ...]`, or None; exactly one of the two is given.
-        weight: `[C, 1, ...]`, or None.
+        weight: `[C, 1, ...]`, or None; of a formula that is 0 at `y = 0` the losses are multiplied afterwards.
         inputs: the values of `pi` `[C, 1, ...]`, `w` `[N, 1, ...]` and the coefficients `k`.
     """
     parts, classes = formula.composed, z.shape[1]
+    z = z if weight is None else voided(z, weight)
     if t is None:
         assert soft is not None
         u, v = all_pairs(z)
@@ -43,9 +44,8 @@ def instance_losses(
         a, b = parts.linear(classes, inputs["k"])
         u, _ = target_pair(z, t)
         return (a - b) * u + b * torch.log_softmax(z, 1).sum(1, keepdim=True)
-    if parts.row is not None and (weight is None or parts.other_is_zero):
-        losses = _row(parts, *target_pair(z, t), classes, of_target(inputs, t))
-        return losses if weight is None else losses * _pick(weight, t)
+    if parts.row is not None and weight is None:
+        return _row(parts, *target_pair(z, t), classes, of_target(inputs, t))
     # The one-hot identity without its cancellation: `M0` everywhere, then `M1` in the target's place.
     u, v = all_pairs(z)
     terms = _call(parts.other, u, v, None, classes, inputs)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["all_pairs", "like", "others", "sigmoid_pair", "target_pair"]
+__all__ = ["all_pairs", "like", "others", "sigmoid_pair", "target_pair", "voided"]
 
 
 def sigmoid_pair(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,3 +62,8 @@ def like(value: Tensor | float, entries: Tensor) -> Tensor:
     if isinstance(value, Tensor) and value.shape == entries.shape:
         return value
     return value + torch.where(entries == entries, 0.0, entries)
+
+
+def voided(z: Tensor, weight: Tensor) -> Tensor:
+    """The logits, NaN where the weight is: a factor of NaN alone leaves no trace in the gradient of a constant."""
+    return z * torch.where(weight == weight, 1.0, weight)

@@ -87,7 +87,7 @@ def _sample(formula: Formula, one_sided: bool) -> dict[Symbol, Any]:
     u, v = F.logsigmoid(d), F.logsigmoid(-d)
     entry = {LOG_P: u, P_: u.exp(), Q_: v.exp()} if one_sided else {LOG_P: u, LOG_Q: v}
     others = {
-        TARGET: torch.tensor([1.0, 0.3]),
+        TARGET: torch.tensor([1.0, 0.3]).expand_as(u),
         C: 10.0,
         PRIOR: torch.full_like(u, 0.1),
         WEIGHT: torch.ones_like(u),

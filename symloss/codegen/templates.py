@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
-    "COMPOSED", "CROSS_ENTROPY", "FUSED", "FUSED_CALL", "KERNEL_MODULE", "MODULES", "UNFUSED_CALL",
+    "AT_TARGET_CALL", "COMPOSED", "CROSS_ENTROPY", "FUSED", "FUSED_CALL", "KERNEL_MODULE", "MODULES", "UNFUSED_CALL",
 ]  # fmt: skip
 
 _SOFT_LOSSES = '''def soft_losses(u, v, y, C, pi, w):
@@ -20,7 +20,7 @@ _SOFT_LOSSES = '''def soft_losses(u, v, y, C, pi, w):
 _CLASS_COMPOSED = '''def composed_losses(z, t, soft, weight, pi, w):
     """Every instance's loss by operations that autograd knows, for soft labels and higher derivatives."""
     C = z.shape[1]
-    u, v = all_pairs(z)
+    u, v = all_pairs(z if weight is None else voided(z, weight))
     if soft is not None:
         losses = soft_losses(u, v, soft, C, pi, w)
     else:
@@ -223,7 +223,6 @@ _CLASS_MODULE = '''class SymbolicLoss(nn.Module):
             count = losses.numel()
         else:
 @FUSED@            losses = torch.where(kept, losses, 0.0)
-            weights = kept if weight is None else torch.where(kept, weight.flatten()[t.squeeze(1)], 0.0)
             count = weights.sum()
         if self.reduction == "none":
             return losses
@@ -252,7 +251,9 @@ _ENTRY_MODULE = '''class SymbolicLoss(nn.Module):
 
 _KEPT = """            kept = target != self.ignore_index
             logits = torch.where(kept.unsqueeze(1), logits, 0.0)  # what does not count may be infinite
-            t = torch.where(kept, target, 0).unsqueeze(1)
+            t = torch.where(kept, target, 0)
+            weights = kept if weight is None else torch.where(kept, weight.flatten()[t], 0.0)
+            t = t.unsqueeze(1)
 """
 UNFUSED_CALL = f"""{_KEPT}            losses = composed_losses(logits, t, None, weight, pi, w).squeeze(1)
 """
@@ -264,6 +265,17 @@ FUSED_CALL = f"""            fused = not self.weighted and logits.shape[1] > 1 a
             else:
                 losses = composed_losses(logits, t, None, weight, pi, w).squeeze(1)
 """
+AT_TARGET_CALL = f"""            fused = logits.shape[1] > 1 and target.numel() > 0
+            if fused and not self.weighted and target.amin().item() >= 0 > self.ignore_index:
+                return FusedLoss.apply(logits, target.unsqueeze(1), pi, w, self.reduction)
+{_KEPT}            logits = logits if weight is None else voided(logits, weights.unsqueeze(1))
+            if fused:
+                losses = FusedLoss.apply(logits, t, pi, w, "none")
+            else:
+                losses = composed_losses(logits, t, None, None, pi, w).squeeze(1)
+            losses = losses if weight is None else losses * weights
+"""
+"""Where only the target's class has a loss, and no other's weight counts."""
 
 CROSS_ENTROPY = """        if outputs.numel() <= 1 << 20:  # beyond, the one exponential of `FusedLoss` is faster
             weight = self.weight.to(outputs) if self.weighted else None

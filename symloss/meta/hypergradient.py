@@ -189,11 +189,14 @@ class _Caller:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.state = torch.random.get_rng_state()
+        self.gpus = {w.device: torch.cuda.get_rng_state(w.device) for w in model.parameters() if w.is_cuda}
 
     def __call__(self, weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=list(self.gpus)):
             torch.random.set_rng_state(self.state)
+            for gpu, state in self.gpus.items():
+                torch.cuda.set_rng_state(state, gpu)
             outputs: Tensor = torch.func.functional_call(self.model, {**weights, **buffers}, (inputs,))
         return outputs
 

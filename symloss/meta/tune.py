@@ -19,6 +19,7 @@ from symloss.meta.hypergradient import inner_factor, one_step_hypergradient
 from symloss.meta.learned_loss import Coefficients, LearnedLoss, TreeLoss, packed, unpacked
 from symloss.runs import derive
 from symloss.tasks import SupervisedTask, Task
+from symloss.tasks.train.loop import seeded
 
 __all__ = ["SPREAD", "Tuned", "initial_coefficients", "learn", "tune"]
 
@@ -128,7 +129,8 @@ def learn(
         rows = []
         for each, (origin, *batch) in zip(tasks, drawn, strict=True):
             model = each.build_model(origin)
-            found, method = _hypergradients([losses[i] for i in alive], coefs, model, each, *batch)
+            with seeded(origin):  # dropout draws the same masks for every candidate, in any process
+                found, method = _hypergradients([losses[i] for i in alive], coefs, model, each, *batch)
             rows.append(found)
         gradient = torch.zeros_like(phi)
         for i, per_task in zip(alive, zip(*rows, strict=True), strict=True):
@@ -170,6 +172,7 @@ def _hypergradients(
     layers = dense_layers(model)
     if layers is not None:
         return _shared_forward(losses, coefs, weights_of(layers), task, train, val, context), "batched"
+    # Batch normalisation by the statistics of each batch, of validation too: after one step there are no others.
     model.train()
     found, method = [], ""
     for loss, phi in zip(losses, coefs, strict=True):

@@ -10,6 +10,7 @@ from symloss.expr import KINDS
 from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.parts import class_shares
 from symloss.tasks.data.pool import Pool
+from symloss.tasks.given import number, whole
 from symloss.tasks.supervised import SupervisedTask
 from symloss.tasks.train.augment import Augmentation
 from symloss.tasks.train.metrics import AnyMetric, get_metric
@@ -31,13 +32,21 @@ def assemble(
     target_scale: str | None = None,
     settings: TrainingSettings | None = None,
     augment: str | Augmentation | None = None,
-    origin: dict[str, Any] | None = None,
+    origin: dict[str, dict[str, Any]] | None = None,
 ) -> SupervisedTask:
     """The task of a data set; see `load_task` for the arguments.
+
+    Args:
+        origin: the function that makes the task again, by name, with what it needs besides the arguments of here.
 
     Raises:
         TaskError: for data, a model, a metric or a modifier that do not fit.
     """
+    seed = whole("seed", seed)
+    label_noise, outliers = number("label noise", label_noise), number("outliers", outliers)
+    imbalance = None if imbalance is None else number("imbalance", imbalance)
+    modifiers = {"label_noise": label_noise, "imbalance": imbalance, "outliers": outliers}
+    settled = {**modifiers, "target_scale": target_scale, "seed": seed}
     pool = Pool.of(data, seed, label_noise, imbalance, outliers, target_scale)
     prepared = pool.prepare(pool.train, pool.val)
     train, val, test = prepared.parts
@@ -46,9 +55,9 @@ def assemble(
         "class_names": list(data.class_names),
         "target_scale": prepared.scale,
         "split_seed": seed,
-        "modifiers": {"label_noise": label_noise, "imbalance": imbalance, "outliers": outliers},
+        "modifiers": modifiers,
         "notes": [*data.notes, *prepared.notes, *_said(data, prepared.scale), *_twins(train.X, test.X)],
-        "origin": origin,
+        "origin": origin and {maker: {**own, **settled} for maker, own in origin.items()},
     }
     task = SupervisedTask(
         name=data.name,

@@ -17,7 +17,8 @@ from symloss.errors import RunError, TaskError
 from symloss.expr import Loss
 from symloss.numbers import as_real
 from symloss.runs import Overrun, call_limited
-from symloss.tasks.task import Block, Task
+from symloss.tasks.given import whole
+from symloss.tasks.task import Block, Task, block_numbers
 from symloss.tasks.train.loop import InstanceLoss
 from symloss.tasks.train.metrics import AnyMetric, Metric, get_metric
 from symloss.tasks.train.settings import TrainingSettings
@@ -77,6 +78,7 @@ class BlackBoxTask(Task):
 
     def block(self, run_seed: int, number: int, val_size: float | None = None, folds: int = 0) -> Block[Self]:
         """See `Task.block`: the seed alone differs."""
+        run_seed, number, val_size, folds = block_numbers(run_seed, number, val_size, folds)
         return self._as_it_is(run_seed, number, val_size, folds, "the function has data of its own")
 
     def score(
@@ -96,6 +98,7 @@ class BlackBoxTask(Task):
         Raises:
             TaskError: when the function fails, takes too long, or returns something else.
         """
+        seed = whole("seed", seed)
         self.ledger[split] += 1
         found = self._run(loss, seed, settings or self.settings)
         if split == "test":
@@ -110,6 +113,7 @@ class BlackBoxTask(Task):
         self, loss: InstanceLoss | Loss, *, seed: int, settings: TrainingSettings | None = None
     ) -> tuple[float, float]:
         """See `Task.score_parts`; NaN for a test result that is not reported."""
+        seed = whole("seed", seed)
         self.ledger.update(("val", "test"))
         found = self._run(loss, seed, settings or self.settings)
         return self._primary(found), found.get("test", math.nan)

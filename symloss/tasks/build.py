@@ -55,7 +55,8 @@ def load_task(
         outliers: share of training and validation targets shifted by +-5 standard deviations, in [0, 1].
         target_scale: of a regression, by its training rows: `standard` (mean 0, standard deviation 1) unless
             given, `minmax` (from 0 to 1), or `none`.
-        model: `linear`, `mlp`, `mlp-DEPTHxWIDTH`, `lenet5`, or a function that makes a fresh model.
+        model: a name of `MODELS`, perhaps with sizes as in `mlp-2x64`, `preresnet-110` and `wideresnet-28-10`, or a
+            function that makes a fresh model.
         metric: a name, a `Metric`, or `(outputs, targets) -> float`; accuracy, macro-F1 or mean squared
             error unless given.
         seed: of the split and the modifiers.
@@ -68,13 +69,10 @@ def load_task(
     >>> load_task("diabetes")
     <Task diabetes: regression, 265/89/88 instances, mse>
     """
-    origin = {
-        "name": lasting_name(name, data), "label_noise": label_noise, "imbalance": imbalance,
-        "outliers": outliers, "target_scale": target_scale, "seed": seed,
-    }  # fmt: skip
     return assemble(
         read_task(name, data), model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-        outliers=outliers, target_scale=target_scale, settings=settings, origin={"load_task": origin},
+        outliers=outliers, target_scale=target_scale, settings=settings,
+        origin={"load_task": {"name": lasting_name(name, data)}},
     )  # fmt: skip
 
 
@@ -122,8 +120,7 @@ def load_csv(
     )  # fmt: skip
     origin = {
         "path": str(Path(path).absolute()), "target": target, "group": group, "kind": kind, "weight": weight,
-        "encoding": encoding, "decimal": decimal, "label_noise": label_noise, "imbalance": imbalance,
-        "outliers": outliers, "target_scale": target_scale, "seed": seed,
+        "encoding": encoding, "decimal": decimal,
     }  # fmt: skip
     return assemble(
         found, target_scale=target_scale, model=model, metric=metric, seed=seed, label_noise=label_noise,

@@ -16,7 +16,8 @@ from symloss.expr import KINDS, Loss
 from symloss.runs import derive
 from symloss.tasks.data.parts import Split, class_shares, digest
 from symloss.tasks.data.pool import Pool
-from symloss.tasks.task import Block, Task
+from symloss.tasks.given import whole
+from symloss.tasks.task import Block, Task, block_numbers
 from symloss.tasks.train.augment import Augmentation, augmentation
 from symloss.tasks.train.formulas import InContext, for_training
 from symloss.tasks.train.loop import InstanceLoss, StepHook, batch_order, output_shape, predict, seeded, train
@@ -78,6 +79,7 @@ class SupervisedTask(Task):
         >>> block.task, block.task.block(0, 3).seed == block.seed
         (<Task wine: classification, 106/36/36 instances, accuracy>, True)
         """
+        run_seed, number, val_size, folds = block_numbers(run_seed, number, val_size, folds)
         if self.pool is None:
             return self._as_it_is(run_seed, number, val_size, folds, "its parts were given")
         if val_size is not None and not 0 < val_size < 1:
@@ -110,7 +112,7 @@ class SupervisedTask(Task):
 
         Its outputs are `[N, C]` (classification), `[N, K]` (multilabel) or `[N]` (regression).
         """
-        with seeded(seed):
+        with seeded(whole("seed", seed)):
             model = self.factory()
         if not KINDS[self.kind].probabilities:
             model = nn.Sequential(model, nn.Flatten(0))
@@ -126,15 +128,20 @@ class SupervisedTask(Task):
             seed: of the order; nothing else decides it.
             steps: number of batches.
             batch_size: that of `settings` unless given.
-            split: `"train"` or `"val"`.
+            split: `"train"`, `"val"` or `"test"`.
         """
-        part = self._part(split, ("train", "val"))
-        return batch_order(len(part), seed, steps, batch_size or self.settings.batch_size)
+        part = self._part(split)
+        size = self.settings.batch_size if batch_size is None else whole("batch_size", batch_size, 1)
+        return batch_order(len(part), whole("seed", seed), whole("steps", steps, 0), size)
 
     def minibatches(
         self, seed: int, steps: int, batch_size: int | None = None, split: str = "train"
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches `(X, y)` in the order of `batches`; those of the training part augmented if the task augments."""
+        """Batches `(X, y)` in the order of `batches`; those of the training part augmented if the task augments.
+
+        Those of the test part are counted in `test_evaluations`, once for all of them.
+        """
+        self._count_test(split)
         for _, inputs, targets in self._drawn(seed, steps, batch_size, split):
             yield inputs, targets
 
@@ -146,9 +153,10 @@ class SupervisedTask(Task):
 
         Args:
             rows: indices, such as a row of `batches`, or a slice.
-            split: `"train"` or `"val"`.
+            split: `"train"`, `"val"` or `"test"`; the last is counted in `test_evaluations`.
         """
-        part = self._part(split, ("train", "val"))
+        part = self._part(split)
+        self._count_test(split)
         known = {"pi": self.priors, "w": None if part.w is None else part.w[rows]}
         return {name: value for name, value in known.items() if value is not None}
 
@@ -156,7 +164,8 @@ class SupervisedTask(Task):
         self, seed: int, steps: int, batch_size: int | None, split: str = "train"
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """The rows of each batch, and its instances and targets."""
-        part = self._part(split, ("train", "val"))
+        part = self._part(split)
+        seed = whole("seed", seed)
         generator = torch.Generator().manual_seed((seed + 1) % 2**63)
         for rows in self.batches(seed, steps, batch_size, split):
             inputs = part.X[rows]
@@ -164,10 +173,15 @@ class SupervisedTask(Task):
                 inputs = augmentation(self.augment)(inputs, generator)
             yield rows, inputs, part.y[rows]
 
-    def _part(self, split: str, known: tuple[str, ...]) -> Split:
-        if split not in known:
-            raise TaskError(f"split {split!r}: expected {', '.join(known[:-1])} or {known[-1]}")
-        return {"train": self.train, "val": self.val, "test": self._test}[split]
+    def _part(self, split: str) -> Split:
+        parts = {"train": self.train, "val": self.val, "test": self._test}
+        if split not in parts:
+            raise TaskError(f"split {split!r}: expected train, val or test")
+        return parts[split]
+
+    def _count_test(self, split: str) -> None:
+        if split == "test":
+            self.ledger[split] += 1
 
     def fit(
         self,
@@ -196,6 +210,7 @@ class SupervisedTask(Task):
         >>> task.evaluate(model)["accuracy"] > 0.9
         True
         """
+        seed = whole("seed", seed)
         chosen = settings or self.settings
         model = self.build_model(seed)
         drawn = self._drawn(seed, chosen.steps, chosen.batch_size)
@@ -216,7 +231,7 @@ class SupervisedTask(Task):
             split: `"train"`, `"val"` or `"test"`; the last is counted in `test_evaluations`.
             metrics: names, `Metric`s or functions; the primary metric unless given.
         """
-        part = self._part(split, ("train", "val", "test"))
+        part = self._part(split)
         chosen = [self.measure] if metrics is None else [get_metric(metric, self.kind) for metric in metrics]
         self.ledger[split] += 1
         outputs = predict(model, part.X)
@@ -250,6 +265,7 @@ class SupervisedTask(Task):
         settings: TrainingSettings | None = None,
     ) -> list[float]:
         """See `Task.score_steps`: one training, evaluated on its way."""
+        steps = [whole("steps", step, 0) for step in steps]
         found: dict[int, float] = {}
 
         def look(step: int, model: nn.Module) -> None:

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from symloss.errors import TaskError
 from symloss.expr import KINDS, Loss, parse
+from symloss.numbers import as_real
 from symloss.runs import derive
+from symloss.tasks.given import whole
 from symloss.tasks.train.loop import InstanceLoss
 from symloss.tasks.train.metrics import AnyMetric, Metric
 from symloss.tasks.train.settings import TrainingSettings
@@ -21,7 +23,7 @@ from symloss.tasks.train.settings import TrainingSettings
 if TYPE_CHECKING:
     from symloss.tasks import build
 
-__all__ = ["Block", "Task"]
+__all__ = ["Block", "Task", "block_numbers"]
 
 AnyTask = TypeVar("AnyTask", bound="Task", covariant=True)
 
@@ -188,3 +190,20 @@ class Task(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, JSON-ready; `origin` says how to make it again, or is None."""
+
+
+def block_numbers(
+    run_seed: Any, number: Any, val_size: Any, folds: Any
+) -> tuple[int, int, float | None, int]:
+    """What decides a block, as Python's own numbers; see `Task.block`.
+
+    Raises:
+        TaskError: for what is no number of that range.
+    """
+    share = None if val_size is None else as_real(val_size)
+    if val_size is not None and share is None:
+        raise TaskError(f"val_size is {val_size!r}: expected a share between 0 and 1")
+    folds = whole("folds", folds, 0)
+    if folds == 1:
+        raise TaskError("folds is 1: expected at least 2, or 0 for independent splits")
+    return whole("run_seed", run_seed, 0), whole("number", number, 0), share, folds

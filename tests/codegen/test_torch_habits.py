@@ -170,10 +170,119 @@ def test_class_weights_of_zero(case: Case, weight: list[float]) -> None:
     _as_torch(case, LOGITS, INDICES, weight=torch.tensor(weight))
 
 
+SOFT = torch.tensor([[0.5, 0.0, 0.5], [0.0, 1.0, 0.0], [0.2, 0.3, 0.5]])
+
+
+def _weighted(module: nn.Module, weight: list[float]) -> nn.Module:
+    """With other weights, as when a checkpoint is loaded."""
+    module.get_buffer("weight").copy_(torch.tensor(weight))
+    return module
+
+
+def _every_class_counts(case: Case) -> bool:
+    return formula_of(sl.parse(case.text, kind=case.kind).value_expr, case.kind).other != 0
+
+
+@pytest.mark.usefixtures("size")
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("t", [[0, 2, 1], [0, 2, 0], [0, -100, 1], [0, -100, 2], [-100, -100, -100]])
+def test_class_weights_that_are_no_numbers(case: Case, t: list[int], reduction: str) -> None:
+    weight, targets = [1.0, NAN, 1.0], torch.tensor(t)
+    spread = _every_class_counts(case)
+    # Where every class has a term the pattern is that of torch's label smoothing.
+    reference = _smoothed if spread else F.cross_entropy
+    module = _weighted(case.module(weight=torch.ones(3), reduction=reduction), weight)
+    value, gradient = _graded(lambda z: module(z, targets), LOGITS)
+    options = {"weight": torch.tensor(weight), "reduction": reduction}
+    wanted, slopes = _graded(lambda z: reference(z, targets, **options), LOGITS)
+    if spread:  # there torch's gradient is NaN for ignored instances, too
+        slopes = torch.where(targets.unsqueeze(1) == -100, 0.0, slopes)
+    torch.testing.assert_close((value, gradient), (wanted, slopes), equal_nan=True, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("size")
+@pytest.mark.parametrize("name", [name for name in CLASSES if not _every_class_counts(CLASSES[name])])
+def test_an_infinite_class_weight_is_one_of_its_own_class(name: str) -> None:
+    weight = [1.0, INF, 1.0]
+    module = _weighted(CLASSES[name].module(weight=torch.ones(3), reduction="none"), weight)
+    wanted = F.cross_entropy(LOGITS, INDICES, torch.tensor(weight), reduction="none")
+    torch.testing.assert_close(module(LOGITS, INDICES), wanted)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("soft", [torch.softmax(LOGITS, 1), SOFT], ids=["all", "with zeros"])
+def test_class_weights_that_are_no_numbers_with_probabilities(
+    case: Case, soft: Tensor, reduction: str
+) -> None:
+    weight = [1.0, NAN, 1.0]
+    module = _weighted(case.module(weight=torch.ones(3), reduction=reduction), weight)
+    found = _graded(lambda z: module(z, soft), LOGITS)
+    options = {"weight": torch.tensor(weight), "reduction": reduction}
+    wanted = _graded(lambda z: case.reference(z, soft, **options), LOGITS)
+    torch.testing.assert_close(found, wanted, equal_nan=True)
+
+
+CONSTANT_OR_STEEP = [
+    "y",
+    "y*max(p, 2)",
+    "y*exp(1/p)",
+    "y/p",
+    "y/p - log(p)",
+    "y/p - y*log(p) + (1 - y)*p**2/(1 - p)",
+    "y*max(p, 2) + (1 - y)*max(p, 3)",
+    "phi0*y",
+    "phi0*y*max(p, 2)",
+]
+
+
+@pytest.mark.usefixtures("size")
+@pytest.mark.parametrize("text", ["focal", "gce", "brier", "lsr", "ace", "taylorglo", *CONSTANT_OR_STEEP])
+def test_a_class_weight_that_is_no_number_is_one_in_loss_and_gradient(text: str) -> None:
+    loss = sl.named(text) if text in sl.names("classification") else sl.parse(text)
+    z = torch.cat([LOGITS, torch.tensor([[-200.0, 0.0, 3.0]])])
+    t = torch.tensor([0, 2, 1, 0])
+    spread = formula_of(loss.value_expr, loss.kind).other != 0
+    trainable = [{"trainable": True}] if loss.coefficients else []
+    makers = [lambda o=o: compile_loss(loss, "none", weight=torch.ones(3), **o) for o in ({}, *trainable)]
+    for make in (*makers, lambda: _exported(loss)("none", torch.ones(3))):
+        plain, module = make(), _weighted(make(), [1.0, NAN, 1.0])
+        for targets in (t, F.one_hot(t, 3).float()):
+            everywhere = spread or targets.is_floating_point()
+            mark = torch.ones(4, dtype=torch.bool) if everywhere else t == 1
+            value, gradient = _graded(lambda z, m=module, t=targets: m(z, t), z)
+            assert torch.isnan(value).tolist() == mark.tolist()
+            assert torch.isnan(gradient).all(1).tolist() == torch.isnan(gradient).any(1).tolist()
+            assert torch.isnan(gradient).all(1).tolist() == mark.tolist()
+            wanted = _graded(lambda z, m=plain, t=targets: m(z, t), z)
+            torch.testing.assert_close((value[~mark], gradient[~mark]), (wanted[0][~mark], wanted[1][~mark]))
+            again = z.clone().requires_grad_()
+            (twice,) = torch.autograd.grad(module(again, targets).sum(), again, create_graph=True)
+            assert torch.isnan(twice).all(1).tolist() == mark.tolist()
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("name", ["bce kernel", "bce", "bce composed"])
+def test_a_label_weight_that_is_no_number(name: str, reduction: str) -> None:
+    case, weight, y = ENTRIES[name], [1.0, NAN, 1.0], torch.eye(3)
+    module = _weighted(case.module(weight=torch.ones(3), reduction=reduction), weight)
+    found = _graded(lambda z: module(z, y), LOGITS)
+    wanted = _graded(lambda z: bce(z, y, torch.tensor(weight), reduction=reduction), LOGITS)
+    torch.testing.assert_close(found, wanted, equal_nan=True)
+
+
+@pytest.mark.parametrize("text", ["-y*log(p)", "-phi0*y*log(p)", "phi0*y", "y/p"])
+def test_a_label_weight_that_is_no_number_is_one_in_loss_and_gradient(text: str) -> None:
+    loss = sl.parse(text, kind="multilabel")
+    for trainable in (False, True) if loss.coefficients else (False,):
+        module = compile_loss(loss, "none", weight=torch.ones(3), trainable=trainable)
+        value, gradient = _graded(lambda z, m=_weighted(module, [1.0, NAN, 1.0]): m(z, torch.eye(3)), LOGITS)
+        for found in (value, gradient):
+            assert torch.isnan(found).tolist() == [[False, True, False]] * 3
+
+
 def test_class_probabilities_with_zeros(case: Case) -> None:
-    soft = torch.tensor([[0.5, 0.0, 0.5], [0.0, 1.0, 0.0], [0.2, 0.3, 0.5]])
-    _as_torch(case, LOGITS, soft)
-    _as_torch(case, LOGITS, soft, weight=torch.tensor([1.0, 0.0, 2.0]))
+    _as_torch(case, LOGITS, SOFT)
+    _as_torch(case, LOGITS, SOFT, weight=torch.tensor([1.0, 0.0, 2.0]))
 
 
 @pytest.mark.parametrize("name", [name for name in CLASSES if CLASSES[name].reference is F.cross_entropy])
@@ -466,3 +575,21 @@ def test_coefficients_for_which_float64_cancels_are_refused() -> None:
         with pytest.raises(CompileError, match=r"keeps four digits of .*, got a=1e-15"):
             make(loss)
     compile_loss(loss.with_coefficients(a=1e-6))
+
+
+@pytest.mark.parametrize("text", ["phi0*y", "phi0*y**2 + y", "-phi0*y*log(p) + y"])
+def test_a_logit_that_is_no_number_is_one_for_soft_labels_of_a_flat_loss(text: str) -> None:
+    loss = sl.parse(text)
+    soft = torch.softmax(LOGITS, 1)
+    for module in (*_modules(loss), compile_loss(loss, "none", trainable=True)):
+        value, gradient = _graded(lambda z, m=module: m(z, soft), _logits(z11=NAN))
+        assert torch.isnan(value).tolist() == [False, True, False]
+        assert torch.isnan(gradient).all(1).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_a_weight_of_nan_is_taken_as_torch_takes_it(reduction: str) -> None:
+    weight, targets = torch.tensor([1.0, NAN, 1.0]), torch.tensor([0, 1, 2])
+    found = sl.named("ce").to_torch(reduction=reduction, weight=weight)(LOGITS, targets)
+    wanted = F.cross_entropy(LOGITS, targets, weight=weight, reduction=reduction)
+    torch.testing.assert_close(found, wanted, equal_nan=True)

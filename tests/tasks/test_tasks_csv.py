@@ -141,6 +141,14 @@ QUOTED = tuple((lambda row, cell=cell: f'"{cell(row)}"') for cell in COMMAS)
 THOUSANDS = (*QUOTED[:2], lambda row: f'"1.{row * 8:03},50"')
 
 
+WIDE = [("utf-16", "utf-16")] + [
+    (f"utf-{bits}-{order}", f"utf-{bits}{end}")
+    for bits in (16, 32)
+    for order in ("le", "be")
+    for end in ("", f"-{order}")
+]
+
+
 @pytest.mark.parametrize(
     ("content", "options"),
     [
@@ -156,7 +164,14 @@ THOUSANDS = (*QUOTED[:2], lambda row: f'"1.{row * 8:03},50"')
         (rows_of(",", *PLAIN) + ",,\n\n", {}),
         (gzip.compress(rows_of("\t", *PLAIN).encode(), mtime=0), {}),
         (rows_of(",", *PLAIN, header="größe{0}b{0}y").encode("latin-1"), {"encoding": "latin-1"}),
-        (rows_of(",", *PLAIN, header="größe{0}b{0}y").encode("utf-16"), {"encoding": "utf-16"}),
+        *(
+            (rows_of(",", *PLAIN, header="größe{0}b{0}y").encode(written), {"encoding": said})
+            for written, said in WIDE
+        ),
+        *(
+            (("\ufeff" + rows_of("\t", *PLAIN, header="größe{0}b{0}y")).encode(written), {"encoding": said})
+            for written, said in WIDE[1:]
+        ),
     ],
 )
 def test_every_dialect_is_the_same_task(tmp_path, content, options):
@@ -181,6 +196,34 @@ def test_decimal_commas_are_recognised_or_named(tmp_path):
         load_csv(path, "y", decimal=";")
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("header", ["größe,y", "一Ā一,y"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "said",
+    ["utf-8", "latin-1", "utf-16", "utf-16-be", "utf-32", "utf-32-le"],
+)
+def test_wide_text_is_named_not_read_as_something_else(tmp_path, mark, header, encoding, said):
+    text = mark + header + "\n" + "".join(f"{row},{row * 7 % 11}\n" for row in range(30))
+    path = write(tmp_path, text.encode(encoding))
+    if said in (encoding, encoding[:6]):
+        assert load_csv(path, "y", encoding=said).describe()["sizes"] == {"train": 18, "val": 6, "test": 6}
+        return
+    with pytest.raises(
+        TaskError, match=rf"is not .*: save it as UTF-8, or .* --encoding {encoding[:6]}$"
+    ) as caught:
+        load_csv(path, "y", encoding=said)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("said", ["utf-16", "utf-16-be", "utf-32", "utf-32-le"])
+@pytest.mark.parametrize("end", ["", " "])
+def test_other_text_is_not_read_as_wide(tmp_path, said, end):
+    text = "größe,y\n" + "".join(f"{row},{row * 7 % 11}\n" for row in range(30)) + end
+    with pytest.raises(TaskError, match=rf"is not {said}: save it as UTF-8, or .* --encoding utf-8$"):
+        load_csv(write(tmp_path, text), "y", encoding=said)
+
+
 @pytest.mark.parametrize(
     ("content", "name", "options", "message"),
     [
@@ -188,7 +231,10 @@ def test_decimal_commas_are_recognised_or_named(tmp_path):
         ("größe,y\n1,2\n".encode("utf-16"), "a.csv", {}, "not UTF-8 .* --encoding utf-16"),
         (b"a,y\n1,2\n", "a.csv", {"encoding": "klingon"}, "unknown encoding 'klingon'"),
         (b"a,y\n1,2\n", "a.csv", {"encoding": "hex"}, "unknown encoding 'hex'"),
-        (b"a,y\n1\x00,2\n", "a.csv", {}, "NUL characters"),
+        (b"a,y\n1\x00,2\n", "a.csv", {}, "NUL characters.* UTF-8, or .* --encoding"),
+        ("a,y".encode("utf-16-le"), "a.csv", {}, "NUL characters.* UTF-8, or .* --encoding"),
+        (gzip.compress("a,y\n1,2\n".encode("utf-16-be"), mtime=0), "a.csv.gz", {}, "not UTF-8 .* --encoding utf-16"),
+        ("größe,y".encode("utf-32"), "a.csv", {}, "not UTF-8 .* --encoding utf-32"),
         (b"PK\x03\x04 a workbook", "a.xlsx", {}, "Excel workbook"),
         (b"\x1f\x8b\x08 cut", "a.csv.gz", {}, "damaged gzip file"),
         (b"PAR1 cut", "a.parquet", {}, "not a Parquet file"),

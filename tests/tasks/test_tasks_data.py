@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,57 @@ def test_groups_are_stratified_too():
     assert len(choices) > 1
     with pytest.raises(TaskError, match="one group"):
         cut(labels, 0, 0.25, np.zeros(800, dtype=np.int64))
+
+
+GROUP = np.repeat(np.arange(40), 5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "sizes"),
+    [
+        (np.where(np.isin(GROUP, (3, 7, 11)), 2, GROUP % 2), (0.6, 0.2, 0.2)),
+        (
+            np.where(np.isin(GROUP, (3, 7, 11)) & (np.arange(200) % 5 == 0), 2, np.arange(200) % 2),
+            (0.6, 0.2, 0.2),
+        ),
+        (np.where(GROUP < 12, 1 + GROUP // 3, 0), (0.6, 0.2, 0.2)),
+        (np.where(GROUP < 12, 1 + GROUP % 4, np.arange(200) % 5), (0.6, 0.2, 0.2)),
+        # Thirteen classes of three groups: a part has one of each, whatever its share.
+        (np.minimum(GROUP // 3, 12), (1 / 3, 1 / 3, 1 / 3)),
+    ],
+)
+def test_a_class_of_three_groups_is_in_each_part(labels, sizes):
+    choices = set()
+    for seed in range(40):
+        parts = split_indices(GROUP.size, seed, labels=labels, groups=GROUP)
+        assert all(set(labels[part]) == set(labels) for part in parts)
+        assert [part.size / GROUP.size for part in parts] == pytest.approx(sizes, abs=0.02)
+        assert sum(len(set(GROUP[part])) for part in parts) == 40
+        choices.add(tuple(parts[2]))
+    assert len(choices) > 10
+
+
+def test_a_grouped_split_that_misses_no_class_is_the_best_balanced_of_its_choices():
+    labels = np.where(np.isin(GROUP, (3, 7, 11)), 2, GROUP % 2)
+    # What stood here before a class of three groups was looked after.
+    first = {0: [0, 10, 11, 13, 18, 24, 25, 27], 5: [0, 5, 6, 11, 17, 19, 26, 30]}
+    for seed, test in first.items():
+        assert sorted(set(GROUP[split_indices(200, seed, labels=labels, groups=GROUP)[2]])) == test
+
+
+def test_a_class_of_two_groups_is_trained_on_in_every_cut():
+    labels = np.where(np.isin(GROUP, (3, 7)), 2, GROUP % 2)
+    for seed, share in itertools.product(range(40), (0.1, 0.25, 0.5, 0.9)):
+        kept, held = cut(labels, seed, share, GROUP)
+        assert (labels[kept] == 2).any()
+        assert (labels[held] == 2).any()
+        assert held.size == pytest.approx(200 * share, abs=1)
+    # Two groups cannot have one of each of five classes: the share that was asked for is kept.
+    labels = np.where(GROUP < 6, 2 + GROUP // 2, GROUP % 2)
+    for seed in range(40):
+        kept, held = cut(labels, seed, 0.05, GROUP)
+        assert held.size == 10
+        assert set(labels[kept]) == set(labels)
 
 
 def test_an_official_test_part_is_kept_and_validation_is_cut_from_the_rest():

@@ -84,7 +84,7 @@ def test_folders_that_do_not_fit(tmp_path, monkeypatch):
     write(tmp_path / "x", {"a": 4})
     refused("has 1 class folders: expected two or more")
     (tmp_path / "x" / "b").mkdir()
-    refused("Found no valid file for the classes b")
+    refused(r"has no image in its folder 'b': expected two or more class folders .* PATH/CLASS/\*\.png")
     Image.fromarray(np.zeros((14, 12, 3), np.uint8)).save(tmp_path / "x" / "b" / "0.png")
     refused("images of different sizes: 4 of 13 x 14, 1 of 12 x 14: expected one size")
     (tmp_path / "x" / "b" / "0.png").write_bytes(b"\x89PNG damaged")
@@ -94,6 +94,40 @@ def test_folders_that_do_not_fit(tmp_path, monkeypatch):
     Image.fromarray(np.zeros((14, 13, 3), np.uint8)).save(tmp_path / "x" / "b" / "0.png")
     monkeypatch.setattr(module, "LARGEST_BYTES", 100)
     refused(r"5 images of 13 x 14 take more than .* GiB: resize them")
+
+
+@pytest.mark.parametrize("part", ["", "train", "test"])
+@pytest.mark.parametrize(
+    "inside", ["nothing", "images", "text", "hidden", "one empty", "two empty", "no image"]
+)
+def test_a_folder_without_class_folders_says_what_is_expected(part, inside, tmp_path):
+    root = tmp_path / part
+    if part:
+        write(tmp_path / ("test" if part == "train" else "train"), {"a": 2, "b": 2})
+    write(root, {"loose": 3})
+    for index, image in enumerate((root / "loose").iterdir()):
+        image.rename(root / f"{index}.png") if inside == "images" else image.unlink()
+    (root / "loose").rmdir()
+    if inside == "text":
+        (root / "labels.csv").write_text("file,label")
+    if inside == "hidden":
+        write(root / ".cache", {"a": 2, "b": 2})
+    if inside in ("one empty", "no image"):
+        write(root, {"a": 2})
+        (root / "b").mkdir()
+    if inside == "two empty":
+        (root / "a").mkdir()
+        (root / "b").mkdir()
+    if inside == "no image":
+        (root / "b" / "notes.txt").write_text("no image")
+    said = {"one empty": "no image in its folder 'b'", "no image": "no image in its folder 'b'"}
+    said["two empty"] = "no image in its folder 'a' and 1 more"
+    with pytest.raises(TaskError) as caught:
+        load_task(f"folder:{tmp_path}")
+    message = str(caught.value)
+    assert f"{root} has {said.get(inside, '0 class folders')}: expected two or more" in message
+    assert "PATH/CLASS/*.png" in message
+    assert "\n" not in message
 
 
 def test_parts_that_do_not_fit(tmp_path):

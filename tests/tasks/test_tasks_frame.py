@@ -147,6 +147,48 @@ def test_dates(as_text):
     assert task.inputs == (4,)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        "%d %B %Y", "%B %d, %Y", "%b %d, %Y", "%d-%b-%y", "%d-%b-%Y", "%d/%b/%Y", "%d. %B %Y", "%b. %d %Y", "%d%b%Y",
+        "%d %b '%y", "%Y-%b-%d", "%A, %d %B %Y", "%a, %d %b %Y %H:%M:%S", "%d %B %Y, %H:%M", "%b %d, %Y %I:%M %p",
+        "%dth %B %Y", "%a %Y-%m-%d",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("case", [str, str.upper, str.lower])
+def test_dates_with_names_of_months(how, case):
+    days = pd.date_range("2020-01-01", periods=ROWS, freq="9D")
+    starts = pd.date_range("2020-01-01", periods=12, freq="MS")
+    frame = table(
+        day=[case(day.strftime(how)) for day in days],
+        start=[None if row % 13 == 12 else case(starts[row % 13].strftime(how)) for row in range(ROWS)],
+        month=[case(starts[row % 12].strftime("%B %Y" if row % 2 else "%b-%y")) for row in range(ROWS)],
+    )
+    said = notes(Task.from_frame(frame, target="y"))
+    assert "'day': left out, dates that are different in more than half of the training rows" in said
+    assert "'start': dates, 13 values as 0/1 features, 4 missing as a value of their own" in said
+    assert "'month': dates, 12 values as 0/1 features" in said
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "May",
+        "12",
+        "Mar 1",
+        "12 Marbles 2020",
+        "March",
+        "mayor 12 2020",
+        "12 2020",
+        "Jun-x",
+        "A 12 March 2020",
+    ],
+)
+def test_text_that_is_no_date(cell):
+    said = notes(Task.from_frame(table(when=[cell, "12 March 2020"] * 30), target="y"))
+    assert "'when': text, 2 values as 0/1 features" in said
+
+
 def test_columns_that_stand_twice_are_empty_or_have_no_name():
     frame = pd.concat([table(empty=[None] * 60), table()[["x"]]], axis=1)
     frame.columns = ["x", "y", "empty", "x"]

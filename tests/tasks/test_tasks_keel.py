@@ -73,6 +73,14 @@ def test_broken_files(folder, text, message):
         keel("broken")
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32-be"])
+def test_other_text_than_utf8_is_refused(folder, encoding):
+    text = "".join(f"{'é' if row % 3 else 'e'},{'AB'[row % 2]}\n" for row in range(30))
+    (folder / "other.dat").write_bytes(text.encode(encoding))
+    with pytest.raises(TaskError, match=r"cannot read .*other\.dat: expected text in UTF-8, save it as that"):
+        keel("other")
+
+
 def test_unknown_sets(folder):
     with pytest.raises(TaskError, match="no KEEL set 'plant' on this machine: did you mean plants"):
         load_task("keel:plant")

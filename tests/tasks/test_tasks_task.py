@@ -119,7 +119,7 @@ def test_the_learning_rate_falls_at_the_milestones():
     assert torch.equal(next(plain.parameters()), next(same.parameters()))
 
 
-def test_test_data_are_reached_through_evaluate_alone_and_counted():
+def test_whatever_reads_test_data_is_counted():
     task = load_task("wine")
     model = task.fit(task.meta_loss, seed=0, settings=SHORT)
     assert not hasattr(task, "test")
@@ -128,8 +128,12 @@ def test_test_data_are_reached_through_evaluate_alone_and_counted():
     assert task.test_evaluations == 0
     task.with_model("linear").with_metric("nll").evaluate(task.build_model(0), "test")
     assert task.test_evaluations == 1
-    with pytest.raises(TaskError, match="expected train or val"):
-        task.batches(0, 1, split="test")
+    assert task.batches(0, 2, 5, split="test").max() < task.test_size
+    assert task.test_evaluations == 1, "numbers of rows are no test data"
+    assert len(list(task.minibatches(0, 3, 5, split="test"))) == 3
+    assert task.test_evaluations == 2
+    task.context(slice(4), split="test")
+    assert task.test_evaluations == 3
     with pytest.raises(TaskError, match="expected train, val or test"):
         task.evaluate(model, "tset")
 
@@ -263,8 +267,8 @@ def test_the_context_of_rows_is_their_weights_and_the_priors():
     assert torch.equal(task.context(rows)["pi"], task.priors)
     assert load_task("diabetes").context(rows) == {}
     assert task.to("meta").context(rows.to("meta"))["pi"].device.type == "meta"
-    with pytest.raises(TaskError, match="split 'test': expected train or val"):
-        task.context(rows, "test")
+    with pytest.raises(TaskError, match="split 'tset': expected train, val or test"):
+        task.context(rows, "tset")
 
 
 def test_a_function_in_context_is_told_it_with_each_batch():
@@ -291,5 +295,5 @@ def test_minibatches_of_the_validation_part_are_not_augmented():
     for place, (inputs, targets) in zip(rows, task.minibatches(3, 4, 5, split="val"), strict=True):
         assert torch.equal(inputs, task.val.X[place])
         assert torch.equal(targets, task.val.y[place])
-    with pytest.raises(TaskError, match="split 'test': expected train or val"):
-        next(task.minibatches(0, 1, split="test"))
+    with pytest.raises(TaskError, match="split 'tset': expected train, val or test"):
+        next(task.minibatches(0, 1, split="tset"))

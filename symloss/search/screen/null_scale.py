@@ -13,6 +13,7 @@ from torch import Tensor
 from symloss.expr.trees import Weighted
 from symloss.meta import NeuralLoss, TreeLoss
 from symloss.tasks import SupervisedTask, Task
+from symloss.tasks.train.loop import seeded
 from symloss.tasks.train.objectives import ordinary
 
 __all__ = ["NullScale", "null_scale"]
@@ -66,7 +67,7 @@ class _Start:
     def of(cls, task: SupervisedTask, seed: int) -> _Start:
         inputs, targets = next(iter(task.minibatches(seed, 1)))
         context = task.context(task.batches(seed, 1)[0])
-        with torch.no_grad():
+        with torch.no_grad(), seeded(seed):  # dropout, too, as the training draws it
             outputs = task.build_model(seed)(inputs)
         return cls(
             task, outputs, targets, context, _gradient(outputs, lambda z: ordinary(task.kind, z, targets))

@@ -15,6 +15,7 @@ from torch import Tensor
 from symloss.codegen.interpret import output_gradient
 from symloss.expr.trees import Weighted
 from symloss.tasks import SupervisedTask
+from symloss.tasks.train.loop import seeded
 
 __all__ = ["INSTANCES", "STEPS", "gain", "norms_key"]
 
@@ -56,6 +57,6 @@ def norms_key(task: SupervisedTask, loss: Weighted, seed: int) -> str:
 
 
 def _start(task: SupervisedTask, seed: int) -> tuple[Tensor, Tensor]:
-    with torch.no_grad():
+    with torch.no_grad(), seeded(seed):  # the same dropout for every loss
         outputs = task.build_model(seed)(task.train.X[:INSTANCES])
     return outputs, task.train.y[:INSTANCES]

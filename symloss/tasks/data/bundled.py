@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from symloss.errors import TaskError
@@ -37,24 +40,14 @@ def wine() -> DataSet:
     """Three cultivars of 178 wines from 13 chemical measurements (UCI, Forina et al., 1991)."""
     from sklearn.datasets import load_wine
 
-    bunch = load_wine()
-    names = tuple(str(name) for name in bunch.target_names)
-    return DataSet(
-        "wine", "classification", Numbers(bunch.data), bunch.target.astype(np.int64), names,
-        source="scikit-learn",
-    )  # fmt: skip
+    return _classified("wine", load_wine)
 
 
 def breast_cancer() -> DataSet:
     """Malignant or benign, 569 tumours with 30 measurements (UCI, Wolberg et al., 1995)."""
     from sklearn.datasets import load_breast_cancer
 
-    bunch = load_breast_cancer()
-    names = tuple(str(name) for name in bunch.target_names)
-    return DataSet(
-        "breast-cancer", "classification", Numbers(bunch.data), bunch.target.astype(np.int64), names,
-        source="scikit-learn",
-    )  # fmt: skip
+    return _classified("breast-cancer", load_breast_cancer)
 
 
 def digits_attributes() -> DataSet:
@@ -95,3 +88,12 @@ def boston() -> DataSet:
     X, y = boston_housing_data()
     note = "one feature assumes that segregation raises prices: use it to compare with older work only"
     return DataSet("boston", "regression", Numbers(X), y, source="mlxtend", notes=(note,))
+
+
+def _classified(name: str, load: Callable[[], Any]) -> DataSet:
+    """Measurements and the named classes that a loader of scikit-learn gives."""
+    bunch = load()
+    return DataSet(
+        name, "classification", Numbers(bunch.data), bunch.target.astype(np.int64),
+        tuple(str(each) for each in bunch.target_names), source="scikit-learn",
+    )  # fmt: skip

@@ -28,7 +28,18 @@ MISSING = frozenset({
 })  # fmt: skip
 """How files write a missing value, in lower case."""
 MOST_CATEGORIES = 50
-_DATE = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ].*)?"
+_DAY, _YEAR = r"\d{1,2}(st|nd|rd|th)?", r"(\d{4}|'?\d{2})"
+# In English, the language of most files with names of months; in others they are text, which is handled alike.
+_MONTH = (
+    r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?|"
+    r"dec(ember)?)"
+)
+_DATE = (
+    r"((mon|tue|wed|thu|fri|sat|sun)[a-z]*[,.]?\s+)?"
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
+    rf"|{_DAY}[-/.,\s]*{_MONTH}[-/.,\s]*{_YEAR}|{_MONTH}[-/.,\s]+({_DAY}[-/.,\s]+)?{_YEAR}"
+    rf"|\d{{4}}[-/.,\s]*{_MONTH}[-/.,\s]*{_DAY})([T ,].*)?"
+)
 
 
 def written(cells: pd.Series) -> pd.Series:
@@ -183,4 +194,4 @@ def comma_hint(text: pd.Series) -> str:
 
 
 def _dates(seen: pd.Series) -> bool:
-    return bool(seen[seen != ""].str.fullmatch(_DATE).all())
+    return bool(seen[seen != ""].str.fullmatch(_DATE, case=False).all())

@@ -19,6 +19,10 @@ __all__ = ["find_folder", "image_folder"]
 LARGEST_BYTES = 8 * 2**30
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 """PIL's names of the modes with eight bits a channel or fewer."""
+_LAYOUT = (
+    "expected two or more class folders with images in each, PATH/CLASS/*.png (or jpg, bmp, tiff, webp, ppm), "
+    "or PATH/train/CLASS/* and PATH/test/CLASS/*"
+)
 Images = list[tuple[Path, str]]
 
 
@@ -82,20 +86,21 @@ def _listed(root: Path) -> Images:
         """Without folders that programs leave behind, such as `.ipynb_checkpoints`."""
 
         def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
-            names = sorted(
-                each.name for each in Path(directory).iterdir() if each.is_dir() and each.name[0] != "."
-            )
             return names, {name: index for index, name in enumerate(names)}
 
     try:
-        found = Visible(str(root))
+        names = sorted(each.name for each in root.iterdir() if each.is_dir() and each.name[0] != ".")
+        if len(names) < 2:
+            raise TaskError(f"{root} has {len(names)} class folders: {_LAYOUT}")
+        found = Visible(str(root), allow_empty=True)
     except (OSError, RuntimeError) as error:
         raise TaskError(f"{root}: {' '.join(str(error).split())}") from None
-    if len(found.classes) < 2:
-        raise TaskError(
-            f"{root} has {len(found.classes)} class folders: expected two or more, with images in each"
-        )
-    return [(Path(file), found.classes[label]) for file, label in found.samples]
+    images = [(Path(file), names[label]) for file, label in found.samples]
+    empty = sorted({*names} - {label for _, label in images})
+    if empty:
+        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        raise TaskError(f"{root} has no image in its folder {empty[0]!r}{more}: {_LAYOUT}")
+    return images
 
 
 def _indices(found: Images, classes: Sequence[str]) -> NDArray[np.int64]:

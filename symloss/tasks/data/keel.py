@@ -74,9 +74,14 @@ def _read(path: Path, name: str) -> DataSet:
     from symloss.tasks.data.columns import Columns, read_column
 
     try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
         raise TaskError(f"cannot read {path}: {error}") from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # UTF-16 without a mark decodes, to a NUL between any two characters
+        raise TaskError(f"cannot read {path}: expected text in UTF-8, save it as that")
+    lines = [line.strip() for line in text.splitlines()]
     header = [line for line in lines if line.startswith("@")]
     rows = [line.split(",") for line in lines if line and line[0] not in "@%"]
     if not rows:

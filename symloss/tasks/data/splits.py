@@ -28,7 +28,8 @@ def split_indices(
     """Disjoint training, validation and test rows, 60/20/20, that cover every row.
 
     With `labels` each class is split in that proportion (stratified). With `groups` no group has rows in
-    two parts, and the classes are in proportion as far as whole groups allow.
+    two parts, the classes are in proportion as far as whole groups allow, and a class of three groups or more
+    has one in each part, unless many classes share few groups.
 
     Args:
         count: number of rows.
@@ -49,9 +50,9 @@ def split_indices(
         names = np.unique(groups).size
         if names < 3:
             raise TaskError(f"{names} groups: expected at least 3, one each to train, validate and test")
-        rest, test = _hold_out_groups(groups, labels, 0.2, seed)
+        rest, test = _hold_out_groups(groups, labels, 0.2, seed, parts=3, grow=True)
         within = None if labels is None else labels[rest]
-        train, val = _hold_out_groups(groups[rest], within, 0.25, seed + 1)
+        train, val = _hold_out_groups(groups[rest], within, 0.25, seed + 1, grow=True)
         return rest[train], rest[val], test
     part = np.empty(count, dtype=np.int64)
     for rows in _shuffled_classes(np.zeros(count, dtype=np.int64) if labels is None else labels, seed):
@@ -75,7 +76,7 @@ def cut(
     """Training and validation rows: this share of each class is held out, or of the groups.
 
     Of a class it may be a row more or less, so that the share of all rows is right; the one row of a class that
-    has no other is trained on.
+    has no other is trained on. With groups, a class that two groups have is trained on too.
 
     Args:
         labels: class index of each row, `[N]`; all the same where there are no classes.
@@ -156,12 +157,29 @@ def _shuffled_classes(labels: NDArray[np.int64], seed: int) -> Iterator[Indices]
 
 
 def _hold_out_groups(
-    groups: NDArray[np.int64], labels: NDArray[np.int64] | None, share: float, seed: int
+    groups: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
+    share: float,
+    seed: int,
+    *,
+    parts: int = 2,
+    grow: bool = False,
 ) -> tuple[Indices, Indices]:
     """Rows that stay and rows that are held out; of many random choices of groups the best balanced one.
 
+    Where that one misses a class which has groups enough, groups are exchanged until none is missed, or no
+    exchange helps.
+
     scikit-learn's StratifiedGroupKFold balances too, but where groups differ in size it returns the same
     folds whatever the seed.
+
+    Args:
+        groups: group of each row, `[N]`.
+        labels: class of each row, `[N]`, or None.
+        share: of the groups that are held out.
+        seed: of the choices.
+        parts: how many parts the rows are cut into in the end: what stays is enough for all but one.
+        grow: whether the held-out part may be larger or smaller than its share, for a class that would be missed.
     """
     from sklearn.model_selection import GroupShuffleSplit  # a second to import
 
@@ -169,14 +187,43 @@ def _hold_out_groups(
         np.zeros(groups.size, dtype=np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
     )
     wanted = share * np.bincount(classes)
-    size = int(share * np.unique(groups).size + 0.5) or 1
+    names, group = np.unique(groups, return_inverse=True)
+    size = int(share * names.size + 0.5) or 1
     state = int(np.random.default_rng([seed, 0]).integers(2**31))
-    choices = GroupShuffleSplit(_CHOICES, test_size=size, random_state=state).split(classes, groups=groups)
+    # Every class of every group, and how many rows it has there.
+    pairs, rows = np.unique(group * wanted.size + classes, return_counts=True)
+    owner, label = np.divmod(pairs, wanted.size)
+    spread = np.bincount(label)
 
-    def imbalance(choice: tuple[Indices, Indices]) -> float:
-        held = np.bincount(classes[choice[1]], minlength=wanted.size)
+    def imbalance(held: NDArray[np.bool_]) -> float:
+        taken = np.bincount(label, weights=rows * held[owner])
         # Relative to the size of the class, so that a rare one counts as much as a common one.
-        return float(np.abs(held / wanted - 1).mean() + abs(held.sum() / wanted.sum() - 1))
+        return float(np.abs(taken / wanted - 1).mean() + abs(taken.sum() / wanted.sum() - 1))
 
-    kept, held = min(choices, key=imbalance)
-    return np.asarray(kept, dtype=np.int64), np.asarray(held, dtype=np.int64)
+    def missed(held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Classes with a group for each part that one of the parts would not get."""
+        out = np.bincount(label, weights=held[owner])
+        # A share that was asked for is kept: fewer groups than classes cannot have one of each.
+        room = grow or size >= wanted.size
+        return (spread >= parts) & ((spread - out < parts - 1) | ((out < 1) & room))
+
+    def cost(held: NDArray[np.bool_]) -> tuple[int, int, float]:
+        return int(missed(held).sum()), abs(int(held.sum()) - size), imbalance(held)
+
+    def exchanges(held: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+        """One group of a missed class on the other side, and one from there in its place, or none."""
+        for each in np.unique(owner[missed(held)[label]])[:_CHOICES]:
+            others = np.flatnonzero(held != held[each])[:_CHOICES].tolist()
+            for other in [*others, None] if grow else others:
+                changed = held.copy()
+                changed[[each] if other is None else [each, other]] ^= True
+                yield changed
+
+    choices = GroupShuffleSplit(_CHOICES, test_size=size, random_state=state).split(classes, groups=groups)
+    held = min((np.bincount(group[rest], minlength=names.size) > 0 for _, rest in choices), key=imbalance)
+    while missed(held).any():
+        better = min(exchanges(held), key=cost)
+        if cost(better)[0] >= cost(held)[0]:
+            break
+        held = better
+    return np.flatnonzero(~held[group]), np.flatnonzero(held[group])

@@ -25,6 +25,12 @@ _SAMPLE = 100
 _COMMA_NUMBER = r"[+-]?(\d+(,\d*)?|,\d+)([eE][+-]?\d+)?"
 _THOUSANDS = r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?"
 
+# UTF-32 first: its mark begins with that of UTF-16.
+_WIDE = {
+    "utf-32-le": codecs.BOM_UTF32_LE, "utf-32-be": codecs.BOM_UTF32_BE,
+    "utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE,
+}  # fmt: skip
+
 
 def read_table(
     path: str | Path, *, encoding: str = "utf-8", decimal: str | None = None
@@ -50,7 +56,10 @@ def read_table(
         return _parquet(path, raw), []
     text = _decoded(path, raw, encoding)
     if "\0" in text:
-        raise TaskError(f"{path} has NUL characters: expected text, not a binary file; is it UTF-16?")
+        raise TaskError(
+            f"{path} has NUL characters: expected text, not a binary file; save it as UTF-8, or name its encoding "
+            "with --encoding"
+        )
     mark = re.match(r"\s*\"?sep=([!-~\t ])\"?[ \t]*(\r\n|\r|\n|\Z)", text, re.IGNORECASE)
     if mark:
         text = text[mark.end() :]
@@ -91,18 +100,42 @@ def _content(path: str | Path) -> bytes:
 def _decoded(path: str | Path, raw: bytes, encoding: str) -> str:
     if raw[:2] == b"PK":
         raise TaskError(f"{path} is a ZIP file or an Excel workbook: save the table as CSV (UTF-8)")
+    wide = _wide(raw)
+    why = f" (it looks like {wide.upper()})" if wide else ""
     try:
-        utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-        return raw.decode("utf-8-sig" if utf8 else encoding)
+        asked = codecs.lookup(encoding).name
+        utf8 = asked in ("utf-8", "utf-8-sig")
+        # Python would read any bytes as UTF-16, and take it for this machine's where no mark says which it is.
+        if asked in (wide, wide[:6]) or not (wide or asked.startswith(("utf-16", "utf-32"))):
+            return raw.decode(wide or encoding).removeprefix("\ufeff")
     except LookupError:
         raise TaskError(f"unknown encoding {encoding!r}: expected one as utf-8, latin-1 or cp1252") from None
     except UnicodeError as error:
-        wide = raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
-        raise TaskError(
-            f"{path} is not {'UTF-8' if utf8 else encoding}{at}: save it as UTF-8, or name its encoding with "
-            f"--encoding, as --encoding {'utf-16' if wide else 'latin-1'}"
-        ) from None
+        why = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
+    raise TaskError(
+        f"{path} is not {'UTF-8' if utf8 else encoding}{why}: save it as UTF-8, or name its encoding with "
+        f"--encoding, as --encoding {wide[:6] if wide else 'latin-1' if utf8 else 'utf-8'}"
+    )
+
+
+def _wide(raw: bytes) -> str:
+    """Which UTF-32 or UTF-16 a table is written in, with a byte-order mark or without; `""` for any other text.
+
+    Without a mark its line ends tell: in any other of these there are none, or there are NULs.
+    """
+    for name, mark in _WIDE.items():
+        if raw.startswith(mark):
+            return name
+    if b"\0" not in raw:  # a line end has one
+        return ""
+    for name in _WIDE:
+        try:
+            text = raw.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text and ("\n" in text or "\r" in text):
+            return name
+    return ""
 
 
 def _parquet(path: str | Path, raw: bytes) -> pd.DataFrame:

@@ -17,6 +17,8 @@ __all__ = ["InstanceLoss", "StepHook", "batch_order", "output_shape", "predict",
 InstanceLoss = Callable[[Tensor, Tensor], Tensor]
 StepHook = Callable[[int, nn.Module], object]
 _ROWS_AT_ONCE = 4096
+_NUMBERS_AT_ONCE = 2**20
+"""Of images, 341 of 3 x 32 x 32: a wide residual network makes a hundred numbers of each that it is given."""
 T = TypeVar("T")
 
 
@@ -99,9 +101,10 @@ def train(
 def predict(model: nn.Module, inputs: Tensor) -> Tensor:
     """Outputs for all rows, in evaluation mode and without gradients; the mode is restored."""
     was_training = model.training
+    rows_at_once = min(_ROWS_AT_ONCE, max(1, _NUMBERS_AT_ONCE // inputs.shape[1:].numel()))
     model.eval()
     with torch.no_grad():
-        outputs = torch.cat([model(rows) for rows in inputs.split(_ROWS_AT_ONCE)])
+        outputs = torch.cat([model(rows) for rows in inputs.split(rows_at_once)])
     model.train(was_training)
     return outputs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from symloss.errors import TaskError
@@ -47,6 +48,12 @@ class TrainingSettings:
                 whole = "an integer" if name in ("batch_size", "steps") else "a number"
                 raise TaskError(f"training setting {name} is {value!r}: expected {whole}")
             object.__setattr__(self, name, number)  # Python's own, as the record of a run is JSON
+        stones = (
+            [as_whole(step) for step in self.milestones] if isinstance(self.milestones, Iterable) else [None]
+        )
+        if None in stones:
+            raise TaskError(f"training setting milestones is {self.milestones!r}: expected integers")
+        object.__setattr__(self, "milestones", tuple(stones))
         ranges: tuple[tuple[str, bool, str], ...] = (
             ("learning_rate", self.learning_rate > 0, "a number above 0"),
             ("momentum", 0 <= self.momentum < 1, "a number in [0, 1)"),

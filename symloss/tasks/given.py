@@ -1,0 +1,40 @@
+"""Numbers that users give, as Python's own: a record is JSON, and torch's generators take no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symloss.errors import TaskError
+from symloss.numbers import as_real, as_whole
+
+__all__ = ["number", "whole"]
+
+
+def whole(name: str, value: Any, least: int | None = None) -> int:
+    """The integer that was given, Python's or NumPy's.
+
+    Raises:
+        TaskError: for anything else, True and 1.0 among it, and for less than `least`.
+
+    >>> import numpy as np
+    >>> whole("seed", np.int64(3))
+    3
+    """
+    found = as_whole(value)
+    if found is None or (least is not None and found < least):
+        bound = "" if least is None else f" of at least {least}"
+        raise TaskError(f"{name} is {value if found is None else found!r}: expected an integer{bound}")
+    return found
+
+
+def number(name: str, value: Any) -> float:
+    """The number that was given; an integer stays one, so that records stay as they were.
+
+    Raises:
+        TaskError: for anything else.
+    """
+    found = as_whole(value)
+    real = as_real(value) if found is None else found
+    if real is None:
+        raise TaskError(f"{name} is {value!r}: expected a number")
+    return real

@@ -1,0 +1,34 @@
+"""What the convolutional networks share."""
+
+from __future__ import annotations
+
+from torch import nn
+
+__all__ = ["convolution", "head", "started"]
+
+
+def convolution(before: int, after: int, size: int = 3, stride: int = 1, bias: bool = False) -> nn.Conv2d:
+    """A convolution whose padding keeps the size of the image, but for the stride.
+
+    Without a bias unless asked for: the batch normalisation that follows would take it out again.
+    """
+    return nn.Conv2d(before, after, size, stride, padding=size // 2, bias=bias)
+
+
+def head(channels: int, outputs: int) -> list[nn.Module]:
+    """The mean over the image and one linear layer: any size of image will do."""
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, outputs)]
+
+
+def started(model: nn.Sequential) -> nn.Sequential:
+    """The model with its convolutions drawn as He et al. draw them (arXiv 1502.01852, equation 10).
+
+    It keeps the scale of the activations from layer to layer: without it, eight layers and no batch
+    normalisation end in outputs that hardly depend on the image.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return model
