@@ -235,7 +235,7 @@ def show_(
         raise DomainError(f"--race is about a run, and {subject.strip()!r} is no run folder")
     row = read_row(subject) if "#" in subject else None
     if row is not None and row.neural and not plan:
-        _print_facts(row_facts(row), as_json)
+        _print_facts({**row_facts(row), "note": "a network, which has no formula: distil it"}, as_json)
         return
     loss = read_loss(subject, kind, values)
     if plan:

@@ -61,6 +61,7 @@ def test_what_needs_a_formula_says_so(run: tuple[Path, search.Result]) -> None:
         assert found.stderr.strip() == f"symloss: {message}"
     shown = CliRunner().invoke(app, ["show", f"{path}#1", "--json"])
     assert json.loads(shown.output)["formula"] == "neural"
+    assert "no formula: distil it" in json.loads(shown.output)["note"]
     assert "has no formula" in CliRunner().invoke(app, ["show", str(path)]).output
     assert "no formula" in losses_tex(result)
     names = [file.name for file in write_run_files(result)]
