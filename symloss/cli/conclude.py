@@ -33,8 +33,11 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
     show(report.front_table(result.front, metric))
     best = result.picked
     say(f"Discovered loss (row {best.row}, validation {metric} {best.validation:.4g}):")
-    say(f"  M(y, p) = {best.shown}")
-    say(f"  LaTeX:    {best.shown.latex()}")
+    if best.neural:
+        say(f"  neural: a network of {best.complexity:,} weights, which has no formula: distil it")
+    else:
+        say(f"  M(y, p) = {best.shown}")
+        say(f"  LaTeX:    {best.shown.latex()}")
     if best.hard:
         say(f"  on soft labels too: {best.loss}")
     if result.baselines:
@@ -42,7 +45,8 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
         say(report.verdict(result))
     if files:
         say(f"Files in {result.path}: " + ", ".join(file.name for file in files))
-        say(f"What it means: symloss analyze {result.path}#{best.row}")
+        if not best.neural:
+            say(f"What it means: symloss analyze {result.path}#{best.row}")
     if result.path is not None and result.status in ("running", "interrupted", "time limit"):
         say(f"The search was not over: symloss resume {result.path} goes on with it.")
 
@@ -85,10 +89,10 @@ def row_facts(row: FrontRow) -> dict[str, Any]:
     """One row of the front as plain data."""
     return {
         "row": row.row,
-        "formula": str(row.shown),
-        "exact": str(row.loss),
-        "kind": row.loss.kind,
-        "latex": row.shown.latex(),
+        "formula": row.text,
+        "exact": row.exact,
+        "kind": row.kind,
+        "latex": row.latex,
         "complexity": row.complexity,
         "validation": row.validation,
         "score": row.score,
@@ -106,7 +110,7 @@ def _baseline_facts(row: Baseline) -> dict[str, Any]:
     return {
         "name": row.name,
         "role": row.role,
-        "formula": str(row.loss),
+        "formula": row.text,
         "learning_rate": row.learning_rate,
         "steps": row.steps,
         "validation": row.validation,

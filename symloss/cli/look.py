@@ -241,6 +241,9 @@ def show_(
     if race:
         raise DomainError(f"--race is about a run, and {subject.strip()!r} is no run folder")
     row = read_row(subject) if "#" in subject else None
+    if row is not None and row.neural and not plan:
+        _print_facts({**row_facts(row), "note": "a network, which has no formula: distil it"}, as_json)
+        return
     loss = read_loss(subject, kind, values)
     if plan:
         from symloss.codegen import plan as compiled_plan
@@ -256,13 +259,20 @@ def show_(
     if as_json:
         print_json(facts)
         return
-    from symloss.report.tables import facts_table
-
     by_verdict: dict[str, list[str]] = {}
     for key, verdict in facts.pop("findings").items():
         by_verdict.setdefault(verdict, []).append(key)
-    shown = {**facts, **{verdict: ", ".join(keys) for verdict, keys in by_verdict.items()}}
-    show(facts_table([(name, value) for name, value in shown.items() if value not in (None, {}, [], "")]))
+    _print_facts({**facts, **{verdict: ", ".join(keys) for verdict, keys in by_verdict.items()}}, False)
+
+
+def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
+    """What is known of one thing, a line each."""
+    if as_json:
+        print_json(facts)
+        return
+    from symloss.report.tables import facts_table
+
+    show(facts_table([(name, value) for name, value in facts.items() if value not in (None, {}, [], "")]))
 
 
 def _refuse(options: dict[str, Any], run: str) -> None:

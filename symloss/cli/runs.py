@@ -58,7 +58,7 @@ def _row(path: Path) -> dict[str, Any]:
     return {
         "run": str(path), "task": result.task.get("name"), "method": result.method, "seed": result.seed,
         "status": result.status, "candidates": len(result.evaluations), "metric": result.task.get("metric"),
-        "validation": picked.validation if picked else None, "loss": str(picked.shown) if picked else None,
+        "validation": picked.validation if picked else None, "loss": picked.text if picked else None,
     }  # fmt: skip
 
 

@@ -35,6 +35,9 @@ class Method(StrEnum):
     evomal = "evomal"
     gplfl = "gplfl"
     random = "random"
+    taylorglo = "taylorglo"
+    mixture = "mixture"
+    ml3 = "ml3"
 
 
 class Preset(StrEnum):
@@ -102,9 +105,7 @@ def discover(
     ] = None,
     method: Annotated[
         Method,
-        option(
-            "evomal tunes coefficients by hypergradients; gplfl does not; random is the control.", _SEARCH
-        ),
+        option("How losses are proposed and tuned, see above [default: evomal].", _SEARCH),
     ] = Method.evomal,
     seed: Annotated[int, option("The same seed gives the same front.", _SEARCH, least=0)] = 0,
     headroom: Annotated[
@@ -228,6 +229,15 @@ def discover(
     Ends with the discovered loss in closed form beside the ordinary loss as it is, the ordinary loss with a
     tuned learning rate, and the best loss of the zoo; test data are touched once, then. Ctrl-C keeps what was
     found.
+
+    Methods:
+
+    - `evomal`: evolves formulas, and tunes their coefficients by hypergradients
+    - `random`: draws formulas at random, and tunes them: the control
+    - `gplfl`: evolves formulas whose coefficients stay 1
+    - `taylorglo`: searches the eight parameters of a third-order Taylor polynomial by CMA-ES
+    - `mixture`: searches weighted sums of at most three losses with names by CMA-ES
+    - `ml3`: tunes networks that are losses by unrolled differentiation: no formula
 
     Examples:
 
@@ -429,7 +439,7 @@ def _search(
 
 def _compared(result: Result) -> bool:
     """Whether the baselines stand beside the loss that is picked now: a run that goes on may pick another."""
-    return any(row.role == "discovered" and str(row.loss) == str(result.best) for row in result.baselines)
+    return any(row.role == "discovered" and row.text == result.picked.exact for row in result.baselines)
 
 
 def register(app: typer.Typer) -> None:

@@ -15,7 +15,7 @@ from symloss.expr import Loss
 from symloss.expr import parse as parse_grammar
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.search import open_row
-from symloss.search.loop.sweep import base_name, settings_of, title
+from symloss.search.loop.sweep import base_name, settings_of
 from symloss.tasks import Task
 from symloss.zoo import Entry, entry, named, names, parse
 
@@ -209,7 +209,7 @@ def _check_kind(loss: Loss, task: Task, text: str) -> None:
 
 def _versions(one: Entry) -> tuple[Variant, ...]:
     """A loss of the zoo at its defaults and at the values that its entry suggests."""
-    found = [Variant(title(one, values), one.with_coefficients(**values)) for values in settings_of(one)]
+    found = [Variant(one.title(values), one.with_coefficients(**values)) for values in settings_of(one)]
     return tuple(found)
 
 

@@ -104,7 +104,7 @@ def visit_members(members: Sequence[Member], visit: Visit) -> None:
         key = _start(member)
         if key not in starts:
             starts[key] = member.task.build_model(member.seed)
-        layers = dense_layers(starts[key])
+        layers = dense_layers(starts[key]) if member.loss is None else None
         if layers is None:
             _train_alone(i, member, visit)
         else:
@@ -151,7 +151,10 @@ def _train_alone(i: int, member: Member, visit: Visit) -> None:
 
 
 def _function(member: Member) -> InContext:
-    kind = member.task.kind
+    kind, learned = member.task.kind, member.loss
+    if learned is not None:
+        phi = {name: each.to(member.task.device) for name, each in learned.coefficients.items()}
+        return InContext(lambda outputs, targets, context: learned(phi, outputs, targets, context))
     coefs = torch.tensor(member.edges, dtype=torch.float32, device=member.task.device)
 
     def loss(outputs: Tensor, targets: Tensor, context: Context) -> Tensor:

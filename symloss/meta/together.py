@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from symloss.codegen.forest import Forest
 from symloss.errors import SymlossError
 from symloss.expr import Program
 from symloss.meta.dense import Dense, Weights, dense_layers, weights_of
+from symloss.meta.learned_loss import LearnedLoss
 from symloss.tasks import SupervisedTask, TrainingSettings
 
 __all__ = ["Member", "Visit", "train_together"]
@@ -33,6 +35,7 @@ class Member:
         seed: of start and batch order.
         rate: times the task's learning rate.
         stops: numbers of steps after which it is looked at, ascending; the task's own number unless given.
+        loss: a loss that is no tree, in place of one; see `of`.
 
     Raises:
         SymlossError: for another number of coefficients than the tree has edges, or stops out of order.
@@ -44,6 +47,12 @@ class Member:
     seed: int
     rate: float = 1.0
     stops: tuple[int, ...] | None = None
+    loss: LearnedLoss | None = None
+
+    @classmethod
+    def of(cls, loss: LearnedLoss, task: SupervisedTask, seed: int, **how: Any) -> Member:
+        """One that is trained with any loss at its own coefficients, alone."""
+        return cls(Program(("p",)), (), task, seed, loss=loss, **how)
 
     def __post_init__(self) -> None:
         if len(self.edges) != self.program.size - 1:

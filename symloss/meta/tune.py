@@ -13,15 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from symloss.codegen.interpret import coefficient_gradient, output_gradient, program_loss
 from symloss.expr import Program
 from symloss.meta.dense import Dense, Weights, dense_layers, moved, weights_of
 from symloss.meta.hypergradient import inner_factor, one_step_hypergradient
+from symloss.meta.learned_loss import Coefficients, LearnedLoss, TreeLoss, packed, unpacked
 from symloss.runs import derive
 from symloss.tasks import SupervisedTask, Task
 from symloss.tasks.train.loop import seeded
 
-__all__ = ["SPREAD", "Tuned", "initial_coefficients", "tune"]
+__all__ = ["SPREAD", "Tuned", "initial_coefficients", "learn", "tune"]
 
 SPREAD = 1e-3
 """Standard deviation of the coefficients' start about 1."""
@@ -35,7 +35,7 @@ class Tuned:
     """The coefficients a candidate ends with.
 
     Attributes:
-        coefficients: one an edge, `[size - 1]`.
+        coefficients: of a tree one an edge, `[size - 1]`; of any loss all in one vector (`packed`).
         reason: why they are not tuned, or "".
         method: how meta-gradients were taken: `"batched"`, `"forward mode"`, `"unrolled"` or `"none"`.
     """
@@ -84,32 +84,53 @@ def tune(
     (torch.Size([3]), 'batched')
     """
     tasks = [task] if isinstance(task, Task) else list(task)
-    supervised = [each for each in tasks if isinstance(each, SupervisedTask)]
     starts = [initial_coefficients(program, seed) for program in programs]
     if near is not None:
         starts = [start * torch.tensor(edges) for start, edges in zip(starts, near, strict=True)]
-    if len(supervised) < len(tasks):
+    if not all(isinstance(each, SupervisedTask) for each in tasks):
         reason = "the trainer is a black box: no gradient through training"
         kept = [torch.ones_like(start) for start in starts] if near is None else map(torch.tensor, near)
         return [Tuned(coefficients, reason, "none") for coefficients in kept]
+    losses = [TreeLoss(tasks[0].kind, program) for program in programs]
+    supervised = [each for each in tasks if isinstance(each, SupervisedTask)]
+    return learn(losses, supervised, seed=seed, steps=steps, eta=eta, starts=starts)
+
+
+def learn(
+    losses: Sequence[LearnedLoss],
+    tasks: Sequence[SupervisedTask],
+    *,
+    seed: int,
+    steps: int,
+    eta: float,
+    starts: Sequence[Tensor] | None = None,
+) -> list[Tuned]:
+    """As `tune`, of any losses whose coefficients can be learned.
+
+    Args:
+        losses: trees, formulas or networks.
+        tasks, seed, steps, eta: see `tune`.
+        starts: coefficients to start from, packed; each loss's own unless given.
+    """
+    starts = [packed(loss.coefficients) for loss in losses] if starts is None else starts
     sizes = [len(start) for start in starts]
-    phi = torch.ones(len(programs), max(sizes, default=0), device=supervised[0].device)
+    phi = torch.ones(len(losses), max(sizes, default=0), device=tasks[0].device)
     for i, start in enumerate(starts):
         phi[i, : sizes[i]] = start
     mean, square = torch.zeros_like(phi), torch.zeros_like(phi)
     reasons = ["" if size else "no coefficient to tune" for size in sizes]
     method = "none"
-    batches = zip(*(_meta_batches(each, seed, steps) for each in supervised), strict=True)
+    batches = zip(*(_meta_batches(each, seed, steps) for each in tasks), strict=True)
     for step, drawn in enumerate(batches, start=1):
         alive = [i for i, reason in enumerate(reasons) if not reason]
         if not alive:
             break
         coefs = [phi[i, : sizes[i]] for i in alive]
         rows = []
-        for each, (origin, *batch) in zip(supervised, drawn, strict=True):
+        for each, (origin, *batch) in zip(tasks, drawn, strict=True):
             model = each.build_model(origin)
             with seeded(origin):  # dropout draws the same masks for every candidate, in any process
-                found, method = _hypergradients([programs[i] for i in alive], coefs, model, each, *batch)
+                found, method = _hypergradients([losses[i] for i in alive], coefs, model, each, *batch)
             rows.append(found)
         gradient = torch.zeros_like(phi)
         for i, per_task in zip(alive, zip(*rows, strict=True), strict=True):
@@ -124,7 +145,7 @@ def tune(
         phi = phi - eta * slope / (spread.sqrt() + _EPSILON)
     return [
         Tuned(phi[i, : sizes[i]].clone(), "" if not sizes[i] else reasons[i], method)
-        for i in range(len(programs))
+        for i in range(len(losses))
     ]
 
 
@@ -140,7 +161,7 @@ def _meta_batches(
 
 
 def _hypergradients(
-    programs: Sequence[Program],
+    losses: Sequence[LearnedLoss],
     coefs: Sequence[Tensor],
     model: nn.Module,
     task: SupervisedTask,
@@ -150,23 +171,30 @@ def _hypergradients(
 ) -> tuple[list[Tensor], str]:
     layers = dense_layers(model)
     if layers is not None:
-        return _shared_forward(programs, coefs, weights_of(layers), task, train, val, context), "batched"
+        return _shared_forward(losses, coefs, weights_of(layers), task, train, val, context), "batched"
     # Batch normalisation by the statistics of each batch, of validation too: after one step there are no others.
     model.train()
     found, method = [], ""
-    for program, phi in zip(programs, coefs, strict=True):
+    for loss, phi in zip(losses, coefs, strict=True):
+        like = loss.coefficients
 
-        def loss(c: Tensor, outputs: Tensor, targets: Tensor, program: Program = program) -> Tensor:
-            return program_loss(program, task.kind, outputs, targets, c, context)
+        def inner(
+            c: Tensor,
+            outputs: Tensor,
+            targets: Tensor,
+            loss: LearnedLoss = loss,
+            like: Coefficients = like,
+        ) -> Tensor:
+            return loss(unpacked(c, like), outputs, targets, context)
 
-        result = one_step_hypergradient(model, loss, phi, train, val, task.meta_loss, task.settings)
+        result = one_step_hypergradient(model, inner, phi, train, val, task.meta_loss, task.settings)
         found.append(result.gradient)
         method = result.method
     return found, method
 
 
 def _shared_forward(
-    programs: Sequence[Program],
+    losses: Sequence[LearnedLoss],
     coefs: Sequence[Tensor],
     weights: Weights,
     task: SupervisedTask,
@@ -175,16 +203,16 @@ def _shared_forward(
     context: dict[str, Tensor],
 ) -> list[Tensor]:
     """The hypergradients of all candidates in few passes: they share the start, so the first forward pass."""
-    kind = task.kind
     dense = Dense(scalar=task.classes is None)
     step = task.settings.learning_rate * inner_factor(task.settings)
     decay = 1 - step * task.settings.weight_decay
+    phis = [unpacked(phi, loss.coefficients) for loss, phi in zip(losses, coefs, strict=True)]
     with torch.no_grad():
         first = dense.forward(weights, train[0].flatten(1))
         outputs = first.outputs
         slopes = [
-            output_gradient(program, kind, outputs, train[1], phi, context)
-            for program, phi in zip(programs, coefs, strict=True)
+            loss.output_gradient(phi, outputs, train[1], context)
+            for loss, phi in zip(losses, phis, strict=True)
         ]
         gradients = dense.directions(weights, first, torch.stack(slopes))
         after = moved(weights, gradients, -step, decay)
@@ -196,6 +224,6 @@ def _shared_forward(
         directions = dense.directions(after, second, rise)
         turned = dense.tangent(weights, first, directions)
     return [
-        -step * coefficient_gradient(program, kind, outputs, train[1], pdot, phi, context)
-        for program, phi, pdot in zip(programs, coefs, turned, strict=True)
+        -step * packed(loss.coefficient_gradient(phi, outputs, train[1], pdot, context))
+        for loss, phi, pdot in zip(losses, phis, turned, strict=True)
     ]

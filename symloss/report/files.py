@@ -30,7 +30,7 @@ _DPI = 150
 def write_run_files(result: Result) -> list[Path]:
     """Write `losses.tex`, the pictures and the picked loss as Python beside the run's `front.csv`.
 
-    A picture that the loss does not allow (an infinite one) is left out.
+    A picture that the loss does not allow (an infinite one, or one without a formula) is left out.
 
     Returns:
         all files of the run that a person reads.
@@ -41,16 +41,22 @@ def write_run_files(result: Result) -> list[Path]:
     if result.path is None or not result.front:
         return []
     classes = int(result.task.get("classes") or 10)
-    best = result.best
     drawings: dict[str, Callable[[], Figure]] = {
         "front.png": lambda: plot_front(result),
         "history.png": lambda: plot_history(result),
-        "loss.png": lambda: plot_loss(best, classes),
-        "gradient.png": lambda: plot_gradient(best, classes),
-        "tree.png": lambda: plot_tree(best),
     }
-    written = [file for file in map(result.path.joinpath, ("front.csv", "front.json")) if file.is_file()]
-    for name, text in (("losses.tex", losses_tex(result)), ("loss.py", export(best, "python"))):
+    texts = {"losses.tex": losses_tex(result)}
+    if not result.picked.neural:
+        best = result.best
+        drawings |= {
+            "loss.png": lambda: plot_loss(best, classes),
+            "gradient.png": lambda: plot_gradient(best, classes),
+            "tree.png": lambda: plot_tree(best),
+        }
+        texts["loss.py"] = export(best, "python")
+    there = ("front.csv", "front.json", "neural.json")
+    written = [file for file in map(result.path.joinpath, there) if file.is_file()]
+    for name, text in texts.items():
         written.append(write_file(result.path / name, text.encode()))
     for name, draw in drawings.items():
         try:

@@ -124,7 +124,7 @@ class LiveFront(LiveStages):
     def _line(self, generation: Generation) -> str:
         picked = next((row for row in generation.front if row.picked), None)
         best = (
-            f"{self._metric} {number(picked.validation)}  {picked.shown}" if picked else "nothing trained yet"
+            f"{self._metric} {number(picked.validation)}  {picked.text}" if picked else "nothing trained yet"
         )
         left = f", {duration(generation.remaining)} left" if generation.remaining is not None else ""
         return (

@@ -25,6 +25,8 @@ __all__ = [
 
 HARD_LABELS = "Labels are 0 or 1: y**2 and sqrt(y) are written y, as they are one thing on such labels."
 
+NO_FORMULA = "neural: a network, which has no formula"
+
 _ONE_LINE = 120
 """Characters of LaTeX up to which a formula is taken to fit one line of the table."""
 
@@ -86,7 +88,7 @@ def front_table(front: Sequence[FrontRow], metric: str = "validation", title: st
         table.add_row(
             ">" if row.picked else "", str(row.row), str(row.complexity), number(row.validation),
             number(row.se, 2), *(number(row.scores.get(name)) for name in tasks), number(row.score, 3),
-            Text(f"{row.shown}   ({row.name})" if row.name else str(row.shown)),
+            Text(f"{row.text}   ({row.name})" if row.name else row.text),
             style="bold" if row.picked else None,
         )  # fmt: skip
     if any(row.hard for row in front):
@@ -124,7 +126,7 @@ def baseline_table(baselines: Sequence[Baseline], metric: str) -> Table:
     for row in baselines:
         table.add_row(
             row.name, f"{row.learning_rate:.3g}", str(row.steps), number(row.validation), number(row.test),
-            number(row.p_value, 2), Text(str(row.loss)), style="bold" if row.role == "discovered" else None,
+            number(row.p_value, 2), Text(row.text), style="bold" if row.role == "discovered" else None,
         )  # fmt: skip
     return table
 
@@ -135,7 +137,7 @@ def losses_tex(result: Result) -> str:
     star = r"$\star$ "
     lines = [
         f"{star if row.picked else ''}{row.row} & {row.complexity} & {number(row.validation)} & "
-        rf"${_broken(row.shown)}$ \\"
+        rf"{NO_FORMULA if row.neural else f'${_broken(row.shown)}$'} \\"
         for row in result.front
     ]
     caption = (

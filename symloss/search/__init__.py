@@ -7,13 +7,14 @@ from symloss.search.baselines import baselines
 from symloss.search.discover import discover, headroom, open_row, open_run, resume
 from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.race import RaceCheck
+from symloss.search.methods import METHODS, Method
 from symloss.search.propose.grammar import Grammar
 from symloss.search.record.races import race_checks
-from symloss.search.record.result import Baseline, Evaluation, FrontRow, Generation, Result
+from symloss.search.record.result import Baseline, Evaluation, FrontRow, Generation, Network, Result
 from symloss.search.record.verify import Check, verify
 from symloss.search.screen.fingerprint import fingerprint
 from symloss.search.screen.gate import GateVerdict, gate
-from symloss.search.settings import METHODS, PRESETS, Blocks, Screening, SearchSettings, Tuning
+from symloss.search.settings import PRESETS, Blocks, Cma, Neural, Screening, SearchSettings, Tuning
 
 __all__ = [
     "METHODS",
@@ -21,12 +22,16 @@ __all__ = [
     "Baseline",
     "Blocks",
     "Check",
+    "Cma",
     "Evaluation",
     "FrontRow",
     "GateVerdict",
     "Generation",
     "Grammar",
     "Headroom",
+    "Method",
+    "Network",
+    "Neural",
     "RaceCheck",
     "Result",
     "Screening",

@@ -89,9 +89,9 @@ class Search:
 
         Asking changes nothing that is recorded; what is told need not be what was asked for.
         """
-        breeder = self._engine.breeder
-        kind = self._engine.tasks[0].kind
-        proposals = breeder.propose(len(self._engine.generations), n)
+        proposer, kind = self._engine.proposer, self._engine.tasks[0].kind
+        assert isinstance(proposer, Outside)
+        proposals = proposer.breeder.propose(len(self._engine.generations), n)
         return [proposal.loss.to_loss(kind) for proposal in proposals if proposal.source is None]
 
     def tell(self, losses: Sequence[Loss | str], *, tune: bool = False) -> tuple[Evaluation, ...]:

@@ -18,6 +18,7 @@ from symloss.search.loop.sweep import base_candidate, base_name, zoo_candidates
 from symloss.search.loop.training import TRIALS, Trainer, Training
 from symloss.search.loop.workers import Progress, Workers, place_for
 from symloss.search.prepare import prepare
+from symloss.search.propose.outside import NOTHING
 from symloss.search.record.codec import baseline_record
 from symloss.search.record.finals import Own
 from symloss.search.record.memory import Memory
@@ -82,7 +83,7 @@ def baselines(
 class _Contender:
     name: str
     role: str
-    loss: Loss
+    loss: Loss | None
     candidate: Candidate
     own: Own
 
@@ -103,17 +104,29 @@ def _contenders(trainer: Trainer, result: Result, picked: FrontRow) -> list[_Con
         own = _own(picked)
     else:
         tuned, best, best_own = _without_finals(trainer, base)
-        (own,) = trainer.own("rates", [_candidate(picked.loss)], base=as_is.rates)
+        (own,) = trainer.own("rates", [_discovered(result)], base=as_is.rates)
     return [
         _Contender(f"{ordinary} as is", "ordinary", task.base_loss(), base, as_is),
         _Contender(f"{ordinary} tuned", "ordinary tuned", task.base_loss(), base, tuned),
         _Contender(f"best zoo: {best[0]}", "best zoo", best[1], _candidate(best[1]), best_own),
-        _Contender("discovered", "discovered", picked.loss, _candidate(picked.loss), own),
+        _Contender("discovered", "discovered", picked.written, _discovered(result), own),
     ]
 
 
 def _own(row: FrontRow) -> Own:
     return Own(row.rates, row.steps)
+
+
+def _discovered(result: Result) -> Candidate:
+    """The pick: a formula, or a network."""
+    picked = result.picked
+    if picked.written is not None:
+        return _candidate(picked.written)
+    if result.network is None or result.network.evaluation != picked.evaluation:
+        raise SymlossError(f"the weights of row {picked.row} are not on record: go on with 'symloss resume'")
+    found = Candidate(-1, 0, 0, NOTHING.program, NOTHING, fixed=True, as_given=True)
+    found.network = result.network.loss
+    return found
 
 
 def _candidate(loss: Loss) -> Candidate:

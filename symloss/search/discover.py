@@ -16,6 +16,7 @@ from symloss.search.loop.engine import Engine
 from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.workers import Progress, place_for
 from symloss.search.prepare import (
+    check_gradients,
     check_same,
     check_symbols,
     describe_all,
@@ -25,12 +26,12 @@ from symloss.search.prepare import (
 )  # fmt: skip
 from symloss.search.propose.grammar import Grammar
 from symloss.search.propose.outside import Ask, Command
-from symloss.search.record.codec import front_csv, front_json
+from symloss.search.record.codec import files_of
 from symloss.search.record.memory import Memory
 from symloss.search.record.reading import read_result
 from symloss.search.record.result import FrontRow, Generation, Result
 from symloss.search.screen.requirements import Requirements
-from symloss.search.settings import SearchSettings
+from symloss.search.settings import SearchSettings, of_method
 from symloss.search.settings import preset as settings_of
 from symloss.tasks import SupervisedTask, Task
 from symloss.zoo import parse
@@ -84,7 +85,10 @@ def discover(
 
     Args:
         task: one, or several of one kind for which one loss is searched (fitness: the mean rank).
-        method: `"evomal"`, `"gplfl"` (coefficients stay 1) or `"random"` (no evolution).
+        method: `"evomal"`, `"gplfl"` (coefficients stay 1), `"random"` (no evolution), `"taylorglo"` (CMA-ES over
+            the coefficients of a Taylor polynomial), `"mixture"` (CMA-ES over sums of at most three losses of the
+            zoo), `"ml3"` (networks, tuned through training); see `METHODS`. A setting that says nothing to it is
+            refused.
         seed: of the run, at least 0.
         preset: `"quick"` or `"paper"`; see `PRESETS`.
         population, generations: candidates in each generation, and how many of them.
@@ -171,6 +175,7 @@ def plan(
         chosen = replace(chosen, screening=replace(chosen.screening, require=tuple(require)))
     if extra_symbols:
         chosen = replace(chosen, grammar=replace(chosen.grammar, extra_symbols=tuple(extra_symbols)))
+    chosen = of_method(chosen)
     if not chosen.blocks.resample:
         usual = settings_of(preset).blocks
         for name in ("folds", "val_size", "final"):
@@ -190,6 +195,7 @@ def plan(
         # Each training of somebody else's trainer is for its owner to spend.
         chosen = replace(chosen, blocks=replace(chosen.blocks, headroom=False, zoo=False))
     check_symbols(chosen, tasks)
+    check_gradients(chosen, tasks)
     given_losses(chosen, tasks)
     config = {
         "seed": number,
@@ -351,7 +357,7 @@ def _run(
 
 
 def _restore_files(path: Path, result: Result) -> None:
-    for name, text in (("front.csv", front_csv(result.front)), ("front.json", front_json(result.front))):
+    for name, text in files_of(result).items():
         try:
             same = (path / name).read_bytes() == text.encode()
         except FileNotFoundError:

@@ -12,6 +12,7 @@ from symloss.errors import SymlossError, TaskError
 from symloss.expr import parse
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.search.loop.engine import task_signs
+from symloss.search.methods import METHODS
 from symloss.search.settings import SearchSettings
 from symloss.tasks import SupervisedTask, Task, rebuild
 from symloss.tasks.data.pool import LARGE
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from symloss.tasks import Metric
 
 __all__ = [
+    "check_gradients",
     "check_same",
     "check_symbols",
     "describe_all",
@@ -167,6 +169,20 @@ def check_symbols(settings: SearchSettings, tasks: Sequence[Task]) -> None:
         for task in tasks:
             if (name == "pi" and task.priors is None) or (name == "C" and task.classes is None):
                 raise SymlossError(f"the symbol {name!r} has no value on {task.name}, a {task.kind} task")
+
+
+def check_gradients(settings: SearchSettings, tasks: Sequence[Task]) -> None:
+    """Looks whether a method that learns through training can.
+
+    Raises:
+        TaskError: where somebody else trains.
+    """
+    for task in tasks:
+        if not METHODS[settings.method].formula and not isinstance(task, SupervisedTask):
+            raise TaskError(
+                f"{settings.method} tunes networks through training, and {task.name} is trained by a function: choose "
+                "a method that needs no gradients, as taylorglo"
+            )
 
 
 def remarks(tasks: Sequence[Task], settings: SearchSettings) -> list[str]:

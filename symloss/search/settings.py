@@ -5,17 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from symloss.errors import RunError, SymlossError
 from symloss.expr import Registry, default_registry
+from symloss.meta.learned_loss import HIDDEN
 from symloss.numbers import as_whole
+from symloss.search.methods import METHODS
 from symloss.search.propose.gp import Rates
 from symloss.search.propose.grammar import Grammar
 
-__all__ = ["METHODS", "PRESETS", "Blocks", "Screening", "SearchSettings", "Tuning", "preset"]
+__all__ = [
+    "PRESETS",
+    "Blocks",
+    "Cma",
+    "Neural",
+    "Screening",
+    "SearchSettings",
+    "Tuning",
+    "of_method",
+    "preset",
+]
 
-METHODS = ("evomal", "random", "gplfl")
 PROPOSERS = ("method", "command", "tells")
 QUICK_RATES = Rates(crossover=0.5, hoist=0.2, exponent=0.2, neighbours=0.2, inherit=True, attempts=20)
 """What shows in `analysis/search_power.py`; point mutations and redrawn numbers do not."""
@@ -70,6 +82,32 @@ class Tuning:
 
 
 @dataclass(frozen=True)
+class Cma:
+    """How the parameters of a family of losses are searched by CMA-ES; lambda is the population.
+
+    Attributes:
+        sigma: standard deviation of the first generation; that of the method unless given (taylorglo 1.2, mixture 1).
+    """
+
+    sigma: float | None = None
+
+
+@dataclass(frozen=True)
+class Neural:
+    """The networks of ml3, and how they learn, on the block on which coefficients are tuned.
+
+    Attributes:
+        hidden: units of the hidden layers.
+        steps: meta-steps, of Adam.
+        rate: Adam's step size; 500 steps of 1e-3 are those of the published sine task (arXiv 1906.05374).
+    """
+
+    hidden: tuple[int, ...] = HIDDEN
+    steps: int = 500
+    rate: float = 1e-3
+
+
+@dataclass(frozen=True)
 class Blocks:
     """On what losses are trained and how the evidence ends in a pick.
 
@@ -109,8 +147,7 @@ class SearchSettings:
 
     Attributes:
         proposer: where losses come from: `"method"`, a `"command"`, or whoever `"tells"`.
-        method: `"evomal"` (evolve and tune), `"gplfl"` (evolve, unit coefficients), `"random"` (draw by the
-            initialiser, and tune).
+        method: one of `METHODS`.
         preset: what the settings started from.
         population: candidates a generation.
         generations: the first is drawn at random.
@@ -119,7 +156,7 @@ class SearchSettings:
         objectives: 2 to select by NSGA-II on validation and complexity, 1 by validation alone.
         shuffled: whether selection sees the fitnesses of a generation in random order: a control, which keeps
             everything of the search but what it learns from.
-        screening, tuning, blocks: see there.
+        screening, tuning, blocks, cma, neural: see there.
         ordinary: whether the first generation begins with the ordinary loss, so that no front does
             without; it does anyway with the zoo, and not where others propose.
         keep_scale: whether the scale of a loss, a learning rate in disguise, is searched too.
@@ -142,6 +179,8 @@ class SearchSettings:
     screening: Screening = field(default_factory=Screening)
     tuning: Tuning = field(default_factory=Tuning)
     blocks: Blocks = field(default_factory=Blocks)
+    cma: Cma = field(default_factory=Cma)
+    neural: Neural = field(default_factory=Neural)
     ordinary: bool = True
     keep_scale: bool = False
     seed_losses: tuple[str, ...] = ()
@@ -170,6 +209,15 @@ class SearchSettings:
             raise SymlossError("folds and val_size: a fold is 1/folds of the rows; give one of the two")
         if not (math.isfinite(self.tuning.rate) and self.tuning.rate > 0):
             raise SymlossError(f"tuning.rate is {self.tuning.rate!r}: expected a number above 0")
+        _check_whole(self.neural, "neural.", steps=0)
+        hidden = self.neural.hidden
+        if not hidden or not all(isinstance(units, int) and units > 0 for units in hidden):
+            raise SymlossError(f"neural.hidden is {hidden!r}: expected whole numbers above 0, as (50, 50)")
+        if not (math.isfinite(self.neural.rate) and self.neural.rate > 0):
+            raise SymlossError(f"neural.rate is {self.neural.rate!r}: expected a number above 0")
+        sigma = self.cma.sigma
+        if sigma is not None and not (math.isfinite(sigma) and sigma > 0):
+            raise SymlossError(f"cma.sigma is {sigma!r}: expected a number above 0")
         if self.objectives not in (1, 2):
             raise SymlossError(f"objectives is {self.objectives!r}: expected 1 or 2")
 
@@ -181,7 +229,7 @@ class SearchSettings:
     @property
     def tunes(self) -> bool:
         """Whether coefficients are learned."""
-        return self.method != "gplfl" and self.tuning.steps > 0
+        return self.method in ("evomal", "random") and self.tuning.steps > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that `from_dict` reads back; JSON-ready."""
@@ -217,7 +265,9 @@ class SearchSettings:
         try:
             values = {name: _tuple(value) for name, value in data.items()}
             for name, group in _GROUPS.items():
-                values[name] = {key: _tuple(value) for key, value in data[name].items()}
+                # A run from before there was such a group was made without what it says.
+                found = data.get(name, {}) if name in _LATER else data[name]
+                values[name] = {key: _tuple(value) for key, value in found.items()}
                 if name == "grammar":
                     values[name]["registry"] = registry or default_registry()
                 values[name] = group(**values[name])
@@ -229,8 +279,10 @@ class SearchSettings:
 
 
 _GROUPS: dict[str, Any] = {
-    "grammar": Grammar, "rates": Rates, "screening": Screening, "tuning": Tuning, "blocks": Blocks,
+    "grammar": Grammar, "rates": Rates, "screening": Screening, "tuning": Tuning, "blocks": Blocks, "cma": Cma,
+    "neural": Neural,
 }  # fmt: skip
+_LATER = ("cma", "neural")
 
 PRESETS: dict[str, SearchSettings] = {
     "quick": SearchSettings(),
@@ -286,3 +338,30 @@ def _changed(group: Any, changes: Mapping[str, Any], within: str) -> Any:
 
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def of_method(settings: SearchSettings) -> SearchSettings:
+    """The settings of a search without what its method leaves idle.
+
+    Raises:
+        SymlossError: for a setting that differs from its preset's and says nothing to the method.
+
+    >>> of_method(preset("quick", method="taylorglo", rates={"hoist": 1.0}))
+    Traceback (most recent call last):
+        ...
+    symloss.errors.SymlossError: rates: taylorglo breeds no trees; leave it out
+    """
+    method, usual = METHODS[settings.method], PRESETS[settings.preset]
+    if not method.breeds and settings.proposer != "method":
+        raise SymlossError(f"losses from elsewhere: {method.name} learns from its own only; choose evomal")
+    for name, why in method.idle.items():
+        if attrgetter(name)(settings) != attrgetter(name)(usual):
+            raise SymlossError(f"{name}: {method.name} {why}; leave it out")
+    if method.breeds:
+        return settings
+    # The paper preset has the filters of EvoMAL; and rounder numbers would lead out of a family of losses.
+    return replace(
+        settings,
+        screening=replace(settings.screening, protocol=False, equivalence=False),
+        tuning=replace(settings.tuning, tidy=False),
+    )

@@ -43,6 +43,16 @@ class Entry:
         """The loss at its default coefficients."""
         return parse(self.formula, kind=self.kind, coefficients=self.defaults)
 
+    def title(self, values: Mapping[str, float]) -> str:
+        """The loss at some coefficients, of which those with a grid are said: `gce(q=0.7)`.
+
+        >>> from symloss.zoo import entry
+        >>> entry("gce").title({"q": 0.7}), entry("ce").title({})
+        ('gce(q=0.7)', 'ce')
+        """
+        inside = ", ".join(f"{name}={value:g}" for name, value in values.items() if name in self.grid)
+        return f"{self.name}({inside})" if inside else self.name
+
     def with_coefficients(self, **coefficients: float) -> Loss:
         """The loss at other coefficients.
 

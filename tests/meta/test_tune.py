@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from symloss.codegen.interpret import program_loss
 from symloss.expr import Program
-from symloss.meta import initial_coefficients, one_step_hypergradient, tune
+from symloss.meta import TreeLoss, initial_coefficients, one_step_hypergradient, tune
 from symloss.meta.dense import dense_layers, weights_of
 from symloss.meta.tune import _shared_forward
 from symloss.tasks import Task, load_task
@@ -37,7 +37,8 @@ def test_shared_forward_is_the_exact_hypergradient(task: Task, rows: int) -> Non
     coefs = [torch.linspace(0.7, 1.2, p.size - 1, dtype=torch.float64) for p in programs]
     layers = dense_layers(model)
     assert layers is not None
-    found = _shared_forward(programs, coefs, weights_of(layers), task, train, val, {})
+    losses = [TreeLoss(task.kind, program) for program in programs]
+    found = _shared_forward(losses, coefs, weights_of(layers), task, train, val, {})
     for program, phi, gradient in zip(programs, coefs, found, strict=True):
 
         def loss(c: Tensor, outputs: Tensor, targets: Tensor, program: Program = program) -> Tensor:

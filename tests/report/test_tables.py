@@ -29,7 +29,7 @@ def test_front_table_marks_the_pick(result):
 
 def test_what_holds_for_hard_labels_only_is_said(result):
     loss = parse("-y**2*log(p)")
-    rows = [replace(result.front[0], loss=loss, hard=loss.simplify(hard_labels=True))]
+    rows = [replace(result.front[0], written=loss, hard=loss.simplify(hard_labels=True))]
     assert "-y*log(p)" in printed(front_table(rows, "mse"))
     assert "Labels are 0 or 1" in printed(front_table(rows, "mse"))
     assert "Labels are 0 or 1" in losses_tex(replace(result, front=tuple(rows)))

@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 from symloss.errors import SymlossError
 from symloss.expr import Program, parse
 from symloss.expr.trees import Weighted, symbols
+from symloss.meta import NeuralLoss
 from symloss.search.screen.fingerprint import fingerprint
 from symloss.search.screen.gate import gate
 from symloss.search.settings import SearchSettings
 
-__all__ = ["Candidate", "Screen", "Values"]
+__all__ = ["NEURAL", "Candidate", "Graph", "Screen", "Values"]
 
 MAX_LENGTH = 2000
 """Characters of a formula: well within what `parse` reads."""
+
+NEURAL = "neural"
+"""What stands for a formula where there is none: the loss is a network."""
+Graph = tuple[tuple[str, ...], tuple[float, ...]]
 
 Values = tuple[float | None, ...]
 """The metric of each task, None where training diverged."""
@@ -34,6 +39,7 @@ class Candidate:
         as_given: whether its scale stays as well.
         exempt: whether the gate lets it pass unseen: a loss with a name.
         nonsense: whether what was proposed is no loss at all.
+        network: the loss as it stands where it is a network; then no tree says it.
         untuned: the loss before its coefficients were tuned, if they were.
         outcome: empty as long as it is on its way.
         source: the number of the candidate whose score it shares.
@@ -54,6 +60,7 @@ class Candidate:
     as_given: bool = False
     exempt: bool = False
     nonsense: bool = False
+    network: NeuralLoss | None = None
     untuned: Weighted | None = None
     outcome: str = ""
     reason: str = ""
@@ -86,8 +93,19 @@ class Candidate:
 
     @property
     def complexity(self) -> int:
-        """Operators, functions, symbols and numbers of the formula; 0 without one."""
+        """Operators, functions, symbols and numbers of the formula, or weights of a network; 0 without one."""
+        if self.network is not None:
+            return self.network.complexity
         return symbols(self.formula) if self.formula else 0
+
+    @property
+    def graph(self) -> Graph:
+        """The loss as it travels: tokens, and the numbers of its edges; or of a network's weights."""
+        if self.network is not None:
+            tokens = (NEURAL, *map(str, self.network.hidden))
+            return tokens, (self.network.factor, *self.network.weights)
+        program, edges = self.weighted.graph()
+        return program.tokens, edges
 
     def inherit(self, source: Candidate) -> None:
         """Takes the formula of the candidate whose training it shares, unless it has its own."""
@@ -112,7 +130,7 @@ class Screen:
     settings: SearchSettings
     kind: str
     classes: tuple[int | None, ...]
-    null_scale: Callable[[Weighted], float]
+    null_scale: Callable[[Weighted | NeuralLoss], float]
 
     def orient(self, candidate: Candidate, when: str = "") -> None:
         """Turns the loss so that it descends, or rejects it; a loss that was given is what it is."""
@@ -135,6 +153,9 @@ class Screen:
 
     def finish(self, candidate: Candidate, when: str = "after tuning: ") -> None:
         """Numbers merged, looked at again, scale taken out, rounded, written as a formula: ready to train."""
+        if candidate.network is not None:
+            self._finish_network(candidate, candidate.network, when)
+            return
         loss = candidate.weighted
         if not loss.finite:
             candidate.stop("failed", f"{when}coefficients that are not finite")
@@ -143,13 +164,10 @@ class Screen:
         self.orient(candidate, when)
         if not candidate.on_its_way:
             return
-        if not self.settings.keep_scale and not candidate.as_given:
-            scale = self.null_scale(candidate.weighted)
-            if not (math.isfinite(scale) and scale > 0):
-                candidate.stop("rejected", f"{when}gradient scale {scale:.3g} at the start of training")
-                return
-            candidate.scale = float(f"{scale:.4g}")
+        if not candidate.as_given and self._measure_scale(candidate, candidate.weighted, when):
             candidate.weighted = candidate.weighted.scaled(1 / candidate.scale)
+        if not candidate.on_its_way:
+            return
         candidate.weighted = candidate.weighted.merged().rounded(self.settings.tuning.digits)
         formula = candidate.weighted.formula
         if len(formula) > MAX_LENGTH or not candidate.weighted.moderate:
@@ -163,3 +181,20 @@ class Screen:
                 candidate.stop("rejected", f"{when}not to be written down: {error}")
                 return
         candidate.formula = formula
+
+    def _finish_network(self, candidate: Candidate, network: NeuralLoss, when: str) -> None:
+        """The gate asks what a loss is like before any tuning, which a network fresh from its seed cannot answer."""
+        if self._measure_scale(candidate, network, when):
+            candidate.network = network.scaled(1 / candidate.scale)
+        candidate.formula = NEURAL
+
+    def _measure_scale(self, candidate: Candidate, loss: Weighted | NeuralLoss, when: str) -> bool:
+        """Whether the scale is to be taken out, and is a scale."""
+        if self.settings.keep_scale:
+            return False
+        scale = self.null_scale(loss)
+        if not (math.isfinite(scale) and scale > 0):
+            candidate.stop("rejected", f"{when}gradient scale {scale:.3g} at the start of training")
+            return False
+        candidate.scale = float(f"{scale:.4g}")
+        return True

@@ -13,17 +13,25 @@ from symloss.search.loop import finals, sweep
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.field import Field
 from symloss.search.loop.headroom import Headroom
+from symloss.search.loop.proposers import proposer_of
 from symloss.search.loop.stages import Stages
 from symloss.search.loop.training import RATES
 from symloss.search.loop.workers import Progress, Workers
-from symloss.search.propose.breeding import Breeder, rates_of, zoo_trees
+from symloss.search.methods import METHODS
 from symloss.search.propose.outside import Ask, Outside
-from symloss.search.propose.proposal import Outcome, Proposal, Proposer
-from symloss.search.record.codec import evaluation_of, evaluation_record, front_csv, front_json
+from symloss.search.propose.proposal import Outcome, Proposal
+from symloss.search.record.codec import (
+    evaluation_of,
+    evaluation_record,
+    front_csv,
+    front_json,
+    network_json,
+    network_record,
+)
 from symloss.search.record.finals import Finals, Own, finals_record
 from symloss.search.record.front import front_of, scored
 from symloss.search.record.memory import Store
-from symloss.search.record.result import Evaluation, FrontRow, Generation
+from symloss.search.record.result import Evaluation, FrontRow, Generation, Network
 from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
 from symloss.tasks import SupervisedTask, Task
@@ -71,14 +79,7 @@ class Engine:
         self.workers = Workers(self.tasks, store, place, settings.chunk, progress, settings.registry)
         self.stages = Stages(settings, seed, self.workers)
         self.requirements = Requirements(settings.screening.require, self.tasks[0].classes, store)
-        neighbours = zoo_trees(self.tasks[0].kind) if rates_of(settings).neighbours else ()
-        self.breeder = Breeder(settings, seed, given, self.stages.worth_it, neighbours)
-        self.proposer: Proposer = self.breeder
-        if settings.proposer != "method":
-            waits = settings.proposer == "tells"
-            self.proposer = Outside(
-                self.tasks[0].kind, settings.registry, store, self.breeder, ask, waits=waits
-            )
+        self.proposer = proposer_of(self.stages, store, given, ask)
         self.field = Field(tuple(self.signs.values()))
         self.evaluations: list[Evaluation] = []
         self.generations: list[Generation] = []
@@ -86,6 +87,7 @@ class Engine:
         self.front: tuple[FrontRow, ...] = ()
         self.ordinary: int | None = None
         self.held: Finals | None = None
+        self.network: Network | None = None
         self._swept = 0
         self._notes: list[str] = []
         self._known = 0
@@ -124,9 +126,13 @@ class Engine:
 
     def end(self, status: str) -> None:
         """What follows the last generation."""
-        notes = [*self._notes, *finals.audit(self.stages, self.field), *self._finals()]
-        for row in self.front:
-            notes += [f"required of row {row.row}: {proof}" for proof in self.requirements.proofs(row.loss)]
+        gated = METHODS[self.settings.method].formula
+        notes = [*self._notes, *(finals.audit(self.stages, self.field) if gated else ()), *self._finals()]
+        notes += self._said_of_rows()
+        if self.settings.screening.require:
+            for row in self.front:
+                proofs = self.requirements.proofs(row.loss)
+                notes += [f"required of row {row.row}: {proof}" for proof in proofs]
         self.store.put("front", "notes", notes)
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status
@@ -260,6 +266,7 @@ class Engine:
         if proposal.source is None:
             candidate = Candidate(number, generation, slot, loss.program, loss, fixed=proposal.fixed)
             candidate.as_given, candidate.remark = proposal.as_given, proposal.remark
+            candidate.network = proposal.network
             if proposal.problem:
                 candidate.nonsense = True
                 candidate.stop("rejected", proposal.problem)
@@ -285,7 +292,7 @@ class Engine:
 
     def _still_racing(self, block: int) -> list[Candidate]:
         """Parents and losses of the zoo that are not out of the race and have not seen this block."""
-        parents = [self.field.original(parent.number).number for parent in self.breeder.parents]
+        parents = [self.field.original(number).number for number in self.proposer.scored_again()]
         named = [
             number for number, each in self.field.candidates.items() if each.name and each.source is None
         ]
@@ -314,7 +321,7 @@ class Engine:
             source = self.field.original(candidate.number)
             if candidate.on_its_way or source.on_its_way:
                 continue
-            surcharge = self.breeder.grammar.surcharge(candidate.weighted.program)
+            surcharge = self.settings.grammar.surcharge(candidate.weighted.program)
             found.append(evaluation_of(candidate, kind, surcharge))
         changed = [entry for entry in found if not _same(entry, before.get(entry.number))]
         self.evaluations = scored(found, tuple(self.signs.values()), self.field.noises)
@@ -365,8 +372,24 @@ class Engine:
 
     def _show_front(self, held: Finals | None) -> None:
         self.front = self._front(held)
+        self._keep_network()
         self.store.write_text("front.csv", front_csv(self.front))
         self.store.write_text("front.json", front_json(self.front))
+
+    def _keep_network(self) -> None:
+        """The weights of the network on the front, or of the best there is: no formula says them."""
+        found = {
+            entry.number: entry.fitness
+            for entry in self.evaluations
+            if entry.neural and entry.fitness is not None
+        }
+        shown = [row.evaluation for row in self.front if row.neural]
+        number = min(shown or found, key=lambda i: (found[i], i), default=None)
+        network = None if number is None else self.field.candidates[number].network
+        if number is not None and network is not None:
+            self.network = Network(number, network)
+            self.store.put("front", "network", network_record(self.network))
+            self.store.write_text("neural.json", network_json(self.network))
 
     def _finals(self) -> list[str]:
         """The finalists, with rounder numbers where these do no harm, on the final blocks."""
@@ -432,6 +455,17 @@ class Engine:
         which = ", ".join(map(str, at_edge))
         return [
             f"candidates {which}: the best learning rate lies at the end of a grid that was widened as far as it goes"
+        ]
+
+    def _said_of_rows(self) -> list[str]:
+        """What the method knows of a loss beyond its formula, as what it is a mixture of."""
+        if METHODS[self.settings.method].breeds:
+            return []
+        told = {row.row: self.field.candidates[row.evaluation] for row in self.front}
+        return [
+            f"row {row} is {candidate.remark} up to its scale"
+            for row, candidate in told.items()
+            if candidate.remark and not candidate.name
         ]
 
     def _said_of_pick(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -48,13 +49,15 @@ class Stages:
     ) -> None:
         """Takes every candidate to its outcome, its scores on one block; others are scored there `also`."""
         for candidate in candidates:
-            if candidate.on_its_way:
+            if candidate.on_its_way and candidate.network is None:
                 self._screen.orient(candidate)
             if candidate.on_its_way and not candidate.fixed:
                 self._share(candidate, PROPOSED)
         self._filter([c for c in candidates if c.on_its_way])
+        tuning, neural = self.settings.tuning, self.settings.neural
         if self.tunes:
-            self._tune([c for c in candidates if c.on_its_way and not c.fixed])
+            self._tune([c for c in candidates if c.on_its_way and not c.fixed], tuning.steps, tuning.rate)
+        self._tune([c for c in candidates if c.network is not None], neural.steps, neural.rate)
         self.prepare(candidates)
         self.train([*(c for c in candidates if c.on_its_way), *also], [block])
 
@@ -71,6 +74,7 @@ class Stages:
             if (
                 candidate.on_its_way
                 and self.settings.screening.equivalence
+                and candidate.network is None
                 and isinstance(self.tasks[0], SupervisedTask)
             ):
                 norms = norms_key(self.tasks[0], candidate.weighted, derive(self.seed, "protocol"))
@@ -128,7 +132,7 @@ class Stages:
         ]
         try:
             if self.tunes:
-                self._tune(candidates)
+                self._tune(candidates, self.settings.tuning.steps, self.settings.tuning.rate)
             for candidate in candidates:
                 self._screen.finish(candidate)
         finally:
@@ -137,15 +141,16 @@ class Stages:
         self.train([c for c in candidates if c.on_its_way], [block])
         return candidates
 
-    def _tune(self, candidates: Sequence[Candidate]) -> None:
+    def _tune(self, candidates: Sequence[Candidate], steps: int, rate: float) -> None:
         # On a block of its own: a tuned loss has seen what it was tuned on, a loss of the zoo has not.
         block = self.trainer.place(0) if self.settings.blocks.resample else None
-        options = {
-            "steps": self.settings.tuning.steps, "eta": self.settings.tuning.rate, "block": block,
-            "rates": list(self.settled.rates),
-        }  # fmt: skip
+        options = {"steps": steps, "eta": rate, "block": block, "rates": list(self.settled.rates)}
         for candidate, answer in self.workers.ask("tune", candidates, derive(self.seed, "tuning"), options):
             candidate.seconds += answer["seconds"]
+            if candidate.network is not None:
+                if all(map(math.isfinite, answer["edges"])):
+                    candidate.network = candidate.network.with_weights(answer["edges"][1:])
+                continue
             candidate.untuned = candidate.weighted
             program, _ = candidate.weighted.graph()
             candidate.weighted = Weighted(program, tuple(answer["edges"]))
@@ -154,13 +159,25 @@ class Stages:
         """Nobody shares a training with the losses so far: they are not candidates of the search."""
         self._first.clear()
 
-    def worth_it(self, loss: Weighted) -> bool:
-        """Whether a loss passes the gate and is not in a class that was proposed before."""
+    def turn(self, loss: Weighted) -> int:
+        """1 for a loss that passes the gate as it is, -1 for one that does once it is negated, else 0."""
         candidate = Candidate(-1, 0, 0, loss.program, loss)
         self._screen.orient(candidate)
         if not candidate.on_its_way:
             self.turned_away.append(loss)
+            return 0
+        return 1 if candidate.weighted.factor * loss.factor > 0 else -1
+
+    def scale(self, loss: Weighted) -> float:
+        """How much steeper a loss is than the ordinary one where training starts."""
+        return self._screen.null_scale(loss)
+
+    def worth_it(self, loss: Weighted) -> bool:
+        """Whether a loss passes the gate and is not in a class that was proposed before."""
+        way = self.turn(loss)
+        if not way:
             return False
+        candidate = Candidate(-1, 0, 0, loss.program, loss.scaled(float(way)))
         return not self.settings.screening.classes or self._simpler(candidate, self._key(candidate, PROPOSED))
 
     def _key(self, candidate: Candidate, stage: str) -> str:
@@ -176,7 +193,7 @@ class Stages:
         Before tuning a shorter tree goes its own way, as its coefficients are fewer. After it, it keeps its
         own formula.
         """
-        if self.settings.screening.classes:
+        if self.settings.screening.classes and candidate.network is None:
             self._share_under(candidate, self._key(candidate, stage), stage)
 
     def _share_under(self, candidate: Candidate, key: str, stage: str = TUNED) -> None:

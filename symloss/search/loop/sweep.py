@@ -45,11 +45,11 @@ def zoo_candidates(task: Task, start: int) -> list[Candidate]:
             except SymlossError:
                 continue  # no tree says it
             number = start + len(found)
-            remark = f"zoo: {title(one, values)}"
+            remark = f"zoo: {one.title(values)}"
             candidate = Candidate(
                 number, 0, number, loss.program, loss, fixed=True, remark=remark, exempt=True
             )
-            candidate.name = title(one, values)
+            candidate.name = one.title(values)
             found.append(candidate)
     return found
 
@@ -60,16 +60,6 @@ def settings_of(one: Entry) -> list[Mapping[str, float]]:
     for name, values in one.grid.items():
         tried += [{**one.defaults, name: value} for value in values if value != one.defaults[name]]
     return tried
-
-
-def title(one: Entry, values: Mapping[str, float]) -> str:
-    """As a person would type it: `gce(q=0.7)`.
-
-    >>> title(entry("gce"), {"q": 0.7}), title(entry("ce"), {})
-    ('gce(q=0.7)', 'ce')
-    """
-    inside = ", ".join(f"{name}={value:g}" for name, value in values.items() if name in one.grid)
-    return f"{one.name}({inside})" if inside else one.name
 
 
 def strangers(stages: Stages, start: int, count: int) -> list[Candidate]:

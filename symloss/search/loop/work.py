@@ -20,15 +20,16 @@ import torch
 from symloss.errors import SymlossError
 from symloss.expr import Program, Registry
 from symloss.expr.trees import Weighted
-from symloss.meta import Member, train_members, tune
+from symloss.meta import Member, NeuralLoss, learn, train_members, tune
+from symloss.meta.learned_loss import single
 from symloss.search.loop.blocks import block_of
+from symloss.search.loop.candidate import NEURAL, Graph
 from symloss.search.screen.published import gain
 from symloss.tasks import SupervisedTask, Task
 
 __all__ = ["Answer", "Graph", "Piece", "chunks", "do", "fits", "one_thread"]
 
 _DIVERGED = "training diverged: its metric is not finite"
-Graph = tuple[tuple[str, ...], tuple[float, ...]]
 Answer = dict[str, Any]
 
 
@@ -63,8 +64,8 @@ class Piece:
 
     @property
     def size(self) -> int:
-        """The nodes of all its trees: about what it costs, beside others of its kind."""
-        return sum(len(tokens) for tokens, _ in self.graphs)
+        """The numbers of all its losses: about what it costs, beside others of its kind."""
+        return sum(len(numbers) for _, numbers in self.graphs)
 
 
 @contextmanager
@@ -92,21 +93,39 @@ def do(piece: Piece) -> list[Answer]:
     return [{**answer, "seconds": seconds} for answer in answers]
 
 
+def loss_of(graph: Graph, kind: str, registry: Registry) -> Weighted | NeuralLoss:
+    """The loss that travelled as a graph."""
+    tokens, numbers = graph
+    if tokens[0] != NEURAL:
+        return Weighted(Program(tokens, registry), numbers)
+    factor, *weights = numbers
+    return NeuralLoss(kind, tuple(weights), tuple(map(int, tokens[1:])), factor)
+
+
 def _tune(piece: Piece) -> list[Answer]:
-    programs = [Program(tokens, piece.registry) for tokens, _ in piece.graphs]
+    losses = [loss_of(graph, piece.tasks[0].kind, piece.registry) for graph in piece.graphs]
     options = dict(piece.options)
     rates, block = options.pop("rates"), options.pop("block")
     tasks = []
     for task, rate in zip(piece.tasks, rates, strict=True):
         placed, seed = block_of(task, piece.seed, block, 0)
         tasks.append(placed.with_settings(learning_rate=placed.settings.learning_rate * rate))
+    networks = [loss for loss in losses if isinstance(loss, NeuralLoss)]
+    if networks:
+        supervised = [task for task in tasks if isinstance(task, SupervisedTask)]
+        learned = learn(networks, supervised, seed=seed, **options)
+        return [
+            {"edges": [loss.factor, *single(tuned.coefficients.tolist())], "reason": tuned.reason}
+            for loss, tuned in zip(networks, learned, strict=True)
+        ]
+    programs = [loss.program for loss in losses if isinstance(loss, Weighted)]
     near = [edges for _, edges in piece.graphs]
     found = tune(programs, tasks, seed=seed, near=near, **options)
     return [{"edges": tuned.coefficients.tolist(), "reason": tuned.reason} for tuned in found]
 
 
 def _train(piece: Piece) -> list[Answer]:
-    losses = [Weighted(Program(tokens, piece.registry), edges) for tokens, edges in piece.graphs]
+    losses = [loss_of(graph, piece.tasks[0].kind, piece.registry) for graph in piece.graphs]
     columns = [_column(piece, t, losses) for t in range(len(piece.tasks))]
     answers = []
     for row in zip(*columns, strict=True):
@@ -115,7 +134,7 @@ def _train(piece: Piece) -> list[Answer]:
     return answers
 
 
-def _column(piece: Piece, t: int, losses: Sequence[Weighted]) -> list[tuple[list[float], str]]:
+def _column(piece: Piece, t: int, losses: Sequence[Weighted | NeuralLoss]) -> list[tuple[list[float], str]]:
     """On one task the metrics of each loss, NaN where there is none, and why."""
     options = piece.options
     placed = [
@@ -128,9 +147,10 @@ def _column(piece: Piece, t: int, losses: Sequence[Weighted]) -> list[tuple[list
         return [
             _black_box(task, loss, seed, looks, splits)
             for loss, (task, seed), looks in zip(losses, placed, stops, strict=True)
+            if isinstance(loss, Weighted)
         ]
     members = [
-        Member(loss.program, loss.edges, task, seed, rate=row[t], stops=tuple(looks))
+        _member(loss, task, seed, row[t], tuple(looks))
         for loss, (task, seed), row, looks in zip(losses, placed, options["rates"], stops, strict=True)
         if isinstance(task, SupervisedTask)
     ]
@@ -139,6 +159,14 @@ def _column(piece: Piece, t: int, losses: Sequence[Weighted]) -> list[tuple[list
         values = [value for split in splits for value in parts[split]]
         found.append((values, "" if math.isfinite(values[0]) else _DIVERGED))
     return found
+
+
+def _member(
+    loss: Weighted | NeuralLoss, task: SupervisedTask, seed: int, rate: float, stops: tuple[int, ...]
+) -> Member:
+    if isinstance(loss, NeuralLoss):
+        return Member.of(loss, task, seed, rate=rate, stops=stops)
+    return Member(loss.program, loss.edges, task, seed, rate=rate, stops=stops)
 
 
 def _black_box(

@@ -12,7 +12,7 @@ from symloss.expr import Registry, default_registry
 from symloss.runs import Executor, answers
 from symloss.runs import executor as place_to_work
 from symloss.search.loop.candidate import Candidate
-from symloss.search.loop.work import Answer, Graph, Piece, chunks, do, fits
+from symloss.search.loop.work import Answer, Piece, chunks, do, fits
 from symloss.search.record.memory import Store
 from symloss.tasks import SupervisedTask, Task
 
@@ -79,7 +79,7 @@ class Workers:
 
     def piece(self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any]) -> Piece:
         """A piece of work on some candidates."""
-        graphs: tuple[Graph, ...] = tuple((p.tokens, e) for p, e in (c.weighted.graph() for c in candidates))
+        graphs = tuple(candidate.graph for candidate in candidates)
         return Piece(what, self.tasks, graphs, seed, options, self.registry)
 
     def answers(self, pieces: Sequence[Piece], stage: str) -> Iterator[list[Answer]]:

@@ -99,6 +99,10 @@ class Breeder:
         self.parents = survivors(members, self.settings.population, self.settings.objectives)
         self._elites = {parent.number: outcomes[parent.number].loss for parent in self.parents}
 
+    def scored_again(self) -> list[int]:
+        """The parents."""
+        return [parent.number for parent in self.parents]
+
     def _bred_as(self, outcome: Outcome) -> Program | Weighted:
         return outcome.loss if self.rates.inherit else outcome.program
 

@@ -174,6 +174,10 @@ class Outside:
         """Lets the breeder choose parents; what is no loss is none."""
         self.breeder.learn(outcomes, fresh)
 
+    def scored_again(self) -> list[int]:
+        """The breeder's parents."""
+        return self.breeder.scored_again()
+
 
 def proposal_of(text: str, kind: str, registry: Registry, tune: bool) -> Proposal:
     """A formula, or the name of a loss of the zoo, as a proposal; with a problem if it is neither."""

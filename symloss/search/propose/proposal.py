@@ -8,8 +8,9 @@ from typing import Protocol
 
 from symloss.expr import Program
 from symloss.expr.trees import Weighted
+from symloss.meta import NeuralLoss
 
-__all__ = ["Outcome", "Proposal", "Proposer"]
+__all__ = ["Outcome", "Proposal", "Proposer", "best_of"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Proposal:
         source: the number of the candidate that it is once more, if it is one.
         remark: where it comes from, where a reader should know.
         problem: why it is no loss at all, or `""`.
+        network: the loss where it is a network, and no tree says it.
     """
 
     loss: Weighted
@@ -31,6 +33,7 @@ class Proposal:
     source: int | None = None
     remark: str = ""
     problem: str = ""
+    network: NeuralLoss | None = None
 
 
 @dataclass(frozen=True)
@@ -67,3 +70,14 @@ class Proposer(Protocol):
         """Takes in the outcomes of all candidates so far, by number; the last `fresh` are of the generation
         that has just ended."""
         ...
+
+    def scored_again(self) -> list[int]:
+        """The numbers of the candidates that are scored on the block of the next generation too, unless they are
+        out of the race: so that the evidence of those that may be picked grows."""
+        ...
+
+
+def best_of(outcomes: Sequence[Outcome], count: int) -> list[int]:
+    """The numbers of the `count` best of those that were trained to the end, the best first."""
+    known = [(outcome.fitness, outcome.number) for outcome in outcomes if outcome.fitness is not None]
+    return [number for _, number in sorted(known)[:count]]

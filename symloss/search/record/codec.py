@@ -11,13 +11,24 @@ from typing import Any
 
 from symloss.errors import RunError, SymlossError
 from symloss.expr import Loss
+from symloss.meta import NeuralLoss
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.headroom import Headroom, HeadroomRow
-from symloss.search.record.result import Baseline, Evaluation, FrontRow
+from symloss.search.record.result import Baseline, Evaluation, FrontRow, Network, Result
 
 __all__ = [
-    "baseline_from", "baseline_record", "evaluation_from", "evaluation_of", "evaluation_record", "front_csv",
-    "front_json", "headroom_from",
+    "baseline_from",
+    "baseline_record",
+    "evaluation_from",
+    "evaluation_of",
+    "evaluation_record",
+    "files_of",
+    "front_csv",
+    "front_json",
+    "headroom_from",
+    "network_from",
+    "network_json",
+    "network_record",
 ]  # fmt: skip
 
 _COLUMNS = (
@@ -44,12 +55,19 @@ def evaluation_of(candidate: Candidate, kind: str, surcharge: float) -> Evaluati
     """
     return Evaluation(
         number=candidate.number, generation=candidate.generation, slot=candidate.slot,
-        tokens=() if candidate.nonsense else candidate.program.tokens, outcome=candidate.outcome,
+        tokens=_tokens(candidate), outcome=candidate.outcome,
         reason=candidate.reason, kind=kind,
         formula=candidate.formula, seconds=candidate.seconds, scale=candidate.scale,
         complexity=candidate.complexity + round(surcharge) if candidate.formula else None,
         blocks=dict(candidate.scores), name=candidate.name, source=candidate.source,
     )  # fmt: skip
+
+
+def _tokens(candidate: Candidate) -> tuple[str, ...]:
+    """What was proposed: a tree, a network or nothing."""
+    if candidate.nonsense:
+        return ()
+    return candidate.program.tokens if candidate.network is None else candidate.graph[0]
 
 
 def evaluation_record(entry: Evaluation) -> dict[str, Any]:
@@ -110,7 +128,7 @@ def headroom_from(data: Mapping[str, Any]) -> Headroom:
 def baseline_record(entry: Baseline) -> dict[str, Any]:
     """JSON-ready data of a baseline."""
     return {
-        "name": entry.name, "role": entry.role, "loss": entry.loss.to_dict(),
+        "name": entry.name, "role": entry.role, "loss": entry.loss and entry.loss.to_dict(),
         "learning_rate": entry.learning_rate, "steps": entry.steps, "validation": entry.validation,
         "test": entry.test, "tests": list(entry.tests), "p_value": entry.p_value,
     }  # fmt: skip
@@ -123,14 +141,43 @@ def baseline_from(data: Mapping[str, Any]) -> Baseline:
         RunError: for data that it does not write.
     """
     try:
+        loss = data["loss"]
         return Baseline(
-            name=str(data["name"]), role=str(data["role"]), loss=Loss.from_dict(data["loss"]),
+            name=str(data["name"]), role=str(data["role"]), loss=loss and Loss.from_dict(loss),
             learning_rate=float(data["learning_rate"]), steps=int(data["steps"]),
             validation=float(data["validation"]), test=float(data["test"]),
             tests=tuple(map(float, data["tests"])), p_value=_number(data["p_value"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, SymlossError) as error:
         raise RunError(f"a baseline of the run cannot be read: {error}") from None
+
+
+def network_record(network: Network) -> dict[str, Any]:
+    """JSON-ready data of a network that is a loss."""
+    return {"evaluation": network.evaluation, **network.loss.to_dict()}
+
+
+def network_from(data: Any) -> Network:
+    """The network that `network_record` wrote.
+
+    Raises:
+        RunError: for data that it does not write.
+    """
+    try:
+        return Network(int(data["evaluation"]), NeuralLoss.from_dict(data))
+    except (KeyError, TypeError, ValueError, SymlossError) as error:
+        raise RunError(f"the network of the run cannot be read: {error}") from None
+
+
+def files_of(result: Result) -> dict[str, str]:
+    """The files that a search writes, by name: as they follow from its record."""
+    files = {"front.csv": front_csv(result.front), "front.json": front_json(result.front)}
+    return files if result.network is None else {**files, "neural.json": network_json(result.network)}
+
+
+def network_json(network: Network) -> str:
+    """The same as a file."""
+    return json.dumps(network_record(network), allow_nan=False) + "\n"
 
 
 def front_csv(front: Sequence[FrontRow]) -> str:
@@ -142,7 +189,7 @@ def front_csv(front: Sequence[FrontRow]) -> str:
         score, error = ("" if value is None else repr(value) for value in (row.score, row.se))
         table.writerow(
             [row.row, int(row.picked), row.complexity, repr(row.validation), error, score, repr(row.scale),
-             row.evaluation, row.name, str(row.shown)]
+             row.evaluation, row.name, row.text]
         )  # fmt: skip
     return text.getvalue()
 
@@ -153,8 +200,8 @@ def front_json(front: Sequence[FrontRow]) -> str:
         {
             "row": row.row, "picked": row.picked, "complexity": row.complexity, "validation": row.validation,
             "se": row.se, "score": row.score, "scale": row.scale, "evaluation": row.evaluation,
-            "name": row.name, "formula": str(row.shown), "exact": str(row.loss), "kind": row.loss.kind,
-            "latex": row.shown.latex(), "scores": dict(row.scores),
+            "name": row.name, "formula": row.text, "exact": row.exact, "kind": row.kind,
+            "latex": row.latex, "scores": dict(row.scores),
             "finals": [_finite(value) for value in row.finals], "rates": list(row.rates),
             "steps": list(row.steps),
         }

@@ -176,10 +176,16 @@ def presented(formula: str, kind: str, hard_labels: bool) -> tuple[Loss, Loss]:
 
 
 def _row(entry: Evaluation, classes: int | None, fitness: float, sign: float, hard: bool) -> FrontRow:
+    if entry.neural:
+        return FrontRow(
+            row=0, written=None, complexity=entry.complexity or 0, validation=sign * fitness, fitness=fitness,
+            score=None, picked=False, evaluation=entry.number, scale=entry.scale, classes=classes,
+            neural=entry.kind,
+        )  # fmt: skip
     loss, shown = presented(entry.formula, entry.kind, hard)
     surcharge = (entry.complexity or 0) - symbols(entry.formula)
     return FrontRow(
-        row=0, loss=loss, complexity=shown.complexity + surcharge, validation=sign * fitness,
+        row=0, written=loss, complexity=shown.complexity + surcharge, validation=sign * fitness,
         fitness=fitness, score=None, picked=False, evaluation=entry.number, scale=entry.scale,
         classes=classes, name=entry.name, hard=None if str(shown) == str(loss) else shown,
     )  # fmt: skip

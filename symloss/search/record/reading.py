@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from symloss.errors import RunError, SymlossError
-from symloss.search.record.codec import baseline_from, evaluation_from, headroom_from
+from symloss.search.record.codec import baseline_from, evaluation_from, headroom_from, network_from
 from symloss.search.record.finals import finals_from
 from symloss.search.record.front import finalist_rows, front_of, scored
 from symloss.search.record.result import Evaluation, FrontRow, Generation, Result
@@ -57,7 +57,7 @@ def read_result(store: Readable) -> Result:
             if data is not None and (count is None or int(key) < int(count))
         ]
         evaluations = scored(sorted(evaluations, key=lambda entry: entry.number), signs, noises)
-        held = store.get("front", "finals")
+        held, kept = store.get("front", "finals"), store.get("front", "network")
         how: dict[str, Any] = {
             "classes": task.get("classes"), "signs": named, "noises": noises,
             "hard_labels": all(each.get("hard_labels", False) for each in task.get("tasks", [task])),
@@ -84,6 +84,7 @@ def read_result(store: Readable) -> Result:
         path=store.path, task=task, method=settings.method, seed=seed, settings=settings.to_dict(),
         status=store.status, front=shown, evaluations=tuple(evaluations), generations=generations,
         finalists=finalists, headroom=headroom, baselines=baselines, noises=noises, notes=notes,
+        network=None if kept is None else network_from(kept),
     )  # fmt: skip
 
 

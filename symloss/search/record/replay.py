@@ -7,9 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from symloss.expr.trees import Weighted
 from symloss.runs import RunStore, derive
-from symloss.search.loop.candidate import Values
+from symloss.search.loop.candidate import Graph, Values
 from symloss.search.loop.engine import Engine
 from symloss.search.loop.training import best_of
 from symloss.search.loop.work import Piece, do, fits
@@ -56,7 +55,7 @@ class Replay:
     def surcharge(self, number: int) -> int:
         """What the operators of a candidate cost beyond 1 each."""
         candidate = self.engine.candidate(number)
-        grammar = self.engine.breeder.grammar
+        grammar = self.engine.settings.grammar
         return round(grammar.surcharge(candidate.weighted.program)) if candidate else 0
 
     def trained(self, number: int, purpose: str, block: int) -> Values | None:
@@ -73,14 +72,12 @@ class Replay:
             return None
         candidate = self.engine.field.original(number)
         place = self.engine.stages.trainer.place(block if block >= 0 else None)
-        answer = self._answer(candidate.weighted, derive(self.engine.seed, purpose), place)
+        answer = self._answer(candidate.graph, derive(self.engine.seed, purpose), place)
         if answer is None:
             return None
         return tuple(best_of(task, curve) for task, curve in zip(self.tasks, answer["values"], strict=True))
 
-    def _answer(self, loss: Weighted, seed: int, block: list[Any] | None) -> dict[str, Any] | None:
-        program, edges = loss.graph()
-        graph = program.tokens, edges
+    def _answer(self, graph: Graph, seed: int, block: list[Any] | None) -> dict[str, Any] | None:
         for piece in self._place.pieces:
             if piece.what != "train" or piece.seed != seed:
                 continue

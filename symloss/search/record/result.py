@@ -8,11 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from symloss.errors import SymlossError
+from symloss.errors import DomainError, SymlossError
 from symloss.expr import Loss, parse
+from symloss.meta import NeuralLoss
+from symloss.search.loop.candidate import NEURAL
 from symloss.search.loop.headroom import Headroom
 
-__all__ = ["ENDED", "Baseline", "Evaluation", "FrontRow", "Generation", "Result"]
+__all__ = ["ENDED", "Baseline", "Evaluation", "FrontRow", "Generation", "Network", "Result"]
 
 ENDED = ("finished", "max evaluations", "time limit")
 """Statuses of a run whose finalists have met; a time limit leaves something to go on with."""
@@ -26,13 +28,14 @@ class Evaluation:
         number: its place in the order of proposal, from 0.
         generation: from 0, the initial population.
         slot: its place in the generation.
-        tokens: the tree as proposed, in prefix order.
+        tokens: the tree as proposed, in prefix order; of a network `"neural"` and its hidden layers.
         outcome: `"trained"`, `"reused"` (another's score), `"rejected"` (by the gate or a requirement) or
             `"failed"` (training diverged).
         reason: why, in words; of a trained candidate `""` or a remark.
         kind: of the loss.
-        formula: the loss as the search writes it, as trained - tuned, scaled, rounded; `""` without one.
-        complexity: the number of symbols in that text, operators at their cost.
+        formula: the loss as the search writes it, as trained - tuned, scaled, rounded; `""` without one, and
+            `"neural"` for a network.
+        complexity: the number of symbols in that text, operators at their cost; of a network of its weights.
         scale: the factor on the null-epoch gradient that was taken out of the formula (1 when kept).
         blocks: the metric of each task on each block that the loss has seen, None where training diverged.
         validation: the metric as users read it, on the average block; of several tasks the mean in units of
@@ -65,7 +68,20 @@ class Evaluation:
     @cached_property
     def loss(self) -> Loss | None:
         """The formula as a loss, parsed when it is first read: SymPy takes milliseconds for it."""
-        return parse(self.formula, kind=self.kind) if self.formula else None
+        return parse(self.formula, kind=self.kind) if self.formula and not self.neural else None
+
+    @property
+    def neural(self) -> bool:
+        """Whether it is a network, which has no formula."""
+        return self.formula == NEURAL
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of a run that is a loss, and the evaluation that it comes from."""
+
+    evaluation: int
+    loss: NeuralLoss
 
 
 @dataclass(frozen=True)
@@ -74,9 +90,8 @@ class FrontRow:
 
     Attributes:
         row: from 1, as in `front.csv`.
-        loss: the formula in its plainest form that equals what was trained, on soft labels too; what was
-            trained to the letter is `result.evaluations[row.evaluation].formula`.
-        complexity: the number of symbols in the formula as it is shown.
+        written: `loss`, or None where the loss is a network.
+        complexity: the number of symbols in the formula as it is shown, or of weights.
         validation: the metric as users read it: once finalists have met, the mean over the final blocks drawn
             towards the other finalists' (the winner's own score flatters it); before, on the average block.
         se: standard error of it, for data like these; None while it is not known.
@@ -92,10 +107,11 @@ class FrontRow:
         rates, steps: of its training there, one a task: times the task's learning rate; empty before.
         name: of a loss of the zoo, with its parameters: `sce(alpha=0.1, beta=1)`.
         hard: the formula as it is shown where every label of the task is 0 or 1, if that differs from `loss`.
+        neural: the kind of a loss that is a network; `""` for a formula.
     """
 
     row: int
-    loss: Loss
+    written: Loss | None
     complexity: int
     validation: float
     fitness: float
@@ -111,6 +127,41 @@ class FrontRow:
     steps: tuple[int, ...] = ()
     name: str = ""
     hard: Loss | None = None
+    neural: str = ""
+
+    @property
+    def loss(self) -> Loss:
+        """The formula in its plainest form that equals what was trained, on soft labels too; what was trained to
+        the letter is `result.evaluations[row.evaluation].formula`.
+
+        Raises:
+            DomainError: for a network.
+        """
+        if self.written is None:
+            raise DomainError(
+                f"row {self.row} is a neural loss of {self.complexity:,} weights and has no formula: distil it"
+            )
+        return self.written
+
+    @property
+    def kind(self) -> str:
+        """Of the loss."""
+        return self.neural or self.loss.kind
+
+    @property
+    def text(self) -> str:
+        """The loss as it is printed: the formula that is shown, or `neural`."""
+        return NEURAL if self.neural else str(self.shown)
+
+    @property
+    def exact(self) -> str:
+        """The formula that holds on soft labels too, or `neural`."""
+        return NEURAL if self.neural else str(self.loss)
+
+    @property
+    def latex(self) -> str | None:
+        """What is shown as LaTeX; None for a network."""
+        return None if self.neural else self.shown.latex()
 
     @property
     def shown(self) -> Loss:
@@ -132,7 +183,7 @@ class Baseline:
     Attributes:
         name: such as `"mse tuned"`, `"best zoo: huber"`, `"discovered"`.
         role: `"ordinary"`, `"ordinary tuned"`, `"best zoo"` or `"discovered"`.
-        loss: the formula.
+        loss: the formula; None for a network.
         learning_rate: of its training.
         steps: of its training.
         validation: the mean metric over the seeds, on validation data.
@@ -143,13 +194,18 @@ class Baseline:
 
     name: str
     role: str
-    loss: Loss
+    loss: Loss | None
     learning_rate: float
     steps: int
     validation: float
     test: float
     tests: tuple[float, ...]
     p_value: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The loss as it is printed."""
+        return NEURAL if self.loss is None else str(self.loss)
 
 
 @dataclass(frozen=True)
@@ -180,7 +236,7 @@ class Result:
     Attributes:
         path: the run's folder, or None when it was kept in memory.
         task: what `Task.describe()` says (of several tasks: under `"tasks"`).
-        method: `"evomal"`, `"gplfl"` or `"random"`.
+        method: one of `METHODS`.
         seed: the run seed.
         settings: everything else that fixes the outcome.
         status: `"finished"`, `"interrupted"`, `"time limit"`, `"max evaluations"` or `"running"`.
@@ -190,6 +246,7 @@ class Result:
         generations: one record each.
         headroom: what was known before the search, one a task; empty where it was not asked.
         baselines: what it was compared with, if it was.
+        network: the network on the front, else the best of those that were trained; None of a run without any.
         noises: of the tasks, in whose units several are averaged.
         notes: remarks a reader should see, such as a fallback that was taken.
     """
@@ -206,6 +263,7 @@ class Result:
     finalists: tuple[FrontRow, ...] = ()
     headroom: tuple[Headroom, ...] = ()
     baselines: tuple[Baseline, ...] = ()
+    network: Network | None = None
     noises: tuple[float, ...] = (1.0,)
     notes: tuple[str, ...] = ()
 
@@ -232,5 +290,9 @@ class Result:
 
     @property
     def best(self) -> Loss:
-        """The loss of the picked row."""
+        """The loss of the picked row.
+
+        Raises:
+            SymlossError: when no candidate was trained, or the pick is a network, which has no formula.
+        """
         return self.picked.loss

@@ -16,7 +16,7 @@ from symloss.runs import RunStore
 from symloss.search.loop.candidate import Values
 from symloss.search.loop.engine import task_signs
 from symloss.search.prepare import check_same, unusable
-from symloss.search.record.codec import evaluation_record, front_csv, front_json
+from symloss.search.record.codec import evaluation_record, files_of
 from symloss.search.record.front import front_of, presented, scored
 from symloss.search.record.reading import read_result
 from symloss.search.record.replay import Replay
@@ -77,7 +77,7 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
     checks = [*_files(Path(path), result), *_told(result, replay)]
     found: dict[int, dict[int, Values]] = {}
     for row in result.front:
-        checks += _row(row, replay)
+        checks += _row(row, result, replay)
         checks += _trained(row, result, replay, found)
     checks += _evidence(result, replay, found)
     for row, score in zip(result.front, _scores(result.front, tasks), strict=True):
@@ -116,7 +116,7 @@ def _printed(row: FrontRow) -> tuple[object, ...]:
 
 
 def _files(path: Path, result: Result) -> Iterator[Check]:
-    for name, expected in (("front.csv", front_csv(result.front)), ("front.json", front_json(result.front))):
+    for name, expected in files_of(result).items():
         try:
             found = (path / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -127,10 +127,14 @@ def _files(path: Path, result: Result) -> Iterator[Check]:
         yield Check(name, "content", f"{len(found)} bytes", f"{len(expected)} bytes", same, note)
 
 
-def _row(row: FrontRow, replay: Replay) -> Iterator[Check]:
+def _row(row: FrontRow, result: Result, replay: Replay) -> Iterator[Check]:
     where, formula = f"row {row.row}", replay.formula(row.evaluation)
     if not formula:
-        yield Check(where, "formula", str(row.shown), "", False, "the search does not arrive at it")
+        yield Check(where, "formula", row.text, "", False, "the search does not arrive at it")
+        return
+    if row.neural:
+        yield Check(where, "formula", row.text, formula, formula == row.text)
+        yield _weights(where, row, result, replay)
         return
     kind, hard = row.loss.kind, row.hard is not None
     trained, (exact, shown) = parse(formula, kind=kind), presented(formula, kind, hard)
@@ -140,6 +144,17 @@ def _row(row: FrontRow, replay: Replay) -> Iterator[Check]:
         same = same and agrees(trained.value_expr, shown.value_expr, kind, hard_labels=hard)
     yield Check(where, "formula", str(row.shown), str(shown), same)
     yield _number(where, "complexity", row.complexity, shown.complexity + replay.surcharge(row.evaluation))
+
+
+def _weights(where: str, row: FrontRow, result: Result, replay: Replay) -> Check:
+    """Whether the weights on record are those that the search arrives at."""
+    candidate = replay.engine.candidate(row.evaluation)
+    found = None if candidate is None else candidate.network
+    kept = result.network.loss if result.network and result.network.evaluation == row.evaluation else None
+    same = found is not None and found == kept
+    count = 0 if found is None else found.complexity
+    note = "" if same else "the weights on record are not those that the search arrives at"
+    return Check(where, "weights", f"{row.complexity}", f"{count}", same, note)
 
 
 def _trained(

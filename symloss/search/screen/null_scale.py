@@ -10,8 +10,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symloss.codegen.interpret import program_loss
 from symloss.expr.trees import Weighted
+from symloss.meta import NeuralLoss, TreeLoss
 from symloss.tasks import SupervisedTask, Task
 from symloss.tasks.train.loop import seeded
 from symloss.tasks.train.objectives import ordinary
@@ -34,7 +34,7 @@ class NullScale:
     def __init__(self, tasks: Sequence[Task], seed: int) -> None:
         self.tasks, self.seed = tuple(tasks), seed
 
-    def __call__(self, loss: Weighted) -> float:
+    def __call__(self, loss: Weighted | NeuralLoss) -> float:
         """The scale of one loss."""
         ratios = [start.ratio(loss) if start else 1.0 for start in self._starts]
         logs = [math.log(ratio) if 0 < ratio < math.inf else math.nan for ratio in ratios]
@@ -48,7 +48,7 @@ class NullScale:
         ]
 
 
-def null_scale(tasks: Sequence[Task], loss: Weighted, seed: int) -> float:
+def null_scale(tasks: Sequence[Task], loss: Weighted | NeuralLoss, seed: int) -> float:
     """`NullScale` of a single loss."""
     return NullScale(tasks, seed)(loss)
 
@@ -73,11 +73,10 @@ class _Start:
             task, outputs, targets, context, _gradient(outputs, lambda z: ordinary(task.kind, z, targets))
         )
 
-    def ratio(self, loss: Weighted) -> float:
-        program, edges = loss.graph()
-        coefficients = torch.tensor(edges, dtype=self.outputs.dtype, device=self.outputs.device)
-        rest = self.targets, coefficients, self.context
-        slope = _gradient(self.outputs, lambda z: program_loss(program, self.task.kind, z, *rest))
+    def ratio(self, loss: Weighted | NeuralLoss) -> float:
+        learned = loss if isinstance(loss, NeuralLoss) else TreeLoss(self.task.kind, *loss.graph())
+        phi = {name: each.to(self.outputs) for name, each in learned.coefficients.items()}
+        slope = _gradient(self.outputs, lambda z: learned(phi, z, self.targets, self.context))
         return slope / self.ordinary
 
 

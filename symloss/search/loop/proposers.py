@@ -1,0 +1,51 @@
+"""Where the losses of a search come from: the proposer that its settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symloss.expr.trees import Weighted
+from symloss.search.loop.stages import Stages
+from symloss.search.methods import METHODS
+from symloss.search.propose.breeding import Breeder, rates_of, zoo_trees
+from symloss.search.propose.cma import CmaProposer
+from symloss.search.propose.family import Family
+from symloss.search.propose.mixture import MixtureFamily
+from symloss.search.propose.neural import NeuralProposer
+from symloss.search.propose.outside import Ask, Outside, Records
+from symloss.search.propose.proposal import Proposer
+from symloss.search.propose.taylor import TaylorFamily
+
+__all__ = ["proposer_of"]
+
+
+def proposer_of(
+    stages: Stages, records: Records, given: Sequence[Weighted] = (), ask: Ask | None = None
+) -> Proposer:
+    """The proposer of a search.
+
+    Args:
+        stages: of the search, whose settings and seed decide, and which are asked what may take a slot.
+        records: the memory of the run.
+        given: losses that the first generation begins with.
+        ask: where formulas come from, if not from the method.
+    """
+    settings, seed, kind = stages.settings, stages.seed, stages.tasks[0].kind
+    method = METHODS[settings.method]
+    if not method.formula:
+        return NeuralProposer(kind, settings.neural.hidden, settings.population, seed, given)
+    if not method.breeds:
+        family = _family(method.name, kind, settings.cma.sigma, stages)
+        return CmaProposer(family, settings.population, seed, given, stages.turn, shuffled=settings.shuffled)
+    neighbours = zoo_trees(kind) if rates_of(settings).neighbours else ()
+    breeder = Breeder(settings, seed, given, stages.worth_it, neighbours)
+    if settings.proposer == "method":
+        return breeder
+    return Outside(kind, settings.registry, records, breeder, ask, waits=settings.proposer == "tells")
+
+
+def _family(method: str, kind: str, sigma: float | None, stages: Stages) -> Family:
+    if method == "taylorglo":
+        return TaylorFamily(kind) if sigma is None else TaylorFamily(kind, sigma)
+    family = MixtureFamily(kind, stages.scale)
+    return family if sigma is None else MixtureFamily(kind, stages.scale, sigma)
