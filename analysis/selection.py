@@ -93,7 +93,7 @@ def judge(task: Task, formulas: list[str], seed: int) -> dict[str, Any]:
         ours = {i: mean for i, mean in means.items() if i < len(candidates)}
         named = {i: mean for i, mean in means.items() if i >= len(candidates)}
         picked = {
-            "candidates": pick({**ours, **{i: means[i] for i in always}}, sizes, ordinary),
+            "candidates": pick({**ours, **{i: means[i] for i in always if i in means}}, sizes, ordinary),
             "all": pick(means, sizes, ordinary),
             "zoo": min(named, key=lambda i: (named[i], i)),
         }
