@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from symloss import load_task
-from symloss.cli.search import Executor, _place
+from symloss.cli.options import Executor, place_of
 from symloss.errors import RunError
 from symloss.search import discover, resume
 from symloss.tasks import Task
@@ -40,10 +40,10 @@ def test_no_folder_without_a_place(task: Task, tmp_path: Path, executor: str, me
 
 
 def test_how_the_command_line_names_places() -> None:
-    assert _place(Executor.serial, 1, None, 0.0) == "serial"
-    assert _place(Executor.serial, 2, None, 0.0) == "process"
-    assert _place(Executor.ray, 2, None, 0.0) == "ray:?gpus=0.0"
-    assert _place(Executor.serial, 1, "head:6379", 0.25) == "ray:head:6379?gpus=0.25"
+    assert place_of(Executor.serial, 1, None, 0.0) == "serial"
+    assert place_of(Executor.serial, 2, None, 0.0) == "process"
+    assert place_of(Executor.ray, 2, None, 0.0) == "ray:?gpus=0.0"
+    assert place_of(Executor.serial, 1, "head:6379", 0.25) == "ray:head:6379?gpus=0.25"
 
 
 # Ray starts and ends processes and sockets of its own, and warns of them.
