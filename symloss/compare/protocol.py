@@ -156,8 +156,7 @@ class Protocol:
         if isinstance(task, SupervisedTask):
             seen = {round(share * task.settings.steps) for share in _CURVE}
             stops = tuple(sorted({stop for stop in seen if stop < steps} | {steps}))
-        program, edges = one.contender.variants[variant].weighted.graph()
-        return Trial(program.tokens, edges, normalised, rate, stops, None)
+        return Trial(*one.contender.variants[variant].graph, normalised, rate, stops, None)
 
     def _report(self, treatment: str, asked: Sequence[tuple[Replicate, Tried, Trial]]) -> None:
         """Trains from starts that chose nothing, and measures test rows."""
@@ -194,8 +193,8 @@ class Protocol:
     ) -> None:
         trials = []
         for where, one, selection, configuration in asked:
-            program, edges = one.contender.variants[configuration.variant].weighted.graph()
-            trial = Trial(program.tokens, edges, True, configuration.rate, selection.stops, None)
+            graph = one.contender.variants[configuration.variant].graph
+            trial = Trial(*graph, True, configuration.rate, selection.stops, None)
             trials += [(where, replace(trial, block=block)) for block in range(BLOCKS)]
         arriving = iter(self._answers(stage, trials))
         for _, one, selection, configuration in asked:
