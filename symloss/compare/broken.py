@@ -59,9 +59,7 @@ class Certified:
             each = [f"{name} ({why})" for name, why in self.broken.items()]
             said += f"proved no more: {'; '.join(each)}"
         else:
-            said += (
-                f"all {len(self.held)} findings that were proved are" if self.held else "nothing was proved"
-            )
+            said += f"all {len(self.held)} findings still proved" if self.held else "nothing was proved there"
         moved = [f"{name} {a:.3g} -> {b:.3g}" for name, (a, b) in self.changed.items()]
         return f"{said}; changed: {', '.join(moved)}" if moved else said
 

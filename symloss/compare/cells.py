@@ -41,8 +41,10 @@ def cells_of(
         label_noise: that of the tasks unless given.
 
     Raises:
-        TaskError: for a name twice, a model that suits no task, or noise that suits one of them not.
+        TaskError: for no task, a name twice, a model that suits no task, or noise that suits one of them not.
     """
+    if not tasks:
+        raise TaskError("no task: expected one or several")
     names = [task.name for task in tasks]
     if len(set(names)) < len(names):
         raise TaskError(f"tasks {', '.join(names)}: one name twice; leave one out")
