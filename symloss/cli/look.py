@@ -24,6 +24,7 @@ from symloss.cli.compare import print_comparison
 from symloss.cli.conclude import print_run, row_facts
 from symloss.cli.group import FormulaCommand
 from symloss.cli.output import print_json, say, show, write_figure, write_text
+from symloss.cli.transfer import print_transfer
 from symloss.errors import DomainError
 from symloss.expr import Loss, to_string
 
@@ -227,6 +228,11 @@ def show_(
         from symloss.search import open_run
 
         _refuse({"--plan": plan or None, "--kind": kind, "--set": values, "--classes": classes}, subject)
+        if verb_of(subject) == "transfer" and not race:
+            from symloss.compare import open_transfer
+
+            print_transfer(open_transfer(subject), as_json=as_json)
+            return
         if verb_of(subject) == "compare" and not race:
             from symloss.compare import open_comparison
 

@@ -51,6 +51,8 @@ def _row(path: Path) -> dict[str, Any]:
     try:
         if verb_of(path) == "compare":
             return _compared(path)
+        if verb_of(path) == "transfer":
+            return _transferred(path)
         result = open_run(path)
     except SymlossError as error:
         return {"run": str(path), "status": str(error)}
@@ -70,6 +72,22 @@ def _compared(path: Path) -> dict[str, Any]:
     verdicts = "; ".join(f"{name}: {verdict}" for name, verdict in found.verdicts.items())
     return {
         "run": str(path), "task": found.task.get("name"), "method": "compare", "seed": found.seed,
+        "status": found.status, "candidates": None, "metric": found.metric, "validation": None,
+        "loss": verdicts or None,
+    }  # fmt: skip
+
+
+def _transferred(path: Path) -> dict[str, Any]:
+    """What a transfer came to: how often each loss has which verdict."""
+    from symloss.compare import open_transfer
+
+    found = open_transfer(path)
+    verdicts = "; ".join(
+        f"{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}"
+        for name, counts in found.verdicts.items()
+    )
+    return {
+        "run": str(path), "task": found.task.get("name"), "method": "transfer", "seed": found.seed,
         "status": found.status, "candidates": None, "metric": found.metric, "validation": None,
         "loss": verdicts or None,
     }  # fmt: skip
@@ -100,10 +118,11 @@ def verify(
     from symloss.tasks import load_object
 
     task = load_object(code) if code else None
-    if verb_of(run) == "compare":
-        from symloss.compare import verify_comparison
+    verb = verb_of(run)
+    if verb in ("compare", "transfer"):
+        import symloss.compare as room
 
-        checks = verify_comparison(run, task)
+        checks = (room.verify_comparison if verb == "compare" else room.verify_transfer)(run, task)
     else:
         import symloss.search as search
 

@@ -19,6 +19,7 @@ from symloss.cli.group import INTERRUPTED, FormulaCommand
 from symloss.cli.options import MODELS, Device, Executor, TargetScale, free_folder, items_of, option, place_of
 from symloss.cli.output import console, print_json, say, show
 from symloss.cli.problem import Problem
+from symloss.cli.transfer import resume_transfer
 from symloss.errors import DomainError
 
 if TYPE_CHECKING:
@@ -318,10 +319,11 @@ def resume(
 
     place = place_of(executor, workers, ray_address, ray_gpus)
     where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
-    if verb_of(run) == "compare":
+    go_on_otherwise = {"compare": resume_compare, "transfer": resume_transfer}.get(verb_of(run))
+    if go_on_otherwise is not None:
         if propose is not None:
-            raise DomainError("--propose is about a search, and the run is a comparison: leave it out")
-        resume_compare(run, code, as_json, **where)
+            raise DomainError("--propose is about a search, and the run is none: leave it out")
+        go_on_otherwise(run, code, as_json, **where)
         return
     before = open_run(run)
     if code is not None:

@@ -1,6 +1,7 @@
 """Is it really better: fair comparison, controls for confounds, statistics.
 
-`sl.compare(task, losses)` compares losses; see `symloss.compare.compare`.
+`sl.compare(task, losses)` compares losses, see `symloss.compare.compare`; `sl.transfer(run, to)` asks the same of a
+run's losses on other tasks, see `symloss.compare.transfer`.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from symloss.compare.statistics import (
     kaplan_meier_median,
     paired_t,
 )
+from symloss.compare.transfer import open_transfer, resume_transfer, transfer
+from symloss.compare.transferred import Transfer, TransferRow
 from symloss.compare.verdicts import explained_by, margin_of, verdict
-from symloss.compare.verify import verify_comparison
+from symloss.compare.verify import verify_comparison, verify_transfer
 
 __all__ = [
-    "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "bootstrap", "compare", "contenders_of",
-    "detectable_difference", "effect_size", "explained_by", "holm", "kaplan_meier_median", "margin_of",
-    "open_comparison", "paired_t", "rank_losses", "resume_comparison", "verdict",
-    "verify_comparison", "wilcoxon_p",
+    "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "Transfer", "TransferRow", "bootstrap", "compare",
+    "contenders_of", "detectable_difference", "effect_size", "explained_by", "holm", "kaplan_meier_median",
+    "margin_of", "open_comparison", "open_transfer", "paired_t", "rank_losses", "resume_comparison",
+    "resume_transfer", "transfer", "verdict", "verify_comparison", "verify_transfer", "wilcoxon_p",
 ]  # fmt: skip
 
 

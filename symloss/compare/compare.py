@@ -97,8 +97,8 @@ def compare(
     """
     tasks = prepare(task, model, metric, device, executor)
     settings = {
-        "seeds": _count("seeds", seeds), "splits": _count("splits", splits), "tune": bool(tune),
-        "fractions": _shares(fractions, tasks), "model": model, "metric": metric if isinstance(metric, str) else None,
+        "seeds": counted("seeds", seeds), "splits": counted("splits", splits), "tune": bool(tune),
+        "fractions": shares(fractions, tasks), "model": model, "metric": metric if isinstance(metric, str) else None,
     }  # fmt: skip
     number = as_whole(seed)
     if number is None or number < 0:
@@ -201,15 +201,24 @@ def files_of(found: Comparison) -> dict[str, str]:
     return dict(zip(_FILES, (found.to_csv(), latex_table(found)), strict=True)) if found.rows else {}
 
 
-def _count(name: str, value: int) -> int:
+def counted(name: str, value: int) -> int:
+    """A whole number of at least 1.
+
+    Raises:
+        SymlossError: for anything else.
+    """
     number = as_whole(value)
     if number is None or number < 1:
         raise SymlossError(f"{name} {value!r}: expected a whole number of at least 1")
     return number
 
 
-def _shares(fractions: Sequence[float] | None, tasks: Sequence[Task]) -> list[float]:
-    """The shares of the rows, ascending."""
+def shares(fractions: Sequence[float] | None, tasks: Sequence[Task]) -> list[float]:
+    """The shares of the rows, ascending.
+
+    Raises:
+        SymlossError: for what is none, or a task whose rows cannot be drawn.
+    """
     if fractions is None:
         return [1.0]
     found = [as_real(value) for value in fractions]

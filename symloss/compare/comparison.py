@@ -25,6 +25,8 @@ __all__ = [
     "Comparison",
     "Cost",
     "Row",
+    "finite",
+    "flat",
 ]
 
 AS_IS, NORMALISED, TUNED, RATE_ONLY = "as is", "normalised", "tuned", "learning rate only"
@@ -184,13 +186,13 @@ class Comparison:
             "rankings": {name: _ranking(each) for name, each in self.rankings.items()},
             "wilcoxon": dict(self.wilcoxon), "notes": list(self.notes),
         }  # fmt: skip
-        return {name: _finite(value) for name, value in found.items()}
+        return {name: finite(value) for name, value in found.items()}
 
     def to_frame(self) -> pd.DataFrame:
         """The rows as a table, one column a field; intervals and costs have a column for each of their numbers."""
         import pandas as pd
 
-        return pd.DataFrame([_flat(row) for row in (*self.rows, *self.controls)])
+        return pd.DataFrame([flat(row) for row in (*self.rows, *self.controls)])
 
     def to_csv(self) -> str:
         """`to_frame` as CSV text."""
@@ -204,24 +206,25 @@ class Comparison:
         return latex_table(self)
 
 
-def _flat(row: Row) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(row: Row) -> dict[str, Any]:
+    """A row as columns of a table: intervals and costs have one for each of their numbers."""
+    columns: dict[str, Any] = {}
     for name, value in vars(row).items():
         if name in ("interval", "difference_interval"):
             low, high = value or (None, None)
-            flat |= {f"{name}_low": low, f"{name}_high": high}
+            columns |= {f"{name}_low": low, f"{name}_high": high}
         elif name == "cost":
-            flat |= {f"cost_{part}": number for part, number in vars(value).items()}
+            columns |= {f"cost_{part}": number for part, number in vars(value).items()}
         elif name == "metrics":
-            flat |= {f"test_{metric}": number for metric, number in sorted(value.items())}
+            columns |= {f"test_{metric}": number for metric, number in sorted(value.items())}
         elif name == "scores":
-            flat |= {f"split_{i + 1}": score for i, score in enumerate(value)}
+            columns |= {f"split_{i + 1}": score for i, score in enumerate(value)}
         elif name == "chosen":
             # As a record has it, whose keys are sorted.
-            flat["chosen"] = "; ".join(f"{version} x{count}" for version, count in sorted(value.items()))
+            columns["chosen"] = "; ".join(f"{version} x{count}" for version, count in sorted(value.items()))
         else:
-            flat[name] = value
-    return flat
+            columns[name] = value
+    return columns
 
 
 def _ranking(ranking: Ranking) -> dict[str, Any]:
@@ -230,13 +233,14 @@ def _ranking(ranking: Ranking) -> dict[str, Any]:
     return {**asdict(ranking), "pairs": pairs, "groups": groups}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """JSON-ready data in which a number that is not finite is None."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
+        return {str(key): finite(inner) for key, inner in value.items()}
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

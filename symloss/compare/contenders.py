@@ -14,12 +14,14 @@ from symloss.errors import DomainError, RunError, SymlossError
 from symloss.expr import Loss
 from symloss.expr import parse as parse_grammar
 from symloss.expr.trees import Weighted, weighted_from
-from symloss.search import open_row
+from symloss.meta import NeuralLoss
+from symloss.search import FrontRow, Result, open_row
+from symloss.search.loop.candidate import NEURAL, Graph
 from symloss.search.loop.sweep import base_name, settings_of
 from symloss.tasks import Task
 from symloss.zoo import Entry, entry, named, names, parse
 
-__all__ = ["BEST_ZOO", "ROLES", "Contender", "Origin", "Variant", "contenders_of"]
+__all__ = ["BEST_ZOO", "ROLES", "Contender", "Origin", "Variant", "contender_of_row", "contenders_of"]
 
 BEST_ZOO = "best-zoo"
 """What is typed for the loss of the zoo that does best on the blocks of each split, tuned."""
@@ -35,16 +37,45 @@ class Variant:
 
     Attributes:
         name: as `gce(q=0.7)`.
-        loss: the formula.
+        loss: the formula, or a network.
     """
 
     name: str
-    loss: Loss
+    loss: Loss | NeuralLoss
+
+    @property
+    def text(self) -> str:
+        """The formula, or `neural`."""
+        return NEURAL if isinstance(self.loss, NeuralLoss) else str(self.loss)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The loss as it is trained: tokens and edges of a tree, or layers and weights of a network."""
+        if isinstance(self.loss, NeuralLoss):
+            return (NEURAL, *map(str, self.loss.hidden)), (self.loss.factor, *self.loss.weights)
+        program, edges = self.weighted.graph()
+        return program.tokens, edges
 
     @cached_property
     def weighted(self) -> Weighted:
-        """The loss as it is trained: as a tree."""
+        """A formula as a tree.
+
+        Raises:
+            DomainError: for one that no tree says.
+        """
+        assert isinstance(self.loss, Loss)
         return weighted_from(self.loss)
+
+    def record(self) -> list[Any]:
+        """JSON-ready data."""
+        return [self.name, self.loss.to_dict() if isinstance(self.loss, NeuralLoss) else str(self.loss)]
+
+    @classmethod
+    def from_record(cls, data: Any, kind: str) -> Variant:
+        """The variant that `record` wrote."""
+        name, loss = data
+        network = isinstance(loss, Mapping)
+        return cls(str(name), NeuralLoss.from_dict(loss) if network else parse_grammar(loss, kind=kind))
 
 
 @dataclass(frozen=True)
@@ -57,6 +88,7 @@ class Origin:
         sources: where their data came from.
         seconds: what the search took, rejected candidates included.
         candidates: how many it considered.
+        classes: of those tasks; None for regression, or where it is not known.
     """
 
     run: str
@@ -64,6 +96,7 @@ class Origin:
     sources: tuple[str, ...]
     seconds: float
     candidates: int
+    classes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +121,7 @@ class Contender:
         return self.role == "best zoo"
 
     @property
-    def loss(self) -> Loss:
+    def loss(self) -> Loss | NeuralLoss:
         """The loss as it is."""
         return self.variants[0].loss
 
@@ -97,7 +130,7 @@ class Contender:
         origin = None if self.origin is None else vars(self.origin)
         return {
             "name": self.name, "role": self.role, "origin": origin,
-            "variants": [[each.name, str(each.loss)] for each in self.variants],
+            "variants": [each.record() for each in self.variants],
         }  # fmt: skip
 
     @classmethod
@@ -108,28 +141,28 @@ class Contender:
             RunError: for data that it does not write.
         """
         try:
-            variants = tuple(
-                Variant(str(name), parse_grammar(text, kind=kind)) for name, text in data["variants"]
-            )
+            variants = tuple(Variant.from_record(each, kind) for each in data["variants"])
             found = data["origin"]
             origin = None
             if found is not None:
                 origin = Origin(
                     str(found["run"]), tuple(map(str, found["tasks"])), tuple(map(str, found["sources"])),
-                    float(found["seconds"]), int(found["candidates"]),
+                    float(found["seconds"]), int(found["candidates"]), found.get("classes"),
                 )  # fmt: skip
             return cls(str(data["name"]), str(data["role"]), variants, origin)
         except (KeyError, TypeError, ValueError, SymlossError) as error:
             raise RunError(f"the losses of the comparison cannot be read: {error}") from None
 
 
-def contenders_of(losses: Sequence[str | Loss] | Mapping[str, Loss | str], task: Task) -> list[Contender]:
+def contenders_of(
+    losses: Sequence[str | Loss | Contender] | Mapping[str, Loss | str], task: Task
+) -> list[Contender]:
     """The losses that are compared, the ordinary one of the task first, whether it was named or not.
 
     Args:
         losses: each a name of the zoo, perhaps with values, as `gce(q=0.7)` (without, tuning chooses among its
             defaults and the values that the zoo suggests); a formula of the task's kind, names of the zoo in it; a
-            row of a run, `RUN#ROW`; `"best-zoo"`; or a `Loss`. A mapping names them.
+            row of a run, `RUN#ROW`, perhaps a network; `"best-zoo"`; or a `Loss`. A mapping names them.
         task: what they are for.
 
     Raises:
@@ -141,6 +174,7 @@ def contenders_of(losses: Sequence[str | Loss] | Mapping[str, Loss | str], task:
     """
     if isinstance(losses, str):
         raise DomainError(f"losses are {losses!r}: expected a list, as [{losses!r}]")
+    asked: list[tuple[str | None, str | Loss | Contender]]
     asked = list(losses.items()) if isinstance(losses, Mapping) else [(None, each) for each in losses]
     if not asked:
         raise DomainError("no losses: expected at least one, as focal or 'y*abs(log(1.3*p))'")
@@ -159,7 +193,9 @@ def contenders_of(losses: Sequence[str | Loss] | Mapping[str, Loss | str], task:
     return found
 
 
-def _contender(item: str | Loss, task: Task) -> Contender:
+def _contender(item: str | Loss | Contender, task: Task) -> Contender:
+    if isinstance(item, Contender):
+        return item
     if isinstance(item, Loss):
         _check_kind(item, task, str(item))
         return Contender(str(item), "", (Variant(str(item), item),))
@@ -187,8 +223,29 @@ def _contender(item: str | Loss, task: Task) -> Contender:
 
 
 def _row(text: str, task: Task) -> Contender:
-    row, result = open_row(text)
-    _check_kind(row.loss, task, text)
+    return contender_of_row(*open_row(text), text, task)
+
+
+def contender_of_row(row: FrontRow, result: Result, name: str, task: Task) -> Contender:
+    """A row of a run: its formula, or its network as the run's weights have it.
+
+    Args:
+        row: of the front.
+        result: the run.
+        name: what to call it.
+        task: what it is for.
+
+    Raises:
+        DomainError: for a loss of another kind, or a network whose weights the run did not keep.
+    """
+    network = result.network
+    if not row.neural:
+        loss: Loss | NeuralLoss = row.loss
+    elif network is not None and network.evaluation == row.evaluation:
+        loss = network.loss
+    else:
+        raise DomainError(f"{name} is a network, and its run did not keep its weights: distil it")
+    _check_kind(loss, task, name)
     described = result.task.get("tasks", [result.task])
     origin = Origin(
         run=str(result.path),
@@ -196,11 +253,12 @@ def _row(text: str, task: Task) -> Contender:
         sources=tuple(str(each.get("source")) for each in described),
         seconds=math.fsum(entry.seconds for entry in result.evaluations),
         candidates=len(result.evaluations),
+        classes=row.classes,
     )
-    return Contender(text, "discovered", (Variant(text, row.loss),), origin)
+    return Contender(name, "discovered", (Variant(name, loss),), origin)
 
 
-def _check_kind(loss: Loss, task: Task, text: str) -> None:
+def _check_kind(loss: Loss | NeuralLoss, task: Task, text: str) -> None:
     if loss.kind != task.kind:
         raise DomainError(
             f"{text} is a {loss.kind} loss, {task.name} is a {task.kind} task: compare losses of one kind"
@@ -218,7 +276,7 @@ def _zoo(kind: str) -> tuple[Variant, ...]:
     for name in names(kind):
         for each in _versions(entry(name, kind)):
             try:
-                weighted_from(each.loss)
+                assert each.weighted
             except SymlossError:
                 continue  # no tree says it
             found.append(each)
@@ -246,6 +304,6 @@ def _trainable(one: Contender) -> None:
     """
     for each in one.variants:
         try:
-            weighted_from(each.loss)
+            assert each.graph
         except DomainError as error:
             raise DomainError(f"{each.name} cannot be trained here: {error}") from None

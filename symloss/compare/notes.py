@@ -13,7 +13,7 @@ from symloss.compare.verdicts import ENOUGH_SPLITS
 from symloss.compare.work import row_scores
 from symloss.tasks import SupervisedTask, Task, replicates_of
 
-__all__ = ["notes_of"]
+__all__ = ["notes_of", "origins", "repeated"]
 
 
 def notes_of(
@@ -21,7 +21,7 @@ def notes_of(
 ) -> Iterator[str]:
     """How the data were repeated, what limits the claims, and where a number rests on a fallback."""
     for task in tasks:
-        yield _repeated(task, settings["splits"])
+        yield repeated(task, settings["splits"])
     if settings["splits"] < ENOUGH_SPLITS:
         yield f"{settings['splits']} splits: at least {ENOUGH_SPLITS} are needed for a verdict"
     if not settings["tune"]:
@@ -29,7 +29,7 @@ def notes_of(
     for task in tasks:
         if not isinstance(task, SupervisedTask):
             yield f"{task.name} is trained by a function: its losses are compared as they are"
-    yield from _origins(tasks, contenders, settings)
+    yield from origins(tasks, contenders, settings)
     for row in rows:
         if row.treatment == TUNED and row.at_edge:
             of = f" of {row.fraction:g} of the rows" if row.fraction < 1 else ""
@@ -41,7 +41,8 @@ def notes_of(
         yield f"{len(tasks)} data sets: a general claim takes at least {ENOUGH}; ranks are exploratory"
 
 
-def _repeated(task: Task, splits: int) -> str:
+def repeated(task: Task, splits: int) -> str:
+    """How the data of a task are drawn anew."""
     how = replicates_of(task, splits)
     if how == "starts":
         return (
@@ -65,9 +66,10 @@ def _repeated(task: Task, splits: int) -> str:
     )
 
 
-def _origins(
+def origins(
     tasks: Sequence[Task], contenders: Sequence[Contender], settings: Mapping[str, Any]
 ) -> Iterator[str]:
+    """Where rows of runs were searched, and whether that flatters them here."""
     for one in contenders:
         if one.origin is None:
             continue

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from symloss.compare.comparison import AS_IS, NORMALISED, RATE_ONLY, TUNED, Comparison, Row
 from symloss.compare.contenders import Contender
@@ -23,7 +23,7 @@ from symloss.search.loop.workers import Progress
 from symloss.search.record.memory import Memory
 from symloss.tasks import SupervisedTask, Task, replicates_of
 
-__all__ = ["Protocol", "described"]
+__all__ = ["Protocol", "as_json", "described"]
 
 _CURVE = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 """Where validation is measured in a training that is reported, as shares of the task's steps."""
@@ -59,7 +59,7 @@ class Protocol:
         tasks: Sequence[Task],
         place: Executor,
         progress: Progress | None = None,
-    ) -> Protocol:
+    ) -> Self:
         """That of a run."""
         config = store.config
         contenders = [Contender.from_record(data, tasks[0].kind) for data in config["losses"]]
@@ -156,8 +156,7 @@ class Protocol:
         if isinstance(task, SupervisedTask):
             seen = {round(share * task.settings.steps) for share in _CURVE}
             stops = tuple(sorted({stop for stop in seen if stop < steps} | {steps}))
-        program, edges = one.contender.variants[variant].weighted.graph()
-        return Trial(program.tokens, edges, normalised, rate, stops, None)
+        return Trial(*one.contender.variants[variant].graph, normalised, rate, stops, None)
 
     def _report(self, treatment: str, asked: Sequence[tuple[Replicate, Tried, Trial]]) -> None:
         """Trains from starts that chose nothing, and measures test rows."""
@@ -194,8 +193,8 @@ class Protocol:
     ) -> None:
         trials = []
         for where, one, selection, configuration in asked:
-            program, edges = one.contender.variants[configuration.variant].weighted.graph()
-            trial = Trial(program.tokens, edges, True, configuration.rate, selection.stops, None)
+            graph = one.contender.variants[configuration.variant].graph
+            trial = Trial(*graph, True, configuration.rate, selection.stops, None)
             trials += [(where, replace(trial, block=block)) for block in range(BLOCKS)]
         arriving = iter(self._answers(stage, trials))
         for _, one, selection, configuration in asked:
@@ -204,13 +203,16 @@ class Protocol:
             one.seconds += sum(answer["seconds"] for answer in found)
             one.steps += BLOCKS * selection.stops[-1]
 
+    def _piece(self, where: Replicate, trials: tuple[Trial, ...]) -> Piece:
+        return Piece(where, trials, self.seed, where.how == "pools")
+
     def _answers(self, stage: str, trials: Sequence[tuple[Replicate, Trial]]) -> Iterable[Answer]:
         """One for each trial, in order: pieces hold trials of one replicate."""
         by_place: dict[Replicate, list[Trial]] = {}
         for where, trial in trials:
             by_place.setdefault(where, []).append(trial)
         pieces = [
-            Piece(where, tuple(some[low : low + CHUNK]), self.seed, where.how == "pools")
+            self._piece(where, tuple(some[low : low + CHUNK]))
             for where, some in by_place.items()
             for low in range(0, len(some), CHUNK)
         ]
@@ -263,15 +265,15 @@ def described(tasks: Sequence[Task]) -> dict[str, Any]:
         SymlossError: for two tasks of one name.
     """
     if len(tasks) == 1:
-        return _as_json(tasks[0].describe())
+        return as_json(tasks[0].describe())
     names = [task.name for task in tasks]
     if len(set(names)) < len(names):
         raise SymlossError(f"tasks {', '.join(names)}: one name twice; compare them one by one")
-    described = [_as_json(task.describe()) for task in tasks]
+    described = [as_json(task.describe()) for task in tasks]
     return {"name": ",".join(names), "kind": tasks[0].kind, "tasks": described}
 
 
-def _as_json(data: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(data: Mapping[str, Any]) -> dict[str, Any]:
     """As it comes back from a record: lists for tuples."""
     found: dict[str, Any] = json.loads(json.dumps(data))
     return found

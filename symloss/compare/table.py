@@ -255,14 +255,13 @@ class _Maker:
         rate, steps = self.task.settings.learning_rate, self.task.settings.steps
         choices = one.choices.get(treatment, {})
         if not choices:
-            return {
-                "loss": str(one.contender.loss), "learning_rate": rate, "steps": steps, "at_edge": 0, "chosen": {},
-            }  # fmt: skip
+            text = one.contender.variants[0].text
+            return {"loss": text, "learning_rate": rate, "steps": steps, "at_edge": 0, "chosen": {}}
         every = [choices[n] for n in sorted(choices)]
         versions = Counter(each.variant for each in every).most_common()
         variants = one.contender.variants
         return {
-            "loss": str(variants[versions[0][0]].loss),
+            "loss": variants[versions[0][0]].text,
             "learning_rate": rate * statistics.median_low([each.rate for each in every]),
             "steps": statistics.median_low([each.steps for each in every]),
             "at_edge": sum(each.edge for each in every),

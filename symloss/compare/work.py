@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,14 +22,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symloss.errors import SymlossError
-from symloss.expr import Program
+from symloss.expr import default_registry
 from symloss.expr.trees import Weighted
-from symloss.meta import Member, visit_members
+from symloss.meta import Member, NeuralLoss, visit_members
 from symloss.runs import derive
 from symloss.search.loop.blocks import block_of
-from symloss.search.loop.work import one_thread
+from symloss.search.loop.work import loss_of, one_thread
 from symloss.search.screen.null_scale import NullScale
-from symloss.tasks import METRICS, Metric, SupervisedTask, Task, replicate, thinned
+from symloss.tasks import (
+    METRICS,
+    Metric,
+    SupervisedTask,
+    Task,
+    corrupted,
+    read_corruption,
+    replicate,
+    thinned,
+)
 
 __all__ = ["CHUNK", "Answer", "Piece", "Replicate", "Trial", "do", "fits", "row_scores", "unpacked"]
 
@@ -72,7 +81,7 @@ class Trial:
     """One training.
 
     Attributes:
-        tokens, edges: the loss, as a tree.
+        tokens, edges: the loss, as a tree or a network.
         normalised: whether it is divided by its null-epoch gradient scale, relative to the ordinary loss's.
         rate: times the task's learning rate.
         stops: numbers of steps after which the validation part is measured, ascending; the last ends it.
@@ -99,17 +108,22 @@ class Piece:
         trials: the trainings.
         seed: of the comparison.
         rows: whether the test rows' own scores are wanted.
+        corruptions: of the test inputs, on which models that are reported are measured as well.
     """
 
     where: Replicate
     trials: tuple[Trial, ...]
     seed: int
     rows: bool = False
+    corruptions: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """What the answer is remembered under: everything that it depends on, within one run."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+        content = asdict(self)
+        if not self.corruptions:
+            del content["corruptions"]  # as runs have it that were made before there were any
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     @property
     def size(self) -> int:
@@ -122,25 +136,45 @@ def do(tasks: Sequence[Task], piece: Piece) -> list[Answer]:
 
     Each holds `values`, the metric after each stop (None from where it diverged), `reason` if it failed, `scale`, the
     null-epoch gradient scale, and `seconds`, its share of the time; of a training that is reported `test`, metrics by
-    name, and `rows`, the packed scores of the test rows, where they are wanted and there are any; one that diverged is
-    reported as the model that it began with.
+    name, and `rows`, the packed scores of the test rows, where they are wanted and there are any, and both again by
+    corruption in `corrupted`, those of the corruptions that suit the task; one that diverged is reported as the model
+    that it began with.
     """
     start = time.perf_counter()
     with one_thread():
-        task, scale = _made(tasks, piece)
-        if isinstance(task, SupervisedTask):
-            answers = _train(task, scale, piece)
+        made = _made(tasks, piece)
+        if isinstance(made.task, SupervisedTask):
+            answers = _train(made, made.task, piece)
         else:
-            answers = [_score(task, trial, piece) for trial in piece.trials]
+            answers = [_score(made.task, trial, piece) for trial in piece.trials]
     seconds = (time.perf_counter() - start) / len(piece.trials)
     return [{**answer, "seconds": seconds} for answer in answers]
 
 
+@dataclass
+class _Made:
+    """The data of a replicate as a worker keeps them, with what is measured on them."""
+
+    task: Task
+    scale: NullScale
+    corrupted: dict[str, SupervisedTask] = field(default_factory=dict)
+
+    def measured(self, piece: Piece) -> dict[str, SupervisedTask]:
+        """By corruption, those that suit it, the task with its test inputs."""
+        for text in piece.corruptions:
+            corruption = read_corruption(text)
+            if text not in self.corrupted and not corruption.unsuited(self.task):
+                assert isinstance(self.task, SupervisedTask)
+                seed = derive(piece.seed, "corruption", text, piece.where.number)
+                self.corrupted[text] = corrupted(self.task, corruption, seed)
+        return {text: self.corrupted[text] for text in piece.corruptions if text in self.corrupted}
+
+
 # A process trains dozens of losses on one replicate; as long as there is the task, so are a few of these.
-_MADE: WeakKeyDictionary[Task, dict[tuple[Replicate, int], tuple[Task, NullScale]]] = WeakKeyDictionary()
+_MADE: WeakKeyDictionary[Task, dict[tuple[Replicate, int], _Made]] = WeakKeyDictionary()
 
 
-def _made(tasks: Sequence[Task], piece: Piece) -> tuple[Task, NullScale]:
+def _made(tasks: Sequence[Task], piece: Piece) -> _Made:
     kept = _MADE.setdefault(tasks[piece.where.task], {})
     key = (piece.where, piece.seed)
     if key not in kept:
@@ -148,17 +182,17 @@ def _made(tasks: Sequence[Task], piece: Piece) -> tuple[Task, NullScale]:
         large = isinstance(made, SupervisedTask) and made.train.X.numel() > _LARGE
         while len(kept) >= (2 if large else 12):
             kept.pop(next(iter(kept)))
-        kept[key] = made, NullScale([made], derive(piece.seed, "scale", piece.where.number))
+        kept[key] = _Made(made, NullScale([made], derive(piece.seed, "scale", piece.where.number)))
     return kept[key]
 
 
-def _train(task: SupervisedTask, scale: NullScale, piece: Piece) -> list[Answer]:
+def _train(made: _Made, task: SupervisedTask, piece: Piece) -> list[Answer]:
     """Perceptrons together, any other model alone."""
     answers: list[Answer] = []
     members: list[Member] = []
     whose: list[int] = []
     for i, trial in enumerate(piece.trials):
-        loss, factor, reason = _prepared(trial, scale)
+        loss, factor, reason = _prepared(trial, task.kind, made.scale)
         answers.append(
             {
                 "values": [None] * len(trial.stops),
@@ -170,8 +204,7 @@ def _train(task: SupervisedTask, scale: NullScale, piece: Piece) -> list[Answer]
         )
         if not reason:
             placed, seed = _placed(task, trial, piece)
-            program, edges = loss.graph()
-            members.append(Member(program, edges, placed, seed, rate=trial.rate, stops=trial.stops))
+            members.append(_member(loss, placed, seed, trial))
             whose.append(i)
 
     def look(place: int, step: int, model: nn.Module) -> None:
@@ -181,7 +214,7 @@ def _train(task: SupervisedTask, scale: NullScale, piece: Piece) -> list[Answer]
         value = member.task.evaluate(model, "val")[member.task.metric]
         answer["values"][trial.stops.index(step)] = value if math.isfinite(value) else None
         if trial.block is None and step == trial.stops[-1] and math.isfinite(value):
-            answer["test"], answer["rows"] = _tested(member.task, model, piece.rows)
+            answer.update(_reported(made, task, model, piece))
 
     visit_members(members, look)
     for answer, trial in zip(answers, piece.trials, strict=True):
@@ -190,17 +223,36 @@ def _train(task: SupervisedTask, scale: NullScale, piece: Piece) -> list[Answer]
         if trial.block is None and answer["test"] is None:
             # It is reported all the same, as the model that it began with: leaving it out would flatter the loss.
             _, seed = _placed(task, trial, piece)
-            answer["test"], answer["rows"] = _tested(task, task.build_model(seed), piece.rows)
+            answer.update(_reported(made, task, task.build_model(seed), piece))
     return answers
 
 
-def _prepared(trial: Trial, scale: NullScale) -> tuple[Weighted, float, str]:
+def _member(loss: Weighted | NeuralLoss, task: SupervisedTask, seed: int, trial: Trial) -> Member:
+    if isinstance(loss, NeuralLoss):
+        return Member.of(loss, task, seed, rate=trial.rate, stops=trial.stops)
+    program, edges = loss.graph()
+    return Member(program, edges, task, seed, rate=trial.rate, stops=trial.stops)
+
+
+def _reported(made: _Made, task: SupervisedTask, model: nn.Module, piece: Piece) -> Answer:
+    """What is said of a model's test rows, as they are and corrupted."""
+    test, rows = _tested(task, model, piece.rows)
+    found: Answer = {"test": test, "rows": rows}
+    if piece.corruptions:
+        again = {name: _tested(each, model, piece.rows) for name, each in made.measured(piece).items()}
+        found["corrupted"] = {name: {"test": test, "rows": rows} for name, (test, rows) in again.items()}
+    return found
+
+
+def _prepared(trial: Trial, kind: str, scale: NullScale) -> tuple[Weighted | NeuralLoss, float, str]:
     """The loss as it is trained, its gradient scale, and why it cannot be trained, or `""`."""
-    loss = Weighted(Program(trial.tokens), trial.edges)
+    loss = loss_of((trial.tokens, trial.edges), kind, default_registry())
     factor = float(f"{scale(loss):.4g}")
     if trial.normalised:
         if not (math.isfinite(factor) and factor > 0):
             return loss, factor, f"its gradient scale is {factor:.3g} at the start of training"
+        if isinstance(loss, NeuralLoss):
+            return loss.scaled(1 / factor), factor, ""
         # Rounded, so that a multiple of a loss becomes that loss to the last bit.
         loss = loss.merged().scaled(1 / factor).merged().rounded(6)
     return loss, factor, ""
@@ -218,9 +270,12 @@ def _placed(task: SupervisedTask, trial: Trial, piece: Piece) -> tuple[Supervise
 
 def _score(task: Task, trial: Trial, piece: Piece) -> Answer:
     """Somebody else's trainer: one number on each part."""
-    loss = Weighted(Program(trial.tokens), trial.edges).to_loss(task.kind)
+    tree = loss_of((trial.tokens, trial.edges), task.kind, default_registry())
     seed = derive(piece.seed, "report", piece.where.number, trial.start)
     empty: Answer = {"values": [None], "reason": "", "scale": 1.0, "test": None, "rows": None}
+    if isinstance(tree, NeuralLoss):
+        return {**empty, "reason": "a network has no formula, which is what a function trains with"}
+    loss = tree.to_loss(task.kind)
     # Whatever the user's trainer does to a loss is that loss's outcome.
     try:
         validation, test = task.score_parts(loss, seed=seed)
@@ -298,5 +353,6 @@ def fits(piece: Piece, answer: Any) -> bool:
         and isinstance(each["values"], list)
         and len(each["values"]) == len(trial.stops)
         and all(value is None or isinstance(value, float | int) for value in each["values"])
+        and (not piece.corruptions or trial.block is not None or isinstance(each.get("corrupted"), dict))
         for each, trial in zip(answer, piece.trials, strict=True)
     )

@@ -6,7 +6,7 @@ from symloss.report.certificate import certificate_table, certificate_tex
 from symloss.report.comparison_figures import plot_comparison, plot_ranking, plot_sample_efficiency
 from symloss.report.comparison_table import comparison_sentences, comparison_table
 from symloss.report.export import FORMATS, export
-from symloss.report.files import write_comparison_files, write_run_files
+from symloss.report.files import write_comparison_files, write_run_files, write_transfer_files
 from symloss.report.formula_tree import formula_tree
 from symloss.report.live import LiveFront, LiveStages, duration
 from symloss.report.loss_figures import plot_gradient, plot_loss
@@ -14,12 +14,14 @@ from symloss.report.posterior_figure import plot_posterior
 from symloss.report.run_figures import plot_front, plot_history
 from symloss.report.summary import count_outcomes, describe, outcomes, verdict
 from symloss.report.tables import baseline_table, front_table, headroom_table, losses_tex
+from symloss.report.transfer_report import plot_transfer, transfer_sentences, transfer_table
 from symloss.report.tree_figure import plot_tree
 
 __all__ = [
     "FORMATS", "LiveFront", "LiveStages", "baseline_table", "certificate_table", "certificate_tex",
     "comparison_sentences", "comparison_table", "count_outcomes", "describe", "duration", "export", "formula_tree",
     "front_table", "headroom_table", "losses_tex", "outcomes", "plot_comparison", "plot_front", "plot_gradient",
-    "plot_history", "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency", "plot_tree", "verdict",
-    "write_comparison_files", "write_run_files",
+    "plot_history", "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency", "plot_transfer",
+    "plot_tree", "transfer_sentences", "transfer_table", "verdict", "write_comparison_files", "write_run_files",
+    "write_transfer_files",
 ]  # fmt: skip

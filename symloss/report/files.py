@@ -14,15 +14,16 @@ from symloss.report.export import export
 from symloss.report.loss_figures import plot_gradient, plot_loss
 from symloss.report.run_figures import plot_front, plot_history
 from symloss.report.tables import losses_tex
+from symloss.report.transfer_report import plot_transfer
 from symloss.report.tree_figure import plot_tree
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from symloss.compare import Comparison
+    from symloss.compare import Comparison, Transfer
     from symloss.search import Result
 
-__all__ = ["image", "write_comparison_files", "write_file", "write_run_files"]
+__all__ = ["image", "write_comparison_files", "write_file", "write_run_files", "write_transfer_files"]
 
 _DPI = 150
 
@@ -88,6 +89,22 @@ def write_comparison_files(comparison: Comparison) -> list[Path]:
         drawings["ranks.png"] = partial(plot_ranking, ranking)
     written = [file for file in map(path.joinpath, ("comparison.csv", "comparison.tex")) if file.is_file()]
     return written + [write_file(path / name, image(draw(), "png")) for name, draw in drawings.items()]
+
+
+def write_transfer_files(transfer: Transfer) -> list[Path]:
+    """Write the figure of a transfer beside its `transfer.csv` and `transfer.tex`.
+
+    Returns:
+        all files of the run that a person reads.
+
+    Raises:
+        RunError: when the folder cannot be written.
+    """
+    path = transfer.path
+    if path is None or not transfer.rows:
+        return []
+    written = [file for file in map(path.joinpath, ("transfer.csv", "transfer.tex")) if file.is_file()]
+    return [*written, write_file(path / "transfer.png", image(plot_transfer(transfer), "png"))]
 
 
 def image(figure: Figure, format: str) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from symloss.errors import TaskError
 from symloss.runs import derive
 from symloss.tasks.data.pool import Pool
+from symloss.tasks.given import number
 from symloss.tasks.supervised import SupervisedTask
 from symloss.tasks.task import Task
 
-__all__ = ["REPLICATES", "ROWS_OF_A_POOL", "replicate", "replicates_of", "thinned"]
+__all__ = ["REPLICATES", "ROWS_OF_A_POOL", "replicate", "replicates_of", "thinned", "with_label_noise"]
 
 REPLICATES = ("splits", "pools", "starts")
 """The ways in which a task is repeated, see `replicates_of`."""
@@ -86,3 +89,27 @@ def thinned(task: Task, share: float, seed: int) -> Task:
     if not isinstance(task, SupervisedTask) or task.pool is None:
         raise TaskError(f"{task.name}: its parts were given, so no share of its rows can be drawn")
     return task.with_pool(task.pool.thin(seed, share), f"a share of {share:g}")
+
+
+def with_label_noise(task: Task, rate: float) -> SupervisedTask:
+    """The task as `load_task(..., label_noise=rate)` makes it, in place of the noise that it has.
+
+    Raises:
+        TaskError: for a rate that is no share, labels that are numbers, or parts that were given.
+
+    >>> from symloss.tasks import load_task
+    >>> noisy = with_label_noise(load_task("wine"), 0.4)
+    >>> noisy.fingerprint == load_task("wine", label_noise=0.4).fingerprint
+    True
+    """
+    if not isinstance(task, SupervisedTask) or task.pool is None:
+        raise TaskError(f"{task.name}: its parts were given, so noise cannot be added to its labels")
+    rate = number("label noise", rate)
+    modifiers = {**(task.facts.get("modifiers") or {}), "label_noise": rate}
+    seed = int(task.facts.get("split_seed", 0))
+    given = {name: value for name, value in modifiers.items() if value}
+    pool = Pool.of(task.pool.data, seed, target_scale=task.pool.target_scale, **given)
+    noisy = task.with_pool(pool)
+    origin = task.facts.get("origin")
+    again = origin and {maker: {**own, "label_noise": rate} for maker, own in origin.items()}
+    return replace(noisy, facts={**noisy.facts, "modifiers": modifiers, "origin": again})

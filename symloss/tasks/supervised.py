@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -108,6 +108,11 @@ class SupervisedTask(Task):
             TaskError: when the instances have another shape there, and the model is not one with a name.
         """
         return replace(self._cut(pool.prepare(pool.train, pool.val), which), pool=pool)
+
+    def with_test_inputs(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The same task with its test inputs changed; whatever is drawn anew of its rows is not."""
+        test = replace(self._test, X=change(self._test.X))
+        return replace(self, _test=test)
 
     def _cut(self, prepared: Prepared, which: str, **facts: Any) -> Self:
         """The task with these parts."""

@@ -1,0 +1,291 @@
+"""Losses applied unchanged elsewhere: other tasks, models, sizes, label noise and corrupted inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symloss.compare.cells import Cells, cells_of
+from symloss.compare.compare import MODEL, counted, shares
+from symloss.compare.contenders import BEST_ZOO, Contender, contender_of_row, contenders_of
+from symloss.compare.latex import transfer_latex
+from symloss.compare.protocol import as_json
+from symloss.compare.transferred import Transfer, transfer_from
+from symloss.errors import DomainError, RunError
+from symloss.expr import Loss
+from symloss.numbers import as_whole
+from symloss.runs import RunStore
+from symloss.search import Result, open_run
+from symloss.search.loop.workers import Progress, place_for
+from symloss.search.prepare import check_same, prepare
+from symloss.search.record.memory import Memory
+from symloss.tasks import Task, load_task, read_corruption
+from symloss.tasks.train.models import ModelFactory
+
+if TYPE_CHECKING:
+    from symloss.tasks import Metric
+
+__all__ = ["VERB", "open_transfer", "resume_transfer", "transfer"]
+
+VERB = "transfer"
+"""What the record of a run says that it is."""
+_FILES = ("transfer.csv", "transfer.tex")
+_ROWS = ("pick", "front")
+
+Source = str | Path | Result | Loss
+
+
+def transfer(
+    run: Source | Sequence[Source],
+    to: Task | str | Sequence[Task | str],
+    models: Sequence[str | ModelFactory] | None = None,
+    *,
+    rows: str = "pick",
+    label_noise: float | Sequence[float] | None = None,
+    fractions: Sequence[float] | None = None,
+    corruptions: Sequence[str] = (),
+    seeds: int = 3,
+    splits: int = 10,
+    tune: bool = True,
+    seed: int = 0,
+    metric: str | Metric | Callable[..., float] | None = None,
+    out: str | Path | None = None,
+    workers: int = 1,
+    executor: str = "serial",
+    device: str = "auto",
+    on_progress: Progress | None = None,
+) -> Transfer:
+    """Does a loss hold where it was not searched?
+
+    Every loss stands, formula unchanged, in every cell of a matrix - task, model, label noise, share of the rows, test
+    inputs - beside the ordinary loss of that cell, both tuned there alike: see `compare` for splits, tuning and
+    tests. Holm's correction runs over all losses and cells; cells that share rows are dependent, which it allows for.
+    What was proved of a loss at the number of classes of its search is asked again at those of the cells.
+
+    Args:
+        run: a search, its folder, or `"runs/a#2"` for one of its rows; a formula, or a name of the zoo at its
+            defaults, as `"gce(q=0.5)"`; `"best-zoo"`, chosen in each cell; or several of these. A network
+            is used as its run kept it.
+        to: tasks of one kind, or their names.
+        models: names or functions, each with every task; those of the tasks unless given. A model that does not suit
+            one of several tasks leaves that cell out, with a note.
+        rows: of a whole run, its `"pick"`, or its `"front"`: each row more makes the others harder to tell apart.
+        label_noise: of training and validation labels, or several.
+        fractions: shares of the training and validation rows; all of them unless given.
+        corruptions: of test inputs, beside clean ones: `gaussian`, `missing` or `blur`, with a severity as
+            `"gaussian:0.5"`; see `tasks.corruptions`. Models are trained and tuned on clean inputs.
+        seeds, splits, tune, seed, metric, out, workers, executor, device, on_progress: see `compare`.
+
+    Returns:
+        rows, verdicts, certificates and notes. After Ctrl-C, with the status `"interrupted"`, those of the splits
+        that are finished.
+
+    Raises:
+        SymlossError: for losses of another kind than the tasks, a run without a pick, unknown names, or numbers out
+            of range.
+
+    >>> from symloss.tasks import load_task
+    >>> wine = load_task("wine", model="linear").with_settings(steps=10)
+    >>> found = transfer("brier", wine, corruptions=["missing:0.3"], seeds=1, splits=2, tune=False)
+    >>> [(row.name, row.inputs, row.verdict) for row in found.rows][2:]  # doctest: +NORMALIZE_WHITESPACE
+    [('ce', 'missing:0.3', 'baseline'), ('brier', 'missing:0.3', 'too few splits to tell')]
+    """
+    asked = [to] if isinstance(to, Task | str) else list(to)
+    given = [load_task(each) if isinstance(each, str) else each for each in asked]
+    if models is not None and not list(models):
+        raise DomainError("no models: name at least one, or leave them out")
+    noises = [label_noise] if isinstance(label_noise, int | float) else label_noise
+    cells, remarks = cells_of(given, models, noises)
+    tasks = prepare(cells, MODEL if models is None else None, metric, device, executor)
+    kinds = [str(read_corruption(text)) for text in corruptions]
+    remarks += _unsuited(kinds, tasks)
+    settings = {
+        "seeds": counted("seeds", seeds), "splits": counted("splits", splits), "tune": bool(tune),
+        "fractions": shares(fractions, tasks), "corruptions": list(dict.fromkeys(kinds)),
+        "models": None if models is None else [each if isinstance(each, str) else None for each in models],
+        "label_noise": None if noises is None else [float(each) for each in noises],
+        "metric": metric if isinstance(metric, str) else None,
+    }  # fmt: skip
+    number = as_whole(seed)
+    if number is None or number < 0:
+        raise RunError(f"seed {seed!r}: expected a whole number of at least 0")
+    contenders = _unchanged(run, tasks[0], rows, tune)
+    config = {
+        "verb": VERB, "seed": number, "settings": settings, "device": tasks[0].device.type, "remarks": remarks,
+        "task": {
+            "name": ",".join(dict.fromkeys(task.name for task in tasks)), "kind": tasks[0].kind,
+            "tasks": [as_json(task.describe()) for task in tasks],
+        },
+        "losses": [each.record() for each in contenders],
+    }  # fmt: skip
+
+    def make() -> Memory | RunStore:
+        return Memory(config) if out is None else RunStore.create(out, config)
+
+    return _run(make, tasks, executor, workers, on_progress)
+
+
+def resume_transfer(
+    path: str | Path,
+    task: Task | Sequence[Task] | None = None,
+    models: Sequence[str | ModelFactory] | None = None,
+    *,
+    workers: int = 1,
+    executor: str = "serial",
+    device: str = "auto",
+    on_progress: Progress | None = None,
+) -> Transfer:
+    """Goes on with a transfer that was interrupted or killed: nothing that was finished is trained again.
+
+    Args:
+        path: folder of the run.
+        task: the tasks again where they came from arrays or code; their data must be those of the run.
+        models: again where one of them was a function.
+        workers, executor, on_progress: see `discover`.
+        device: another than that of the run, where its own is not to be had.
+
+    Raises:
+        RunError: when there is no such run, or another process writes it.
+        TaskError: when the tasks are needed, or are not those of the run.
+    """
+    with RunStore.open(path) as reading:
+        config = checked_transfer(reading.config, path)
+        tasks = same_cells(config, task, models, device, executor)
+    return _run(partial(RunStore.open, path, write=True), tasks, executor, workers, on_progress)
+
+
+def open_transfer(path: str | Path) -> Transfer:
+    """A transfer as it is on disk, finished or as far as it came; nothing is trained.
+
+    Raises:
+        RunError: when there is no such run, or it is damaged.
+    """
+    with RunStore.open(path) as store:
+        config = checked_transfer(store.config, path)
+        return transfer_from(store.get("transfer", "table"), config, store.path, store.status)
+
+
+def checked_transfer(config: Mapping[str, Any], path: str | Path) -> Mapping[str, Any]:
+    """What the run was made with.
+
+    Raises:
+        RunError: when it is no transfer.
+    """
+    if config.get("verb") != VERB:
+        raise RunError(
+            f"{path} is a run of 'symloss {config.get('verb', 'discover')}', not of 'symloss transfer'"
+        )
+    return config
+
+
+def same_cells(
+    config: Mapping[str, Any],
+    task: Task | Sequence[Task] | None,
+    models: Sequence[str | ModelFactory] | None,
+    device: str,
+    executor: str,
+) -> tuple[Task, ...]:
+    """The tasks of the cells of a run, made again.
+
+    Raises:
+        TaskError: when they cannot be, or are others.
+    """
+    if task is None:
+        return check_same(config, None, device, executor)
+    settings = config["settings"]
+    known = settings["models"] if models is None else models
+    if known is not None and None in known:
+        raise RunError("a model of this run was a function: give its models again")
+    cells, _ = cells_of([task] if isinstance(task, Task) else list(task), known, settings["label_noise"])
+    cells = list(prepare(cells, MODEL if known is None else None, settings["metric"], "cpu", "serial"))
+    return check_same(config, cells, device, executor)
+
+
+def keep_transfer(store: Memory | RunStore, found: Transfer) -> None:
+    """Writes down the matrix, for `open_transfer`, and its files."""
+    store.put("transfer", "table", found.to_dict())
+    for name, text in transfer_files(found).items():
+        store.write_text(name, text)
+
+
+def transfer_files(found: Transfer) -> dict[str, str]:
+    """The text files of a transfer, by name."""
+    return dict(zip(_FILES, (found.to_csv(), transfer_latex(found)), strict=True)) if found.rows else {}
+
+
+def _run(
+    opened: Callable[[], Memory | RunStore],
+    tasks: Sequence[Task],
+    executor: str,
+    workers: int,
+    on_progress: Progress | None,
+) -> Transfer:
+    # The place first: where there is none, no folder is made.
+    with place_for(tasks, executor, workers) as place, opened() as store:
+        cells = Cells.of(store, tasks, place, on_progress)
+        try:
+            cells.run()
+            status = "finished"
+        except KeyboardInterrupt:
+            status = "interrupted"
+        found = replace(cells.transfer(), path=store.path, status=status)
+        keep_transfer(store, found)
+        store.status = status
+    return found
+
+
+def _unsuited(corruptions: Sequence[str], tasks: Sequence[Task]) -> list[str]:
+    """Remarks on corruptions that some tasks do not take.
+
+    Raises:
+        DomainError: for one that none takes.
+    """
+    remarks = []
+    for text in corruptions:
+        why = {task.name: read_corruption(text).unsuited(task) for task in tasks}
+        if all(why.values()):
+            raise DomainError(f"corruption {text}: {next(iter(why.values()))}; leave it out")
+        remarks += [f"left out, {text}: {each}" for each in why.values() if each]
+    return remarks
+
+
+def _unchanged(run: Source | Sequence[Source], task: Task, rows: str, tune: bool) -> list[Contender]:
+    """The losses, the ordinary one first; none has versions that tuning may choose from but the best of the zoo."""
+    if rows not in _ROWS:
+        raise DomainError(f"rows {rows!r}: expected one of {', '.join(_ROWS)}")
+    asked = [run] if isinstance(run, str | Path | Result | Loss) else list(run)
+    given: list[str | Loss | Contender] = []
+    for each in asked:
+        given += _rows_of(each, rows, task) if _is_run(each) else [each]  # type: ignore[list-item, arg-type]
+    found = contenders_of(given, task)
+    for one in found:
+        if one.tuned_only and not tune:
+            raise DomainError(f"{BEST_ZOO} is chosen by tuning: leave one of the two out")
+    if len(found) == 1:
+        raise DomainError(
+            f"{found[0].name} is the ordinary loss of {task.name}: name another to compare with it"
+        )
+    return [one if one.tuned_only else replace(one, variants=one.variants[:1]) for one in found]
+
+
+def _is_run(source: Source) -> bool:
+    if isinstance(source, Result | Path):
+        return True
+    return isinstance(source, str) and "#" not in source and Path(source.strip()).is_dir()
+
+
+def _rows_of(source: str | Path | Result, rows: str, task: Task) -> list[Contender]:
+    if isinstance(source, Result):
+        result, called = source, str(source.path or source.task.get("name"))
+    else:
+        called = str(source).strip().rstrip("/")
+        if "#" in called:
+            return list(contenders_of([called], task))[1:]
+        result = open_run(called)
+    chosen = (result.picked,) if rows == "pick" else result.front
+    if not chosen:
+        assert result.picked  # says that there is none
+    return [contender_of_row(row, result, f"{called}#{row.row}", task) for row in chosen]
