@@ -35,6 +35,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "shuffled": {"shuffled": True},
 }
 SEEDS = 3
+OVERLAP = 0.25
+"""Test rows over the others, of either task."""
 SMALL: dict[str, Any] = {
     "population": 4, "generations": 1, "tuning": {"steps": 2}, "screening": {"sample": 0},
     "blocks": {"sweep": 2, "strangers": 2, "final": 2, "finalists": 2},
@@ -117,7 +119,7 @@ def answers(cells: Mapping[str, Any]) -> dict[str, Any]:
     }
     gains = {
         name: {
-            rival: summary([{"gain": value} for value in values], "gain")
+            rival: summary([{"gain": value, "overlap": OVERLAP} for value in values], "gain")
             for rival, values in differences(cells, name).items()
         }
         for name in names
@@ -136,7 +138,7 @@ def draw(cells: Mapping[str, Any]) -> Figure:
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         rivals: Mapping[str, Sequence[float]] = differences(cells, name)
         for x, values in enumerate(rivals.values()):
-            found = summary([{"gain": value} for value in values], "gain")
+            found = summary([{"gain": value, "overlap": OVERLAP} for value in values], "gain")
             low, high = found["interval"]
             axes.plot([x] * len(values), values, "o", color="0.7", markersize=4)
             error = [[found["mean"] - low], [high - found["mean"]]]

@@ -35,6 +35,7 @@ from matplotlib.figure import Figure
 
 import symloss as sl
 from analysis.selection_tasks import TASKS, VAL_SIZE
+from symloss.compare.statistics import detectable_difference, paired_t
 from symloss.expr.trees import weighted_from
 from symloss.runs import executor
 from symloss.search.loop import finals, sweep
@@ -171,6 +172,7 @@ def compare(task: SupervisedTask, stored: dict[str, Any], judged: dict[str, Any]
     own, zoo, whole = ([_known(one, task) for one in each] for each in (own, zoo, whole))
     return {
         "task": stored["task"], "seed": stored["seed"], "metric": stored["metric"],
+        "overlap": task.test_size / task.pool.size if task.pool else 0.0,
         "old": statistics.fmean(tests[old]), "new": statistics.fmean(tests[chosen]),
         "gain": unit * sign * (statistics.fmean(tests[chosen]) - statistics.fmean(tests[old])),
         "gain_as_trained": unit * sign * (statistics.fmean(own) - statistics.fmean(judged["before"])),
@@ -183,16 +185,20 @@ def compare(task: SupervisedTask, stored: dict[str, Any], judged: dict[str, Any]
 
 
 def summary(rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
-    """The mean of a difference over the task seeds, a 95 % t interval, and what could have been told."""
-    values = [row[key] for row in rows]
-    mean = statistics.fmean(values)
-    if len(values) < 2:
-        return {"n": len(values), "mean": mean, "interval": [math.nan, math.nan], "detectable": math.nan}
-    from scipy.stats import t
+    """The mean of a difference over the task seeds, its 95 % interval, and what could have been told.
 
-    error = statistics.stdev(values) / math.sqrt(len(values))
-    half = float(t.ppf(0.975, len(values) - 1)) * error
-    return {"n": len(values), "mean": mean, "interval": [mean - half, mean + half], "detectable": 2.8 * error}
+    The task seeds split one data set, so the t test is corrected for their overlap (`compare.statistics.paired_t`).
+    """
+    values = [row[key] for row in rows]
+    overlap = rows[0]["overlap"]
+    found = paired_t(values, overlap)
+    spread = statistics.stdev(values) if len(values) > 1 else math.nan
+    return {
+        "n": len(values),
+        "mean": found.mean,
+        "interval": list(found.interval()),
+        "detectable": detectable_difference(spread, len(values), overlap),
+    }
 
 
 SHOWN = {
@@ -269,7 +275,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         for key, value in each.items():
             low, high = value["interval"]
             print(f"{name:14} {key:11} {value['mean']:+.3f} ({low:+.3f} to {high:+.3f}), n = {value['n']}")
-    result = {"command": "python -m analysis.selection", "summary": found, "rows": rows}
+    command = "python -m analysis.selection" + (f" --only {options.only}" if options.only else "")
+    result = {"command": command, "summary": found, "rows": rows}
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "selection.json").write_text(json.dumps(result, indent=1))
     draw(rows).savefig(options.out / "selection.png", dpi=120)

@@ -21,8 +21,8 @@ def test_quick(tmp_path: Path) -> None:
     assert (tmp_path / "selection.png").stat().st_size > 10_000
 
 
-def test_an_interval_over_task_seeds() -> None:
-    found = selection.summary([{"gain": value} for value in (1.0, 2.0, 3.0)], "gain")
+def test_an_interval_over_task_seeds_counts_their_overlap() -> None:
+    found = selection.summary([{"gain": value, "overlap": 0.25} for value in (1.0, 2.0, 3.0)], "gain")
     assert found["mean"] == 2.0
-    low, high = found["interval"]
-    assert (low, high) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5), rel=1e-3)
+    half = 4.303 * (1 / 3 + 0.25) ** 0.5
+    assert found["interval"] == pytest.approx([2 - half, 2 + half], rel=1e-3)
