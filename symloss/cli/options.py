@@ -6,14 +6,19 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from symloss.cli.arguments import split_top_level
+from symloss.cli.arguments import Kind, split_top_level
 from symloss.errors import DomainError
 
-__all__ = ["MODELS", "Device", "Executor", "TargetScale", "free_folder", "items_of", "option", "place_of"]
+__all__ = [
+    "DATA", "HOW", "MODELS", "WHERE", "Code", "DataFile", "Decimal", "Device", "DeviceOption", "Encoding", "Executor",
+    "ExecutorOption", "Group", "Imbalance", "KindOption", "LabelNoise", "Model", "Outliers", "RayAddress", "RayGpus",
+    "Seeds", "Splits", "TableCsv", "TableLatex", "Target", "TargetScaleOption", "Weights", "free_folder", "items_of",
+    "option", "place_of", "shares_of",
+]  # fmt: skip
 
 
 # Not from `tasks.MODELS`: help imports no torch.
@@ -53,6 +58,75 @@ def option(help: str, panel: str, *names: str, metavar: str | None = None, least
     return typer.Option(
         *names, help=help, rich_help_panel=panel, metavar=metavar, min=least, show_default=False
     )
+
+
+DATA, WHERE, HOW = "The data", "Where", "The comparison"
+"""Groups of options in the help of the verbs that train."""
+
+DataFile = Annotated[Path | None, option("A CSV or Parquet file instead.", DATA, "--data", metavar="FILE")]
+Target = Annotated[str | None, option("Its column to predict.", DATA, "--target", metavar="COLUMN")]
+Group = Annotated[
+    str | None, option("Its column whose values no split may divide.", DATA, "--group", metavar="COLUMN")
+]
+Weights = Annotated[
+    str | None,
+    option(
+        "Its column of instance weights, `w` in formulas.", DATA, "--weight", "--weights", metavar="COLUMN"
+    ),
+]
+Encoding = Annotated[
+    str | None, option("Its encoding, as latin-1 [default: utf-8].", DATA, "--encoding", metavar="E")
+]
+Decimal = Annotated[str | None, option("Its decimal mark, . or a comma.", DATA, "--decimal", metavar="C")]
+KindOption = Annotated[Kind | None, option("Its kind, when the target alone does not say.", DATA, "--kind")]
+Code = Annotated[
+    str | None, option("A function of yours that makes the task.", DATA, "--task", metavar="MODULE:FUNCTION")
+]
+Model = Annotated[str | None, option(MODELS, DATA, "--model", metavar="NAME")]
+LabelNoise = Annotated[
+    float, option("Share of training and validation labels to corrupt.", DATA, "--label-noise", metavar="R")
+]
+Imbalance = Annotated[
+    float | None, option("Largest class over rarest class.", DATA, "--imbalance", metavar="R")
+]
+Outliers = Annotated[
+    float, option("Share of training and validation targets to shift.", DATA, "--outliers", metavar="R")
+]
+TargetScaleOption = Annotated[
+    TargetScale | None,
+    option("How the target of a regression is scaled [default: standard].", DATA, "--target-scale"),
+]
+Seeds = Annotated[int, option("Trainings averaged within a split.", HOW, "--seeds", metavar="N", least=1)]
+Splits = Annotated[
+    int, option("Splits of the data; below 10 there is no verdict.", HOW, "--splits", metavar="N", least=1)
+]
+TableCsv = Annotated[Path | None, option("Write the table as CSV.", WHERE, "--csv", metavar="FILE")]
+TableLatex = Annotated[Path | None, option("Write the table for LaTeX.", WHERE, "--latex", metavar="FILE")]
+ExecutorOption = Annotated[Executor, option("What runs the workers.", WHERE, "--executor")]
+RayAddress = Annotated[
+    str | None,
+    option(
+        "A running Ray cluster, HOST:PORT or auto; without one, this machine.",
+        WHERE,
+        "--ray-address",
+        metavar="A",
+    ),
+]
+RayGpus = Annotated[
+    float,
+    option("Share of a GPU for each piece of work on Ray.", WHERE, "--ray-gpus", metavar="SHARE", least=0),
+]
+DeviceOption = Annotated[Device, option("What computes.", WHERE, "--device")]
+
+
+def shares_of(name: str, text: str | None) -> list[float] | None:
+    """The numbers of a list that an option was given."""
+    if text is None:
+        return None
+    try:
+        return [float(item) for item in items_of(name, text)]
+    except ValueError:
+        raise DomainError(f"{name} {text}: expected shares with commas between, as 0.1,0.5") from None
 
 
 def items_of(option: str, text: str | None) -> tuple[str, ...]:

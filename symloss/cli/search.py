@@ -11,12 +11,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from symloss.cli.arguments import Json, Kind, read_loss, split_top_level
+from symloss.cli.arguments import Json, read_loss, split_top_level
 from symloss.cli.compare import resume_compare
 from symloss.cli.conclude import print_run
 from symloss.cli.grammar import read_grammar
 from symloss.cli.group import INTERRUPTED, FormulaCommand
-from symloss.cli.options import MODELS, Device, Executor, TargetScale, free_folder, items_of, option, place_of
+from symloss.cli.options import (
+    DATA,
+    WHERE,
+    Code,
+    DataFile,
+    Decimal,
+    Device,
+    DeviceOption,
+    Encoding,
+    Executor,
+    ExecutorOption,
+    Group,
+    Imbalance,
+    KindOption,
+    LabelNoise,
+    Model,
+    Outliers,
+    RayAddress,
+    RayGpus,
+    Target,
+    TargetScaleOption,
+    Weights,
+    free_folder,
+    items_of,
+    option,
+    place_of,
+)  # fmt: skip
 from symloss.cli.output import console, print_json, say, show
 from symloss.cli.problem import Problem
 from symloss.cli.transfer import resume_transfer
@@ -52,7 +78,7 @@ _DEMO_SECONDS = 75.0
 """The demo's search ends after the generation in which this passes; the baselines take about as long."""
 
 # Groups of `discover --help`.
-_DATA, _SEARCH, _TREES, _BUDGET, _MACHINE = "The data", "The search", "The formulas", "How much", "Where"
+_SEARCH, _TREES, _BUDGET = "The search", "The formulas", "How much"
 
 
 def discover(
@@ -64,46 +90,21 @@ def discover(
             show_default=False,
         ),
     ] = None,
-    data: Annotated[Path | None, option("A CSV or Parquet file instead.", _DATA, metavar="FILE")] = None,
-    target: Annotated[str | None, option("Its column to predict.", _DATA, metavar="COLUMN")] = None,
-    group: Annotated[
-        str | None, option("Its column whose values no split may divide.", _DATA, metavar="COLUMN")
-    ] = None,
-    weights: Annotated[
-        str | None,
-        option(
-            "Its column of instance weights, `w` in formulas.",
-            _DATA,
-            "--weight",
-            "--weights",
-            metavar="COLUMN",
-        ),
-    ] = None,
-    encoding: Annotated[
-        str | None, option("Its encoding, as latin-1 [default: utf-8].", _DATA, metavar="E")
-    ] = None,
-    decimal: Annotated[str | None, option("Its decimal mark, . or a comma.", _DATA, metavar="C")] = None,
-    kind: Annotated[Kind | None, option("Its kind, when the target alone does not say.", _DATA)] = None,
-    code: Annotated[
-        str | None,
-        option("A function of yours that makes the task.", _DATA, "--task", metavar="MODULE:FUNCTION"),
-    ] = None,
-    model: Annotated[str | None, option(MODELS, _DATA, metavar="NAME")] = None,
-    metric: Annotated[
-        str | None, option("What to improve on validation data.", _DATA, metavar="NAME")
-    ] = None,
-    split_seed: Annotated[int, option("Draws the test rows and the noise.", _DATA, metavar="S", least=0)] = 0,
-    label_noise: Annotated[
-        float, option("Share of training and validation labels to corrupt.", _DATA, metavar="R")
-    ] = 0.0,
-    imbalance: Annotated[float | None, option("Largest class over rarest class.", _DATA, metavar="R")] = None,
-    outliers: Annotated[
-        float, option("Share of training and validation targets to shift.", _DATA, metavar="R")
-    ] = 0.0,
-    target_scale: Annotated[
-        TargetScale | None,
-        option("How the target of a regression is scaled [default: standard].", _DATA),
-    ] = None,
+    data: DataFile = None,
+    target: Target = None,
+    group: Group = None,
+    weights: Weights = None,
+    encoding: Encoding = None,
+    decimal: Decimal = None,
+    kind: KindOption = None,
+    code: Code = None,
+    model: Model = None,
+    metric: Annotated[str | None, option("What to improve on validation data.", DATA, metavar="NAME")] = None,
+    split_seed: Annotated[int, option("Draws the test rows and the noise.", DATA, metavar="S", least=0)] = 0,
+    label_noise: LabelNoise = 0.0,
+    imbalance: Imbalance = None,
+    outliers: Outliers = 0.0,
+    target_scale: TargetScaleOption = None,
     method: Annotated[
         Method,
         option("How losses are proposed and tuned, see above [default: evomal].", _SEARCH),
@@ -209,20 +210,15 @@ def discover(
         bool, option("Do not train the baselines, and leave test data alone.", _BUDGET, "--no-baselines")
     ] = False,
     out: Annotated[
-        Path | None, option("Folder of the run [default: a new one in runs/].", _MACHINE, metavar="RUN")
+        Path | None, option("Folder of the run [default: a new one in runs/].", WHERE, metavar="RUN")
     ] = None,
     workers: Annotated[
-        int, option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
+        int, option("How many work at once; the front does not depend on it.", WHERE, least=1)
     ] = 1,
-    executor: Annotated[Executor, option("What runs the workers.", _MACHINE)] = Executor.serial,
-    ray_address: Annotated[
-        str | None,
-        option("A running Ray cluster, HOST:PORT or auto; without one, this machine.", _MACHINE, metavar="A"),
-    ] = None,
-    ray_gpus: Annotated[
-        float, option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
-    ] = 0.0,
-    device: Annotated[Device, option("What computes.", _MACHINE)] = Device.auto,
+    executor: ExecutorOption = Executor.serial,
+    ray_address: RayAddress = None,
+    ray_gpus: RayGpus = 0.0,
+    device: DeviceOption = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Search for a loss: evolve formulas, tune them, train with them, and keep the front.
@@ -286,24 +282,19 @@ def resume(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of the run.")],
     code: Annotated[
         str | None,
-        option("The task again, when it came from code.", _DATA, "--task", metavar="MODULE:FUNCTION"),
+        option("The task again, when it came from code.", DATA, "--task", metavar="MODULE:FUNCTION"),
     ] = None,
     propose: Annotated[
         str | None,
         option("The command again, when formulas came from one.", _SEARCH, metavar="COMMAND"),
     ] = None,
     workers: Annotated[
-        int, option("How many work at once; the front does not depend on it.", _MACHINE, least=1)
+        int, option("How many work at once; the front does not depend on it.", WHERE, least=1)
     ] = 1,
-    executor: Annotated[Executor, option("What runs the workers.", _MACHINE)] = Executor.serial,
-    ray_address: Annotated[
-        str | None,
-        option("A running Ray cluster, HOST:PORT or auto; without one, this machine.", _MACHINE, metavar="A"),
-    ] = None,
-    ray_gpus: Annotated[
-        float, option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
-    ] = 0.0,
-    device: Annotated[Device, option("What computes [default: what did before].", _MACHINE)] = Device.auto,
+    executor: ExecutorOption = Executor.serial,
+    ray_address: RayAddress = None,
+    ray_gpus: RayGpus = 0.0,
+    device: Annotated[Device, option("What computes [default: what did before].", WHERE)] = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped, killed or interrupted; the end is that of a run never stopped.
@@ -351,17 +342,15 @@ def headroom(
         typer.Argument(metavar="TASK[,TASK...]", help="Tasks with names.", show_default=False),
     ],
     seed: Annotated[int, option("Of the blocks and the random losses.", _SEARCH, least=0)] = 0,
-    model: Annotated[str | None, option(MODELS, _DATA, metavar="NAME")] = None,
-    metric: Annotated[
-        str | None, option("What to measure on validation data.", _DATA, metavar="NAME")
-    ] = None,
-    split_seed: Annotated[int, option("Draws the test rows and the noise.", _DATA, metavar="S", least=0)] = 0,
-    label_noise: Annotated[float, option("Share of labels to corrupt.", _DATA, metavar="R")] = 0.0,
-    imbalance: Annotated[float | None, option("Largest class over rarest.", _DATA, metavar="R")] = None,
-    outliers: Annotated[float, option("Share of targets to shift.", _DATA, metavar="R")] = 0.0,
-    workers: Annotated[int, option("How many work at once.", _MACHINE, least=1)] = 1,
-    executor: Annotated[Executor, option("What runs the workers.", _MACHINE)] = Executor.serial,
-    device: Annotated[Device, option("What computes.", _MACHINE)] = Device.auto,
+    model: Model = None,
+    metric: Annotated[str | None, option("What to measure on validation data.", DATA, metavar="NAME")] = None,
+    split_seed: Annotated[int, option("Draws the test rows and the noise.", DATA, metavar="S", least=0)] = 0,
+    label_noise: LabelNoise = 0.0,
+    imbalance: Imbalance = None,
+    outliers: Outliers = 0.0,
+    workers: Annotated[int, option("How many work at once.", WHERE, least=1)] = 1,
+    executor: ExecutorOption = Executor.serial,
+    device: DeviceOption = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Can a task tell losses apart? Train the zoo and a few random losses over a few blocks, and say.

@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from symloss.cli.arguments import Json, Kind, split_top_level
-from symloss.cli.group import INTERRUPTED, FormulaCommand
-from symloss.cli.options import MODELS, Device, Executor, TargetScale, items_of, option, place_of
-from symloss.cli.output import console, print_json, say, show, write_figure, write_text
+from symloss.cli.arguments import Json, split_top_level
+from symloss.cli.group import FormulaCommand
+from symloss.cli.options import (
+    DATA,
+    HOW,
+    MODELS,
+    WHERE,
+    Code,
+    DataFile,
+    Decimal,
+    Device,
+    DeviceOption,
+    Encoding,
+    Executor,
+    ExecutorOption,
+    Group,
+    Imbalance,
+    KindOption,
+    Outliers,
+    RayAddress,
+    RayGpus,
+    Seeds,
+    Splits,
+    TableCsv,
+    TableLatex,
+    Target,
+    TargetScaleOption,
+    Weights,
+    items_of,
+    option,
+    place_of,
+    shares_of,
+)  # fmt: skip
+from symloss.cli.output import write_figure
 from symloss.cli.problem import Problem
+from symloss.cli.tables import end, print_table, watched
 from symloss.errors import DomainError
 
 if TYPE_CHECKING:
     from symloss.compare import Transfer
     from symloss.report import LiveStages
-    from symloss.tasks import Task
 
 __all__ = ["print_transfer", "register", "resume_transfer"]
 
-# Groups of `transfer --help`.
-_CELLS, _DATA, _HOW, _MACHINE = "The cells", "The data", "The comparison", "Where"
+_CELLS = "The cells"
 
 
 class Rows(StrEnum):
@@ -62,52 +90,38 @@ def transfer(
             metavar="NAME[:SEVERITY],...",
         ),
     ] = None,
-    rows: Annotated[Rows, option("Which rows of a run [default: pick].", _HOW)] = Rows.pick,
-    seeds: Annotated[int, option("Trainings averaged within a split.", _HOW, metavar="N", least=1)] = 3,
-    splits: Annotated[
-        int, option("Splits of the data; below 10 there is no verdict.", _HOW, metavar="N", least=1)
-    ] = 10,
-    tune: Annotated[bool, option("Whether rate and steps are tuned.", _HOW, "--tune/--no-tune")] = True,
-    seed: Annotated[int, option("Of splits, blocks and starts.", _HOW, metavar="S", least=0)] = 0,
-    data: Annotated[Path | None, option("A CSV or Parquet file instead.", _DATA, metavar="FILE")] = None,
-    target: Annotated[str | None, option("Its column to predict.", _DATA, metavar="COLUMN")] = None,
-    group: Annotated[
-        str | None, option("Its column whose values no split may divide.", _DATA, metavar="COLUMN")
-    ] = None,
-    weights: Annotated[
-        str | None,
-        option("Its column of instance weights.", _DATA, "--weight", "--weights", metavar="COLUMN"),
-    ] = None,
-    encoding: Annotated[str | None, option("Its encoding, as latin-1.", _DATA, metavar="E")] = None,
-    decimal: Annotated[str | None, option("Its decimal mark, . or a comma.", _DATA, metavar="C")] = None,
-    kind: Annotated[Kind | None, option("Its kind, when the target alone does not say.", _DATA)] = None,
-    code: Annotated[
-        str | None,
-        option("A function of yours that makes the task.", _DATA, "--task", metavar="MODULE:FUNCTION"),
-    ] = None,
-    metric: Annotated[str | None, option("What to compare by.", _DATA, metavar="NAME")] = None,
-    imbalance: Annotated[float | None, option("Largest class over rarest.", _DATA, metavar="R")] = None,
-    outliers: Annotated[float, option("Share of targets to shift.", _DATA, metavar="R")] = 0.0,
-    target_scale: Annotated[TargetScale | None, option("How a regression's target is scaled.", _DATA)] = None,
+    rows: Annotated[Rows, option("Which rows of a run [default: pick].", HOW)] = Rows.pick,
+    seeds: Seeds = 3,
+    splits: Splits = 10,
+    tune: Annotated[bool, option("Whether rate and steps are tuned.", HOW, "--tune/--no-tune")] = True,
+    seed: Annotated[int, option("Of splits, blocks and starts.", HOW, metavar="S", least=0)] = 0,
+    data: DataFile = None,
+    target: Target = None,
+    group: Group = None,
+    weights: Weights = None,
+    encoding: Encoding = None,
+    decimal: Decimal = None,
+    kind: KindOption = None,
+    code: Code = None,
+    metric: Annotated[str | None, option("What to compare by.", DATA, metavar="NAME")] = None,
+    imbalance: Imbalance = None,
+    outliers: Outliers = 0.0,
+    target_scale: TargetScaleOption = None,
     out: Annotated[
-        Path | None, option("Folder that keeps the transfer, for resume.", _MACHINE, metavar="RUN")
+        Path | None, option("Folder that keeps the transfer, for resume.", WHERE, metavar="RUN")
     ] = None,
-    csv: Annotated[Path | None, option("Write the table as CSV.", _MACHINE, metavar="FILE")] = None,
-    latex: Annotated[Path | None, option("Write the table for LaTeX.", _MACHINE, metavar="FILE")] = None,
+    csv: TableCsv = None,
+    latex: TableLatex = None,
     plot: Annotated[
-        Path | None, option("Draw the matrix as .png, .svg or .pdf.", _MACHINE, metavar="FILE")
+        Path | None, option("Draw the matrix as .png, .svg or .pdf.", WHERE, metavar="FILE")
     ] = None,
     workers: Annotated[
-        int, option("How many work at once; the table does not depend on it.", _MACHINE, least=1)
+        int, option("How many work at once; the table does not depend on it.", WHERE, least=1)
     ] = 1,
-    executor: Annotated[Executor, option("What runs the workers.", _MACHINE)] = Executor.serial,
-    ray_address: Annotated[
-        str | None, option("A running Ray cluster, HOST:PORT or auto.", _MACHINE, metavar="A")
-    ] = None,
-    ray_gpus: Annotated[
-        float, option("Share of a GPU for each piece of work on Ray.", _MACHINE, metavar="SHARE", least=0)
-    ] = 0.0,
-    device: Annotated[Device, option("What computes.", _MACHINE)] = Device.auto,
+    executor: ExecutorOption = Executor.serial,
+    ray_address: RayAddress = None,
+    ray_gpus: RayGpus = 0.0,
+    device: DeviceOption = Device.auto,
     as_json: Json = False,
 ) -> None:
     """Does a loss hold elsewhere? Its formula unchanged, on other tasks, models, label noise, sizes and inputs.
@@ -135,28 +149,25 @@ def transfer(
     from symloss.search.prepare import prepare
 
     models = None if model is None else items_of("--model", model)
-    noises = _shares("--label-noise", label_noise)
+    noises = shares_of("--label-noise", label_noise)
     cells, _ = cells_of(tasks, models, noises)
     placed = prepare(cells, room.MODEL if models is None else None, None, "cpu", "serial")
 
     def start(live: LiveStages) -> Transfer:
         return room.transfer(
             split_top_level(losses), tasks, models, rows=rows, label_noise=noises,
-            fractions=_shares("--fractions", fractions), corruptions=items_of("--corrupt", corrupt), seeds=seeds,
+            fractions=shares_of("--fractions", fractions), corruptions=items_of("--corrupt", corrupt), seeds=seeds,
             splits=splits, tune=tune, seed=seed, out=out, workers=workers,
             executor=place_of(executor, workers, ray_address, ray_gpus), device=device, on_progress=live.progress,
         )  # fmt: skip
 
-    found = _watched(placed, start, as_json)
-    for path, text in ((csv, found.to_csv), (latex, found.to_latex)):
-        if path is not None:
-            write_text(path, text())
+    found = watched(placed, start, as_json)
+    print_transfer(found, _files(found), as_json)
     if plot is not None and found.rows:
         import symloss.report as report
 
         write_figure(plot, report.plot_transfer(found))
-    if found.status == "interrupted":
-        raise typer.Exit(INTERRUPTED)
+    end(found, csv, latex)
 
 
 def resume_transfer(run: Path, code: str | None, as_json: bool, **where: Any) -> None:
@@ -165,58 +176,25 @@ def resume_transfer(run: Path, code: str | None, as_json: bool, **where: Any) ->
     from symloss.tasks import load_object
 
     task = None if code is None else load_object(code)
-    found = _watched(
+    found = watched(
         [], lambda live: room.resume_transfer(run, task, on_progress=live.progress, **where), as_json
     )
-    if found.status == "interrupted":
-        raise typer.Exit(INTERRUPTED)
+    print_transfer(found, _files(found), as_json)
+    end(found)
 
 
-def _watched(tasks: Sequence[Task], start: Callable[[LiveStages], Transfer], as_json: bool) -> Transfer:
-    """Transfer under progress bars, write the files and print the end."""
-    from symloss.report import LiveStages, describe, write_transfer_files
+def _files(found: Transfer) -> list[Path]:
+    from symloss.report import write_transfer_files
 
-    # JSON has standard output to itself.
-    watched = Console(stderr=True, highlight=False) if as_json else console()
-    # Cells of one task share its remarks.
-    for line in dict.fromkeys(line for task in tasks for line in describe(task.describe()).splitlines()):
-        watched.print(line, soft_wrap=True, markup=False)
-    with LiveStages(watched) as live:
-        found = start(live)
-    print_transfer(found, write_transfer_files(found), as_json)
-    return found
+    return write_transfer_files(found)
 
 
 def print_transfer(found: Transfer, files: Sequence[Path] = (), as_json: bool = False) -> None:
     """The table, what it says in sentences, and what limits it."""
-    if as_json:
-        print_json({**found.to_dict(), "files": [str(file) for file in files]})
-        return
     import symloss.report as report
 
-    if not found.rows:
-        say("No split is finished yet.")
-    else:
-        show(report.transfer_table(found))
-        for sentence in report.transfer_sentences(found):
-            say(sentence)
-    for note in found.notes:
-        say(f"note: {note}")
-    if found.detectable:
-        say(f"Differences of {found.detectable:.2g} {found.metric} are told with 80 % power.")
-    if files:
-        say(f"Files in {found.path}: " + ", ".join(file.name for file in files))
-    if found.path is not None and found.status != "finished":
-        say(f"The transfer was not over: symloss resume {found.path} goes on with it.")
-
-
-def _shares(name: str, text: str | None) -> list[float] | None:
-    if text is None:
-        return None
-    try:
-        return [float(item) for item in items_of(name, text)]
-    except ValueError:
-        raise DomainError(f"{name} {text}: expected shares with commas between, as 0.1,0.5") from None
+    sentences = [] if as_json else report.transfer_sentences(found)
+    print_table(found, "transfer", lambda: report.transfer_table(found), sentences, files, as_json)
 
 
 def register(app: typer.Typer) -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from symloss.compare.comparison import Comparison
 from symloss.compare.contenders import contenders_of
 from symloss.compare.latex import latex_table
 from symloss.compare.protocol import Protocol, described
 from symloss.compare.reading import comparison_from
-from symloss.errors import RunError, SymlossError
+from symloss.compare.running import Opened, Started, begun, carried_out, checked_seed, made_by
+from symloss.errors import SymlossError
 from symloss.expr import Loss
 from symloss.numbers import as_real, as_whole
-from symloss.runs import RunStore
-from symloss.search.loop.workers import Progress, place_for
+from symloss.runs import Executor, RunStore
+from symloss.search.loop.workers import Progress
 from symloss.search.prepare import check_same, prepare
 from symloss.search.record.memory import Memory
 from symloss.tasks import Task, replicates_of
@@ -100,19 +100,14 @@ def compare(
         "seeds": counted("seeds", seeds), "splits": counted("splits", splits), "tune": bool(tune),
         "fractions": shares(fractions, tasks), "model": model, "metric": metric if isinstance(metric, str) else None,
     }  # fmt: skip
-    number = as_whole(seed)
-    if number is None or number < 0:
-        raise RunError(f"seed {seed!r}: expected a whole number of at least 0")
+    number = checked_seed(seed)
     contenders = contenders_of(losses, tasks[0])
     config = {
         "verb": VERB, "seed": number, "settings": settings, "task": described(tasks),
         "device": tasks[0].device.type, "losses": [each.record() for each in contenders],
     }  # fmt: skip
 
-    def make() -> Memory | RunStore:
-        return Memory(config) if out is None else RunStore.create(out, config)
-
-    return _run(make, tasks, executor, workers, on_progress)
+    return _run(begun(config, out), tasks, executor, workers, on_progress)
 
 
 def resume_comparison(
@@ -137,7 +132,7 @@ def resume_comparison(
         TaskError: when the task is needed, or is not that of the run.
     """
     with RunStore.open(path) as reading:
-        config = checked_config(reading.config, path)
+        config = made_by(VERB, reading.config, path)
         tasks = check_same(config, task, device, executor)
     return _run(partial(RunStore.open, path, write=True), tasks, executor, workers, on_progress)
 
@@ -150,50 +145,19 @@ def open_comparison(path: str | Path) -> Comparison:
         TaskError: when it is not finished, and its task cannot be made again.
     """
     with RunStore.open(path) as store:
-        config = checked_config(store.config, path)
+        config = made_by(VERB, store.config, path)
         record = store.get("comparison", "table")
         return comparison_from(record, config, store.path, store.status)
 
 
-def checked_config(config: Mapping[str, Any], path: str | Path) -> Mapping[str, Any]:
-    """What the run was made with.
-
-    Raises:
-        RunError: when it is no comparison.
-    """
-    if config.get("verb") != VERB:
-        raise RunError(
-            f"{path} is a run of 'symloss {config.get('verb', 'discover')}', not of 'symloss compare'"
-        )
-    return config
-
-
 def _run(
-    opened: Callable[[], Memory | RunStore],
-    tasks: Sequence[Task],
-    executor: str,
-    workers: int,
-    on_progress: Progress | None,
+    opened: Opened, tasks: Sequence[Task], executor: str, workers: int, on_progress: Progress | None
 ) -> Comparison:
-    # The place first: where there is none, no folder is made.
-    with place_for(tasks, executor, workers) as place, opened() as store:
+    def start(store: Memory | RunStore, place: Executor) -> Started[Comparison]:
         protocol = Protocol.of(store, tasks, place, on_progress)
-        try:
-            protocol.run()
-            status = "finished"
-        except KeyboardInterrupt:
-            status = "interrupted"
-        found = replace(protocol.comparison(), path=store.path, status=status)
-        keep(store, found)
-        store.status = status
-    return found
+        return protocol.run, protocol.comparison
 
-
-def keep(store: Memory | RunStore, found: Comparison) -> None:
-    """Writes down the table, for `open_comparison`, and its files."""
-    store.put("comparison", "table", found.to_dict())
-    for name, text in files_of(found).items():
-        store.write_text(name, text)
+    return carried_out("comparison", opened, tasks, executor, workers, start, files_of)
 
 
 def files_of(found: Comparison) -> dict[str, str]:

@@ -13,13 +13,13 @@ from symloss.compare.compare import MODEL, counted, shares
 from symloss.compare.contenders import BEST_ZOO, Contender, contender_of_row, contenders_of
 from symloss.compare.latex import transfer_latex
 from symloss.compare.protocol import as_json
+from symloss.compare.running import Opened, Started, begun, carried_out, checked_seed, made_by
 from symloss.compare.transferred import Transfer, transfer_from
 from symloss.errors import DomainError, RunError
 from symloss.expr import Loss
-from symloss.numbers import as_whole
-from symloss.runs import RunStore
+from symloss.runs import Executor, RunStore
 from symloss.search import Result, open_run
-from symloss.search.loop.workers import Progress, place_for
+from symloss.search.loop.workers import Progress
 from symloss.search.prepare import check_same, prepare
 from symloss.search.record.memory import Memory
 from symloss.tasks import Task, load_task, read_corruption
@@ -109,9 +109,7 @@ def transfer(
         "label_noise": None if noises is None else [float(each) for each in noises],
         "metric": metric if isinstance(metric, str) else None,
     }  # fmt: skip
-    number = as_whole(seed)
-    if number is None or number < 0:
-        raise RunError(f"seed {seed!r}: expected a whole number of at least 0")
+    number = checked_seed(seed)
     contenders = _unchanged(run, tasks[0], rows, tune)
     config = {
         "verb": VERB, "seed": number, "settings": settings, "device": tasks[0].device.type, "remarks": remarks,
@@ -122,10 +120,7 @@ def transfer(
         "losses": [each.record() for each in contenders],
     }  # fmt: skip
 
-    def make() -> Memory | RunStore:
-        return Memory(config) if out is None else RunStore.create(out, config)
-
-    return _run(make, tasks, executor, workers, on_progress)
+    return _run(begun(config, out), tasks, executor, workers, on_progress)
 
 
 def resume_transfer(
@@ -152,7 +147,7 @@ def resume_transfer(
         TaskError: when the tasks are needed, or are not those of the run.
     """
     with RunStore.open(path) as reading:
-        config = checked_transfer(reading.config, path)
+        config = made_by(VERB, reading.config, path)
         tasks = same_cells(config, task, models, device, executor)
     return _run(partial(RunStore.open, path, write=True), tasks, executor, workers, on_progress)
 
@@ -164,21 +159,8 @@ def open_transfer(path: str | Path) -> Transfer:
         RunError: when there is no such run, or it is damaged.
     """
     with RunStore.open(path) as store:
-        config = checked_transfer(store.config, path)
+        config = made_by(VERB, store.config, path)
         return transfer_from(store.get("transfer", "table"), config, store.path, store.status)
-
-
-def checked_transfer(config: Mapping[str, Any], path: str | Path) -> Mapping[str, Any]:
-    """What the run was made with.
-
-    Raises:
-        RunError: when it is no transfer.
-    """
-    if config.get("verb") != VERB:
-        raise RunError(
-            f"{path} is a run of 'symloss {config.get('verb', 'discover')}', not of 'symloss transfer'"
-        )
-    return config
 
 
 def same_cells(
@@ -204,37 +186,19 @@ def same_cells(
     return check_same(config, cells, device, executor)
 
 
-def keep_transfer(store: Memory | RunStore, found: Transfer) -> None:
-    """Writes down the matrix, for `open_transfer`, and its files."""
-    store.put("transfer", "table", found.to_dict())
-    for name, text in transfer_files(found).items():
-        store.write_text(name, text)
-
-
 def transfer_files(found: Transfer) -> dict[str, str]:
     """The text files of a transfer, by name."""
     return dict(zip(_FILES, (found.to_csv(), transfer_latex(found)), strict=True)) if found.rows else {}
 
 
 def _run(
-    opened: Callable[[], Memory | RunStore],
-    tasks: Sequence[Task],
-    executor: str,
-    workers: int,
-    on_progress: Progress | None,
+    opened: Opened, tasks: Sequence[Task], executor: str, workers: int, on_progress: Progress | None
 ) -> Transfer:
-    # The place first: where there is none, no folder is made.
-    with place_for(tasks, executor, workers) as place, opened() as store:
+    def start(store: Memory | RunStore, place: Executor) -> Started[Transfer]:
         cells = Cells.of(store, tasks, place, on_progress)
-        try:
-            cells.run()
-            status = "finished"
-        except KeyboardInterrupt:
-            status = "interrupted"
-        found = replace(cells.transfer(), path=store.path, status=status)
-        keep_transfer(store, found)
-        store.status = status
-    return found
+        return cells.run, cells.transfer
+
+    return carried_out("transfer", opened, tasks, executor, workers, start, transfer_files)
 
 
 def _unsuited(corruptions: Sequence[str], tasks: Sequence[Task]) -> list[str]:

@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from symloss.compare.cells import Cells
-from symloss.compare.compare import checked_config, files_of
+from symloss.compare.compare import VERB, files_of
 from symloss.compare.comparison import Comparison, Row
 from symloss.compare.protocol import Protocol
 from symloss.compare.reading import comparison_from
-from symloss.compare.transfer import checked_transfer, same_cells, transfer_files
+from symloss.compare.running import made_by
+from symloss.compare.transfer import VERB as TRANSFER
+from symloss.compare.transfer import same_cells, transfer_files
 from symloss.compare.transferred import TransferRow, transfer_from
 from symloss.runs import RunStore
 from symloss.search import Check
@@ -45,7 +47,7 @@ def verify_comparison(path: str | Path, task: Task | Sequence[Task] | None = Non
         TaskError: when its task cannot be made again, or its data are others.
     """
     with RunStore.open(path) as store:
-        config = checked_config(store.config, path)
+        config = made_by(VERB, store.config, path)
         device = str(config.get("device", "cpu"))
         tasks = check_same(config, task, "cpu" if unusable(device) else device, "serial")
         record = store.get("comparison", "table")
@@ -74,7 +76,7 @@ def verify_transfer(
         TaskError: when its tasks cannot be made again, or their data are others.
     """
     with RunStore.open(path) as store:
-        config = checked_transfer(store.config, path)
+        config = made_by(TRANSFER, store.config, path)
         device = str(config.get("device", "cpu"))
         tasks = same_cells(config, task, models, "cpu" if unusable(device) else device, "serial")
         found = transfer_from(store.get("transfer", "table"), config, store.path, store.status)
