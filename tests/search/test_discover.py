@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -193,8 +194,15 @@ def test_the_end_of_a_run_tidies_and_audits(whole: tuple[Path, search.Result, in
     _, result, _ = whole
     extra = result.evaluations[18:]
     assert extra
-    assert all(entry.generation == 3 and "coefficients" in entry.reason for entry in extra)
+    assert all(entry.generation == 3 for entry in extra)
+    assert all("coefficients" in entry.reason or "written with 4 digits" in entry.reason for entry in extra)
     assert any(note.startswith("gate:") and "false rejections" in note for note in result.notes)
+
+
+def test_what_is_shown_has_the_digits_that_were_trained(whole: tuple[Path, search.Result, int]) -> None:
+    for row in whole[1].front:
+        numbers = re.findall(r"\d+\.?\d*", str(row.shown))
+        assert all(len(number.replace(".", "").strip("0")) <= 4 for number in numbers), str(row.shown)
 
 
 def test_a_time_limit_ends_between_generations_and_resume_goes_on(

@@ -420,11 +420,14 @@ class Engine:
         """Finalists with fewer and rounder numbers in place of those that they do as well as."""
         if not self.settings.tuning.tidy:
             return numbers, []
+        numbers = self._write_out(numbers)
         rows = [self.field.candidates[number] for number in numbers]
-        rows = [row for row in rows if not row.fixed]
+        rows = [row for row in rows if not row.fixed and row.network is None]
         versions = finals.tidied_candidates(rows, len(self.field.candidates), len(self.generations))
         self.stages.prepare(versions)
         ready = [version for version in versions if version.on_its_way]
+        for version in ready:
+            finals.write_out(version, *self._writing, hard_labels=self.hard_labels)
         ordinary = None if self.ordinary is None else self.field.candidates[self.ordinary]
         taken, cost = finals.snap(self.stages, self.field, ready, ordinary)
         kept = set(taken.values())
@@ -440,6 +443,22 @@ class Engine:
             for number, new in taken.items()
         ]
         return sorted(taken.get(number, number) for number in numbers), said
+
+    def _write_out(self, numbers: list[int]) -> list[int]:
+        """In place of finalists whose plainest form has long numbers, the same with short ones."""
+        rows = [self.field.candidates[number] for number in numbers]
+        written = finals.written_candidates(
+            [row for row in rows if not row.fixed and row.network is None],
+            len(self.field.candidates), len(self.generations), *self._writing, hard_labels=self.hard_labels,
+        )  # fmt: skip
+        self._enter(written)
+        self._record(written)
+        places = {one.parent: one.number for one in written}
+        return [places.get(number, number) for number in numbers]
+
+    @property
+    def _writing(self) -> tuple[str, int]:
+        return self.tasks[0].kind, self.settings.tuning.digits
 
     def _given_ordinary(self) -> int | None:
         base = sweep.base_candidate(self.tasks[0])

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from symloss.errors import SymlossError
+from symloss.expr.short import shortened
+from symloss.expr.trees import weighted_from
 from symloss.runs import generator
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.evidence import KEPT_GAIN, contenders, non_dominated
@@ -13,8 +16,17 @@ from symloss.search.loop.stages import Stages
 from symloss.search.loop.tidy import tidied
 from symloss.search.loop.training import Training
 from symloss.search.record.finals import Finals, Own
+from symloss.search.record.front import presented
 
-__all__ = ["audit", "finalists", "hold_finals", "snap", "tidied_candidates"]
+__all__ = [
+    "audit",
+    "finalists",
+    "hold_finals",
+    "snap",
+    "tidied_candidates",
+    "write_out",
+    "written_candidates",
+]
 
 SNAP_BLOCKS = 3
 """Blocks on which rounder numbers are compared with the loss that they come from; they count for nothing else."""
@@ -33,6 +45,40 @@ def finalists(field: Field, most: int, always: Sequence[int] = ()) -> list[int]:
     best = [min(named, key=lambda i: (evidence.mean(i), i))] if named else []
     wanted = {*contenders(evidence, most), *front, *best, *(i for i in always if i in alive)}
     return sorted(wanted)
+
+
+def written_candidates(
+    rows: Sequence[Candidate], start: int, generation: int, kind: str, digits: int, *, hard_labels: bool
+) -> list[Candidate]:
+    """For each loss whose plainest form shows longer numbers than `digits`, the loss with these rounded.
+
+    What a reader copies is then what was trained on the final blocks. Numbered from `start`; each says in
+    `parent` in whose place it stands, as close to it as the search's own rounding was to what had been tuned.
+    """
+    candidates: list[Candidate] = []
+    for row in rows:
+        slot = len(candidates)
+        one = Candidate(start + slot, generation, slot, row.program, row.weighted)
+        one.formula, one.scale, one.parent = row.formula, row.scale, row.number
+        one.remark = row.remark or f"candidate {row.number}, its plainest form written with {digits} digits"
+        if write_out(one, kind, digits, hard_labels=hard_labels):
+            one.stop("trained", "")
+            candidates.append(one)
+    return candidates
+
+
+def write_out(candidate: Candidate, kind: str, digits: int, *, hard_labels: bool) -> bool:
+    """Makes the numbers of the plainest form short; whether the formula changed."""
+    _, shown = presented(candidate.formula, kind, hard_labels)
+    try:
+        short = shortened(shown, digits, hard_labels=hard_labels)
+        tree = weighted_from(short, candidate.program.registry)
+    except SymlossError:
+        return False  # no tree says the plainest form: the loss stays as the search wrote it
+    if str(short) == str(shown) or not (tree.finite and tree.moderate):
+        return False
+    candidate.program, candidate.weighted, candidate.formula = tree.program, tree, tree.formula
+    return True
 
 
 def tidied_candidates(rows: Sequence[Candidate], start: int, generation: int) -> list[Candidate]:
