@@ -85,11 +85,11 @@ def judge(task: Task, formulas: list[str], seed: int) -> dict[str, Any]:
         ordinary = sweep.ordinary_number(task, zoo)
         always = [] if ordinary is None else [ordinary]
         numbers = finals.finalists(field, settings.blocks.finalists, always)
-        if all(i >= len(candidates) or i in always for i in numbers):
+        ordinary_formula = "" if ordinary is None else field.candidates[ordinary].formula
+        evolved = [i for i in range(len(candidates)) if candidates[i].formula != ordinary_formula]
+        if not set(evolved) & set(numbers):
             # No candidate overlaps the best loss with a name: the first question is asked of the best all the same.
-            alive = sorted(
-                (i for i in field.evidence.candidates if i < len(candidates)), key=field.evidence.mean
-            )
+            alive = sorted(set(evolved) & set(field.evidence.candidates), key=field.evidence.mean)
             numbers += [i for i in alive if i not in numbers][: settings.blocks.finalists]
         rows = [field.candidates[i] for i in numbers]
         own = dict(zip(numbers, stages.trainer.own("rates", rows, base=stages.settled.rates), strict=True))

@@ -66,6 +66,31 @@ def test_every_named_loss_can_be_bred_from(kind: str) -> None:
     assert any(each.loss.edges != Weighted.plain(each.loss.program).edges for each in children)
 
 
+def test_children_are_tried_at_the_pace_of_their_first_parent() -> None:
+    settings = replace(QUICK, rates=replace(QUICK.rates, neighbours=0.0))
+    breeder = Breeder(settings, 0, [], lambda loss: True)
+    first = breeder.propose(0, 25)
+    assert all(each.pace == () for each in first), "what is drawn is tried at the search's own"
+    breeder.learn([replace(outcome(i, each), pace=(3.0,)) for i, each in enumerate(first)], 25)
+    children = [each for each in breeder.propose(1, 25) if each.source is None]
+    assert all(each.pace == (3.0,) for each in children)
+
+
+def test_a_loss_with_a_name_is_bred_from_at_the_pace_at_which_it_did_best() -> None:
+    settings = replace(QUICK, rates=replace(QUICK.rates, neighbours=1.0, crossover=0.0))
+    zoo = zoo_trees("regression")
+    breeder = Breeder(settings, 0, [], lambda loss: True, zoo)
+    known = [
+        Outcome(i, loss.program, loss, fitness, 3, (pace,))
+        for i, (loss, fitness, pace) in enumerate(
+            [(zoo[0], 0.3, 1.0), (zoo[0], 0.2, 9.0), (zoo[0], 0.4, 3.0)]
+        )
+    ]
+    breeder.learn(known, 3)
+    paces = {each.pace for each in breeder.propose(1, 60)}
+    assert paces == {(), (9.0,)}
+
+
 def test_what_other_settings_rule_out_is_left_out() -> None:
     """Unit coefficients have no exponents, and operators that a person names are all that is bred."""
     rates = replace(QUICK.rates, inherit=True, number=0.2, exponent=0.9, neighbours=0.5)

@@ -42,7 +42,7 @@ def test_coefficients_survive_with_their_edges(way: str) -> None:
     old = {edge: loss.program.tokens[i + 1] for loss in (LOSS, other) for i, edge in enumerate(loss.edges)}
     kept = 0
     for seed in range(40):
-        child = offspring(GRAMMAR, rates, parents, seed)
+        child = offspring(GRAMMAR, rates, parents, seed)[0]
         for token, edge in zip(child.program.tokens[1:], child.edges, strict=True):
             if edge in old:
                 kept += 1
@@ -93,7 +93,7 @@ def test_exponents_stay_constant_in_a_search() -> None:
     powers = 0
     for generation in range(8):
         parents = survivors([member(GRAMMAR, loss, 0.0, 1, i) for i, loss in enumerate(losses)], 25)
-        losses = [offspring(GRAMMAR, rates, parents, 100 * generation + i) for i in range(25)]
+        losses = [offspring(GRAMMAR, rates, parents, 100 * generation + i)[0] for i in range(25)]
         for program in (loss.program for loss in losses):
             for i, token in enumerate(program.tokens):
                 if token == "pow":
@@ -116,7 +116,7 @@ def test_neighbours_are_bred_from_where_the_rates_say_so() -> None:
     parents = survivors([member(GRAMMAR, LOSS, 0.1, 1, 0)], 1)
 
     def cosh(rates: Rates) -> int:
-        children = [offspring(GRAMMAR, rates, parents, seed, neighbours=named) for seed in range(60)]
+        children = [offspring(GRAMMAR, rates, parents, seed, neighbours=named)[0] for seed in range(60)]
         return sum("cosh" in child.program.tokens for child in children)
 
     assert cosh(Rates(crossover=0.0, neighbours=0.0)) == 0

@@ -46,7 +46,8 @@ class Candidate:
         remark: where it comes from, if not from breeding.
         parent: the number of the loss whose numbers it has rounded.
         name: of a loss of the zoo.
-        rates: its own learning rate, one a task, as a multiple of what the search trains at.
+        rates: its own learning rate, one a task, as a multiple of what the search trains at: of a loss of the zoo
+            as tried, of a child that of its first parent.
         trouble: why a training of it failed.
         scores: by block, the metric of each task.
     """
@@ -112,6 +113,7 @@ class Candidate:
         if not self.formula:
             self.formula, self.scale, self.weighted = source.formula, source.scale, source.weighted
             self.name = self.name or source.name
+        self.rates = source.rates
         if source.outcome != "trained" and source.reason:
             self.reason = f"{self.reason}; {source.reason}"
 

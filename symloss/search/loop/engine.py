@@ -266,7 +266,7 @@ class Engine:
         if proposal.source is None:
             candidate = Candidate(number, generation, slot, loss.program, loss, fixed=proposal.fixed)
             candidate.as_given, candidate.remark = proposal.as_given, proposal.remark
-            candidate.network = proposal.network
+            candidate.network, candidate.rates = proposal.network, proposal.pace
             if proposal.problem:
                 candidate.nonsense = True
                 candidate.stop("rejected", proposal.problem)
@@ -274,7 +274,7 @@ class Engine:
         # Under the tree that was proposed, whatever tuning has made of it.
         source = self.field.candidates[proposal.source]
         candidate = Candidate(number, generation, slot, source.program, source.weighted)
-        candidate.source = source.number
+        candidate.source, candidate.rates = source.number, source.rates
         candidate.stop("reused", proposal.remark)
         return candidate
 
@@ -283,6 +283,7 @@ class Engine:
             Outcome(
                 entry.number, self.field.candidates[entry.number].program,
                 self.field.candidates[entry.number].weighted, entry.fitness, entry.complexity or 0,
+                self.field.candidates[entry.number].rates,
             )
             for entry in self.evaluations
         ]  # fmt: skip

@@ -72,7 +72,7 @@ class Breeder:
             elif generation == 0 and slot < len(self.given):
                 proposal = Proposal(self.given[slot], fixed=True, as_given=True)
             else:
-                proposal = Proposal(self._draw(generation, slot))
+                proposal = self._draw(generation, slot)
             self._seen.add(self._known_by(proposal.loss))
             proposals.append(proposal)
         return proposals
@@ -93,15 +93,35 @@ class Breeder:
             order = generator(self.seed, "shuffle", len(outcomes)).permutation(len(pool))
             fitnesses = [fitnesses[i] for i in order]
         members = [
-            member(self.grammar, self._bred_as(outcome), fitness, outcome.complexity, outcome.number)
+            member(
+                self.grammar,
+                self._bred_as(outcome),
+                fitness,
+                outcome.complexity,
+                outcome.number,
+                outcome.pace,
+            )
             for outcome, fitness in zip(pool, fitnesses, strict=True)
         ]
         self.parents = survivors(members, self.settings.population, self.settings.objectives)
         self._elites = {parent.number: outcomes[parent.number].loss for parent in self.parents}
+        self._pace_neighbours(outcomes)
 
     def scored_again(self) -> list[int]:
         """The parents."""
         return [parent.number for parent in self.parents]
+
+    def _pace_neighbours(self, outcomes: Sequence[Outcome]) -> None:
+        """Losses with names are bred from at the pace at which the search tried them, the best of its values."""
+        best: dict[Program, Outcome] = {}
+        for outcome in outcomes:
+            if outcome.pace and outcome.fitness is not None:
+                known = best.get(outcome.program)
+                if known is None or known.fitness is None or outcome.fitness < known.fitness:
+                    best[outcome.program] = outcome
+        for each in self._neighbours:
+            if each.program in best:
+                each.pace = best[each.program].pace
 
     def _bred_as(self, outcome: Outcome) -> Program | Weighted:
         return outcome.loss if self.rates.inherit else outcome.program
@@ -119,8 +139,11 @@ class Breeder:
     def _wanted(self, loss: Weighted) -> bool:
         return self._known_by(loss) not in self._seen and self.worth_it(loss)
 
-    def _draw(self, generation: int, slot: int) -> Weighted:
+    def _draw(self, generation: int, slot: int) -> Proposal:
         seed, rates = derive(self.seed, "variation", generation, slot), self.rates
         if generation == 0 or self.settings.method == "random":
-            return initial_loss(self.grammar, rates, seed, self._wanted)
-        return offspring(self.grammar, rates, self.parents, seed, self._wanted, self._neighbours)
+            return Proposal(initial_loss(self.grammar, rates, seed, self._wanted))
+        loss, parent = offspring(self.grammar, rates, self.parents, seed, self._wanted, self._neighbours)
+        # A child of a loss that wants ten times the learning rate wants about that too: at the ordinary loss's
+        # it would lose to its parent, and leave the race, whatever its shape.
+        return Proposal(loss, pace=parent.pace if self.rates.inherit else ())

@@ -113,8 +113,8 @@ def offspring(
     seed: int,
     wanted: Wanted = _anything,
     neighbours: Sequence[Individual] = (),
-) -> Weighted:
-    """One child: a crossover, a mutation or a simplification of parents won by tournament.
+) -> tuple[Weighted, Individual]:
+    """One child: a crossover, a mutation or a simplification of parents won by tournament; and its first parent.
 
     A child that is too tall, or nested against the limits, is replaced by its parent. Of at most
     `rates.attempts` draws the first that is wanted, or the last.
@@ -151,7 +151,7 @@ def offspring(
                 loss = first.weighted
             if wanted(loss):
                 break
-    return loss
+    return loss, first
 
 
 def _mutated(grammar: Grammar, rates: Rates, child: Individual, way: str) -> Individual:

@@ -25,7 +25,7 @@ class Fitness(base.Fitness):
 
 
 class Individual(gp.PrimitiveTree):
-    """A tree with its fitness, and its place in the last selection.
+    """A tree with its fitness, its place in the last selection, and the pace at which it was trained.
 
     Args:
         content: nodes, or another individual.
@@ -38,6 +38,7 @@ class Individual(gp.PrimitiveTree):
         self.fitness = Fitness()
         self.number = -1
         self.rank = 0
+        self.pace: tuple[float, ...] = content.pace if isinstance(content, Individual) else ()
 
     @property
     def program(self) -> Program:
@@ -91,13 +92,14 @@ def member(
     fitness: float | None,
     complexity: float,
     number: int,
+    pace: tuple[float, ...] = (),
 ) -> Individual:
     """An individual as selection sees it; whatever is not finite is worst in both objectives."""
     if isinstance(loss, Program):
         found = individual(grammar, loss)
     else:
         found = individual(grammar, loss.program, loss.edges)
-    found.number = number
+    found.number, found.pace = number, pace
     if fitness is None or not math.isfinite(fitness) or abs(fitness) >= WORST:
         # Worst in both: a rejected tree of three nodes must not look like the simplest of a front.
         found.fitness.values = (WORST, WORST)

@@ -25,6 +25,8 @@ class Proposal:
         remark: where it comes from, where a reader should know.
         problem: why it is no loss at all, or `""`.
         network: the loss where it is a network, and no tree says it.
+        pace: by task the learning rate that it is tried at, as a multiple of what the search trains at; the
+            search's own unless given.
     """
 
     loss: Weighted
@@ -34,6 +36,7 @@ class Proposal:
     remark: str = ""
     problem: str = ""
     network: NeuralLoss | None = None
+    pace: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Outcome:
         loss: what it was when it was trained: coefficients tuned and drawn together, scale taken out.
         fitness: as it stands now, smaller is better; None for one that was not trained.
         complexity: symbols of its formula.
+        pace: see `Proposal`.
     """
 
     number: int
@@ -53,6 +57,7 @@ class Outcome:
     loss: Weighted
     fitness: float | None
     complexity: float
+    pace: tuple[float, ...] = ()
 
 
 class Proposer(Protocol):
