@@ -235,7 +235,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", help="the tasks to judge, separated by commas")
+    parser.add_argument("--only", help="the tasks to judge, separated by commas; what is known of others stays")
     parser.add_argument("--quick", action="store_true", help="a small search that is stored here")
     parser.add_argument("--out", type=Path, default=ROOT / "figures", help="where figure and data go")
     parser.add_argument(
@@ -265,6 +265,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         kept.write_text(json.dumps(judged))
         rows.append(compare(task, each, judged))
         print(json.dumps(rows[-1]), flush=True)
+    kept_data = options.out / "selection.json"
+    if options.only and kept_data.exists():
+        rows = [row for row in json.loads(kept_data.read_text())["rows"] if row["task"] not in wanted] + rows
     names = list(dict.fromkeys(row["task"] for row in rows))
     keys = ("gain", "gain_as_trained", "over_zoo", "regret_old", "regret_new")
     found = {
@@ -275,8 +278,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         for key, value in each.items():
             low, high = value["interval"]
             print(f"{name:14} {key:11} {value['mean']:+.3f} ({low:+.3f} to {high:+.3f}), n = {value['n']}")
-    command = "python -m analysis.selection" + (f" --only {options.only}" if options.only else "")
-    result = {"command": command, "summary": found, "rows": rows}
+    result = {"command": "python -m analysis.selection", "summary": found, "rows": rows}
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "selection.json").write_text(json.dumps(result, indent=1))
     draw(rows).savefig(options.out / "selection.png", dpi=120)
