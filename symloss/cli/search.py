@@ -406,8 +406,8 @@ def _search(
         compare: train the baselines.
         where: what `discover` and `baselines` have in common: workers, executor, device.
     """
+    from symloss.compare import baselines
     from symloss.report import LiveFront, describe, write_run_files
-    from symloss.search import baselines
 
     # JSON has standard output to itself.
     watched = Console(stderr=True, highlight=False) if as_json else console()

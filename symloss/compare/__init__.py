@@ -10,6 +10,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from symloss.compare.baselines import baselines
 from symloss.compare.compare import MODEL, compare, open_comparison, resume_comparison
 from symloss.compare.comparison import Comparison, Cost, Row
 from symloss.compare.contenders import Contender, contenders_of
@@ -28,8 +29,8 @@ from symloss.compare.verdicts import explained_by, margin_of, verdict
 from symloss.compare.verify import verify_comparison, verify_transfer
 
 __all__ = [
-    "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "Transfer", "TransferRow", "bootstrap", "compare",
-    "contenders_of", "detectable_difference", "effect_size", "explained_by", "holm", "kaplan_meier_median",
+    "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "Transfer", "TransferRow", "baselines", "bootstrap",
+    "compare", "contenders_of", "detectable_difference", "effect_size", "explained_by", "holm", "kaplan_meier_median",
     "margin_of", "open_comparison", "open_transfer", "paired_t", "rank_losses", "resume_comparison",
     "resume_transfer", "transfer", "verdict", "verify_comparison", "verify_transfer", "wilcoxon_p",
 ]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from symloss.search.ask_tell import Search
-from symloss.search.baselines import baselines
 from symloss.search.discover import discover, headroom, open_row, open_run, resume
 from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.race import RaceCheck
@@ -38,7 +37,6 @@ __all__ = [
     "Search",
     "SearchSettings",
     "Tuning",
-    "baselines",
     "discover",
     "fingerprint",
     "gate",

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import symloss as sl
 from symloss import search
 from symloss.cli import app
+from symloss.compare import baselines
 from symloss.errors import DomainError, TaskError
 from symloss.meta import NeuralLoss
 from symloss.report import write_run_files
@@ -95,7 +96,7 @@ def test_the_weights_are_on_record_and_are_what_was_trained(
 
 def test_a_network_is_compared_with_baselines(run: tuple[Path, search.Result], task: Task) -> None:
     path, result = run
-    rows = search.baselines(task, result, seeds=2)
+    rows = baselines(task, result, seeds=2)
     assert [row.role for row in rows] == ["ordinary", "ordinary tuned", "best zoo", "discovered"]
     assert (rows[-1].loss, rows[-1].text) == (None, "neural")
     assert rows[-1].test > 0.3

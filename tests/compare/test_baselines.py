@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from symloss import search
+from symloss.compare import baselines
+from symloss.compare.baselines import _paired
 from symloss.errors import SymlossError
 from symloss.runs import derive
-from symloss.search.baselines import _paired
 from symloss.tasks import Task, load_task
 
 SMALL: dict[str, Any] = {
@@ -24,11 +25,11 @@ SMALL: dict[str, Any] = {
 
 def test_four_rows_on_the_same_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # By module: the package's attribute of that name is the function.
-    monkeypatch.setattr(sys.modules["symloss.search.baselines"], "TRIALS", 1)
+    monkeypatch.setattr(sys.modules["symloss.compare.baselines"], "TRIALS", 1)
     task = load_task("wine", model="linear").with_settings(steps=10)
     result = search.discover(task, out=tmp_path / "run", seed_losses=["-y*log(p)"], **SMALL)
     assert task.test_evaluations == 0
-    rows = search.baselines(task, result, seeds=3)
+    rows = baselines(task, result, seeds=3)
     assert [row.name for row in rows][:2] == ["ce as is", "ce tuned"]
     assert rows[2].name.startswith("best zoo: ")
     assert rows[3].name == "discovered"
@@ -37,7 +38,7 @@ def test_four_rows_on_the_same_data(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     # Once for each final model: rows that come to one loss at one rate and number of steps share theirs.
     models = {(str(row.loss), row.learning_rate, row.steps) for row in rows}
     assert task.test_evaluations == 3 * len(models)
-    processes = search.baselines(task, result, seeds=3, workers=2, executor="process")
+    processes = baselines(task, result, seeds=3, workers=2, executor="process")
     assert processes == rows
     for row in rows:
         assert len(row.tests) == 3
@@ -50,11 +51,11 @@ def test_four_rows_on_the_same_data(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_comparison_is_on_the_model_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["symloss.search.baselines"], "TRIALS", 1)
+    monkeypatch.setattr(sys.modules["symloss.compare.baselines"], "TRIALS", 1)
     task = load_task("diabetes").with_settings(steps=3)
     searched = task.with_model("mlp-1x4")
     result = search.discover(task, model="mlp-1x4", **SMALL)
-    (row, *_) = search.baselines(task, result, seeds=1)
+    (row, *_) = baselines(task, result, seeds=1)
     seed = derive(derive(result.seed, "test"), 0)
     assert row.validation == pytest.approx(searched.score(searched.base_loss(), seed=seed)["mse"], rel=1e-5)
 
@@ -63,7 +64,7 @@ def test_the_rows_are_trained_as_the_finals_were() -> None:
     task = load_task("wine", model="linear").with_settings(steps=10)
     blocks = {"sweep": 2, "strangers": 0, "final": 2, "finalists": 2}
     result = search.discover(task, **{**SMALL, "generations": 1, "blocks": blocks})
-    rows = {row.role: row for row in search.baselines(task, result, seeds=1)}
+    rows = {row.role: row for row in baselines(task, result, seeds=1)}
     finals = {row.evaluation: row for row in result.finalists}
     tuned = next(row for row in finals.values() if row.name == "ce")
     assert rows["ordinary tuned"].steps == tuned.steps[0]
@@ -78,7 +79,7 @@ def test_a_black_box_keeps_its_learning_rate() -> None:
 
     task = Task.from_function(trainer, kind="regression", metric="error")
     result = search.discover(task, **SMALL, method="gplfl")
-    rows = search.baselines(task, result, seeds=2)
+    rows = baselines(task, result, seeds=2)
     tuned = next(row for row in rows if row.name == "mse tuned")
     assert (tuned.learning_rate, tuned.steps) == (task.settings.learning_rate, task.settings.steps)
     assert tuned.test == pytest.approx(1 / task.settings.steps)
@@ -108,9 +109,9 @@ def test_no_front_no_baselines() -> None:
     result = search.discover(task, "gplfl", **SMALL)
     if not result.front:
         with pytest.raises(SymlossError, match="no loss survived in 8 candidates"):
-            search.baselines(task, result)
+            baselines(task, result)
     with pytest.raises(SymlossError, match="0 seeds: expected at least one"):
-        search.baselines(task, result, seeds=0)
+        baselines(task, result, seeds=0)
 
 
 def test_a_trainer_that_fails_with_the_ordinary_loss_is_compared_all_the_same(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_a_trainer_that_fails_with_the_ordinary_loss_is_compared_all_the_same(tm
 
     task = Task.from_function(trainer, kind="regression").with_settings(steps=2)
     result = search.discover(task, out=tmp_path / "run", **{**SMALL, "population": 6})
-    rows = {row.name: row for row in search.baselines(task, result, seeds=2)}
+    rows = {row.name: row for row in baselines(task, result, seeds=2)}
     assert math.isnan(rows["mse tuned"].test)
     assert math.isfinite(rows["discovered"].test)
     assert rows["discovered"].p_value is None
