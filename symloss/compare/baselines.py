@@ -7,14 +7,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from symloss.compare.contenders import BEST_ZOO, Variant, contender_of_row, contenders_of
+from symloss.compare.statistics import paired_t
 from symloss.errors import SymlossError
-from symloss.expr import Loss
-from symloss.expr.trees import weighted_from
+from symloss.meta import NeuralLoss
 from symloss.numbers import as_whole
 from symloss.runs import RunStore
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.field import fitness_of
-from symloss.search.loop.sweep import base_candidate, base_name, zoo_candidates
 from symloss.search.loop.training import TRIALS, Trainer, Training
 from symloss.search.loop.workers import Progress, Workers, place_for
 from symloss.search.prepare import prepare
@@ -22,7 +22,7 @@ from symloss.search.propose.outside import NOTHING
 from symloss.search.record.codec import baseline_record
 from symloss.search.record.finals import Own
 from symloss.search.record.memory import Memory
-from symloss.search.record.result import Baseline, FrontRow, Result
+from symloss.search.record.result import Baseline, Result
 from symloss.search.settings import Blocks
 from symloss.tasks import SupervisedTask, Task
 
@@ -63,14 +63,13 @@ def baselines(
     model = result.settings.get("model")
     tasks = prepare(task, model, None, device, executor)
     chunk, blocks = int(result.settings["chunk"]), Blocks(**result.settings["blocks"])
-    picked = result.picked
     rows: list[Baseline] = []
     with place_for(tasks, executor, workers) as place:
         trainer = Trainer(Workers(tasks, Memory({}), place, chunk, on_progress), result.seed, blocks)
-        contenders = _contenders(trainer, result, picked)
-        tests = _tests(trainer, contenders, count)
+        entrants = _entrants(trainer, result)
+        tests = _tests(trainer, entrants, count)
     for t, each in enumerate(tasks):
-        found = [_row(each, t, contender, tests[i]) for i, contender in enumerate(contenders)]
+        found = [_row(each, t, entrant, tests[i]) for i, entrant in enumerate(entrants)]
         found = _paired_with_tuned(found)
         rows += found if len(tasks) == 1 else [replace(row, name=f"{each.name}: {row.name}") for row in found]
     if result.path is not None:
@@ -80,93 +79,88 @@ def baselines(
 
 
 @dataclass(frozen=True)
-class _Contender:
+class _Entrant:
+    """A row to be: a loss, and how it is trained."""
+
     name: str
     role: str
-    loss: Loss | None
-    candidate: Candidate
+    variant: Variant
     own: Own
 
+    @property
+    def candidate(self) -> Candidate:
+        return _candidate(self.variant)
 
-def _contenders(trainer: Trainer, result: Result, picked: FrontRow) -> list[_Contender]:
+
+def _entrants(trainer: Trainer, result: Result) -> list[_Entrant]:
     task = trainer.tasks[0]
-    ordinary, base = base_name(task), base_candidate(task)
+    pick = contender_of_row(result.picked, result, "discovered", task)
+    ordinary, zoo, discovered = contenders_of([BEST_ZOO, pick], task)
+    (base,), (found,) = ordinary.variants, discovered.variants
     as_is = Own((1.0,) * len(trainer.tasks), tuple(each.settings.steps for each in trainer.tasks))
-    if result.finalists:
-        rows = {row.evaluation: row for row in result.finalists}
-        tuned = next((_own(row) for row in rows.values() if row.name == ordinary), None)
-        # A loss of a simpler formula may have been the better one: by validation, as the finals had it.
-        zoo = min((row for row in rows.values() if row.name), key=lambda row: row.fitness, default=None)
-        if tuned is None or zoo is None:
-            tuned, best, best_own = _without_finals(trainer, base)
-        else:
-            best, best_own = (zoo.name, zoo.loss), _own(zoo)
-        own = _own(picked)
+    in_finals = _of_finals(result, ordinary.name)
+    if in_finals is not None:
+        tuned, best, best_own = in_finals
     else:
-        tuned, best, best_own = _without_finals(trainer, base)
-        (own,) = trainer.own("rates", [_discovered(result)], base=as_is.rates)
+        tuned, best, best_own = _without_finals(trainer, base, zoo.variants)
+    if result.finalists:
+        own = Own(result.picked.rates, result.picked.steps)
+    else:
+        (own,) = trainer.own("rates", [_candidate(found)], base=as_is.rates)
     return [
-        _Contender(f"{ordinary} as is", "ordinary", task.base_loss(), base, as_is),
-        _Contender(f"{ordinary} tuned", "ordinary tuned", task.base_loss(), base, tuned),
-        _Contender(f"best zoo: {best[0]}", "best zoo", best[1], _candidate(best[1]), best_own),
-        _Contender("discovered", "discovered", picked.written, _discovered(result), own),
+        _Entrant(f"{ordinary.name} as is", "ordinary", base, as_is),
+        _Entrant(f"{ordinary.name} tuned", "ordinary tuned", base, tuned),
+        _Entrant(f"best zoo: {best.name}", "best zoo", best, best_own),
+        _Entrant("discovered", "discovered", found, own),
     ]
 
 
-def _own(row: FrontRow) -> Own:
-    return Own(row.rates, row.steps)
+def _of_finals(result: Result, ordinary: str) -> tuple[Own, Variant, Own] | None:
+    """The ordinary loss and the best of the zoo at the rates and steps of the finals, if both met there."""
+    tuned = next((row for row in result.finalists if row.name == ordinary), None)
+    # A loss of a simpler formula may have been the better one: by validation, as the finals had it.
+    zoo = min((row for row in result.finalists if row.name), key=lambda row: row.fitness, default=None)
+    if tuned is None or zoo is None:
+        return None
+    return Own(tuned.rates, tuned.steps), Variant(zoo.name, zoo.loss), Own(zoo.rates, zoo.steps)
 
 
-def _discovered(result: Result) -> Candidate:
-    """The pick: a formula, or a network."""
-    picked = result.picked
-    if picked.written is not None:
-        return _candidate(picked.written)
-    if result.network is None or result.network.evaluation != picked.evaluation:
-        raise SymlossError(f"the weights of row {picked.row} are not on record: go on with 'symloss resume'")
-    found = Candidate(-1, 0, 0, NOTHING.program, NOTHING, fixed=True, as_given=True)
-    found.network = result.network.loss
-    return found
-
-
-def _candidate(loss: Loss) -> Candidate:
-    tree = weighted_from(loss)
-    return Candidate(-1, 0, 0, tree.program, tree, fixed=True, as_given=True)
-
-
-def _without_finals(trainer: Trainer, base: Candidate) -> tuple[Own, tuple[str, Loss], Own]:
+def _without_finals(trainer: Trainer, base: Variant, zoo: Sequence[Variant]) -> tuple[Own, Variant, Own]:
     """The ordinary loss tuned, and the loss of the zoo that does best as it is trained then, tuned as well."""
     ones = (1.0,) * len(trainer.tasks)
-    (tuned,) = trainer.own("rates", [base], base=ones)
-    zoo = zoo_candidates(trainer.tasks[0], 0)
+    (tuned,) = trainer.own("rates", [_candidate(base)], base=ones)
     stops = tuple((steps,) for steps in tuned.steps)
     trainings = [
-        Training(candidate, block, tuned.rates, stops) for candidate in zoo for block in range(TRIALS)
+        Training(_candidate(variant), block, tuned.rates, stops) for variant in zoo for block in range(TRIALS)
     ]
     values = trainer.values("zoo", trainings)
     signs = [-1.0 if task.measure.greater_is_better else 1.0 for task in trainer.tasks]
-    means = {
-        candidate.number: statistics.fmean(fitness_of(next(values), signs, ones) for _ in range(TRIALS))
-        for candidate in zoo
-    }
-    best = min(zoo, key=lambda candidate: (means[candidate.number], candidate.number))
-    (own,) = trainer.own("rates", [best], base=ones)
-    return tuned, (best.name, best.weighted.to_loss(trainer.tasks[0].kind)), own
+    means = [statistics.fmean(fitness_of(next(values), signs, ones) for _ in range(TRIALS)) for _ in zoo]
+    best = zoo[means.index(min(means))]
+    (own,) = trainer.own("rates", [_candidate(best)], base=ones)
+    return tuned, best, own
+
+
+def _candidate(variant: Variant) -> Candidate:
+    """The loss as the trainer of a search takes it."""
+    network = variant.loss if isinstance(variant.loss, NeuralLoss) else None
+    tree = NOTHING if network is not None else variant.weighted
+    return Candidate(-1, 0, 0, tree.program, tree, fixed=True, as_given=True, network=network)
 
 
 def _tests(
-    trainer: Trainer, contenders: Sequence[_Contender], seeds: int
+    trainer: Trainer, entrants: Sequence[_Entrant], seeds: int
 ) -> list[list[list[tuple[float, float]]]]:
-    """By contender, seed and task the validation and the test metric of one and the same model."""
+    """By entrant, seed and task the validation and the test metric of one and the same model."""
     trainings = [
         Training(each.candidate, None, each.own.rates, tuple((steps,) for steps in each.own.steps), start=i)
-        for each in contenders
+        for each in entrants
         for i in range(seeds)
     ]
     found = trainer.curves("test", trainings, test=True)
     return [
         [[(_number(curve[0]), _number(curve[1])) for curve in next(found)] for _ in range(seeds)]
-        for _ in contenders
+        for _ in entrants
     ]
 
 
@@ -174,15 +168,13 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _row(
-    task: Task, t: int, contender: _Contender, tests: Sequence[Sequence[tuple[float, float]]]
-) -> Baseline:
+def _row(task: Task, t: int, entrant: _Entrant, tests: Sequence[Sequence[tuple[float, float]]]) -> Baseline:
     pairs = [by_task[t] for by_task in tests]
-    rate = task.settings.learning_rate
+    rate, loss = task.settings.learning_rate, entrant.variant.loss
     return Baseline(
-        name=contender.name, role=contender.role, loss=contender.loss,
-        learning_rate=rate * contender.own.rates[t] if isinstance(task, SupervisedTask) else rate,
-        steps=contender.own.steps[t], validation=statistics.fmean(v for v, _ in pairs),
+        name=entrant.name, role=entrant.role, loss=None if isinstance(loss, NeuralLoss) else loss,
+        learning_rate=rate * entrant.own.rates[t] if isinstance(task, SupervisedTask) else rate,
+        steps=entrant.own.steps[t], validation=statistics.fmean(v for v, _ in pairs),
         test=statistics.fmean(test for _, test in pairs), tests=tuple(test for _, test in pairs),
     )  # fmt: skip
 
@@ -194,11 +186,6 @@ def _paired_with_tuned(rows: Sequence[Baseline]) -> list[Baseline]:
 
 def _paired(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
     """Two-sided p of a paired t test; None for fewer than two seeds or a diverged training."""
-    if len(ours) < 2 or not all(map(math.isfinite, (*ours, *theirs))):
-        return None
     differences = [a - b for a, b in zip(ours, theirs, strict=True)]
-    if max(differences) == min(differences):
-        return 1.0 if differences[0] == 0 else 0.0
-    from scipy.stats import ttest_rel  # most of a second to import, which no worker needs
-
-    return float(ttest_rel(ours, theirs).pvalue)
+    p_value = paired_t(differences).p_value if all(map(math.isfinite, differences)) else math.nan
+    return None if math.isnan(p_value) else p_value

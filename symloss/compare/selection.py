@@ -12,20 +12,19 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+# The grids are those on which a search tunes its finalists; here they apply to losses divided by their null-epoch
+# gradient scale.
+from symloss.search.loop.training import RATES, STOPS, TRIALS, WIDENED
 from symloss.tasks import Task
 
-__all__ = ["BLOCKS", "BUDGET", "RATES", "SHARES", "Chosen", "Configuration", "Selection"]
+__all__ = ["BLOCKS", "BUDGET", "Chosen", "Configuration", "Selection"]
 
 BUDGET = 12
 """Configurations of a loss; the best of the zoo gets as many beside one for each loss and parameter."""
-BLOCKS = 3
+BLOCKS = TRIALS
 """Blocks on which each configuration is trained."""
-RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
-"""Learning rates, as multiples of the task's, for losses divided by their null-epoch gradient scale."""
-SHARES = (0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Numbers of steps, as shares of the task's: early stopping."""
-_WIDEST = (0.1 / 81, 10 * 81)
-"""How far the grid is widened: four times by a factor of three at either end."""
+_WIDEST = (RATES[0] / 3**WIDENED, RATES[-1] * 3**WIDENED)
+"""How far the grid is widened, at either end."""
 _FINEST = 1.25
 """Ratio of neighbouring rates below which nothing is refined: no number of blocks tells them apart."""
 
@@ -73,7 +72,7 @@ class Selection:
     def stops(self) -> tuple[int, ...]:
         """The numbers of steps that are tried."""
         steps = self.task.settings.steps
-        return tuple(sorted({max(1, round(share * steps)) for share in SHARES}))
+        return tuple(sorted({max(1, round(share * steps)) for share in STOPS}))
 
     def record(self, configuration: Configuration, curves: Sequence[Sequence[float | None]]) -> None:
         """Remembers the metric of a configuration, by block after each stop."""
