@@ -9,10 +9,11 @@ from typing import Any
 
 from symloss.compare.broken import Certified, certified
 from symloss.compare.comparison import AS_IS, NORMALISED, TUNED
+from symloss.compare.convergence import Reported
 from symloss.compare.notes import origins, repeated
 from symloss.compare.protocol import Protocol
 from symloss.compare.selection import BLOCKS, BUDGET
-from symloss.compare.table import Draft, Reported, Tried, concluded, drafts_of
+from symloss.compare.table import Draft, Tried, concluded, drafts_of
 from symloss.compare.transferred import CLEAN, Transfer, TransferRow
 from symloss.compare.verdicts import ENOUGH_SPLITS
 from symloss.compare.work import Piece, Replicate, Trial

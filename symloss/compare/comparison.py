@@ -88,6 +88,10 @@ class Row:
         chosen: of a tuned loss with parameters of its own, how often each version was chosen.
         cost: see `Cost`.
         note: a remark, such as why it failed.
+        curve: of the validation metric, by step: the step, the mean over the splits and the ends of its 95 % interval;
+            it ends where a training diverged, and is empty where nothing is seen on the way.
+        target: the score that `steps_to_target` and `reached` are about; None without a curve of the ordinary loss.
+        reached: by step, the share of trainings that have reached it by then (Kaplan, Meier).
     """
 
     name: str
@@ -117,6 +121,9 @@ class Row:
     chosen: Mapping[str, int]
     cost: Cost
     note: str = ""
+    curve: tuple[tuple[float | None, ...], ...] = ()
+    target: float | None = None
+    reached: tuple[tuple[int, float], ...] = ()
 
     @property
     def primary(self) -> bool:
@@ -219,6 +226,8 @@ def flat(row: Row) -> dict[str, Any]:
             columns |= {f"test_{metric}": number for metric, number in sorted(value.items())}
         elif name == "scores":
             columns |= {f"split_{i + 1}": score for i, score in enumerate(value)}
+        elif name in ("curve", "reached"):
+            columns[name] = "; ".join(f"{point[0]}: {point[1]:.6g}" for point in value)
         elif name == "chosen":
             # As a record has it, whose keys are sorted.
             columns["chosen"] = "; ".join(f"{version} x{count}" for version, count in sorted(value.items()))

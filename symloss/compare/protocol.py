@@ -12,10 +12,11 @@ from typing import Any, Self
 
 from symloss.compare.comparison import AS_IS, NORMALISED, RATE_ONLY, TUNED, Comparison, Row
 from symloss.compare.contenders import Contender
+from symloss.compare.convergence import Reported
 from symloss.compare.notes import notes_of
 from symloss.compare.ranks import Ranking, rank_losses, wilcoxon_p
 from symloss.compare.selection import BLOCKS, Configuration, Selection
-from symloss.compare.table import Draft, Reported, Tried, concluded, drafts_of
+from symloss.compare.table import Draft, Tried, concluded, drafts_of
 from symloss.compare.work import CHUNK, Answer, Piece, Replicate, Trial, do, fits
 from symloss.errors import SymlossError
 from symloss.runs import Executor, RunStore, answers

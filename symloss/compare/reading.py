@@ -50,6 +50,7 @@ def _row(data: Mapping[str, Any]) -> Row:
     known = {name: value for name, value in data.items() if name in _FIELDS}
     for name in ("interval", "difference_interval"):
         known[name] = None if known[name] is None else tuple(known[name])
+    known |= {name: tuple(map(tuple, known.get(name, ()))) for name in ("curve", "reached")}
     return Row(**{**known, "scores": tuple(known["scores"]), "cost": Cost(**known["cost"])})
 
 

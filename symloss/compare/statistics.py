@@ -18,7 +18,7 @@ from symloss.errors import SymlossError
 
 __all__ = [
     "LEVEL", "POWER", "Evidence", "Joint", "PairedTest", "Resampled", "bootstrap", "detectable_difference",
-    "effect_size", "holm", "kaplan_meier_median", "overlap_of", "paired_t",
+    "effect_size", "holm", "kaplan_meier", "kaplan_meier_median", "overlap_of", "paired_t",
 ]  # fmt: skip
 
 LEVEL = 0.05
@@ -276,29 +276,43 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def kaplan_meier_median(times: Sequence[float], reached: Sequence[bool]) -> float | None:
-    """The first time by which half of the runs have reached the target; None where fewer than half ever do.
+def kaplan_meier(times: Sequence[float], reached: Sequence[bool]) -> list[tuple[float, float]]:
+    """By time, the share of runs that have not reached the target: `S(t) = prod_(t_i <= t) (1 - d_i / n_i)`.
 
-    Runs that end without reaching it are censored at their end: `S(t) = prod_(t_i <= t) (1 - d_i / n_i)`, with
-    `d_i` runs that reach it at `t_i` and `n_i` still under way; a run censored at `t_i` counts as under way there.
+    `d_i` runs reach it at `t_i` and `n_i` are still under way; runs that end without reaching it are censored at their
+    end, and one that ends at `t_i` counts as under way there.
 
     Args:
         times: steps to the target, or to the end of the run.
         reached: whether the run reached it.
 
+    Returns:
+        the times at which a run reaches it, ascending, each with the share from then on.
+
     References:
         Kaplan, Meier, Nonparametric estimation from incomplete observations, JASA 53, 1958.
+
+    >>> kaplan_meier([10, 20, 30, 30], [True, True, False, False])
+    [(10, 0.75), (20, 0.5)]
+    """
+    survival, curve = 1.0, []
+    for time in sorted({time for time, hit in zip(times, reached, strict=True) if hit}):
+        under_way = sum(each >= time for each in times)
+        hits = sum(hit and each == time for each, hit in zip(times, reached, strict=True))
+        survival *= 1 - hits / under_way
+        curve.append((time, survival))
+    return curve
+
+
+def kaplan_meier_median(times: Sequence[float], reached: Sequence[bool]) -> float | None:
+    """The first time by which half of the runs have reached the target; None where fewer than half ever do.
+
+    See `kaplan_meier`.
 
     >>> kaplan_meier_median([10, 20, 30, 30], [True, True, False, False])
     20
     >>> kaplan_meier_median([10, 30, 30], [True, False, False]) is None
     True
     """
-    survival = 1.0
-    for time in sorted({time for time, hit in zip(times, reached, strict=True) if hit}):
-        under_way = sum(each >= time for each in times)
-        hits = sum(hit and each == time for each, hit in zip(times, reached, strict=True))
-        survival *= 1 - hits / under_way
-        if survival <= 0.5 + 1e-12:  # of the product's rounding
-            return time
-    return None
+    below = 0.5 + 1e-12  # of the product's rounding
+    return next((time for time, survival in kaplan_meier(times, reached) if survival <= below), None)

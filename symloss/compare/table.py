@@ -23,6 +23,7 @@ from symloss.compare.comparison import (
     Row,
 )
 from symloss.compare.contenders import Contender
+from symloss.compare.convergence import Reported, convergence, target_of
 from symloss.compare.selection import Chosen
 from symloss.compare.statistics import (
     Evidence,
@@ -31,7 +32,6 @@ from symloss.compare.statistics import (
     detectable_difference,
     effect_size,
     holm,
-    kaplan_meier_median,
     overlap_of,
     paired_t,
 )
@@ -39,19 +39,9 @@ from symloss.compare.verdicts import ENOUGH_SPLITS, UNKNOWN, explained_by, margi
 from symloss.compare.work import Answer, Replicate, unpacked
 from symloss.tasks import SupervisedTask, Task
 
-__all__ = ["NO_BASELINE", "Draft", "Reported", "Tried", "concluded", "drafts_of"]
+__all__ = ["NO_BASELINE", "Draft", "Tried", "concluded", "drafts_of"]
 
 NO_BASELINE = "the baseline diverged: nothing to compare with"
-_OF_THE_WAY = 0.9
-"""The target of steps-to-target: so much of the ordinary loss's way from the untrained model to its best."""
-
-
-@dataclass(frozen=True)
-class Reported:
-    """A training that is reported: how, and what came of it."""
-
-    stops: tuple[int, ...]
-    answer: Answer
 
 
 @dataclass
@@ -128,7 +118,9 @@ def drafts_of(
         for treatment, reports in one.reports.items()
         if reports
     }
-    maker = _Maker(task, where, tried, scores, seed, _target(task, tried[0]), hypothesis)
+    maker = _Maker(
+        task, where, tried, scores, seed, target_of(task, tried[0].reports.get(AS_IS, {})), hypothesis
+    )
     return [
         maker.draft(i, treatment)
         for i in range(len(tried))
@@ -191,8 +183,9 @@ class _Maker:
             interval=_interval(finite, self.overlap) if scores.complete else None,
             difference=None, difference_interval=None, p=None, p_corrected=None, effect=None, detectable=None,
             verdict=DIVERGED, explained_by=None, scores=tuple(scores.values[n] for n in sorted(scores.values)),
-            metrics=_beside(self.task, reported), area=self._area(reported), steps_to_target=self._steps(reported),
-            cost=self._cost(one, treatment, reported), **self._training(one, treatment),
+            metrics=_beside(self.task, reported), cost=self._cost(one, treatment, reported),
+            **convergence(self.task, one.reports[treatment], self.target, self.overlap),
+            **self._training(one, treatment),
         )  # fmt: skip
         if scores.failed or not scores.complete:
             row = replace(row, note=_failed(reported, scores.complete))
@@ -268,27 +261,6 @@ class _Maker:
             "chosen": {variants[i].name: count for i, count in versions} if len(variants) > 1 else {},
         }
 
-    def _area(self, reported: Sequence[Reported]) -> float | None:
-        areas = [_area_under(each, self.task.settings.steps) for each in reported]
-        known = [area for area in areas if area is not None]
-        return statistics.fmean(known) if known and len(known) == len(areas) else None
-
-    def _steps(self, reported: Sequence[Reported]) -> float | None:
-        if self.target is None:
-            return None
-        fitness = self.task.measure.fitness
-        aim = fitness(self.target)
-        times, reached = [], []
-        for each in reported:
-            hits = [
-                stop
-                for stop, value in zip(each.stops, each.answer["values"], strict=True)
-                if value is not None and fitness(value) <= aim
-            ]
-            times.append(float(hits[0] if hits else each.stops[-1]))
-            reached.append(bool(hits))
-        return kaplan_meier_median(times, reached)
-
     @staticmethod
     def _cost(one: Tried, treatment: str, reported: Sequence[Reported]) -> Cost:
         tuned = treatment in (TUNED, RATE_ONLY)
@@ -342,26 +314,6 @@ def _beside(task: Task, reported: Sequence[Reported]) -> dict[str, float]:
         for name in names
         if all(test.get(name) is not None for test in tests)
     }
-
-
-def _area_under(reported: Reported, steps: int) -> float | None:
-    """The mean of the metric over the task's steps, by trapezia; after the last step the model stays what it is."""
-    values = reported.answer["values"]
-    if len(values) < 2 or any(value is None for value in values):
-        return None
-    stops = [*reported.stops, max(steps, reported.stops[-1])]
-    return float(np.trapezoid([*values, values[-1]], stops)) / stops[-1]
-
-
-def _target(task: Task, ordinary: Tried) -> float | None:
-    """The score after nine tenths of the ordinary loss's way, as it is, from the untrained model to its best."""
-    runs = [each for found in ordinary.reports.get(AS_IS, {}).values() for each in found]
-    curves = [each.answer["values"] for each in runs]
-    if not curves or len(curves[0]) < 2 or any(value is None for curve in curves for value in curve):
-        return None
-    means = [statistics.fmean(at_stop) for at_stop in zip(*curves, strict=True)]
-    best = min(means, key=task.measure.fitness)
-    return means[0] + _OF_THE_WAY * (best - means[0])
 
 
 def _failed(reported: Sequence[Reported], counted: bool) -> str:

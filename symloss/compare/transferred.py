@@ -164,6 +164,7 @@ def _row(data: Mapping[str, Any]) -> TransferRow:
     known = {name: value for name, value in data.items() if name in _FIELDS}
     for name in ("interval", "difference_interval"):
         known[name] = None if known[name] is None else tuple(known[name])
+    known |= {name: tuple(map(tuple, known.get(name, ()))) for name in ("curve", "reached")}
     for name in ("scores", "broken"):
         known[name] = tuple(known[name])
     return TransferRow(**{**known, "cost": Cost(**known["cost"])})

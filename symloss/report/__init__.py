@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from symloss.report.certificate import certificate_table, certificate_tex
-from symloss.report.comparison_figures import plot_comparison, plot_ranking, plot_sample_efficiency
+from symloss.report.comparison_figures import (
+    plot_comparison,
+    plot_convergence,
+    plot_ranking,
+    plot_sample_efficiency,
+)  # fmt: skip
 from symloss.report.comparison_table import comparison_sentences, comparison_table
 from symloss.report.export import FORMATS, export
 from symloss.report.files import write_comparison_files, write_run_files, write_transfer_files
@@ -20,8 +25,8 @@ from symloss.report.tree_figure import plot_tree
 __all__ = [
     "FORMATS", "LiveFront", "LiveStages", "baseline_table", "certificate_table", "certificate_tex",
     "comparison_sentences", "comparison_table", "count_outcomes", "describe", "duration", "export", "formula_tree",
-    "front_table", "headroom_table", "losses_tex", "outcomes", "plot_comparison", "plot_front", "plot_gradient",
-    "plot_history", "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency", "plot_transfer",
-    "plot_tree", "transfer_sentences", "transfer_table", "verdict", "write_comparison_files", "write_run_files",
-    "write_transfer_files",
+    "front_table", "headroom_table", "losses_tex", "outcomes", "plot_comparison", "plot_convergence", "plot_front",
+    "plot_gradient", "plot_history", "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency",
+    "plot_transfer", "plot_tree", "transfer_sentences", "transfer_table", "verdict", "write_comparison_files",
+    "write_run_files", "write_transfer_files",
 ]  # fmt: skip

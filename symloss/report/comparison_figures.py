@@ -1,10 +1,11 @@
-"""Pictures of a comparison: differences with their intervals, sample efficiency, ranks over data sets."""
+"""Pictures of a comparison: differences with their intervals, convergence, sample efficiency, ranks over data sets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from symloss.errors import DomainError
 from symloss.report.style import BLACK, COLOURS, GREY, figure, legend_outside
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from symloss.compare import Comparison, Ranking, Row
 
-__all__ = ["plot_comparison", "plot_ranking", "plot_sample_efficiency"]
+__all__ = ["plot_comparison", "plot_convergence", "plot_ranking", "plot_sample_efficiency"]
 
 
 def plot_comparison(comparison: Comparison) -> Figure:
@@ -57,13 +58,9 @@ def _intervals(ax: Axes, rows: Sequence[Row]) -> None:
 def plot_sample_efficiency(comparison: Comparison) -> Figure:
     """The test metric of the hardest treatment against the share of the rows, with 95 % intervals."""
     fig, axes = figure()
-    order = ("tuned", "normalised", "as is")
-    treatment = next(t for t in order if any(row.treatment == t for row in comparison.rows))
-    rows = [row for row in comparison.rows if row.treatment in (treatment, "as is") and row.mean is not None]
-    for name, colour in zip(dict.fromkeys(row.name for row in rows), COLOURS * 3, strict=False):
-        # The ordinary loss has no row of its own where its scale is taken out: it is 1.
-        own = [row for row in rows if row.name == name and row.treatment == treatment]
-        line = sorted(own or [row for row in rows if row.name == name], key=lambda row: row.fraction)
+    treatment, by_name = _hardest([row for row in comparison.rows if row.mean is not None])
+    for (name, rows), colour in zip(by_name.items(), COLOURS * 3, strict=False):
+        line = sorted(rows, key=lambda row: row.fraction)
         xs, ys = [row.fraction for row in line], [row.mean or 0.0 for row in line]
         axes[0].plot(xs, ys, "o-", color=colour, ms=4, label=name)
         ends = [row.interval or (row.mean, row.mean) for row in line]
@@ -75,6 +72,62 @@ def plot_sample_efficiency(comparison: Comparison) -> Figure:
     axes[0].set_ylabel(f"test {comparison.metric}, {treatment}")
     legend_outside(fig, axes)
     return fig
+
+
+def plot_convergence(comparison: Comparison, task: str) -> Figure:
+    """How fast the losses get there on a task, under the hardest treatment and on most rows.
+
+    Left the validation metric by step, with 95 % intervals over the splits; right the share of trainings that have
+    reached the target score by then (Kaplan, Meier).
+
+    Raises:
+        DomainError: where nothing was seen on the way.
+    """
+    rows = [row for row in comparison.rows if row.task == task and row.curve]
+    if not rows:
+        raise DomainError(
+            f"{task}: its trainings were not looked at on the way, so there is no curve to draw"
+        )
+    most = max(row.fraction for row in rows)
+    treatment, by_name = _hardest([row for row in rows if row.fraction == most])
+    target = next((row.target for row in rows if row.fraction == most and row.target is not None), None)
+    fig, axes = figure(panels=1 if target is None else 2)
+    last = max(point[0] or 0.0 for (row,) in by_name.values() for point in row.curve)
+    styles = zip(COLOURS * 3, ["-", "--", ":"] * len(COLOURS), strict=True)
+    for place, ((name, (row,)), (colour, style)) in enumerate(zip(by_name.items(), styles, strict=False)):
+        width = max(
+            1.2, 3.4 - 0.5 * place
+        )  # equal curves lie on each other: the lower ones show at the sides
+        steps, means, lows, highs = zip(*row.curve, strict=True)
+        axes[0].plot(steps, means, style, color=colour, lw=width, label=name)
+        if None not in lows:
+            axes[0].fill_between(steps, lows, highs, color=colour, alpha=0.12, lw=0)
+        if target is not None:
+            arrived = [(0.0, 0.0), *row.reached]
+            times, shares = zip(*arrived, (last, arrived[-1][1]), strict=True)
+            axes[1].step(times, shares, style, where="post", color=colour, lw=width, label=name)
+    axes[0].set_ylabel(f"validation {rows[0].metric}, {treatment}")
+    if target is not None:
+        axes[0].axhline(target, color=GREY, lw=1, zorder=0)
+        axes[1].set_ylabel(f"share of trainings that reached {target:.3g}")
+        axes[1].set_ylim(-0.03, 1.03)
+    for ax in axes:
+        ax.set_xlabel(f"steps on {task}")
+    legend_outside(fig, axes)
+    return fig
+
+
+def _hardest(rows: Sequence[Row]) -> tuple[str, dict[str, list[Row]]]:
+    """The hardest treatment that there is, and its rows by loss."""
+    treatment = next(t for t in ("tuned", "normalised", "as is") if any(row.treatment == t for row in rows))
+    found: dict[str, list[Row]] = {}
+    for name in dict.fromkeys(row.name for row in rows):
+        own = [row for row in rows if row.name == name]
+        # The ordinary loss has no row of its own where its scale is taken out: it is 1.
+        found[name] = [row for row in own if row.treatment == treatment] or [
+            row for row in own if row.treatment == "as is"
+        ]
+    return treatment, {name: own for name, own in found.items() if own}
 
 
 def plot_ranking(ranking: Ranking) -> Figure:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symloss.errors import RunError, SymlossError
-from symloss.report.comparison_figures import plot_comparison, plot_ranking, plot_sample_efficiency
+from symloss.report.comparison_figures import (
+    plot_comparison,
+    plot_convergence,
+    plot_ranking,
+    plot_sample_efficiency,
+)
 from symloss.report.export import export
 from symloss.report.loss_figures import plot_gradient, plot_loss
 from symloss.report.run_figures import plot_front, plot_history
@@ -85,6 +91,14 @@ def write_comparison_files(comparison: Comparison) -> list[Path]:
         drawings["comparison.png"] = lambda: plot_comparison(comparison)
     if len({row.fraction for row in comparison.rows}) > 1:
         drawings["sample_efficiency.png"] = lambda: plot_sample_efficiency(comparison)
+    tasks = list(dict.fromkeys(row.task for row in comparison.rows if row.curve))
+    for task in tasks:
+        name = (
+            "convergence.png"
+            if len(tasks) == 1
+            else f"convergence-{re.sub(r'[^A-Za-z0-9.-]+', '-', task)}.png"
+        )
+        drawings[name] = partial(plot_convergence, comparison, task)
     for ranking in comparison.rankings.values():
         drawings["ranks.png"] = partial(plot_ranking, ranking)
     written = [file for file in map(path.joinpath, ("comparison.csv", "comparison.tex")) if file.is_file()]

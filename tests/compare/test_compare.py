@@ -86,6 +86,11 @@ def test_splits_are_the_units_and_test_rows_are_read_once(scaled: Any) -> None:
     assert tuned.cost.selection_steps == row_of(found, "0.2*(y-p)**2", "tuned").cost.selection_steps > 0
     assert (ordinary.area or 0) > 0
     assert ordinary.steps_to_target is not None
+    steps, means, _, _ = zip(*ordinary.curve, strict=True)
+    assert (steps[0], steps[-1]) == (0, 60)
+    assert ordinary.area == pytest.approx(np.trapezoid(means, steps) / 60)
+    assert ordinary.target == pytest.approx(means[0] + 0.9 * (min(means) - means[0]))
+    assert next(step for step, share in ordinary.reached if share >= 0.5) == ordinary.steps_to_target
 
 
 def test_one_number_again_by_hand(scaled: Any) -> None:
@@ -331,7 +336,7 @@ def test_a_folder_that_holds_another_run_is_refused(tmp_path: Path) -> None:
 
 def test_a_training_in_a_few_that_diverges_counts_as_an_untrained_model() -> None:
     from symloss.compare.contenders import contenders_of
-    from symloss.compare.table import Reported as Run
+    from symloss.compare.convergence import Reported as Run
     from symloss.compare.table import Tried, concluded, drafts_of
     from symloss.compare.work import Replicate
 

@@ -11,10 +11,12 @@ import pytest
 from rich.console import Console
 
 from symloss.compare import Comparison, Cost, Row, rank_losses
+from symloss.errors import DomainError
 from symloss.report import (
     comparison_sentences,
     comparison_table,
     plot_comparison,
+    plot_convergence,
     plot_ranking,
     plot_sample_efficiency,
     write_comparison_files,
@@ -78,12 +80,30 @@ def test_figures_show_every_interval() -> None:
     assert "critical difference" in plot_ranking(ranking).axes[0].get_xlabel()
 
 
+CURVE = ((0, 0.3, 0.2, 0.4), (10, 0.8, 0.7, 0.9), (20, 0.9, 0.88, 0.92))
+
+
+def test_convergence_has_the_curve_and_the_share_that_arrived() -> None:
+    seen = [replace(each, curve=CURVE, target=0.85, reached=((10, 0.25), (20, 0.5))) for each in ROWS]
+    fig = plot_convergence(replace(FOUND, rows=tuple(seen)), "wine")
+    left, right = fig.axes
+    assert [line.get_label() for line in left.get_lines()[:3]] == ["ce", "a_b", "c"]
+    assert list(left.get_lines()[0].get_ydata()) == [0.3, 0.8, 0.9]
+    assert list(right.get_lines()[0].get_ydata()) == [0.0, 0.25, 0.5, 0.5]
+    assert right.get_ylabel() == "share of trainings that reached 0.85"
+    # One split alone has no interval, a trainer of somebody else's no curve.
+    alone = [replace(each, curve=((0, 0.3, None, None), (9, 0.5, None, None))) for each in ROWS]
+    assert len(plot_convergence(replace(FOUND, rows=tuple(alone)), "wine").axes) == 1
+    with pytest.raises(DomainError, match="were not looked at on the way"):
+        plot_convergence(FOUND, "wine")
+
+
 def test_files(tmp_path: Path) -> None:
     ranking = rank_losses(["a", "b"], [[1, 2]] * 3)
-    shares = tuple(replace(each, fraction=f) for f in (0.5, 1.0) for each in ROWS)
+    shares = tuple(replace(each, fraction=f, curve=CURVE) for f in (0.5, 1.0) for each in ROWS)
     found = replace(FOUND, path=tmp_path, rows=shares, rankings={"tuned": ranking})
     names = [path.name for path in write_comparison_files(found)]
-    assert names == ["comparison.png", "sample_efficiency.png", "ranks.png"]
+    assert names == ["comparison.png", "sample_efficiency.png", "convergence.png", "ranks.png"]
     assert all((tmp_path / name).stat().st_size > 1000 for name in names)
     assert write_comparison_files(replace(found, path=None)) == []
 
