@@ -15,15 +15,15 @@ from symloss.expr import Loss, Registry, register_primitive
 from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
-    from symloss.compare import Comparison, Transfer, compare, transfer
+    from symloss.compare import Comparison, Searched, Transfer, compare, transfer
     from symloss.search import Headroom, Result, Search, discover, headroom, open_run, resume, verify
     from symloss.tasks import Task, load_csv, load_task, task_names
     from symloss.theory import Certificate, Derivation, analyze, derive, posterior_map, sparsify
 
 __all__ = [
     "Certificate", "Comparison", "CompileError", "Derivation", "DomainError", "Headroom", "Loss", "ParseError",
-    "Registry", "Result", "RunError", "Search", "SymlossError", "Task", "TaskError", "Transfer", "analyze", "compare",
-    "derive", "discover", "headroom", "load_csv", "load_task", "named", "names", "open_run", "parse",
+    "Registry", "Result", "RunError", "Search", "Searched", "SymlossError", "Task", "TaskError", "Transfer", "analyze",
+    "compare", "derive", "discover", "headroom", "load_csv", "load_task", "named", "names", "open_run", "parse",
     "posterior_map", "register_primitive", "resume", "sparsify", "task_names", "transfer", "verify",
 ]  # fmt: skip
 
@@ -33,7 +33,7 @@ _ROOMS = {
         ("Certificate", "Derivation", "analyze", "derive", "posterior_map", "sparsify"), "symloss.theory"
     ),
     **dict.fromkeys(("Task", "load_csv", "load_task", "task_names"), "symloss.tasks"),
-    **dict.fromkeys(("Comparison", "Transfer", "compare", "transfer"), "symloss.compare"),
+    **dict.fromkeys(("Comparison", "Searched", "Transfer", "compare", "transfer"), "symloss.compare"),
     **dict.fromkeys(
         ("Headroom", "Result", "Search", "discover", "headroom", "open_run", "resume", "verify"),
         "symloss.search",

@@ -125,6 +125,8 @@ def test_files_for_papers(run: Any, folder: Path) -> None:
         (("wine", "--losses", "brier", "--fractions", "half"), "expected shares with commas between"),
         (("wine,diabetes", "--losses", "brier"), "one loss serves tasks of one kind only"),
         (("--losses", "brier"), "expected one task"),
+        (("wine", "--losses", "brier", "--population", "4"), "name its method with --search"),
+        (("wine", "--search", "evomul"), "unknown method 'evomul'"),
         (("wine", "--losses", "brier", "--seeds", "0"), "--seeds"),
     ],
 )

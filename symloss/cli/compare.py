@@ -22,12 +22,14 @@ from symloss.cli.options import (
     Encoding,
     Executor,
     ExecutorOption,
+    Generations,
     Group,
     Imbalance,
     KindOption,
     LabelNoise,
     Model,
     Outliers,
+    Population,
     RayAddress,
     RayGpus,
     Seeds,
@@ -69,6 +71,16 @@ def compare(
             metavar="LOSS,...",
         ),
     ] = None,
+    search: Annotated[
+        str | None,
+        option(
+            "Methods of search, as evomal,random, each begun anew inside every split and share of the rows.",
+            HOW,
+            metavar="METHOD,...",
+        ),
+    ] = None,
+    population: Population = None,
+    generations: Generations = None,
     seeds: Seeds = 3,
     splits: Splits = 10,
     tune: Annotated[
@@ -110,13 +122,15 @@ def compare(
     """Is a loss really better? Train it and the ordinary one on many splits, and test the differences.
 
     Each is trained as it is, with its scale taken out, and tuned at equal budget: what goes by tuning alike is said to
-    be explained by it.
+    be explained by it. With --search a method looks for a loss inside each split, on its rows that are not test rows:
+    what a row of a run is worth that was searched elsewhere, or on rows of the same data, shows beside it.
 
     Examples:
 
     - `symloss compare diabetes --losses mse,"0.2*(y-p)**2"`
     - `symloss compare digits --label-noise 0.4 --losses lsr,gce,sce,runs/noisy#1 --out runs/fair`
     - `symloss compare wine,digits --losses focal,"ce + 0.1*brier" --no-tune`
+    - `symloss compare digits --losses runs/a#1 --search evomal,random --population 12 --fractions 0.1,1`
     - `symloss compare --data houses.csv --target price --losses huber,best-zoo --fractions 0.1,0.5,1`
     """
     options = {
@@ -126,8 +140,11 @@ def compare(
     columns = {
         "target": target, "group": group, "weight": weights, "encoding": encoding, "decimal": decimal,
     }  # fmt: skip
+    methods = items_of("--search", search)
+    if not methods and (population is not None or generations is not None):
+        raise DomainError("--population and --generations are of a search: name its method with --search")
     asked = items_of("--losses", losses)
-    if not asked:
+    if not asked and not methods:
         raise DomainError("which losses? Name them with --losses, as --losses focal,gce")
     tasks = Problem(tuple(split_top_level(names or "")), data, columns, code, kind, options).load()
     import symloss.compare as room
@@ -136,9 +153,11 @@ def compare(
     # The model that is compared on, so that it is the one that is described.
     placed = prepare(tasks, model or room.MODEL, None, "cpu", "serial")
 
+    searched = [room.Searched(each, population=population, generations=generations) for each in methods]
+
     def start(live: LiveStages) -> Comparison:
         return room.compare(
-            placed, asked, seeds=seeds, splits=splits, tune=tune, seed=seed, out=out,
+            placed, [*asked, *searched], seeds=seeds, splits=splits, tune=tune, seed=seed, out=out,
             fractions=shares_of("--fractions", fractions), model=model or room.MODEL, workers=workers,
             executor=place_of(executor, workers, ray_address, ray_gpus),
             device=device, on_progress=live.progress,

@@ -14,10 +14,10 @@ from symloss.cli.arguments import Kind, split_top_level
 from symloss.errors import DomainError
 
 __all__ = [
-    "DATA", "HOW", "MODELS", "WHERE", "Code", "DataFile", "Decimal", "Device", "DeviceOption", "Encoding", "Executor",
-    "ExecutorOption", "Group", "Imbalance", "KindOption", "LabelNoise", "Model", "Outliers", "RayAddress", "RayGpus",
-    "Seeds", "Splits", "TableCsv", "TableLatex", "Target", "TargetScaleOption", "Weights", "free_folder", "items_of",
-    "option", "place_of", "shares_of",
+    "BUDGET", "DATA", "HOW", "MODELS", "WHERE", "Code", "DataFile", "Decimal", "Device", "DeviceOption", "Encoding",
+    "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "KindOption", "LabelNoise", "Model", "Outliers",
+    "Population", "RayAddress", "RayGpus", "Seeds", "Splits", "TableCsv", "TableLatex", "Target", "TargetScaleOption",
+    "Weights", "free_folder", "items_of", "option", "place_of", "shares_of", "whole_numbers_of",
 ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def option(help: str, panel: str, *names: str, metavar: str | None = None, least
     )
 
 
-DATA, WHERE, HOW = "The data", "Where", "The comparison"
+DATA, WHERE, HOW, BUDGET = "The data", "Where", "The comparison", "How much"
 """Groups of options in the help of the verbs that train."""
 
 DataFile = Annotated[Path | None, option("A CSV or Parquet file instead.", DATA, "--data", metavar="FILE")]
@@ -100,6 +100,8 @@ Seeds = Annotated[int, option("Trainings averaged within a split.", HOW, "--seed
 Splits = Annotated[
     int, option("Splits of the data; below 10 there is no verdict.", HOW, "--splits", metavar="N", least=1)
 ]
+Population = Annotated[int | None, option("Losses in a generation.", BUDGET, "--population", metavar="N")]
+Generations = Annotated[int | None, option("Generations.", BUDGET, "--generations", metavar="N")]
 TableCsv = Annotated[Path | None, option("Write the table as CSV.", WHERE, "--csv", metavar="FILE")]
 TableLatex = Annotated[Path | None, option("Write the table for LaTeX.", WHERE, "--latex", metavar="FILE")]
 ExecutorOption = Annotated[Executor, option("What runs the workers.", WHERE, "--executor")]
@@ -127,6 +129,16 @@ def shares_of(name: str, text: str | None) -> list[float] | None:
         return [float(item) for item in items_of(name, text)]
     except ValueError:
         raise DomainError(f"{name} {text}: expected shares with commas between, as 0.1,0.5") from None
+
+
+def whole_numbers_of(name: str, text: str | None) -> list[int] | None:
+    """The whole numbers of a list that an option was given."""
+    if text is None:
+        return None
+    try:
+        return [int(item) for item in items_of(name, text)]
+    except ValueError:
+        raise DomainError(f"{name} {text}: expected whole numbers with commas between, as 20,20") from None
 
 
 def items_of(option: str, text: str | None) -> tuple[str, ...]:

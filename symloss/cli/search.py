@@ -17,6 +17,7 @@ from symloss.cli.conclude import print_run
 from symloss.cli.grammar import read_grammar
 from symloss.cli.group import INTERRUPTED, FormulaCommand
 from symloss.cli.options import (
+    BUDGET,
     DATA,
     WHERE,
     Code,
@@ -27,12 +28,14 @@ from symloss.cli.options import (
     Encoding,
     Executor,
     ExecutorOption,
+    Generations,
     Group,
     Imbalance,
     KindOption,
     LabelNoise,
     Model,
     Outliers,
+    Population,
     RayAddress,
     RayGpus,
     Target,
@@ -42,6 +45,7 @@ from symloss.cli.options import (
     items_of,
     option,
     place_of,
+    whole_numbers_of,
 )  # fmt: skip
 from symloss.cli.output import console, print_json, say, show
 from symloss.cli.problem import Problem
@@ -78,7 +82,7 @@ _DEMO_SECONDS = 75.0
 """The demo's search ends after the generation in which this passes; the baselines take about as long."""
 
 # Groups of `discover --help`.
-_SEARCH, _TREES, _BUDGET = "The search", "The formulas", "How much"
+_SEARCH, _TREES = "The search", "The formulas"
 
 
 def discover(
@@ -151,6 +155,31 @@ def discover(
         list[str] | None,
         option("Losses to start from: formulas, or sums of zoo names; repeatable.", _SEARCH, metavar="LOSS"),
     ] = None,
+    meta_steps: Annotated[
+        int | None,
+        option(
+            "Steps in which coefficients (evomal, random: 50) or networks (ml3: 500) learn through training.",
+            _SEARCH,
+            metavar="N",
+            least=0,
+        ),
+    ] = None,
+    meta_rate: Annotated[
+        float | None,
+        option("Step size of that learning [default: 0.003; ml3: 0.001].", _SEARCH, metavar="R"),
+    ] = None,
+    hidden: Annotated[
+        str | None,
+        option("Units of the hidden layers of ml3's networks [default: 50,50].", _SEARCH, metavar="N,..."),
+    ] = None,
+    sigma: Annotated[
+        float | None,
+        option(
+            "Standard deviation of the first generation of CMA-ES [default: taylorglo 1.2, mixture 1].",
+            _SEARCH,
+            metavar="S",
+        ),
+    ] = None,
     symbols: Annotated[
         str | None, option("More symbols: pi (class prior), w (weight).", _TREES, "--with", metavar="pi,w")
     ] = None,
@@ -174,40 +203,38 @@ def discover(
     max_height: Annotated[
         int | None, option("Height of a tree, in edges, at most.", _TREES, metavar="N")
     ] = None,
-    demo: Annotated[
-        bool, option("A quick search that ends within three minutes.", _BUDGET, "--demo")
-    ] = False,
+    demo: Annotated[bool, option("A quick search that ends within three minutes.", BUDGET, "--demo")] = False,
     preset: Annotated[
-        Preset, option("quick: 25 losses, 10 generations; paper: as published.", _BUDGET)
+        Preset, option("quick: 25 losses, 10 generations; paper: as published.", BUDGET)
     ] = Preset.quick,
-    population: Annotated[int | None, option("Losses in a generation.", _BUDGET, metavar="N")] = None,
-    generations: Annotated[int | None, option("Generations.", _BUDGET, metavar="N")] = None,
+    population: Population = None,
+    generations: Generations = None,
     time_limit: Annotated[
-        float | None, option("Stop after the generation in which S seconds pass.", _BUDGET, metavar="S")
+        float | None, option("Stop after the generation in which S seconds pass.", BUDGET, metavar="S")
     ] = None,
     max_evaluations: Annotated[
-        int | None, option("Stop after N candidates beside the zoo's.", _BUDGET, metavar="N")
+        int | None, option("Stop after N candidates beside the zoo's.", BUDGET, metavar="N")
     ] = None,
     patience: Annotated[
-        int | None, option("Stop after N generations without a better loss.", _BUDGET, metavar="N")
+        int | None, option("Stop after N generations without a better loss.", BUDGET, metavar="N")
     ] = None,
     folds: Annotated[
-        int | None, option("Blocks are folds of N-fold cross-validation.", _BUDGET, metavar="N", least=2)
+        int | None, option("Blocks are folds of N-fold cross-validation.", BUDGET, metavar="N", least=2)
     ] = None,
     blocks: Annotated[
         int | None,
-        option("Blocks on which the finalists meet, 12 unless said.", _BUDGET, metavar="N", least=2),
+        option("Blocks on which the finalists meet, 12 unless said.", BUDGET, metavar="N", least=2),
     ] = None,
     val_size: Annotated[
         float | None,
         option(
             "Share of the rows that validates in a block; half or more of large data unless said.",
-            _BUDGET,
+            BUDGET,
             metavar="R",
         ),
     ] = None,
     no_baselines: Annotated[
-        bool, option("Do not train the baselines, and leave test data alone.", _BUDGET, "--no-baselines")
+        bool, option("Do not train the baselines, and leave test data alone.", BUDGET, "--no-baselines")
     ] = False,
     out: Annotated[
         Path | None, option("Folder of the run [default: a new one in runs/].", WHERE, metavar="RUN")
@@ -260,6 +287,14 @@ def discover(
     ]
     place = place_of(executor, workers, ray_address, ray_gpus)
     where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
+    learning = {"steps": meta_steps, "rate": meta_rate}
+    network = {"hidden": whole_numbers_of("--hidden", hidden)}
+    # A network's weights are learned as a formula's coefficients are, under settings of their own.
+    groups = (
+        {"neural": {**network, **learning}}
+        if method is Method.ml3
+        else {"neural": network, "tuning": learning}
+    )
     from symloss.search import discover as run_search
 
     def start(live: LiveFront) -> Result:
@@ -271,7 +306,8 @@ def discover(
             require=items_of("--require", require), seed_losses=tuple(seeds),
             extra_symbols=items_of("--with", symbols), headroom=headroom, propose=propose,
             blocks={"folds": folds, "final": blocks, "val_size": val_size, "zoo": zoo},
-            grammar={**trees, "max_height": max_height}, on_generation=live, on_progress=live.progress,
+            grammar={**trees, "max_height": max_height}, cma={"sigma": sigma}, **groups,
+            on_generation=live, on_progress=live.progress,
             on_headroom=live.opening, **where,
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from symloss.compare.compare import MODEL, compare, open_comparison, resume_comp
 from symloss.compare.comparison import Comparison, Cost, Row
 from symloss.compare.contenders import Contender, contenders_of
 from symloss.compare.ranks import Ranking, rank_losses, wilcoxon_p
+from symloss.compare.searched import Searched
 from symloss.compare.statistics import (
     bootstrap,
     detectable_difference,
@@ -29,10 +30,10 @@ from symloss.compare.verdicts import explained_by, margin_of, verdict
 from symloss.compare.verify import verify_comparison, verify_transfer
 
 __all__ = [
-    "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "Transfer", "TransferRow", "baselines", "bootstrap",
-    "compare", "contenders_of", "detectable_difference", "effect_size", "explained_by", "holm", "kaplan_meier_median",
-    "margin_of", "open_comparison", "open_transfer", "paired_t", "rank_losses", "resume_comparison",
-    "resume_transfer", "transfer", "verdict", "verify_comparison", "verify_transfer", "wilcoxon_p",
+    "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "Searched", "Transfer", "TransferRow", "baselines",
+    "bootstrap", "compare", "contenders_of", "detectable_difference", "effect_size", "explained_by", "holm",
+    "kaplan_meier_median", "margin_of", "open_comparison", "open_transfer", "paired_t", "rank_losses",
+    "resume_comparison", "resume_transfer", "transfer", "verdict", "verify_comparison", "verify_transfer", "wilcoxon_p",
 ]  # fmt: skip
 
 

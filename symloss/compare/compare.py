@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symloss.compare.comparison import Comparison
-from symloss.compare.contenders import contenders_of
+from symloss.compare.contenders import Contender, contenders_of
 from symloss.compare.latex import latex_table
 from symloss.compare.protocol import Protocol, described
 from symloss.compare.reading import comparison_from
 from symloss.compare.running import Opened, Started, begun, carried_out, checked_seed, made_by
+from symloss.compare.searched import Searched
 from symloss.errors import SymlossError
 from symloss.expr import Loss
 from symloss.numbers import as_real, as_whole
@@ -33,7 +34,7 @@ MODEL = "mlp-2x64"
 """In place of the tables' larger perceptron, as in `discover`."""
 _FILES = ("comparison.csv", "comparison.tex")
 
-Losses = Sequence[str | Loss] | Mapping[str, str | Loss]
+Losses = Sequence[str | Loss | Searched] | Mapping[str, str | Loss | Searched]
 
 
 def compare(
@@ -67,7 +68,8 @@ def compare(
     Args:
         task: one, or several of one kind: then Holm's correction runs over rows and tasks, and ranks are compared.
         losses: names of the zoo (`"gce"`, `"gce(q=0.5)"`), formulas, rows of runs (`"runs/a#1"`), `"best-zoo"`,
-            or `Loss`es; a mapping names them. The ordinary loss joins by itself.
+            `Loss`es, or `Searched(method)` for what a search finds inside each split; a mapping names them. The
+            ordinary loss joins by itself.
         seeds: trainings that are averaged within a split, at least 1.
         splits: at least 1; below 10 there is no verdict.
         tune: whether losses are tuned; else they are compared as they are and with their scale taken out.
@@ -101,13 +103,24 @@ def compare(
         "fractions": shares(fractions, tasks), "model": model, "metric": metric if isinstance(metric, str) else None,
     }  # fmt: skip
     number = checked_seed(seed)
-    contenders = contenders_of(losses, tasks[0])
+    contenders = contenders_of(_with_searches(losses, tasks), tasks[0])
     config = {
         "verb": VERB, "seed": number, "settings": settings, "task": described(tasks),
         "device": tasks[0].device.type, "losses": [each.record() for each in contenders],
     }  # fmt: skip
 
     return _run(begun(config, out), tasks, executor, workers, on_progress)
+
+
+def _with_searches(
+    losses: Losses, tasks: Sequence[Task]
+) -> Sequence[str | Loss | Contender] | Mapping[str, str | Loss | Contender]:
+    def made(each: str | Loss | Searched) -> str | Loss | Contender:
+        return each.contender(tasks) if isinstance(each, Searched) else each
+
+    if isinstance(losses, Mapping):
+        return {name: made(each) for name, each in losses.items()}
+    return losses if isinstance(losses, str) else [made(each) for each in losses]
 
 
 def resume_comparison(

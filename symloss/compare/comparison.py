@@ -45,7 +45,10 @@ class Cost:
     Attributes:
         seconds, steps: of the trainings that are reported, on one core; steps are optimiser steps of one model.
         selection_seconds, selection_steps: of its tuning, blocks and configurations that were not chosen included.
-        search_seconds, candidates: of the search that a row of a run comes from, rejected candidates included.
+        search_seconds, candidates: of the search that found the loss, in all splits where it was searched anew in each;
+            rejected candidates included.
+        search_steps: as many steps of the ordinary loss's trainings here take as long as the search, whose tunings and
+            trainings differ in what a step costs.
     """
 
     seconds: float
@@ -54,6 +57,7 @@ class Cost:
     selection_steps: int = 0
     search_seconds: float = 0.0
     candidates: int = 0
+    search_steps: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from symloss.expr import Loss
 from symloss.expr import parse as parse_grammar
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.meta import NeuralLoss
+from symloss.runs import RunStore
 from symloss.search import FrontRow, Result, open_row
 from symloss.search.loop.candidate import NEURAL, Graph
 from symloss.search.loop.sweep import base_name, settings_of
@@ -108,12 +109,14 @@ class Contender:
         role: one of `ROLES`.
         variants: what its own parameters may be; the first is the loss as it is.
         origin: of a row of a run.
+        search: settings of the search that finds it inside each split, see `searched.Searched`; no variants then.
     """
 
     name: str
     role: str
     variants: tuple[Variant, ...]
     origin: Origin | None = None
+    search: Mapping[str, Any] | None = None
 
     @property
     def tuned_only(self) -> bool:
@@ -131,6 +134,7 @@ class Contender:
         return {
             "name": self.name, "role": self.role, "origin": origin,
             "variants": [each.record() for each in self.variants],
+            **({} if self.search is None else {"search": dict(self.search)}),
         }  # fmt: skip
 
     @classmethod
@@ -149,13 +153,13 @@ class Contender:
                     str(found["run"]), tuple(map(str, found["tasks"])), tuple(map(str, found["sources"])),
                     float(found["seconds"]), int(found["candidates"]), found.get("classes"),
                 )  # fmt: skip
-            return cls(str(data["name"]), str(data["role"]), variants, origin)
+            return cls(str(data["name"]), str(data["role"]), variants, origin, data.get("search"))
         except (KeyError, TypeError, ValueError, SymlossError) as error:
             raise RunError(f"the losses of the comparison cannot be read: {error}") from None
 
 
 def contenders_of(
-    losses: Sequence[str | Loss | Contender] | Mapping[str, Loss | str], task: Task
+    losses: Sequence[str | Loss | Contender] | Mapping[str, str | Loss | Contender], task: Task
 ) -> list[Contender]:
     """The losses that are compared, the ordinary one of the task first, whether it was named or not.
 
@@ -185,7 +189,7 @@ def contenders_of(
         _trainable(one)
         if one.role == "" and len(one.variants) == 1 and one.loss == task.base_loss():
             continue  # the baseline, by whatever name
-        found.append(one if label is None else Contender(label, one.role, one.variants, one.origin))
+        found.append(one if label is None else replace(one, name=label))
     called = [each.name for each in found]
     for name in called:
         if called.count(name) > 1:
@@ -251,11 +255,19 @@ def contender_of_row(row: FrontRow, result: Result, name: str, task: Task) -> Co
         run=str(result.path),
         tasks=tuple(str(each.get("name")) for each in described),
         sources=tuple(str(each.get("source")) for each in described),
-        seconds=math.fsum(entry.seconds for entry in result.evaluations),
+        seconds=_spent(result),
         candidates=len(result.evaluations),
         classes=row.classes,
     )
     return Contender(name, "discovered", (Variant(name, loss),), origin)
+
+
+def _spent(result: Result) -> float:
+    """Seconds of a search: all that is on record, as what was tried at other rates; of one in memory, the losses'."""
+    if result.path is None:
+        return math.fsum(entry.seconds for entry in result.evaluations)
+    with RunStore.open(result.path) as store:
+        return math.fsum(each["seconds"] for _, answer in store.all("work") for each in answer)
 
 
 def _check_kind(loss: Loss | NeuralLoss, task: Task, text: str) -> None:

@@ -71,6 +71,11 @@ def origins(
 ) -> Iterator[str]:
     """Where rows of runs were searched, and whether that flatters them here."""
     for one in contenders:
+        if one.search is not None:
+            yield (
+                f"{one.name}: searched anew in each split, on its rows that are not test rows, in generations of "
+                f"{one.search['population']} losses, {one.search['generations']} at most"
+            )
         if one.origin is None:
             continue
         searched = set(zip(one.origin.tasks, one.origin.sources, strict=True))

@@ -15,6 +15,7 @@ from symloss.compare.contenders import Contender
 from symloss.compare.convergence import Reported
 from symloss.compare.notes import notes_of
 from symloss.compare.ranks import Ranking, rank_losses, wilcoxon_p
+from symloss.compare.searched import find_loss
 from symloss.compare.selection import BLOCKS, Configuration, Selection
 from symloss.compare.table import Draft, Tried, concluded, drafts_of
 from symloss.compare.work import CHUNK, Answer, Piece, Replicate, Trial, do, fits
@@ -75,6 +76,7 @@ class Protocol:
 
     def run(self) -> None:
         """Trains everything; what is known already is not trained again."""
+        self._search()
         self._report(AS_IS, self._plain(AS_IS))
         self._report(NORMALISED, self._plain(NORMALISED))
         if self.settings["tune"]:
@@ -157,7 +159,7 @@ class Protocol:
         if isinstance(task, SupervisedTask):
             seen = {round(share * task.settings.steps) for share in _CURVE}
             stops = tuple(sorted({stop for stop in seen if stop < steps} | {steps}))
-        return Trial(*one.contender.variants[variant].graph, normalised, rate, stops, None)
+        return Trial(*one.variants(where.number)[variant].graph, normalised, rate, stops, None)
 
     def _report(self, treatment: str, asked: Sequence[tuple[Replicate, Tried, Trial]]) -> None:
         """Trains from starts that chose nothing, and measures test rows."""
@@ -168,10 +170,32 @@ class Protocol:
             runs = [Reported(trial.stops, next(arriving)) for _ in starts]
             one.reports.setdefault(treatment, {})[where.number] = runs
 
+    def _search(self) -> None:
+        """What each split finds for itself, on its rows that are not test rows."""
+        asked = [
+            (where, one)
+            for where, tried in self._places()
+            for one in tried
+            if one.contender.search is not None
+        ]
+        total = sum(int(one.contender.search["generations"]) for _, one in asked if one.contender.search)
+        done = count(1)
+        if self.progress is not None and asked:
+            self.progress("searching", 0, total)
+
+        def watch() -> None:
+            if self.progress is not None:
+                self.progress("searching", next(done), total)
+
+        for where, one in asked:
+            one.found[where.number] = find_loss(
+                one.contender, where, self.tasks, self.seed, self.store, self.place, watch
+            )
+
     def _select(self) -> None:
         """Learning rates, steps and parameters, on blocks of each replicate's rows that are not test rows."""
         open_ones = [
-            (where, one, Selection(self.tasks[where.task], len(one.contender.variants)))
+            (where, one, Selection(self.tasks[where.task], len(one.variants(where.number))))
             for where, tried in self._places()
             if isinstance(self.tasks[where.task], SupervisedTask)
             for one in tried
@@ -194,7 +218,7 @@ class Protocol:
     ) -> None:
         trials = []
         for where, one, selection, configuration in asked:
-            graph = one.contender.variants[configuration.variant].graph
+            graph = one.variants(where.number)[configuration.variant].graph
             trial = Trial(*graph, True, configuration.rate, selection.stops, None)
             trials += [(where, replace(trial, block=block)) for block in range(BLOCKS)]
         arriving = iter(self._answers(stage, trials))

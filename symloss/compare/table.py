@@ -6,7 +6,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ from symloss.compare.comparison import (
     Cost,
     Row,
 )
-from symloss.compare.contenders import Contender
+from symloss.compare.contenders import Contender, Variant
 from symloss.compare.convergence import Reported, convergence, target_of
+from symloss.compare.searched import Found
 from symloss.compare.selection import Chosen
 from symloss.compare.statistics import (
     Evidence,
@@ -52,6 +53,7 @@ class Tried:
         contender: the loss.
         reports: by treatment, by number of the replicate, the training of each seed.
         choices: by treatment (`tuned`, and the control), by number of the replicate, what tuning chose.
+        found: by number of the replicate, what was searched there.
         seconds, steps: of the tuning.
     """
 
@@ -60,6 +62,11 @@ class Tried:
     choices: dict[str, dict[int, Chosen]]
     seconds: float = 0.0
     steps: int = 0
+    found: dict[int, Found] = field(default_factory=dict)
+
+    def variants(self, number: int) -> tuple[Variant, ...]:
+        """What the loss may be on a replicate."""
+        return self.contender.variants if self.contender.search is None else (self.found[number].variant,)
 
 
 @dataclass(frozen=True)
@@ -189,6 +196,10 @@ class _Maker:
         )  # fmt: skip
         if scores.failed or not scores.complete:
             row = replace(row, note=_failed(reported, scores.complete))
+        lost = sum(not each.survived for each in one.found.values())
+        if lost:
+            said = f"{lost} of {len(one.found)} searches found nothing: the ordinary loss stands in"
+            row = replace(row, note="; ".join(filter(None, (row.note, said))))
         if not scores.complete:
             return Draft(row)
         if i == 0:
@@ -247,30 +258,42 @@ class _Maker:
         """At which rate and steps, and with which version of the loss."""
         rate, steps = self.task.settings.learning_rate, self.task.settings.steps
         choices = one.choices.get(treatment, {})
-        if not choices:
-            text = one.contender.variants[0].text
-            return {"loss": text, "learning_rate": rate, "steps": steps, "at_edge": 0, "chosen": {}}
         every = [choices[n] for n in sorted(choices)]
-        versions = Counter(each.variant for each in every).most_common()
-        variants = one.contender.variants
+        # Of a loss with versions, or one that each split has found for itself, that of most splits stands for it.
+        used = [
+            one.variants(n)[choices[n].variant if n in choices else 0] for n in sorted(one.reports[treatment])
+        ]
+        versions = Counter(each.name for each in used).most_common()
+        text = next(each.text for each in used if each.name == versions[0][0])
+        several = len(one.contender.variants) > 1 and bool(every)
         return {
-            "loss": variants[versions[0][0]].text,
-            "learning_rate": rate * statistics.median_low([each.rate for each in every]),
-            "steps": statistics.median_low([each.steps for each in every]),
+            "loss": text,
+            "learning_rate": rate * statistics.median_low([each.rate for each in every]) if every else rate,
+            "steps": statistics.median_low([each.steps for each in every]) if every else steps,
             "at_edge": sum(each.edge for each in every),
-            "chosen": {variants[i].name: count for i, count in versions} if len(variants) > 1 else {},
+            "chosen": dict(versions) if several or one.contender.search is not None else {},
         }
 
-    @staticmethod
-    def _cost(one: Tried, treatment: str, reported: Sequence[Reported]) -> Cost:
+    def _cost(self, one: Tried, treatment: str, reported: Sequence[Reported]) -> Cost:
         tuned = treatment in (TUNED, RATE_ONLY)
-        origin = one.contender.origin
+        origin, found = one.contender.origin, one.found.values()
+        search = math.fsum([origin.seconds if origin else 0.0, *(each.seconds for each in found)])
         return Cost(
             seconds=math.fsum(each.answer["seconds"] for each in reported),
             steps=sum(each.stops[-1] for each in reported),
             selection_seconds=one.seconds if tuned else 0.0, selection_steps=one.steps if tuned else 0,
-            search_seconds=origin.seconds if origin else 0.0, candidates=origin.candidates if origin else 0,
+            search_seconds=search, search_steps=round(search / self._second_per_step) if search else 0,
+            candidates=(origin.candidates if origin else 0) + sum(each.candidates for each in found),
         )  # fmt: skip
+
+    @property
+    def _second_per_step(self) -> float:
+        """Of the ordinary loss's trainings, measured along the way as they are."""
+        runs = [
+            each for reports in self.tried[0].reports.values() for some in reports.values() for each in some
+        ]
+        seconds = math.fsum(each.answer["seconds"] for each in runs)
+        return seconds / max(1, sum(each.stops[-1] for each in runs)) or math.inf
 
 
 def _role(contender: Contender, treatment: str) -> str:

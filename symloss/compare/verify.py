@@ -91,8 +91,8 @@ def verify_transfer(
 
 
 class _Overlay(Memory):
-    """The record of a run, to which nothing is written; if asked without the trainings that are reported, and without
-    certificates.
+    """The record of a run, to which nothing is written: without what searches came to, which is then told again from
+    their answers; or, to train again, without the trainings that are reported and without certificates.
     """
 
     def __init__(self, store: RunStore, retrain: bool) -> None:
@@ -103,7 +103,7 @@ class _Overlay(Memory):
         mine = super().get(kind, key)
         if mine is not None:
             return mine
-        if self._retrain and kind == "certificate":
+        if kind == ("certificate" if self._retrain else "searched"):
             return None
         known = self._store.get(kind, key)
         if self._retrain and isinstance(known, list) and any(_is_report(answer) for answer in known):

@@ -143,7 +143,11 @@ SMALL: dict[str, Any] = {"seeds": 2, "splits": 3, "tune": False}
 def plain(found: Comparison) -> list[dict[str, Any]]:
     rows = [row.to_dict() for row in (*found.rows, *found.controls)]
     for row in rows:
-        row["cost"] = {key: value for key, value in row["cost"].items() if "seconds" not in key}
+        row["cost"] = {
+            key: value
+            for key, value in row["cost"].items()
+            if key not in ("seconds", "selection_seconds", "search_seconds", "search_steps")
+        }
     return rows
 
 
