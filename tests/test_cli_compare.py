@@ -115,6 +115,16 @@ def test_files_for_papers(run: Any, folder: Path) -> None:
     assert r"50\,\% & brier & normalised" in (folder / "t.tex").read_text()
 
 
+def test_a_search_inside_each_split(run: Any) -> None:
+    search = ("--search", "random", "--population", "2", "--generations", "1")
+    options = ("--splits", "1", "--seeds", "1", "--no-tune", "--json")
+    code, out, err = run("compare", "--task", "compared:make", *search, *options)
+    assert code == 0, err
+    found = [row for row in json.loads(out)["rows"] if row["role"] == "discovered"]
+    assert {row["name"] for row in found} == {"searched by random"}
+    assert all(row["cost"]["search_steps"] > 0 for row in found)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

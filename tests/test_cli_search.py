@@ -135,6 +135,51 @@ def test_how_blocks_are_drawn_is_said_on_the_command_line(run, tmp_path):
     assert not any(row["name"] for row in facts["front"])
 
 
+TINY = (
+    "--task", "quick:make", "--population", "3", "--generations", "1", "--blocks", "2", "--no-zoo", "--no-headroom",
+    "--no-baselines",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [
+        (("taylorglo", "--sigma", "0.5"), {"cma": {"sigma": 0.5}}),
+        (
+            ("ml3", "--hidden", "3,2", "--meta-steps", "2", "--meta-rate", "0.01"),
+            {"neural": {"hidden": [3, 2], "steps": 2, "rate": 0.01}},
+        ),
+        (
+            ("evomal", "--meta-steps", "1", "--meta-rate", "0.01"),
+            {"tuning": {"steps": 1, "rate": 0.01, "digits": 4, "tidy": True}},
+        ),
+    ],
+)
+def test_what_a_method_learns_with(run, tmp_path, options, settings):
+    out = str(tmp_path / "run")
+    code, printed, err = run("discover", *TINY, "--method", *options, "--out", out, "--json")
+    assert code == 0, err
+    found = json.loads(printed)["settings"]
+    assert {name: found[name] for name in settings} == settings
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("evomal", "--sigma", "0.5"), "cma: evomal has no evolution strategy; leave it out"),
+        (("taylorglo", "--meta-steps", "9"), "tuning.steps: taylorglo tunes no coefficients by gradients"),
+        (("mixture", "--hidden", "9"), "neural: mixture has no network; leave it out"),
+        (("ml3", "--hidden", "wide"), "--hidden wide: expected whole numbers with commas between"),
+        (("ml3", "--hidden", "0"), "neural.hidden is (0,): expected whole numbers above 0"),
+        (("mixture", "--sigma", "-1"), "cma.sigma is -1.0: expected a number above 0"),
+    ],
+)
+def test_what_says_nothing_to_a_method_is_refused(run, options, message):
+    code, _, err = run("discover", *TINY, "--method", *options)
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+
+
 def test_a_row_is_a_loss_everywhere(run):
     row = json.loads(run("show", "runs/a#1", "--json")[1])
     loss = parse(row["formula"], kind="regression")

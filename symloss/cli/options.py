@@ -131,12 +131,12 @@ def shares_of(name: str, text: str | None) -> list[float] | None:
         raise DomainError(f"{name} {text}: expected shares with commas between, as 0.1,0.5") from None
 
 
-def whole_numbers_of(name: str, text: str | None) -> list[int] | None:
+def whole_numbers_of(name: str, text: str | None) -> tuple[int, ...] | None:
     """The whole numbers of a list that an option was given."""
     if text is None:
         return None
     try:
-        return [int(item) for item in items_of(name, text)]
+        return tuple(int(item) for item in items_of(name, text))
     except ValueError:
         raise DomainError(f"{name} {text}: expected whole numbers with commas between, as 20,20") from None
 
