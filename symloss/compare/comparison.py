@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from symloss.compare.ranks import Ranking
 from symloss.compare.statistics import LEVEL
@@ -22,8 +23,10 @@ __all__ = [
     "RATE_ONLY",
     "TREATMENTS",
     "TUNED",
+    "AnyRow",
     "Comparison",
     "Cost",
+    "Outcome",
     "Row",
     "finite",
     "flat",
@@ -139,23 +142,22 @@ class Row:
         return asdict(self)
 
 
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
 @dataclass(frozen=True)
-class Comparison:
-    """Losses compared, finished or as far as it came.
+class Outcome(ABC, Generic[AnyRow]):
+    """What a comparison and a transfer have in common: a table of rows, and what it was made with.
 
     Attributes:
         path: the run's folder, or None when it was kept in memory.
-        task: what `Task.describe()` says; of several tasks, under `tasks`.
+        task: what `Task.describe()` says; of several tasks, `name`, `kind` and each under `tasks`.
         metric: of the task; of several with different ones, joined by commas.
-        seed: of the comparison.
+        seed: of everything.
         seeds: trainings that are averaged within a split.
         splits: replicates of the data, the units of every test.
         detectable: smallest difference that the tests of the hypothesis tell with 80 % power, the median of its rows.
-        rows: losses and treatments, task by task.
-        controls: rows of the control that tunes the learning rate only.
-        rankings: across several tasks, by treatment.
-        wilcoxon: across several tasks, by loss: the p of its differences from the baseline under the treatment of the
-            hypothesis.
+        rows: of the table.
         notes: what a reader must know, a line each.
         status: `"finished"`, `"interrupted"` or `"running"`.
     """
@@ -167,12 +169,64 @@ class Comparison:
     seeds: int
     splits: int
     detectable: float | None
-    rows: tuple[Row, ...]
+    rows: tuple[AnyRow, ...]
+    notes: tuple[str, ...] = ()
+    status: str = "finished"
+
+    @property
+    def every(self) -> tuple[AnyRow, ...]:
+        """The rows of the table, and those that stand behind it."""
+        return self.rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready data; a number that is not finite is None."""
+        found = {
+            "run": None if self.path is None else str(self.path), "status": self.status, "task": dict(self.task),
+            "metric": self.metric, "seed": self.seed, "seeds": self.seeds, "splits": self.splits,
+            "detectable": self.detectable, "level": LEVEL, "rows": [row.to_dict() for row in self.rows],
+            "notes": list(self.notes), **self._more(),
+        }  # fmt: skip
+        return {name: finite(value) for name, value in found.items()}
+
+    @abstractmethod
+    def _more(self) -> dict[str, Any]:
+        """What else is said of it, JSON-ready."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """`every` row as a table, one column a field; intervals and costs have a column for each of their numbers."""
+        import pandas as pd
+
+        return pd.DataFrame([flat(row) for row in self.every])
+
+    def to_csv(self) -> str:
+        """`to_frame` as CSV text."""
+        text: str = self.to_frame().to_csv(index=False)
+        return text
+
+    @abstractmethod
+    def to_latex(self) -> str:
+        """The rows as a booktabs table for LaTeX: paste it in, with `\\usepackage{booktabs}`."""
+
+
+@dataclass(frozen=True)
+class Comparison(Outcome[Row]):
+    """Losses compared, finished or as far as it came; `rows` are losses and treatments, task by task.
+
+    Attributes:
+        controls: rows of the control that tunes the learning rate only.
+        rankings: across several tasks, by treatment.
+        wilcoxon: across several tasks, by loss: the p of its differences from the baseline under the treatment of the
+            hypothesis.
+    """
+
     controls: tuple[Row, ...] = ()
     rankings: Mapping[str, Ranking] = field(default_factory=dict)
     wilcoxon: Mapping[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    status: str = "finished"
+
+    @property
+    def every(self) -> tuple[Row, ...]:
+        """The rows of the table, and those of the control."""
+        return (*self.rows, *self.controls)
 
     @property
     def verdicts(self) -> dict[str, str]:
@@ -187,31 +241,15 @@ class Comparison:
             if row.primary
         }
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready data; a number that is not finite is None."""
-        found = {
-            "run": None if self.path is None else str(self.path), "status": self.status, "task": dict(self.task),
-            "metric": self.metric, "seed": self.seed, "seeds": self.seeds, "splits": self.splits,
-            "detectable": self.detectable, "level": LEVEL, "rows": [row.to_dict() for row in self.rows],
+    def _more(self) -> dict[str, Any]:
+        return {
             "controls": [row.to_dict() for row in self.controls],
             "rankings": {name: _ranking(each) for name, each in self.rankings.items()},
-            "wilcoxon": dict(self.wilcoxon), "notes": list(self.notes),
-        }  # fmt: skip
-        return {name: finite(value) for name, value in found.items()}
-
-    def to_frame(self) -> pd.DataFrame:
-        """The rows as a table, one column a field; intervals and costs have a column for each of their numbers."""
-        import pandas as pd
-
-        return pd.DataFrame([flat(row) for row in (*self.rows, *self.controls)])
-
-    def to_csv(self) -> str:
-        """`to_frame` as CSV text."""
-        text: str = self.to_frame().to_csv(index=False)
-        return text
+            "wilcoxon": dict(self.wilcoxon),
+        }
 
     def to_latex(self) -> str:
-        """The rows as a booktabs table for LaTeX: paste it in, with `\\usepackage{booktabs}`."""
+        """See `Outcome.to_latex`."""
         from symloss.compare.latex import latex_table
 
         return latex_table(self)
@@ -228,6 +266,8 @@ def flat(row: Row) -> dict[str, Any]:
             columns |= {f"cost_{part}": number for part, number in vars(value).items()}
         elif name == "metrics":
             columns |= {f"test_{metric}": number for metric, number in sorted(value.items())}
+        elif name == "broken":
+            columns[name] = "; ".join(value)
         elif name == "scores":
             columns |= {f"split_{i + 1}": score for i, score in enumerate(value)}
         elif name in ("curve", "reached"):

@@ -13,8 +13,9 @@ from symloss.compare.compare import MODEL, counted, shares
 from symloss.compare.contenders import BEST_ZOO, Contender, contender_of_row, contenders_of
 from symloss.compare.latex import transfer_latex
 from symloss.compare.protocol import as_json
+from symloss.compare.reading import transfer_from
 from symloss.compare.running import Opened, Started, begun, carried_out, checked_seed, made_by
-from symloss.compare.transferred import Transfer, transfer_from
+from symloss.compare.transferred import Transfer
 from symloss.errors import DomainError, RunError
 from symloss.expr import Loss
 from symloss.runs import Executor, RunStore

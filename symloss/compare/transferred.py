@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from symloss.compare.broken import Certified
-from symloss.compare.comparison import BASELINE, Cost, Row, finite, flat
-from symloss.compare.statistics import LEVEL
-from symloss.errors import RunError
+from symloss.compare.comparison import BASELINE, Outcome, Row
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["CLEAN", "Transfer", "TransferRow", "transfer_from"]
+__all__ = ["CLEAN", "Transfer", "TransferRow"]
 
 CLEAN = "clean"
 """Test inputs as they are."""
@@ -65,34 +58,14 @@ class TransferRow(Row):
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """Losses on other tasks, finished or as far as they came.
+class Transfer(Outcome[TransferRow]):
+    """Losses on other tasks, finished or as far as they came; `rows` are cell by cell, the ordinary loss first.
 
     Attributes:
-        path: the run's folder, or None when it was kept in memory.
-        task: the cells' tasks: `name`, `kind`, and under `tasks` what each `describe()`s.
-        metric: of the tasks; different ones are joined by commas.
-        seed: of everything.
-        seeds: trainings that are averaged within a split.
-        splits: replicates of the data, the units of every test.
-        detectable: smallest difference that the tests tell with 80 % power, the median of the rows.
-        rows: cell by cell, the ordinary loss first.
         certificates: of rows of runs, at each other number of classes.
-        notes: what a reader must know, a line each.
-        status: `"finished"`, `"interrupted"` or `"running"`.
     """
 
-    path: Path | None
-    task: Mapping[str, Any]
-    metric: str
-    seed: int
-    seeds: int
-    splits: int
-    detectable: float | None
-    rows: tuple[TransferRow, ...]
     certificates: tuple[Certified, ...] = ()
-    notes: tuple[str, ...] = ()
-    status: str = "finished"
 
     @property
     def losses(self) -> tuple[str, ...]:
@@ -109,62 +82,11 @@ class Transfer:
                 counts[row.verdict] = counts.get(row.verdict, 0) + 1
         return found
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready data; a number that is not finite is None."""
-        found = {
-            "run": None if self.path is None else str(self.path), "status": self.status, "task": dict(self.task),
-            "metric": self.metric, "seed": self.seed, "seeds": self.seeds, "splits": self.splits,
-            "detectable": self.detectable, "level": LEVEL, "rows": [row.to_dict() for row in self.rows],
-            "certificates": [each.to_dict() for each in self.certificates], "notes": list(self.notes),
-        }  # fmt: skip
-        return {name: finite(value) for name, value in found.items()}
-
-    def to_frame(self) -> pd.DataFrame:
-        """The rows as a table, one column a field."""
-        import pandas as pd
-
-        return pd.DataFrame([{**flat(row), "broken": "; ".join(row.broken)} for row in self.rows])
-
-    def to_csv(self) -> str:
-        """`to_frame` as CSV text."""
-        text: str = self.to_frame().to_csv(index=False)
-        return text
+    def _more(self) -> dict[str, Any]:
+        return {"certificates": [each.to_dict() for each in self.certificates]}
 
     def to_latex(self) -> str:
-        """The matrix as a booktabs table for LaTeX: paste it in, with `\\usepackage{booktabs}`."""
+        """See `Outcome.to_latex`."""
         from symloss.compare.latex import transfer_latex
 
         return transfer_latex(self)
-
-
-_FIELDS = {each.name for each in fields(TransferRow)}
-
-
-def transfer_from(record: Any, config: Mapping[str, Any], path: Path | None, status: str) -> Transfer:
-    """The transfer that `Transfer.to_dict` wrote; without rows where there is none yet.
-
-    Raises:
-        RunError: for a record that is damaged.
-    """
-    try:
-        settings, found = config["settings"], record or {}
-        metrics = dict.fromkeys(str(each["metric"]) for each in config["task"]["tasks"])
-        return Transfer(
-            path=path, task=config["task"], metric=",".join(metrics), seed=int(config["seed"]),
-            seeds=int(settings["seeds"]), splits=int(settings["splits"]), detectable=found.get("detectable"),
-            rows=tuple(_row(row) for row in found.get("rows", [])),
-            certificates=tuple(Certified.from_dict(each) for each in found.get("certificates", [])),
-            notes=tuple(found.get("notes", [])), status=status,
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"the transfer cannot be read: {type(error).__name__} {error}") from None
-
-
-def _row(data: Mapping[str, Any]) -> TransferRow:
-    known = {name: value for name, value in data.items() if name in _FIELDS}
-    for name in ("interval", "difference_interval"):
-        known[name] = None if known[name] is None else tuple(known[name])
-    known |= {name: tuple(map(tuple, known.get(name, ()))) for name in ("curve", "reached")}
-    for name in ("scores", "broken"):
-        known[name] = tuple(known[name])
-    return TransferRow(**{**known, "cost": Cost(**known["cost"])})

@@ -13,11 +13,11 @@ from symloss.compare.cells import Cells
 from symloss.compare.compare import VERB, files_of
 from symloss.compare.comparison import Comparison, Row
 from symloss.compare.protocol import Protocol
-from symloss.compare.reading import comparison_from
+from symloss.compare.reading import comparison_from, transfer_from
 from symloss.compare.running import made_by
 from symloss.compare.transfer import VERB as TRANSFER
 from symloss.compare.transfer import same_cells, transfer_files
-from symloss.compare.transferred import TransferRow, transfer_from
+from symloss.compare.transferred import TransferRow
 from symloss.runs import RunStore
 from symloss.search import Check
 from symloss.search.loop.workers import place_for
