@@ -15,8 +15,8 @@ from symloss.expr import Loss, Registry, register_primitive
 from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
-    from symloss.compare import Comparison, Searched, Transfer, compare, transfer
-    from symloss.search import Headroom, Result, Search, discover, headroom, open_run, resume, verify
+    from symloss.compare import Comparison, Searched, Transfer, compare, open_run, resume, transfer, verify
+    from symloss.search import Headroom, Result, Search, discover, headroom
     from symloss.tasks import Task, load_csv, load_task, task_names
     from symloss.theory import Certificate, Derivation, analyze, derive, posterior_map, sparsify
 
@@ -33,9 +33,12 @@ _ROOMS = {
         ("Certificate", "Derivation", "analyze", "derive", "posterior_map", "sparsify"), "symloss.theory"
     ),
     **dict.fromkeys(("Task", "load_csv", "load_task", "task_names"), "symloss.tasks"),
-    **dict.fromkeys(("Comparison", "Searched", "Transfer", "compare", "transfer"), "symloss.compare"),
     **dict.fromkeys(
-        ("Headroom", "Result", "Search", "discover", "headroom", "open_run", "resume", "verify"),
+        ("Comparison", "Searched", "Transfer", "compare", "open_run", "resume", "transfer", "verify"),
+        "symloss.compare",
+    ),
+    **dict.fromkeys(
+        ("Headroom", "Result", "Search", "discover", "headroom"),
         "symloss.search",
     ),
 }

@@ -1,10 +1,9 @@
-"""The verb that compares losses, and what the verbs about runs do with a comparison."""
+"""The verb that compares losses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -45,15 +44,14 @@ from symloss.cli.options import (
     shares_of,
 )  # fmt: skip
 from symloss.cli.problem import Problem
-from symloss.cli.tables import end, print_table, watched
+from symloss.cli.tables import finish, watched
 from symloss.errors import DomainError
 
 if TYPE_CHECKING:
-    from symloss.compare import Comparison, Ranking
+    from symloss.compare import Comparison
     from symloss.report import LiveStages
-    from symloss.tasks import Task
 
-__all__ = ["print_comparison", "register", "resume_compare"]
+__all__ = ["register"]
 
 
 def compare(
@@ -163,49 +161,7 @@ def compare(
             device=device, on_progress=live.progress,
         )  # fmt: skip
 
-    found = watched(placed, start, as_json)
-    print_comparison(found, _files(found), as_json)
-    end(found, csv, latex)
-
-
-def resume_compare(run: Path, code: str | None, as_json: bool, **where: Any) -> None:
-    """Go on with a comparison, for `symloss resume`."""
-    import symloss.compare as room
-    from symloss.tasks import load_object, rebuild
-
-    before = room.open_comparison(run)
-    if code is not None:
-        tasks: list[Task] = [load_object(code)]
-    else:
-        tasks = [rebuild(description) for description in before.task.get("tasks", [before.task])]
-    found = watched(
-        tasks, lambda live: room.resume_comparison(run, tasks, on_progress=live.progress, **where), as_json
-    )
-    print_comparison(found, _files(found), as_json)
-    end(found)
-
-
-def _files(found: Comparison) -> list[Path]:
-    from symloss.report import write_comparison_files
-
-    return write_comparison_files(found)
-
-
-def print_comparison(found: Comparison, files: Sequence[Path] = (), as_json: bool = False) -> None:
-    """The table, what it says in sentences, and what limits it."""
-    import symloss.report as report
-
-    sentences = [] if as_json else [*report.comparison_sentences(found), *map(_ranks, found.rankings.items())]
-    print_table(found, "comparison", lambda: report.comparison_table(found), sentences, files, as_json)
-
-
-def _ranks(entry: tuple[str, Ranking]) -> str:
-    treatment, ranking = entry
-    ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in zip(ranking.names, ranking.ranks, strict=True))
-    return (
-        f"mean ranks over {ranking.data_sets} data sets, {treatment}: {ranks}; Friedman p = {ranking.p_value:.2g}, "
-        f"critical difference {ranking.critical_difference:.2f}"
-    )
+    finish(watched([task.describe() for task in placed], start, as_json), as_json, csv, latex)
 
 
 def register(app: typer.Typer) -> None:

@@ -20,11 +20,10 @@ from symloss.cli.arguments import (
     read_loss,
     read_row,
 )
-from symloss.cli.compare import print_comparison
 from symloss.cli.conclude import print_run, row_facts
 from symloss.cli.group import FormulaCommand
 from symloss.cli.output import print_json, say, show, write_figure, write_text
-from symloss.cli.transfer import print_transfer
+from symloss.cli.tables import print_outcome
 from symloss.errors import DomainError
 from symloss.expr import Loss, to_string
 
@@ -224,25 +223,18 @@ def show_(
     - `symloss show runs/a --race`
     """
     if is_run(subject):
-        from symloss.runs import verb_of
+        import symloss.compare as compare
         from symloss.search import open_run
 
         _refuse({"--plan": plan or None, "--kind": kind, "--set": values, "--classes": classes}, subject)
-        if verb_of(subject) == "transfer" and not race:
-            from symloss.compare import open_transfer
-
-            print_transfer(open_transfer(subject), as_json=as_json)
-            return
-        if verb_of(subject) == "compare" and not race:
-            from symloss.compare import open_comparison
-
-            print_comparison(open_comparison(subject), as_json=as_json)
-            return
-        result = open_run(subject)
         if race:
-            _print_race(result, as_json)
+            _print_race(open_run(subject), as_json)
+            return
+        found = compare.open_run(subject)
+        if isinstance(found, compare.Comparison | compare.Transfer):
+            print_outcome(found, as_json)
         else:
-            print_run(result, as_json=as_json)
+            print_run(found, as_json=as_json)
         return
     if race:
         raise DomainError(f"--race is about a run, and {subject.strip()!r} is no run folder")
@@ -254,11 +246,11 @@ def show_(
     if plan:
         from symloss.codegen import plan as compiled_plan
 
-        found = compiled_plan(loss)
+        parts = compiled_plan(loss)
         if as_json:
-            print_json({"loss": str(loss), "kind": loss.kind, **asdict(found)})
+            print_json({"loss": str(loss), "kind": loss.kind, **asdict(parts)})
         else:
-            say(str(found).rstrip("\n"))
+            say(str(parts).rstrip("\n"))
         return
     facts = _facts(loss) | (row_facts(row) if row else {})
     facts["findings"] = _verdicts(loss, classes or (row.classes if row else None))

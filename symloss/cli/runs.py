@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,52 +46,33 @@ def runs(
 
 def _row(path: Path) -> dict[str, Any]:
     """What a run came to; of a damaged one, what is wrong with it."""
-    from symloss.runs import verb_of
-    from symloss.search import open_run
+    from symloss.compare import Comparison, Transfer, open_run
 
     try:
-        if verb_of(path) == "compare":
-            return _compared(path)
-        if verb_of(path) == "transfer":
-            return _transferred(path)
-        result = open_run(path)
+        found = open_run(path)
     except SymlossError as error:
         return {"run": str(path), "status": str(error)}
-    picked = next((row for row in result.front if row.picked), None)
+    row = {"run": str(path), "task": found.task.get("name"), "seed": found.seed, "status": found.status}
+    if isinstance(found, Comparison | Transfer):
+        # Verdicts stand where a search has its loss.
+        method = "compare" if isinstance(found, Comparison) else "transfer"
+        said = "; ".join(f"{name}: {_verdicts(verdict)}" for name, verdict in found.verdicts.items())
+        more = {"candidates": None, "metric": found.metric, "validation": None, "loss": said or None}
+        return {**row, "method": method, **more}
+    picked = next((row for row in found.front if row.picked), None)
     return {
-        "run": str(path), "task": result.task.get("name"), "method": result.method, "seed": result.seed,
-        "status": result.status, "candidates": len(result.evaluations), "metric": result.task.get("metric"),
+        **row, "method": found.method, "candidates": len(found.evaluations), "metric": found.task.get("metric"),
         "validation": picked.validation if picked else None, "loss": picked.text if picked else None,
     }  # fmt: skip
 
 
-def _compared(path: Path) -> dict[str, Any]:
-    """What a comparison came to: its verdicts stand where a search has its loss."""
-    from symloss.compare import open_comparison
-
-    found = open_comparison(path)
-    verdicts = "; ".join(f"{name}: {verdict}" for name, verdict in found.verdicts.items())
-    return {
-        "run": str(path), "task": found.task.get("name"), "method": "compare", "seed": found.seed,
-        "status": found.status, "candidates": None, "metric": found.metric, "validation": None,
-        "loss": verdicts or None,
-    }  # fmt: skip
-
-
-def _transferred(path: Path) -> dict[str, Any]:
-    """What a transfer came to: how often each loss has which verdict."""
-    from symloss.compare import open_transfer
-
-    found = open_transfer(path)
-    verdicts = "; ".join(
-        f"{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}"
-        for name, counts in found.verdicts.items()
+def _verdicts(found: str | Mapping[str, int]) -> str:
+    """The verdict of a comparison, or how often a transfer has each."""
+    return (
+        found
+        if isinstance(found, str)
+        else ", ".join(f"{count} {verdict}" for verdict, count in found.items())
     )
-    return {
-        "run": str(path), "task": found.task.get("name"), "method": "transfer", "seed": found.seed,
-        "status": found.status, "candidates": None, "metric": found.metric, "validation": None,
-        "loss": verdicts or None,
-    }  # fmt: skip
 
 
 def verify(
@@ -114,19 +96,10 @@ def verify(
 
     - `symloss verify runs/a`
     """
-    from symloss.runs import verb_of
+    import symloss.compare as compare
     from symloss.tasks import load_object
 
-    task = load_object(code) if code else None
-    verb = verb_of(run)
-    if verb in ("compare", "transfer"):
-        import symloss.compare as room
-
-        checks = (room.verify_comparison if verb == "compare" else room.verify_transfer)(run, task)
-    else:
-        import symloss.search as search
-
-        checks = search.verify(run, task)
+    checks = compare.verify(run, load_object(code) if code else None)
     holds = all(check.holds for check in checks)
     if as_json:
         print_json({"run": str(run), "holds": holds, "checks": [asdict(check) for check in checks]})

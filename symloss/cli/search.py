@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 
 from symloss.cli.arguments import Json, read_loss, split_top_level
-from symloss.cli.compare import resume_compare
 from symloss.cli.conclude import print_run
 from symloss.cli.grammar import read_grammar
 from symloss.cli.group import INTERRUPTED, FormulaCommand
@@ -49,7 +48,7 @@ from symloss.cli.options import (
 )  # fmt: skip
 from symloss.cli.output import console, print_json, say, show
 from symloss.cli.problem import Problem
-from symloss.cli.transfer import resume_transfer
+from symloss.cli.tables import resume_table
 from symloss.errors import DomainError
 
 if TYPE_CHECKING:
@@ -346,11 +345,10 @@ def resume(
 
     place = place_of(executor, workers, ray_address, ray_gpus)
     where: dict[str, Any] = {"workers": workers, "executor": place, "device": device}
-    go_on_otherwise = {"compare": resume_compare, "transfer": resume_transfer}.get(verb_of(run))
-    if go_on_otherwise is not None:
+    if verb_of(run) != "discover":
         if propose is not None:
             raise DomainError("--propose is about a search, and the run is none: leave it out")
-        go_on_otherwise(run, code, as_json, **where)
+        resume_table(run, code, as_json, **where)
         return
     before = open_run(run)
     if code is not None:

@@ -2,58 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from symloss.cli.group import INTERRUPTED
-from symloss.cli.output import console, print_json, say, show, write_text
+from symloss.cli.output import console, print_json, say, show, write_figure, write_text
 
 if TYPE_CHECKING:
-    from symloss.compare import Comparison, Transfer
+    from symloss.compare import Comparison, Ranking, Transfer
     from symloss.report import LiveStages
-    from symloss.tasks import Task
 
-__all__ = ["end", "print_table", "watched"]
+__all__ = ["finish", "print_outcome", "resume_table", "watched"]
 
 Found = TypeVar("Found", "Comparison", "Transfer")
 
 
-def watched(tasks: Sequence[Task], start: Callable[[LiveStages], Found], as_json: bool) -> Found:
-    """What `start` finds under progress bars, after what is said of the tasks."""
+def watched(
+    described: Sequence[Mapping[str, Any]], start: Callable[[LiveStages], Found], as_json: bool
+) -> Found:
+    """What `start` finds under progress bars, after what is said of the tasks, each as `Task.describe` has it."""
     from symloss.report import LiveStages, describe
 
     # JSON has standard output to itself.
     place = Console(stderr=True, highlight=False) if as_json else console()
     # Cells of one task share its remarks.
-    for line in dict.fromkeys(line for task in tasks for line in describe(task.describe()).splitlines()):
+    for line in dict.fromkeys(line for each in described for line in describe(each).splitlines()):
         place.print(line, soft_wrap=True, markup=False)
     with LiveStages(place) as live:
         return start(live)
 
 
-def print_table(
+def resume_table(run: Path, code: str | None, as_json: bool, **where: Any) -> None:
+    """Go on with a comparison or a transfer, for `symloss resume`."""
+    from symloss.compare import open_run, resume
+    from symloss.tasks import load_object
+
+    before = open_run(run)
+    task = None if code is None else load_object(code)
+    described = before.task.get("tasks", [before.task])
+    finish(
+        watched(described, lambda live: resume(run, task, on_progress=live.progress, **where), as_json),
+        as_json,
+    )
+
+
+def finish(
     found: Comparison | Transfer,
-    what: str,
-    table: Callable[[], Table],
-    sentences: Sequence[str],
-    files: Sequence[Path],
     as_json: bool,
+    csv: Path | None = None,
+    latex: Path | None = None,
+    plot: Path | None = None,
 ) -> None:
-    """The table, what it says in sentences, and what limits it; `what` names it."""
+    """Write the files of a run, print it, write the files that were asked for, and end, as an interruption if it was.
+
+    Args:
+        found: what was found.
+        as_json: print JSON alone.
+        csv, latex: files for the table.
+        plot: file for the matrix of a transfer.
+    """
+    import symloss.report as report
+    from symloss.compare import Transfer
+
+    files = (
+        report.write_transfer_files(found)
+        if isinstance(found, Transfer)
+        else report.write_comparison_files(found)
+    )
+    print_outcome(found, as_json, files)
+    if plot is not None and isinstance(found, Transfer) and found.rows:
+        write_figure(plot, report.plot_transfer(found))
+    for path, text in ((csv, found.to_csv), (latex, found.to_latex)):
+        if path is not None:
+            write_text(path, text())
+    if found.status == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+def print_outcome(found: Comparison | Transfer, as_json: bool, files: Sequence[Path] = ()) -> None:
+    """The table, what it says in sentences, and what limits it."""
+    import symloss.report as report
+    from symloss.compare import Transfer
+
     if as_json:
         print_json({**found.to_dict(), "files": [str(file) for file in files]})
         return
+    what = "transfer" if isinstance(found, Transfer) else "comparison"
     if not found.rows:
         say("No split is finished yet.")
+    elif isinstance(found, Transfer):
+        _table(report.transfer_table(found), report.transfer_sentences(found))
     else:
-        show(table())
-        for sentence in sentences:
-            say(sentence)
+        sentences = [*report.comparison_sentences(found), *map(_ranks, found.rankings.items())]
+        _table(report.comparison_table(found), sentences)
     if found.detectable:
         say(f"Differences of {found.detectable:.2g} {found.metric} are told with 80 % power.")
     for note in found.notes:
@@ -64,10 +110,16 @@ def print_table(
         say(f"The {what} was not over: symloss resume {found.path} goes on with it.")
 
 
-def end(found: Comparison | Transfer, csv: Path | None = None, latex: Path | None = None) -> None:
-    """The files that were asked for, and the exit code of an interruption."""
-    for path, text in ((csv, found.to_csv), (latex, found.to_latex)):
-        if path is not None:
-            write_text(path, text())
-    if found.status == "interrupted":
-        raise typer.Exit(INTERRUPTED)
+def _table(table: Table, sentences: Sequence[str]) -> None:
+    show(table)
+    for sentence in sentences:
+        say(sentence)
+
+
+def _ranks(entry: tuple[str, Ranking]) -> str:
+    treatment, ranking = entry
+    ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in zip(ranking.names, ranking.ranks, strict=True))
+    return (
+        f"mean ranks over {ranking.data_sets} data sets, {treatment}: {ranks}; Friedman p = {ranking.p_value:.2g}, "
+        f"critical difference {ranking.critical_difference:.2f}"
+    )

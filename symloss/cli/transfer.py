@@ -1,11 +1,10 @@
-"""The verb that takes losses elsewhere, and what the verbs about runs do with a transfer."""
+"""The verb that takes losses elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -42,16 +41,15 @@ from symloss.cli.options import (
     place_of,
     shares_of,
 )  # fmt: skip
-from symloss.cli.output import write_figure
 from symloss.cli.problem import Problem
-from symloss.cli.tables import end, print_table, watched
+from symloss.cli.tables import finish, watched
 from symloss.errors import DomainError
 
 if TYPE_CHECKING:
     from symloss.compare import Transfer
     from symloss.report import LiveStages
 
-__all__ = ["print_transfer", "register", "resume_transfer"]
+__all__ = ["register"]
 
 _CELLS = "The cells"
 
@@ -161,40 +159,8 @@ def transfer(
             executor=place_of(executor, workers, ray_address, ray_gpus), device=device, on_progress=live.progress,
         )  # fmt: skip
 
-    found = watched(placed, start, as_json)
-    print_transfer(found, _files(found), as_json)
-    if plot is not None and found.rows:
-        import symloss.report as report
-
-        write_figure(plot, report.plot_transfer(found))
-    end(found, csv, latex)
-
-
-def resume_transfer(run: Path, code: str | None, as_json: bool, **where: Any) -> None:
-    """Go on with a transfer, for `symloss resume`."""
-    import symloss.compare as room
-    from symloss.tasks import load_object
-
-    task = None if code is None else load_object(code)
-    found = watched(
-        [], lambda live: room.resume_transfer(run, task, on_progress=live.progress, **where), as_json
-    )
-    print_transfer(found, _files(found), as_json)
-    end(found)
-
-
-def _files(found: Transfer) -> list[Path]:
-    from symloss.report import write_transfer_files
-
-    return write_transfer_files(found)
-
-
-def print_transfer(found: Transfer, files: Sequence[Path] = (), as_json: bool = False) -> None:
-    """The table, what it says in sentences, and what limits it."""
-    import symloss.report as report
-
-    sentences = [] if as_json else report.transfer_sentences(found)
-    print_table(found, "transfer", lambda: report.transfer_table(found), sentences, files, as_json)
+    found = watched([task.describe() for task in placed], start, as_json)
+    finish(found, as_json, csv, latex, plot)
 
 
 def register(app: typer.Typer) -> None:

@@ -10,8 +10,9 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from symloss.compare.any_run import open_run, resume, verify
 from symloss.compare.baselines import baselines
-from symloss.compare.compare import MODEL, compare, open_comparison, resume_comparison
+from symloss.compare.compare import MODEL, compare
 from symloss.compare.comparison import Comparison, Cost, Row
 from symloss.compare.contenders import Contender, contenders_of
 from symloss.compare.ranks import Ranking, rank_losses, wilcoxon_p
@@ -24,16 +25,15 @@ from symloss.compare.statistics import (
     kaplan_meier_median,
     paired_t,
 )
-from symloss.compare.transfer import open_transfer, resume_transfer, transfer
+from symloss.compare.transfer import transfer
 from symloss.compare.transferred import Transfer, TransferRow
 from symloss.compare.verdicts import explained_by, margin_of, verdict
-from symloss.compare.verify import verify_comparison, verify_transfer
 
 __all__ = [
     "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "Searched", "Transfer", "TransferRow", "baselines",
     "bootstrap", "compare", "contenders_of", "detectable_difference", "effect_size", "explained_by", "holm",
-    "kaplan_meier_median", "margin_of", "open_comparison", "open_transfer", "paired_t", "rank_losses",
-    "resume_comparison", "resume_transfer", "transfer", "verdict", "verify_comparison", "verify_transfer", "wilcoxon_p",
+    "kaplan_meier_median", "margin_of", "open_run", "paired_t", "rank_losses", "resume", "transfer", "verdict",
+    "verify", "wilcoxon_p",
 ]  # fmt: skip
 
 

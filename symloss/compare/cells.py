@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -141,12 +140,9 @@ class Cells(Protocol):
                 **vars(row), model=model_of(task), label_noise=_noise(task), inputs=inputs, classes=task.classes,
                 broken=broken.get((row.name, task.classes or 0), ()),
             ))  # fmt: skip
-        primary = [row.detectable for row in found if row.primary and row.detectable]
         return Transfer(
-            path=None, task=self.store.config["task"], metric=",".join(dict.fromkeys(t.metric for t in self.tasks)),
-            seed=self.seed, seeds=self.settings["seeds"], splits=self.settings["splits"],
-            detectable=statistics.median(primary) if primary else None, rows=tuple(found),
-            certificates=tuple(certificates), notes=tuple(dict.fromkeys([*self._notes(found), *unproved])),
+            **self.made_of(found), task=self.store.config["task"], certificates=tuple(certificates),
+            notes=tuple(dict.fromkeys([*self._notes(found), *unproved])),
         )  # fmt: skip
 
     def _cell(self, t: int, fraction: float) -> Iterator[tuple[int, str, Draft]]:

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symloss.compare.comparison import Comparison
 from symloss.compare.contenders import Contender, contenders_of
 from symloss.compare.latex import latex_table
 from symloss.compare.protocol import Protocol, described
 from symloss.compare.reading import comparison_from
-from symloss.compare.running import Opened, Started, begun, carried_out, checked_seed, made_by
+from symloss.compare.running import TableVerb, begun, checked_seed
 from symloss.compare.searched import Searched
-from symloss.errors import SymlossError
+from symloss.errors import DomainError, SymlossError
 from symloss.expr import Loss
 from symloss.numbers import as_real, as_whole
-from symloss.runs import Executor, RunStore
 from symloss.search.loop.workers import Progress
 from symloss.search.prepare import check_same, prepare
-from symloss.search.record.memory import Memory
 from symloss.tasks import Task, replicates_of
 
 if TYPE_CHECKING:
     from symloss.tasks import Metric
 
-__all__ = ["MODEL", "VERB", "compare", "open_comparison", "resume_comparison"]
+__all__ = ["COMPARE", "MODEL", "compare"]
 
-VERB = "compare"
-"""What the record of a run says that it is."""
 MODEL = "mlp-2x64"
 """In place of the tables' larger perceptron, as in `discover`."""
 _FILES = ("comparison.csv", "comparison.tex")
@@ -77,7 +72,7 @@ def compare(
         seed: of the splits, the blocks and the starts.
         model: in place of the tables' default perceptron; None for that one.
         metric: what to compare by, unless it is the task's own.
-        out: folder of the run, which `resume_comparison` goes on with; kept in memory unless given.
+        out: folder of the run, which `resume` goes on with; kept in memory unless given.
         workers, executor, device, on_progress: see `discover`.
 
     Returns:
@@ -105,11 +100,11 @@ def compare(
     number = checked_seed(seed)
     contenders = contenders_of(_with_searches(losses, tasks), tasks[0])
     config = {
-        "verb": VERB, "seed": number, "settings": settings, "task": described(tasks),
+        "verb": "compare", "seed": number, "settings": settings, "task": described(tasks),
         "device": tasks[0].device.type, "losses": [each.record() for each in contenders],
     }  # fmt: skip
 
-    return _run(begun(config, out), tasks, executor, workers, on_progress)
+    return COMPARE.carry_out(begun(config, out), tasks, executor, workers, on_progress)
 
 
 def _with_searches(
@@ -123,59 +118,27 @@ def _with_searches(
     return losses if isinstance(losses, str) else [made(each) for each in losses]
 
 
-def resume_comparison(
-    path: str | Path,
-    task: Task | Sequence[Task] | None = None,
-    *,
-    workers: int = 1,
-    executor: str = "serial",
-    device: str = "auto",
-    on_progress: Progress | None = None,
-) -> Comparison:
-    """Goes on with a comparison that was interrupted or killed: nothing that was finished is trained again.
-
-    Args:
-        path: folder of the run.
-        task: again where it came from arrays or code; its data must be those of the run.
-        workers, executor, on_progress: see `discover`.
-        device: another than that of the run, where its own is not to be had.
-
-    Raises:
-        RunError: when there is no such run, or another process writes it.
-        TaskError: when the task is needed, or is not that of the run.
-    """
-    with RunStore.open(path) as reading:
-        config = made_by(VERB, reading.config, path)
-        tasks = check_same(config, task, device, executor)
-    return _run(partial(RunStore.open, path, write=True), tasks, executor, workers, on_progress)
-
-
-def open_comparison(path: str | Path) -> Comparison:
-    """A comparison as it is on disk, finished or as far as it came; nothing is trained.
-
-    Raises:
-        RunError: when there is no such run, or it is damaged.
-        TaskError: when it is not finished, and its task cannot be made again.
-    """
-    with RunStore.open(path) as store:
-        config = made_by(VERB, store.config, path)
-        record = store.get("comparison", "table")
-        return comparison_from(record, config, store.path, store.status)
-
-
-def _run(
-    opened: Opened, tasks: Sequence[Task], executor: str, workers: int, on_progress: Progress | None
-) -> Comparison:
-    def start(store: Memory | RunStore, place: Executor) -> Started[Comparison]:
-        protocol = Protocol.of(store, tasks, place, on_progress)
-        return protocol.run, protocol.comparison
-
-    return carried_out("comparison", opened, tasks, executor, workers, start, files_of)
-
-
-def files_of(found: Comparison) -> dict[str, str]:
+def _files_of(found: Comparison) -> dict[str, str]:
     """The text files of a comparison, by name."""
     return dict(zip(_FILES, (found.to_csv(), latex_table(found)), strict=True)) if found.rows else {}
+
+
+def _same_tasks(
+    config: Mapping[str, Any], task: Task | Sequence[Task] | None, models: Any, device: str, executor: str
+) -> tuple[Task, ...]:
+    """The tasks of a comparison, made again.
+
+    Raises:
+        SymlossError: when they cannot be, or are others; for models, which are those of the tasks.
+    """
+    if models is not None:
+        raise DomainError("models are of a transfer, and the run is a comparison: leave them out")
+    return check_same(config, task, device, executor)
+
+
+COMPARE = TableVerb(
+    "compare", "comparison", Protocol, Protocol.comparison, comparison_from, _files_of, _same_tasks
+)
 
 
 def counted(name: str, value: int) -> int:

@@ -89,15 +89,21 @@ class Protocol:
         drafts = [draft for key in self.tried for draft in self._drafts(*key)]
         every = concluded(drafts)
         rows = [row for row in every if row.treatment != RATE_ONLY]
-        primary = [row.detectable for row in rows if row.primary and row.detectable]
         rankings, wilcoxon = _across(rows, self.tasks, self._hypothesis)
         return Comparison(
-            path=None, task=described(self.tasks), metric=",".join(dict.fromkeys(t.metric for t in self.tasks)),
-            seed=self.seed, seeds=self.settings["seeds"], splits=self.settings["splits"],
-            detectable=statistics.median(primary) if primary else None, rows=tuple(rows),
-            controls=tuple(row for row in every if row.treatment == RATE_ONLY), rankings=rankings,
-            wilcoxon=wilcoxon, notes=tuple(notes_of(self.tasks, self.contenders, self.settings, rows)),
+            **self.made_of(rows), task=described(self.tasks), rankings=rankings, wilcoxon=wilcoxon,
+            controls=tuple(row for row in every if row.treatment == RATE_ONLY),
+            notes=tuple(notes_of(self.tasks, self.contenders, self.settings, rows)),
         )  # fmt: skip
+
+    def made_of(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """The rows of a table, and what every table says of how they were made."""
+        primary = [row.detectable for row in rows if row.primary and row.detectable]
+        return {
+            "path": None, "metric": ",".join(dict.fromkeys(task.metric for task in self.tasks)), "seed": self.seed,
+            "seeds": self.settings["seeds"], "splits": self.settings["splits"], "rows": tuple(rows),
+            "detectable": statistics.median(primary) if primary else None,
+        }  # fmt: skip
 
     @property
     def _hypothesis(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,25 +13,21 @@ from symloss.compare.contenders import BEST_ZOO, Contender, contender_of_row, co
 from symloss.compare.latex import transfer_latex
 from symloss.compare.protocol import as_json
 from symloss.compare.reading import transfer_from
-from symloss.compare.running import Opened, Started, begun, carried_out, checked_seed, made_by
+from symloss.compare.running import TableVerb, begun, checked_seed
 from symloss.compare.transferred import Transfer
 from symloss.errors import DomainError, RunError
 from symloss.expr import Loss
-from symloss.runs import Executor, RunStore
 from symloss.search import Result, open_run
 from symloss.search.loop.workers import Progress
 from symloss.search.prepare import check_same, prepare
-from symloss.search.record.memory import Memory
 from symloss.tasks import Task, load_task, read_corruption
 from symloss.tasks.train.models import ModelFactory
 
 if TYPE_CHECKING:
     from symloss.tasks import Metric
 
-__all__ = ["VERB", "open_transfer", "resume_transfer", "transfer"]
+__all__ = ["TRANSFER", "transfer"]
 
-VERB = "transfer"
-"""What the record of a run says that it is."""
 _FILES = ("transfer.csv", "transfer.tex")
 _ROWS = ("pick", "front")
 
@@ -113,7 +108,7 @@ def transfer(
     number = checked_seed(seed)
     contenders = _unchanged(run, tasks[0], rows, tune)
     config = {
-        "verb": VERB, "seed": number, "settings": settings, "device": tasks[0].device.type, "remarks": remarks,
+        "verb": "transfer", "seed": number, "settings": settings, "device": tasks[0].device.type, "remarks": remarks,
         "task": {
             "name": ",".join(dict.fromkeys(task.name for task in tasks)), "kind": tasks[0].kind,
             "tasks": [as_json(task.describe()) for task in tasks],
@@ -121,50 +116,10 @@ def transfer(
         "losses": [each.record() for each in contenders],
     }  # fmt: skip
 
-    return _run(begun(config, out), tasks, executor, workers, on_progress)
+    return TRANSFER.carry_out(begun(config, out), tasks, executor, workers, on_progress)
 
 
-def resume_transfer(
-    path: str | Path,
-    task: Task | Sequence[Task] | None = None,
-    models: Sequence[str | ModelFactory] | None = None,
-    *,
-    workers: int = 1,
-    executor: str = "serial",
-    device: str = "auto",
-    on_progress: Progress | None = None,
-) -> Transfer:
-    """Goes on with a transfer that was interrupted or killed: nothing that was finished is trained again.
-
-    Args:
-        path: folder of the run.
-        task: the tasks again where they came from arrays or code; their data must be those of the run.
-        models: again where one of them was a function.
-        workers, executor, on_progress: see `discover`.
-        device: another than that of the run, where its own is not to be had.
-
-    Raises:
-        RunError: when there is no such run, or another process writes it.
-        TaskError: when the tasks are needed, or are not those of the run.
-    """
-    with RunStore.open(path) as reading:
-        config = made_by(VERB, reading.config, path)
-        tasks = same_cells(config, task, models, device, executor)
-    return _run(partial(RunStore.open, path, write=True), tasks, executor, workers, on_progress)
-
-
-def open_transfer(path: str | Path) -> Transfer:
-    """A transfer as it is on disk, finished or as far as it came; nothing is trained.
-
-    Raises:
-        RunError: when there is no such run, or it is damaged.
-    """
-    with RunStore.open(path) as store:
-        config = made_by(VERB, store.config, path)
-        return transfer_from(store.get("transfer", "table"), config, store.path, store.status)
-
-
-def same_cells(
+def _same_cells(
     config: Mapping[str, Any],
     task: Task | Sequence[Task] | None,
     models: Sequence[str | ModelFactory] | None,
@@ -187,19 +142,12 @@ def same_cells(
     return check_same(config, cells, device, executor)
 
 
-def transfer_files(found: Transfer) -> dict[str, str]:
+def _files_of(found: Transfer) -> dict[str, str]:
     """The text files of a transfer, by name."""
     return dict(zip(_FILES, (found.to_csv(), transfer_latex(found)), strict=True)) if found.rows else {}
 
 
-def _run(
-    opened: Opened, tasks: Sequence[Task], executor: str, workers: int, on_progress: Progress | None
-) -> Transfer:
-    def start(store: Memory | RunStore, place: Executor) -> Started[Transfer]:
-        cells = Cells.of(store, tasks, place, on_progress)
-        return cells.run, cells.transfer
-
-    return carried_out("transfer", opened, tasks, executor, workers, start, transfer_files)
+TRANSFER = TableVerb("transfer", "transfer", Cells, Cells.transfer, transfer_from, _files_of, _same_cells)
 
 
 def _unsuited(corruptions: Sequence[str], tasks: Sequence[Task]) -> list[str]:

@@ -5,87 +5,51 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from symloss.compare.cells import Cells
-from symloss.compare.compare import VERB, files_of
-from symloss.compare.comparison import Comparison, Row
-from symloss.compare.protocol import Protocol
-from symloss.compare.reading import comparison_from, transfer_from
-from symloss.compare.running import made_by
-from symloss.compare.transfer import VERB as TRANSFER
-from symloss.compare.transfer import same_cells, transfer_files
+from symloss.compare.comparison import Outcome, Row
+from symloss.compare.running import TableVerb
 from symloss.compare.transferred import TransferRow
 from symloss.runs import RunStore
 from symloss.search import Check
 from symloss.search.loop.workers import place_for
-from symloss.search.prepare import check_same, unusable
+from symloss.search.prepare import unusable
 from symloss.search.record.memory import Memory
 from symloss.search.record.verify import TOLERANCE
 from symloss.tasks import Task
-from symloss.tasks.train.models import ModelFactory
 
-__all__ = ["verify_comparison", "verify_transfer"]
-
-_Trained = TypeVar("_Trained", bound=Protocol)
+__all__ = ["verify_table"]
 
 
-def verify_comparison(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple[Check, ...]:
-    """Works out every row of a comparison again, and compares its files with its record.
-
-    First from the recorded answers, which must give the recorded table; then every training that is reported is done
-    again, from formulas, data and seeds, at the learning rates and steps that the recorded blocks choose.
-
-    Args:
-        path: the run's folder; it is only read.
-        task: where the task came from arrays or code, that task again.
-
-    Raises:
-        RunError: when the run cannot be read, or is not finished.
-        TaskError: when its task cannot be made again, or its data are others.
-    """
-    with RunStore.open(path) as store:
-        config = made_by(VERB, store.config, path)
-        device = str(config.get("device", "cpu"))
-        tasks = check_same(config, task, "cpu" if unusable(device) else device, "serial")
-        record = store.get("comparison", "table")
-        found = comparison_from(record, config, store.path, store.status)
-        told = _again(store, tasks, retrain=False)
-        checks = [*_files(Path(path), files_of(found)), _table(_rows(found), _rows(told))]
-        again = {_key(row): row for row in _rows(_again(store, tasks, retrain=True))}
-    for row in _rows(found):
-        checks += _row(row, again.get(_key(row)))
-    return tuple(checks)
-
-
-def verify_transfer(
-    path: str | Path,
-    task: Task | Sequence[Task] | None = None,
-    models: Sequence[str | ModelFactory] | None = None,
+def verify_table(
+    verb: TableVerb[Any], path: str | Path, task: Task | Sequence[Task] | None = None, models: Any = None
 ) -> tuple[Check, ...]:
-    """As `verify_comparison`, of a transfer, whose certificates are worked out again too.
+    """Works out every row of a comparison or a transfer again, and compares its files with its record.
+
+    First from the recorded answers, which must give the recorded table, and the losses that were searched inside
+    splits; then every training that is reported is done again, from formulas, data and seeds, at the learning rates
+    and steps that the recorded blocks choose, and certificates are worked out again.
 
     Args:
+        verb: of the run.
         path: the run's folder; it is only read.
-        task, models: see `resume_transfer`.
+        task, models: where they came from arrays or code, they again.
 
     Raises:
         RunError: when the run cannot be read, or is not finished.
         TaskError: when its tasks cannot be made again, or their data are others.
     """
     with RunStore.open(path) as store:
-        config = made_by(TRANSFER, store.config, path)
+        config = verb.config(store)
         device = str(config.get("device", "cpu"))
-        tasks = same_cells(config, task, models, "cpu" if unusable(device) else device, "serial")
-        found = transfer_from(store.get("transfer", "table"), config, store.path, store.status)
-        told, again = (
-            _trained(Cells, _Overlay(store, retrain), tasks).transfer() for retrain in (False, True)
-        )
-    checks = [*_files(Path(path), transfer_files(found)), _table(found.rows, told.rows)]
-    by_key = {_key(row): row for row in again.rows}
-    for row in found.rows:
+        tasks = verb.tasks(config, task, models, "cpu" if unusable(device) else device, "serial")
+        found = verb.read(store.get(verb.noun, "table"), config, store.path, store.status)
+        told, again = (_worked_out(verb, _Overlay(store, retrain), tasks) for retrain in (False, True))
+    checks = [*_files(Path(path), verb.files(found)), _table(found.every, told.every)]
+    by_key = {_key(row): row for row in again.every}
+    for row in found.every:
         checks += _row(row, by_key.get(_key(row)))
     return tuple(checks)
 
@@ -115,19 +79,12 @@ def _is_report(answer: Any) -> bool:
     return isinstance(answer, dict) and answer.get("test") is not None
 
 
-def _again(store: RunStore, tasks: Sequence[Task], retrain: bool) -> Comparison:
-    return _trained(Protocol, _Overlay(store, retrain), tasks).comparison()
-
-
-def _trained(kind: type[_Trained], store: Memory, tasks: Sequence[Task]) -> _Trained:
+def _worked_out(verb: TableVerb[Any], store: Memory, tasks: Sequence[Task]) -> Outcome[Any]:
     with place_for(tasks, "serial", 1) as place:
-        protocol = kind.of(store, tasks, place)
+        protocol = verb.protocol.of(store, tasks, place)
         protocol.run()
-    return protocol
-
-
-def _rows(found: Comparison) -> tuple[Row, ...]:
-    return (*found.rows, *found.controls)
+    table: Outcome[Any] = verb.table(protocol)
+    return table
 
 
 def _key(row: Row) -> tuple[object, ...]:

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import symloss as sl
-from symloss.compare import open_comparison, resume_comparison, verify_comparison
+from symloss import search
+from symloss.compare.compare import COMPARE
 from symloss.compare.comparison import Comparison, Row
 from symloss.compare.work import row_scores
 from symloss.errors import RunError, SymlossError
@@ -108,7 +109,7 @@ def test_one_number_again_by_hand(scaled: Any) -> None:
 
 def test_the_record_the_files_and_what_they_are_verified_by(scaled: Any) -> None:
     path, task, found = scaled
-    read = open_comparison(path)
+    read = sl.open_run(path)
     assert read.to_dict() == found.to_dict()
     assert read == found
     assert (path / "comparison.csv").read_text() == found.to_csv()
@@ -118,8 +119,8 @@ def test_the_record_the_files_and_what_they_are_verified_by(scaled: Any) -> None
     assert len(frame) == len(found.rows) + len(found.controls)
     assert {"mean", "difference_interval_low", "cost_seconds", "split_10"} <= set(frame.columns)
     json.dumps(found.to_dict(), allow_nan=False)
-    assert resume_comparison(path, task) == found
-    checks = verify_comparison(path, task)
+    assert sl.resume(path, task) == found
+    checks = sl.verify(path, task)
     assert len(checks) > 2 * len(found.rows)
     assert all(check.holds for check in checks), [check for check in checks if not check.holds]
 
@@ -133,7 +134,7 @@ def test_verify_finds_what_was_changed(scaled: Any, tmp_path: Path) -> None:
         table = store.get("comparison", "table")
         table["rows"][0]["mean"] *= 1.1
         store.put("comparison", "table", table)
-    wrong = [check for check in verify_comparison(tmp_path / "changed", task) if not check.holds]
+    wrong = [check for check in sl.verify(tmp_path / "changed", task) if not check.holds]
     assert [check.what for check in wrong] == ["content", "content", "rows, from the record", "mean"]
 
 
@@ -163,10 +164,10 @@ def test_any_workers_and_any_interruption_give_one_table(tmp_path: Path) -> None
 
     path = tmp_path / "run"
     partial = sl.compare(WINE, losses, out=path, on_progress=stop, **options)
-    assert partial.status == open_comparison(path).status == "interrupted"
+    assert partial.status == sl.open_run(path).status == "interrupted"
     assert {row.treatment for row in partial.rows} == {"as is", "normalised"}
     seen: list[str] = []
-    resumed = resume_comparison(path, on_progress=lambda stage, *_: seen.append(stage))
+    resumed = sl.resume(path, on_progress=lambda stage, *_: seen.append(stage))
     assert plain(resumed) == plain(whole)
     assert resumed.status == "finished"
     assert not any(stage.startswith(("reporting, as is", "tuning, round 1")) for stage in seen)
@@ -202,7 +203,7 @@ def test_a_baseline_that_diverges_leaves_the_rest() -> None:
 
 def test_a_classification_is_verified_at_once(tmp_path: Path) -> None:
     sl.compare(WINE, ["brier"], out=tmp_path / "a", **SMALL)
-    assert all(check.holds for check in verify_comparison(tmp_path / "a"))
+    assert all(check.holds for check in sl.verify(tmp_path / "a"))
 
 
 def test_disjoint_pools_and_their_common_test_rows() -> None:
@@ -309,8 +310,9 @@ def test_a_row_of_a_run_says_what_it_was_searched_on(tmp_path: Path) -> None:
     assert own.rows[1].cost.candidates >= 3
     other = sl.compare(load_task("breast-cancer", model="linear"), [row], **{**SMALL, "splits": 1})
     assert any("was searched on wine and is used here unchanged" in note for note in other.notes)
+    assert isinstance(sl.open_run(tmp_path / "a"), sl.Result)
     with pytest.raises(RunError, match="is a run of 'symloss discover', not of 'symloss compare'"):
-        open_comparison(tmp_path / "a")
+        COMPARE.open(tmp_path / "a")
 
 
 @pytest.mark.parametrize(
@@ -333,9 +335,13 @@ def test_a_folder_that_holds_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds a run: go on with"):
         sl.compare(WINE, ["brier"], out=tmp_path / "a", **SMALL)
     with pytest.raises(RunError, match="is a run of 'symloss compare', not of 'symloss discover'"):
-        sl.open_run(tmp_path / "a")
+        search.open_run(tmp_path / "a")
+    with pytest.raises(SymlossError, match=r"propose is about a search, and .* is a run of compare"):
+        sl.resume(tmp_path / "a", propose="cat")
+    with pytest.raises(SymlossError, match="models are of a transfer, and the run is a comparison"):
+        sl.resume(tmp_path / "a", models=["linear"])
     with pytest.raises(SymlossError, match="is not the task of this run"):
-        resume_comparison(tmp_path / "a", load_task("wine", seed=1, model="linear").with_settings(steps=10))
+        sl.resume(tmp_path / "a", load_task("wine", seed=1, model="linear").with_settings(steps=10))
 
 
 def test_a_training_in_a_few_that_diverges_counts_as_an_untrained_model() -> None:

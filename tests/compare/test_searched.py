@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import symloss as sl
-from symloss.compare import Comparison, open_comparison, resume_comparison, verify_comparison
+from symloss.compare import Comparison
 from symloss.errors import SymlossError
 from symloss.runs import derive
 from symloss.tasks import load_task, replicate, thinned
@@ -75,10 +75,10 @@ def test_workers_interruptions_and_verify(whole: tuple[Path, Comparison], tmp_pa
 
     stopped = sl.compare(WINE, LOSSES, out=tmp_path / "a", on_progress=stop, **OPTIONS)
     assert (stopped.status, stopped.rows) == ("interrupted", ())
-    resumed = resume_comparison(tmp_path / "a")
+    resumed = sl.resume(tmp_path / "a")
     assert plain(resumed) == plain(found)
-    assert open_comparison(path) == found
-    checks = verify_comparison(path)
+    assert sl.open_run(path) == found
+    checks = sl.verify(path)
     assert all(check.holds for check in checks), [check for check in checks if not check.holds]
 
 

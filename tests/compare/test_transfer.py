@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 import symloss as sl
-from symloss.compare import open_transfer, resume_transfer, verify_transfer
 from symloss.compare.broken import certified
 from symloss.compare.contenders import Contender, Origin, Variant, contenders_of
 from symloss.compare.transferred import Transfer, TransferRow
@@ -112,27 +111,27 @@ def test_tuned_losses_meet_the_tuned_ordinary_loss() -> None:
 
 def test_the_record_the_files_and_what_they_are_verified_by(matrix: Any) -> None:
     path, found = matrix
-    assert open_transfer(path) == found
+    assert sl.open_run(path) == found
     assert (path / "transfer.csv").read_text() == found.to_csv()
     assert (path / "transfer.tex").read_text() == found.to_latex()
     assert found.to_latex().count(r"\midrule") == 16
     json.dumps(found.to_dict(), allow_nan=False)
     frame = found.to_frame()
     assert {"model", "label_noise", "inputs", "classes", "broken", "split_2"} <= set(frame.columns)
-    assert resume_transfer(path, [WINE, BREAST]) == found
-    checks = verify_transfer(path, [WINE, BREAST])
+    assert sl.resume(path, [WINE, BREAST]) == found
+    checks = sl.verify(path, [WINE, BREAST])
     assert all(check.holds for check in checks), [check for check in checks if not check.holds]
 
 
 def test_verify_finds_what_was_changed(tmp_path: Path) -> None:
     sl.transfer("brier", WINE, label_noise=[0, 0.2], out=tmp_path / "a", **SMALL)
-    assert {row.label_noise for row in open_transfer(tmp_path / "a").rows} == {0, 0.2}
+    assert {row.label_noise for row in sl.open_run(tmp_path / "a").rows} == {0, 0.2}
     with RunStore.open(tmp_path / "a", write=True) as store:
         table = store.get("transfer", "table")
         table["rows"][1]["mean"] *= 1.1
         table["rows"][2]["broken"] = ["proper"]
         store.put("transfer", "table", table)
-    wrong = [check.what for check in verify_transfer(tmp_path / "a") if not check.holds]
+    wrong = [check.what for check in sl.verify(tmp_path / "a") if not check.holds]
     assert wrong == ["content", "content", "rows, from the record", "mean", "proved no more"]
 
 
@@ -154,9 +153,9 @@ def test_any_interruption_gives_one_matrix(tmp_path: Path) -> None:
     path = tmp_path / "run"
     stopped = sl.transfer("brier", WINE, ["linear"], out=path, on_progress=stop, **options)
     assert (stopped.status, stopped.rows) == ("interrupted", ())
-    assert open_transfer(path).status == "interrupted"
+    assert sl.open_run(path).status == "interrupted"
     seen: list[str] = []
-    resumed = resume_transfer(path, on_progress=lambda stage, *_: seen.append(stage))
+    resumed = sl.resume(path, on_progress=lambda stage, *_: seen.append(stage))
     assert plain(resumed) == plain(whole)
     assert resumed.status == "finished"
     assert "tuning, round 1" not in seen
@@ -218,8 +217,8 @@ def test_a_network_transfers_as_its_run_kept_it(tmp_path: Path) -> None:
     network = found.rows[1]
     assert (network.loss, network.mean is not None) == ("neural", True)
     assert any("is a network, of which nothing is proved" in note for note in found.notes)
-    assert resume_transfer(tmp_path / "t", BREAST) == found
-    assert all(check.holds for check in verify_transfer(tmp_path / "t", BREAST))
+    assert sl.resume(tmp_path / "t", BREAST) == found
+    assert all(check.holds for check in sl.verify(tmp_path / "t", BREAST))
     # What it was trained with is that network, scale taken out.
     (contender,) = contenders_of([f"{run}#{row.row}"], WINE)[1:]
     assert result.network is not None
@@ -261,8 +260,8 @@ def test_models_and_trainers_of_the_users(tmp_path: Path) -> None:
     found = sl.transfer("brier", WINE, [tiny, "linear"], out=tmp_path / "a", **SMALL)
     assert {row.model for row in found.rows} == {"tiny", "linear"}
     with pytest.raises(RunError, match="a model of this run was a function: give its models again"):
-        resume_transfer(tmp_path / "a", WINE)
-    assert resume_transfer(tmp_path / "a", WINE, [tiny, "linear"]) == found
+        sl.resume(tmp_path / "a", WINE)
+    assert sl.resume(tmp_path / "a", WINE, models=[tiny, "linear"]) == found
 
     def trainer(loss: Any, seed: int, budget: int) -> dict[str, float]:
         value = float(loss(torch.full((4,), 0.5 + 1e-9 * (seed % 97)), torch.zeros(4)))
@@ -317,9 +316,9 @@ def test_runs_that_are_none_or_have_no_pick(searched: Path, tmp_path: Path, matr
         sl.transfer(f"{searched}#1", DIABETES)
     with pytest.raises(RunError, match="is a run of 'symloss transfer', not of 'symloss discover'"):
         sl.transfer(path, BREAST)
-    with pytest.raises(RunError, match="is a run of 'symloss discover', not of 'symloss transfer'"):
-        open_transfer(searched)
+    with pytest.raises(SymlossError, match="models are of a transfer, and the run is a search"):
+        sl.verify(searched, models=["linear"])
     with pytest.raises(RunError, match="holds a run: go on with"):
         sl.transfer("brier", WINE, out=path, **SMALL)
     with pytest.raises(SymlossError, match="the run has 4 tasks, got 2"):
-        resume_transfer(path, WINE)
+        sl.resume(path, WINE)

@@ -1,0 +1,110 @@
+"""Runs of every verb: opened, gone on with, verified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from symloss.compare.compare import COMPARE
+from symloss.compare.running import TableVerb
+from symloss.compare.transfer import TRANSFER
+from symloss.compare.verify import verify_table
+from symloss.errors import DomainError
+from symloss.runs import verb_of
+from symloss.search import Check
+from symloss.search import open_run as open_search
+from symloss.search import resume as resume_search
+from symloss.search import verify as verify_search
+from symloss.search.loop.workers import Progress
+from symloss.tasks import Task
+
+__all__ = ["open_run", "resume", "verify"]
+
+_TABLES: dict[str, TableVerb[Any]] = {verb.name: verb for verb in (COMPARE, TRANSFER)}
+"""The verbs that end in a table; every other run is a search."""
+
+
+def open_run(path: str | Path) -> Any:
+    """A run as it is on disk, finished or as far as it came; nothing is trained.
+
+    Returns:
+        what the verb that made the run returned: a `Result` of `discover`, a `Comparison` of `compare`, a `Transfer`
+        of `transfer`.
+
+    Raises:
+        RunError: when there is no run, or it is damaged.
+    """
+    verb = _TABLES.get(verb_of(path))
+    return open_search(path) if verb is None else verb.open(path)
+
+
+def resume(
+    path: str | Path,
+    task: Task | Sequence[Task] | None = None,
+    *,
+    models: Sequence[Any] | None = None,
+    workers: int = 1,
+    executor: str = "serial",
+    device: str = "auto",
+    on_progress: Progress | None = None,
+    **of_search: Any,
+) -> Any:
+    """Goes on with a run that was stopped, killed or interrupted, to the end that it would have had.
+
+    Nothing that was finished is computed again. A search that has ended is only read, and its files are written anew
+    where they are not those of its record.
+
+    Args:
+        path: folder of the run.
+        task: again where it came from arrays or code, or all of several tasks; the data must be those of the run.
+        models: of a transfer, again where one of them was a function.
+        workers, executor, on_progress: see `discover`.
+        device: another than that of the run, where its own is not to be had; the end may differ in rounding.
+        of_search: of a search, `propose` (again where the run's formulas came from a command or a function),
+            `on_generation` and `on_headroom`; see `discover`.
+
+    Returns:
+        as `open_run`.
+
+    Raises:
+        RunError: when there is no run, it is damaged, or another process writes it.
+        TaskError: when the task is needed, or is not that of the run.
+        DomainError: for what says nothing to the verb of the run.
+    """
+    where: dict[str, Any] = {
+        "workers": workers, "executor": executor, "device": device, "on_progress": on_progress,
+    }  # fmt: skip
+    verb = _TABLES.get(verb_of(path))
+    if verb is None:
+        _no_models(models)
+        return resume_search(path, task, **where, **of_search)
+    for name, value in of_search.items():
+        if value is not None:
+            raise DomainError(f"{name} is about a search, and {path} is a run of {verb.name}: leave it out")
+    return verb.resume(path, task, models, **where)
+
+
+def verify(
+    path: str | Path, task: Task | Sequence[Task] | None = None, models: Sequence[Any] | None = None
+) -> tuple[Check, ...]:
+    """Works out every printed number of a run again, from formulas, data and seeds, and compares its files.
+
+    Args:
+        path: the run's folder; it is only read.
+        task, models: see `resume`.
+
+    Raises:
+        RunError: when the run cannot be read.
+        TaskError: when its task cannot be made again, or its data are others.
+    """
+    verb = _TABLES.get(verb_of(path))
+    if verb is None:
+        _no_models(models)
+        return verify_search(path, task)
+    return verify_table(verb, path, task, models)
+
+
+def _no_models(models: Sequence[Any] | None) -> None:
+    if models is not None:
+        raise DomainError("models are of a transfer, and the run is a search: leave them out")
