@@ -14,23 +14,8 @@ import pytest
 import torch
 
 from symloss import named, parse
-from symloss.cli import app
 from symloss.expr import Loss
 from symloss.tasks import MODELS
-
-
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    """Run the command line in an empty folder; gives the exit code, standard output and error."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            app(list(arguments))
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return call
 
 
 def test_version_and_help(run):

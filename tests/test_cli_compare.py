@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from symloss.cli import app
-
 CODE = """
 from symloss.tasks import load_task
 
@@ -31,20 +29,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("work")
     (place / "compared.py").write_text(CODE)
     return place
-
-
-@pytest.fixture
-def run(capsys: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(str(folder))
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            app(list(arguments))
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err  # type: ignore[call-overload]
-
-    return call
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import time
 
 import pytest
 
-from symloss.cli import app
 from symloss.cli.problem import Problem
 from symloss.expr import parse
 
@@ -42,19 +41,6 @@ def folder(tmp_path_factory):
 def symloss(place, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from symloss.cli import main; main()", *arguments]
     return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture
-def run(capsys, folder, monkeypatch):
-    monkeypatch.chdir(folder)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            app(list(arguments))
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return call
 
 
 def test_the_end_of_discover_says_everything(folder):
