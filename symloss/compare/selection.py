@@ -27,6 +27,10 @@ _WIDEST = (RATES[0] / 3**WIDENED, RATES[-1] * 3**WIDENED)
 """How far the grid is widened, at either end."""
 _FINEST = 1.25
 """Ratio of neighbouring rates below which nothing is refined: no number of blocks tells them apart."""
+_MARGIN = 3.0
+"""By how much a chosen rate lies below any at which training diverged on a block, a step of the grid. A few blocks do
+not show what diverges once in thirty trainings, as happens just below the rates at which nothing trains. Nor is the
+largest rate chosen that was tried: what lies beyond it is not known."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class Chosen:
         variant: place of the variant.
         rate: as a multiple of the task's.
         steps: of the training.
-        edge: whether the rate lies at an end of the grid, which could not be widened further.
+        edge: whether the best rate lies at an end of the grid, which could not be widened further; at the upper end
+            the rate below it is chosen.
     """
 
     variant: int
@@ -93,7 +98,7 @@ class Selection:
         return [Configuration(best.variant, rate) for rate in rates[:left]]
 
     def chosen(self, *, all_steps: bool = False) -> Chosen:
-        """The best configuration and its number of steps.
+        """The best configuration that trains safely, and its number of steps; the best of all where none does.
 
         Args:
             all_steps: with the task's own number of steps: the learning rate alone is tuned.
@@ -101,12 +106,26 @@ class Selection:
         stops = self.stops
         places = range(len(stops) - 1, len(stops)) if all_steps else range(len(stops))
         means = {each: self._means(each) for each in self.curves}
-        best, place = min(
-            ((each, i) for each in means for i in places),
-            key=lambda one: (means[one[0]][one[1]], one[1], abs(math.log(one[0].rate)), one[0].variant),
-        )
+
+        def order(one: tuple[Configuration, int]) -> tuple[float, int, float, int]:
+            each, i = one
+            return means[each][i], i, abs(math.log(each.rate)), each.variant
+
+        every = [(each, i) for each in means for i in places]
+        best, _ = min(every, key=order)
         tried = [each.rate for each in self.curves if each.variant == best.variant]
-        return Chosen(best.variant, best.rate, stops[place], best.rate in (min(tried), max(tried)))
+        chosen, place = min([one for one in every if self._safe(*one)] or every, key=order)
+        return Chosen(chosen.variant, chosen.rate, stops[place], best.rate in (min(tried), max(tried)))
+
+    def _safe(self, configuration: Configuration, place: int) -> bool:
+        """Whether every block trained to that stop, at this rate and at those up to a step of the grid above it."""
+        above = [
+            each
+            for each in self.curves
+            if each.variant == configuration.variant and each.rate > configuration.rate
+        ]
+        near = [each for each in above if each.rate <= _MARGIN * configuration.rate]
+        return bool(above) and all(math.isfinite(self._means(each)[place]) for each in (configuration, *near))
 
     def _means(self, configuration: Configuration) -> list[float]:
         return [statistics.fmean(at_stop) for at_stop in zip(*self.curves[configuration], strict=True)]

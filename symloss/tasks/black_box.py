@@ -92,17 +92,19 @@ class BlackBoxTask(Task):
     ) -> dict[str, float]:
         """What the function reports after training with this loss.
 
-        The key `"metric"` (or the metric's own name) is its validation result, `"test"` its test result;
-        a split or metric that it does not report is NaN.
+        The key `"metric"` (or the metric's own name) is its validation result, `"test"` and `"train"` those on other
+        rows; a split or metric that it does not report is NaN.
 
         Raises:
-            TaskError: when the function fails, takes too long, or returns something else.
+            TaskError: for an unknown split, or when the function fails, takes too long, or returns something else.
         """
         seed = whole("seed", seed)
+        if split not in ("train", "val", "test"):
+            raise TaskError(f"split {split!r}: expected train, val or test")
         self.ledger[split] += 1
         found = self._run(loss, seed, settings or self.settings)
-        if split == "test":
-            return {self.metric: found.get("test", math.nan)}
+        if split != "val":
+            return {self.metric: found.get(split, math.nan)}
         values = {self.metric: self._primary(found)}
         for metric in metrics or ():
             name = metric if isinstance(metric, str) else get_metric(metric).name

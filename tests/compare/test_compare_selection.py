@@ -45,7 +45,22 @@ def test_an_edge_is_widened_and_where_that_ends_it_is_said() -> None:
     assert chosen.edge
     chosen, _ = tuned(lambda each, step: -each.rate)
     assert chosen.edge
-    assert chosen.rate == pytest.approx(810, rel=0.01)
+    # Nothing is known of what lies beyond 810, the last of the grid.
+    assert chosen.rate == pytest.approx(270, rel=0.01)
+
+
+def test_a_rate_is_chosen_a_step_below_what_diverged_on_any_block() -> None:
+    selection = Selection(TASK, 1)
+    while wanted := selection.wanted():
+        for each in wanted:
+            later = len(selection.stops) - 1
+            curves: list[list[float | None]] = [[0.0, *[-each.rate] * later]] * BLOCKS
+            if each.rate > 9:
+                curves[-1] = [0.0, *[None] * later]
+            selection.record(each, curves)
+    assert any(3 < each.rate < 9 for each in selection.curves), "the best that trained to the end"
+    for chosen in (selection.chosen(), selection.chosen(all_steps=True)):
+        assert (chosen.rate, chosen.edge) == (3.0, False)
 
 
 def test_steps_by_early_stopping_and_the_control_without() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from analysis.kill_runs import kill_and_resume, start
+from analysis.kill_runs import SEARCH, kill_and_resume, start
 from symloss.runs import RunStore
-
-pytestmark = pytest.mark.slow
+from symloss.search import discover, resume
+from symloss.tasks import load_task
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("moment", "workers"), [(0, 1), (1, 2), (2, 1)])
 def test_a_killed_run_ends_as_one_never_killed(
     whole: Path, tmp_path: Path, moment: int, workers: int
@@ -43,3 +45,29 @@ def test_a_killed_run_ends_as_one_never_killed(
     assert kill is not None, "the run had ended before it was killed"
     assert kill.finished >= wanted
     assert (kill.same_front, kill.paid_twice, kill.pieces) == (True, 0, pieces)
+
+
+def test_a_killed_search_by_a_rival_method_ends_as_one_never_killed(tmp_path: Path) -> None:
+    # CMA-ES keeps its state in memory alone: a run that goes on must arrive at it again.
+    search: dict[str, Any] = {
+        **SEARCH, "method": "mixture", "population": 4, "generations": 12, "tuning": {}, "screening": {"sample": 0},
+        "blocks": {"headroom": False, "zoo": False, "settle": False, "final": 2, "finalists": 2},
+    }  # fmt: skip
+    task = load_task("diabetes", model="mlp-1x16").with_settings(steps=30)
+    discover(task, out=tmp_path / "whole", **search)
+    process = start(tmp_path / "run", **search)
+    while process.poll() is None and generations(tmp_path / "run") < 2:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    with RunStore.open(tmp_path / "run") as store:
+        assert store.status == "running", "the run had ended before it was killed"
+    assert 2 <= generations(tmp_path / "run") < search["generations"]
+    assert resume(tmp_path / "run").status == "finished"
+    same = [(tmp_path / name / "front.csv").read_bytes() for name in ("whole", "run")]
+    assert same[0] == same[1]
+
+
+def generations(folder: Path) -> int:
+    with RunStore.open(folder) as store:
+        return len(store.all("generation"))

@@ -51,6 +51,9 @@ def test_any_trainer():
     assert task.test_evaluations == 0
     assert task.score(nn.functional.mse_loss, seed=0, split="test")["metric"] < 0.01
     assert task.test_evaluations == 1
+    assert math.isnan(task.score(nn.functional.mse_loss, seed=0, split="train")["metric"]), "not reported"
+    with pytest.raises(TaskError, match="split 'tset': expected train, val or test"):
+        task.score(nn.functional.mse_loss, seed=0, split="tset")
     assert task.describe()["source"].endswith(":train_eval")
     assert pickle.loads(pickle.dumps(task)).fingerprint == task.fingerprint
     assert "trained by a function" in repr(task)
