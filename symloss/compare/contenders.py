@@ -203,6 +203,11 @@ def _contender(item: str | Loss | Contender, task: Task) -> Contender:
     if isinstance(item, Loss):
         _check_kind(item, task, str(item))
         return Contender(str(item), "", (Variant(str(item), item),))
+    if not isinstance(item, str):
+        raise DomainError(
+            f"{item!r} is no loss: expected a formula, a name of the zoo, or a row of a run as runs/a#1 "
+            "(what is searched inside splits can be compared, not transferred)"
+        )
     text = item.strip()
     if text == BEST_ZOO:
         return Contender(BEST_ZOO, "best zoo", _zoo(task.kind))

@@ -169,7 +169,7 @@ def _unchanged(run: Source | Sequence[Source], task: Task, rows: str, tune: bool
     """The losses, the ordinary one first; none has versions that tuning may choose from but the best of the zoo."""
     if rows not in _ROWS:
         raise DomainError(f"rows {rows!r}: expected one of {', '.join(_ROWS)}")
-    asked = [run] if isinstance(run, str | Path | Result | Loss) else list(run)
+    asked = list(run) if isinstance(run, Sequence) and not isinstance(run, str) else [run]
     given: list[str | Loss | Contender] = []
     for each in asked:
         given += _rows_of(each, rows, task) if _is_run(each) else [each]  # type: ignore[list-item, arg-type]

@@ -103,3 +103,10 @@ def test_networks_are_searched_too() -> None:
 def test_what_a_search_cannot_be_asked(method: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SymlossError, match=message):
         sl.compare(WINE, [sl.Searched(method, **settings)], **OPTIONS)
+
+
+def test_only_a_comparison_searches() -> None:
+    with pytest.raises(SymlossError, match=r"Searched\('random'\) is no loss: expected a formula"):
+        sl.transfer(sl.Searched("random"), WINE)  # type: ignore[arg-type]
+    with pytest.raises(SymlossError, match="searched by random is named twice"):
+        sl.compare(WINE, [sl.Searched("random"), sl.Searched("random")], **OPTIONS)
