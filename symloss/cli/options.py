@@ -14,10 +14,11 @@ from symloss.cli.arguments import Kind, split_top_level
 from symloss.errors import DomainError
 
 __all__ = [
-    "BUDGET", "DATA", "HOW", "MODELS", "WHERE", "Code", "DataFile", "Decimal", "Device", "DeviceOption", "Encoding",
-    "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "KindOption", "LabelNoise", "Model", "Outliers",
-    "Population", "RayAddress", "RayGpus", "Seeds", "Splits", "TableCsv", "TableLatex", "Target", "TargetScaleOption",
-    "Weights", "free_folder", "items_of", "option", "place_of", "shares_of", "whole_numbers_of",
+    "BUDGET", "DATA", "HOW", "MODELS", "SEARCH", "WHERE", "Code", "DataFile", "Decimal", "Device", "DeviceOption",
+    "Encoding", "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "KindOption", "LabelNoise", "Model",
+    "Outliers", "Population", "RayAddress", "RayGpus", "Seeds", "SplitSeed", "Splits", "TableCsv", "TableLatex",
+    "Target", "TargetScaleOption", "Weights", "free_folder", "items_of", "option", "place_of", "shares_of",
+    "whole_numbers_of",
 ]  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def option(help: str, panel: str, *names: str, metavar: str | None = None, least
     )
 
 
-DATA, WHERE, HOW, BUDGET = "The data", "Where", "The comparison", "How much"
+DATA, WHERE, HOW, SEARCH, BUDGET = "The data", "Where", "The comparison", "The search", "How much"
 """Groups of options in the help of the verbs that train."""
 
 DataFile = Annotated[Path | None, option("A CSV or Parquet file instead.", DATA, "--data", metavar="FILE")]
@@ -85,6 +86,9 @@ Code = Annotated[
 Model = Annotated[str | None, option(MODELS, DATA, "--model", metavar="NAME")]
 LabelNoise = Annotated[
     float, option("Share of training and validation labels to corrupt.", DATA, "--label-noise", metavar="R")
+]
+SplitSeed = Annotated[
+    int, option("Draws the test rows and the noise.", DATA, "--split-seed", metavar="S", least=0)
 ]
 Imbalance = Annotated[
     float | None, option("Largest class over rarest class.", DATA, "--imbalance", metavar="R")

@@ -18,6 +18,7 @@ from symloss.cli.group import INTERRUPTED, FormulaCommand
 from symloss.cli.options import (
     BUDGET,
     DATA,
+    SEARCH,
     WHERE,
     Code,
     DataFile,
@@ -37,6 +38,7 @@ from symloss.cli.options import (
     Population,
     RayAddress,
     RayGpus,
+    SplitSeed,
     Target,
     TargetScaleOption,
     Weights,
@@ -46,7 +48,7 @@ from symloss.cli.options import (
     place_of,
     whole_numbers_of,
 )  # fmt: skip
-from symloss.cli.output import console, print_json, say, show
+from symloss.cli.output import console
 from symloss.cli.problem import Problem
 from symloss.cli.tables import resume_table
 from symloss.errors import DomainError
@@ -81,7 +83,7 @@ _DEMO_SECONDS = 75.0
 """The demo's search ends after the generation in which this passes; the baselines take about as long."""
 
 # Groups of `discover --help`.
-_SEARCH, _TREES = "The search", "The formulas"
+_TREES = "The formulas"
 
 
 def discover(
@@ -103,34 +105,34 @@ def discover(
     code: Code = None,
     model: Model = None,
     metric: Annotated[str | None, option("What to improve on validation data.", DATA, metavar="NAME")] = None,
-    split_seed: Annotated[int, option("Draws the test rows and the noise.", DATA, metavar="S", least=0)] = 0,
+    split_seed: SplitSeed = 0,
     label_noise: LabelNoise = 0.0,
     imbalance: Imbalance = None,
     outliers: Outliers = 0.0,
     target_scale: TargetScaleOption = None,
     method: Annotated[
         Method,
-        option("How losses are proposed and tuned, see above [default: evomal].", _SEARCH),
+        option("How losses are proposed and tuned, see above [default: evomal].", SEARCH),
     ] = Method.evomal,
-    seed: Annotated[int, option("The same seed gives the same front.", _SEARCH, least=0)] = 0,
+    seed: Annotated[int, option("The same seed gives the same front.", SEARCH, least=0)] = 0,
     headroom: Annotated[
         bool | None,
         option(
             "First train the zoo and a few random losses: what can be told apart here? "
             "[default: unless the trainer is yours]",
-            _SEARCH,
+            SEARCH,
             "--headroom/--no-headroom",
         ),
     ] = None,
     zoo: Annotated[
         bool | None,
-        option("Whether the zoo's losses join the first population.", _SEARCH, "--zoo/--no-zoo"),
+        option("Whether the zoo's losses join the first population.", SEARCH, "--zoo/--no-zoo"),
     ] = None,
     propose: Annotated[
         str | None,
         option(
             "A command, run once a generation, that prints formulas; on its standard input what is known so far.",
-            _SEARCH,
+            SEARCH,
             metavar="COMMAND",
         ),
     ] = None,
@@ -138,7 +140,7 @@ def discover(
         bool | None,
         option(
             "Search the scale of a loss too: a learning rate in disguise.",
-            _SEARCH,
+            SEARCH,
             "--keep-scale/--no-keep-scale",
         ),
     ] = None,
@@ -146,36 +148,36 @@ def discover(
         str | None,
         option(
             "Findings that no loss of the front may have refuted, as label_smoothing,bounded_above.",
-            _SEARCH,
+            SEARCH,
             metavar="FINDING,...",
         ),
     ] = None,
     seed_loss: Annotated[
         list[str] | None,
-        option("Losses to start from: formulas, or sums of zoo names; repeatable.", _SEARCH, metavar="LOSS"),
+        option("Losses to start from: formulas, or sums of zoo names; repeatable.", SEARCH, metavar="LOSS"),
     ] = None,
     meta_steps: Annotated[
         int | None,
         option(
             "Steps in which coefficients (evomal, random: 50) or networks (ml3: 500) learn through training.",
-            _SEARCH,
+            SEARCH,
             metavar="N",
             least=0,
         ),
     ] = None,
     meta_rate: Annotated[
         float | None,
-        option("Step size of that learning [default: 0.003; ml3: 0.001].", _SEARCH, metavar="R"),
+        option("Step size of that learning [default: 0.003; ml3: 0.001].", SEARCH, metavar="R"),
     ] = None,
     hidden: Annotated[
         str | None,
-        option("Units of the hidden layers of ml3's networks [default: 50,50].", _SEARCH, metavar="N,..."),
+        option("Units of the hidden layers of ml3's networks [default: 50,50].", SEARCH, metavar="N,..."),
     ] = None,
     sigma: Annotated[
         float | None,
         option(
             "Standard deviation of the first generation of CMA-ES [default: taylorglo 1.2, mixture 1].",
-            _SEARCH,
+            SEARCH,
             metavar="S",
         ),
     ] = None,
@@ -321,7 +323,7 @@ def resume(
     ] = None,
     propose: Annotated[
         str | None,
-        option("The command again, when formulas came from one.", _SEARCH, metavar="COMMAND"),
+        option("The command again, when formulas came from one.", SEARCH, metavar="COMMAND"),
     ] = None,
     workers: Annotated[
         int, option("How many work at once; the front does not depend on it.", WHERE, least=1)
@@ -368,59 +370,6 @@ def resume(
         )
 
     _search(tasks, start, as_json, **where)
-
-
-def headroom(
-    names: Annotated[
-        str,
-        typer.Argument(metavar="TASK[,TASK...]", help="Tasks with names.", show_default=False),
-    ],
-    seed: Annotated[int, option("Of the blocks and the random losses.", _SEARCH, least=0)] = 0,
-    model: Model = None,
-    metric: Annotated[str | None, option("What to measure on validation data.", DATA, metavar="NAME")] = None,
-    split_seed: Annotated[int, option("Draws the test rows and the noise.", DATA, metavar="S", least=0)] = 0,
-    label_noise: LabelNoise = 0.0,
-    imbalance: Imbalance = None,
-    outliers: Outliers = 0.0,
-    workers: Annotated[int, option("How many work at once.", WHERE, least=1)] = 1,
-    executor: ExecutorOption = Executor.serial,
-    device: DeviceOption = Device.auto,
-    as_json: Json = False,
-) -> None:
-    """Can a task tell losses apart? Train the zoo and a few random losses over a few blocks, and say.
-
-    A search of the same task and seed begins with the same trainings.
-
-    Examples:
-
-    - `symloss headroom digits --label-noise 0.4`
-    - `symloss headroom diabetes --json`
-    """
-    from symloss.report import LiveFront, headroom_table
-    from symloss.search import Headroom
-    from symloss.search import headroom as measure
-
-    options = {
-        "model": model, "metric": metric, "label_noise": label_noise, "imbalance": imbalance,
-        "outliers": outliers, "seed": split_seed,
-    }  # fmt: skip
-    tasks = Problem(tuple(split_top_level(names)), None, {}, None, None, options).load()
-    watched = Console(stderr=True, highlight=False) if as_json else console()
-    with LiveFront(watched, tasks[0].metric) as live:
-        measured = measure(
-            tasks, seed=seed, workers=workers, executor=place_of(executor, workers, None, 0.0), device=device,
-            on_progress=live.progress,
-        )  # fmt: skip
-    found = (measured,) if isinstance(measured, Headroom) else measured
-    if as_json:
-        facts = [each.to_dict() for each in found]
-        print_json(facts[0] if len(facts) == 1 else facts)
-        return
-    for each in found:
-        show(headroom_table(each))
-        for remark in each.said:
-            say(f"note: {remark}")
-        say(f"{each.task}: {each.sentence()}")
 
 
 def _search(
@@ -470,5 +419,4 @@ def _compared(result: Result) -> bool:
 def register(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
     app.command("discover", cls=FormulaCommand)(discover)
-    app.command("headroom", cls=FormulaCommand)(headroom)
     app.command("resume", cls=FormulaCommand)(resume)
