@@ -19,7 +19,7 @@ SEARCH: dict[str, Any] = {
     "ordinary": False, "blocks": {"headroom": False, "zoo": False, "final": 2, "finalists": 2},
 }  # fmt: skip
 LOSSES = {"found": sl.Searched("evomal", **SEARCH)}
-OPTIONS: dict[str, Any] = {"seeds": 1, "splits": 2, "tune": False, "fractions": [0.5, 1]}
+OPTIONS: dict[str, Any] = {"seeds": 1, "splits": 1, "tune": False, "fractions": [0.5, 1]}
 
 
 def plain(found: Comparison) -> list[dict[str, Any]]:
@@ -44,8 +44,8 @@ def test_each_split_and_share_has_a_search_of_its_own_rows(whole: tuple[Path, Co
     before = WINE.test_evaluations
     for fraction in OPTIONS["fractions"]:
         picked = []
-        for number in range(2):
-            rows = replicate(WINE, "splits", number, 2, seed=0)
+        for number in range(OPTIONS["splits"]):
+            rows = replicate(WINE, "splits", number, OPTIONS["splits"], seed=0)
             rows = thinned(rows, fraction, derive(0, "fraction", number))
             result = sl.discover(rows, seed=derive(0, "search", number), model=None, **SEARCH)
             picked.append(str(result.picked.written))
@@ -61,7 +61,7 @@ def test_the_cost_has_the_search_with_all_that_it_rejected(whole: tuple[Path, Co
     _, found = whole
     for row in found.rows:
         searched = row.name == "found"
-        assert (row.cost.candidates >= 2 * 8, row.cost.search_seconds > 0) == (searched, searched)
+        assert (row.cost.candidates >= 8, row.cost.search_seconds > 0) == (searched, searched)
         assert (row.cost.search_steps > row.cost.steps) == searched
 
 
@@ -85,9 +85,7 @@ def test_workers_interruptions_and_verify(whole: tuple[Path, Comparison], tmp_pa
 def test_networks_are_searched_too() -> None:
     network = {"neural": {"steps": 2, "hidden": (3,)}, "population": 2, "generations": 1, "ordinary": False}
     blocks = {**SEARCH["blocks"], "settle": False}
-    found = sl.compare(
-        WINE, [sl.Searched("ml3", blocks=blocks, **network)], **{**OPTIONS, "fractions": None, "splits": 1}
-    )
+    found = sl.compare(WINE, [sl.Searched("ml3", blocks=blocks, **network)], **{**OPTIONS, "fractions": None})
     assert {row.loss for row in found.rows if row.role == "discovered"} == {"neural"}
 
 

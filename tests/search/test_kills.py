@@ -50,7 +50,7 @@ def test_a_killed_run_ends_as_one_never_killed(
 def test_a_killed_search_by_a_rival_method_ends_as_one_never_killed(tmp_path: Path) -> None:
     # CMA-ES keeps its state in memory alone: a run that goes on must arrive at it again.
     search: dict[str, Any] = {
-        **SEARCH, "method": "mixture", "population": 4, "generations": 12, "tuning": {}, "screening": {"sample": 0},
+        **SEARCH, "method": "mixture", "population": 4, "generations": 8, "tuning": {}, "screening": {"sample": 0},
         "blocks": {"headroom": False, "zoo": False, "settle": False, "final": 2, "finalists": 2},
     }  # fmt: skip
     task = load_task("diabetes", model="mlp-1x16").with_settings(steps=30)
