@@ -235,7 +235,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", help="the tasks to judge, separated by commas; what is known of others stays")
+    parser.add_argument(
+        "--only", help="the tasks to judge, separated by commas; what is known of others stays"
+    )
     parser.add_argument("--quick", action="store_true", help="a small search that is stored here")
     parser.add_argument("--out", type=Path, default=ROOT / "figures", help="where figure and data go")
     parser.add_argument(

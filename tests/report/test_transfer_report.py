@@ -35,7 +35,7 @@ ROWS = (
 BROKEN = Certified(
     "a_b", 3, 10, ("proper", "attractor"), {"proper": "refuted: here"}, {"attractor": (0.7, 0.8)}
 )
-FOUND = Transfer(None, {"name": "wine,digits"}, "accuracy", 0, 3, 10, 0.01, ROWS, (BROKEN,))
+FOUND = Transfer(None, {"name": "wine,digits"}, "accuracy", 0, 3, 10, 0.01, ROWS, certificates=(BROKEN,))
 
 
 def test_the_table_and_what_it_says() -> None:
