@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 import symloss as sl
 from analysis.study import FIGURES, ROOT, code
 from symloss.compare import Comparison, margin_of, paired_t, resume_comparison, verdict
+from symloss.compare.comparison import finite
 from symloss.compare.statistics import holm, overlap_of
 from symloss.errors import TaskError
 from symloss.search import FrontRow, Result
@@ -227,7 +228,7 @@ class ComparisonStudy:
         self, answers: Mapping[str, Any], draw: Callable[[Mapping[str, Cell]], Figure]
     ) -> dict[str, Any]:
         """Writes `NAME.png` and `NAME.json`, prints the answers, and returns what the JSON holds."""
-        every = {
+        every: Any = {
             **answers,
             "seconds": round(sum(cell["seconds"] for cell in self.cells.values()), 1),
             "left out": self.left_out,
@@ -235,6 +236,7 @@ class ComparisonStudy:
         }
         if any("rows" in cell for cell in self.cells.values()):
             draw(self.cells).savefig(self.out / f"{self.name}.png", dpi=120)
+        every = finite(every)  # one split has no interval
         self._write(every)
         print(json.dumps(every, indent=1))
         data: dict[str, Any] = json.loads(self._file.read_text())
@@ -266,7 +268,7 @@ def _found(result: Result) -> FrontRow:
     """The pick, or the best of the finalists that have no name."""
     if not result.picked.name:
         return result.picked
-    nameless = [row for row in result.finalists if not row.name]
+    nameless = [row for row in result.finalists if not row.name and row.finals]
     if not nameless:
         return result.picked
     return min(nameless, key=lambda row: statistics.fmean(row.finals) * result.signs[0])
@@ -374,7 +376,7 @@ def not_inferior(cells: Mapping[str, Cell], ours: str, rivals: Sequence[str]) ->
         by_rival = {rival: gains(cell, ours, rival) for rival in rivals}
         tests = {name: paired_t(values, cell["overlap"]) for name, values in by_rival.items() if values}
         splits = max((len(values) for values in by_rival.values()), default=0)
-        if not tests or splits < 2:
+        if splits < 2:
             continue
         # 90 % intervals: a one-sided test at 5 %.
         lows = {name: test.interval(0.1)[0] for name, test in tests.items()}

@@ -111,7 +111,7 @@ def draw(found: Mapping[str, Cell]) -> Figure:
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Runs what has not been run, and writes figure and data."""
-    study = ComparisonStudy.start("imbalance", __doc__, arguments, Sizes(splits=2, seeds=1, steps=40))
+    study = ComparisonStudy.start("imbalance", __doc__, arguments, Sizes(splits=1, seeds=1, steps=30))
     if study.quick:
         # Its search is that of analysis.label_noise with two options more.
         study.given = study.given or "-y*log(p)/pi - p*(1 - y)"
