@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from symloss.report.style import BLUE, GREY, VERMILION, figure, legend_outside
+from symloss.report.style import BLUE, GREY, VERMILION, legend_outside
 
-__all__ = ["draw_gains"]
+__all__ = ["draw_gains", "grid"]
+
+COLUMNS = 5
+
+
+def grid(panels: int, height: float, columns: int = COLUMNS) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panels in rows of at most `columns`, each 3.6 inches wide and `height` high."""
+    columns = min(panels, columns)
+    rows = -(-panels // columns)
+    result = Figure(figsize=(max(3.6 * columns + 0.8, 6.2), height * rows + 0.5), layout="constrained")
+    axes = [result.add_subplot(rows, columns, i + 1) for i in range(panels)]
+    for ax in axes:
+        ax.grid(alpha=0.25, linewidth=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=8)
+    return result, axes
 
 
 def draw_gains(
@@ -25,7 +41,7 @@ def draw_gains(
         unit: what gains are multiplied by, as 100 for points.
     """
     rows = list(dict.fromkeys(row for panel in panels.values() for row in panel))
-    fig, axes = figure(panels=len(panels), height=1.8 + 0.3 * max(len(rows), 3))
+    fig, axes = grid(len(panels), 0.9 + 0.3 * max(len(rows), 3))
     for ax, (title, panel) in zip(axes, panels.items(), strict=True):
         for place, row in enumerate(rows):
             over, hardest = panel.get(row, (None, None))
@@ -38,7 +54,6 @@ def draw_gains(
         ax.set_yticks(range(len(rows)), rows if ax is axes[0] else [""] * len(rows), fontsize=8)
         ax.set_ylim(len(rows) - 0.5, -0.5)
         ax.xaxis.set_major_locator(MaxNLocator(5))
-        ax.tick_params(labelsize=8)
         ax.set_title(title, fontsize=10)
         ax.set_xlabel(axis, fontsize=8)
     legend_outside(fig, axes)
@@ -46,7 +61,7 @@ def draw_gains(
 
 
 def _interval(
-    ax: Any, place: float, mean: float, ends: Sequence[float], colour: str, name: str, unit: float
+    ax: Axes, place: float, mean: float, ends: Sequence[float], colour: str, name: str, unit: float
 ) -> None:
     """A mean with its interval; where only the lower end counts, a line from there to the mean."""
     low, high = (unit * end for end in ends)

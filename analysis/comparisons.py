@@ -1,4 +1,4 @@
-"""What the studies share that are made of comparisons: cells, sizes, judgements over cells, and their picture.
+"""What the studies share that are made of comparisons: sizes, and cells that are paid once.
 
 A *cell* is one `symloss.compare` of one task as it is at hand: tuning, controls and statistics are the package's. While
 a cell is trained, every finished piece lies in its run folder, and a stopped cell goes on there; as soon as it is
@@ -24,29 +24,18 @@ import torch
 from matplotlib.figure import Figure
 
 import symloss as sl
+from analysis.judgements import TUNED, Cell
 from analysis.study import FIGURES, ROOT, code
-from symloss.compare import Comparison, margin_of, paired_t, resume_comparison, verdict
+from symloss.compare import Comparison, resume_comparison
 from symloss.compare.comparison import finite
-from symloss.compare.statistics import holm, overlap_of
+from symloss.compare.statistics import overlap_of
 from symloss.errors import TaskError
 from symloss.search import FrontRow, Result
-from symloss.tasks import SupervisedTask, get_metric, replicates_of
+from symloss.tasks import SupervisedTask, replicates_of
 
-__all__ = [
-    "MODEL",
-    "TUNED",
-    "Cell",
-    "ComparisonStudy",
-    "Make",
-    "Sizes",
-    "gains",
-    "judged",
-    "not_inferior",
-    "row_of",
-]
+__all__ = ["MODEL", "ComparisonStudy", "Make", "Sizes"]
 
-MODEL, TUNED = "mlp-2x64", "tuned"
-Cell = Mapping[str, Any]
+MODEL = "mlp-2x64"
 Make = Callable[[], SupervisedTask | list[SupervisedTask]]
 _KEPT = (
     "name", "treatment", "fraction", "loss", "mean", "difference", "difference_interval", "p", "detectable", "verdict",
@@ -179,7 +168,7 @@ class ComparisonStudy:
                 raise SystemExit(f"the search was stopped; the same command goes on with it in {folder}")
             row = _found(found)
             self._keep("search", {
-                "asked": asked, "code": code(), "seconds": _seconds(start), "task": task.name,
+                "asked": asked, "code": code(), "seconds": round(time.process_time() - start, 1), "task": task.name,
                 "formula": str(row.loss), "complexity": row.complexity, "validation": row.validation,
                 "pick": found.picked.name or str(found.picked.loss), "candidates": len(found.evaluations),
             })  # fmt: skip
@@ -200,7 +189,6 @@ class ComparisonStudy:
         if self.waiting or time.monotonic() > self.ends:
             self.waiting.append(key)
             return
-        start = time.process_time()
         try:
             made = make()
         except TaskError as error:  # its data are not here
@@ -220,7 +208,7 @@ class ComparisonStudy:
             self.waiting.append(key)
             return
         self._keep(key, {
-            "asked": asked, "code": code(), "seconds": _seconds(start), "metric": tasks[0].metric,
+            "asked": asked, "code": code(), "seconds": _seconds(found), "metric": tasks[0].metric,
             "overlap": _overlap(tasks[0], self.sizes.splits), "rows": _rows(found),
         })  # fmt: skip
 
@@ -260,8 +248,11 @@ class ComparisonStudy:
         os.replace(temporary, self._file)
 
 
-def _seconds(start: float) -> float:
-    return round(time.process_time() - start, 1)
+def _seconds(found: Comparison) -> float:
+    """What the trainings of a cell took on one core, in however many calls, those that tuned a loss counted once."""
+    rows = (*found.rows, *found.controls)
+    tuned = [row.cost.selection_seconds for row in rows if row.treatment == TUNED]
+    return round(math.fsum([*(row.cost.seconds for row in rows), *tuned]), 1)
 
 
 def _found(result: Result) -> FrontRow:
@@ -296,96 +287,3 @@ def _rows(found: Comparison) -> list[dict[str, Any]]:
         known = [score for score in one["scores"] if score is not None]
         one["mean"] = statistics.fmean(known) if len(known) == len(one["scores"]) else None
     return list(together.values())
-
-
-def row_of(cell: Cell, name: str, treatment: str = TUNED) -> Mapping[str, Any] | None:
-    """The row of a loss on all of the rows, or None."""
-    for row in cell["rows"]:
-        if (row["name"], row["treatment"], row["fraction"]) == (name, treatment, 1.0):
-            return dict(row)
-    return None
-
-
-def gains(
-    cell: Cell, ours: str, theirs: str, treatment: str = TUNED, *, against: str | None = None
-) -> list[float]:
-    """By split, how much better one loss is than another; none where one of them diverged.
-
-    Args:
-        cell: that holds both.
-        ours, theirs: names of the losses.
-        treatment: of both, unless the other's is said in `against`.
-    """
-    rows = [row_of(cell, ours, treatment), row_of(cell, theirs, against or treatment)]
-    if any(row is None or row["mean"] is None for row in rows):
-        return []
-    sign = 1.0 if get_metric(cell["metric"]).greater_is_better else -1.0
-    a, b = (row["scores"] for row in rows if row is not None)
-    return [sign * (x - y) for x, y in zip(a, b, strict=True)]
-
-
-def judged(cells: Mapping[str, Cell], ours: str, theirs: str | Sequence[str]) -> dict[str, dict[str, Any]]:
-    """By cell, the gain of a tuned loss over another, with Holm's correction over all of the cells.
-
-    The p value is that of the comparison where it has one, which on disjoint pools resamples the test rows as well;
-    intervals are those of the paired t test.
-
-    Args:
-        cells: of one hypothesis.
-        ours: name of the loss.
-        theirs: name of the rival, or the names that it may have, as ordinary losses differ from task to task.
-    """
-    rivals = [theirs] if isinstance(theirs, str) else theirs
-    found: dict[str, dict[str, Any]] = {}
-    for key, cell in cells.items():
-        rival = next((name for name in rivals if row_of(cell, name)), None)
-        values = gains(cell, ours, rival, TUNED) if rival else []
-        if rival is None or not values:
-            continue
-        test, row, base = paired_t(values, cell["overlap"]), row_of(cell, ours), row_of(cell, rival)
-        assert row is not None
-        assert base is not None
-        p = row.get("p") if rival == cell["rows"][0]["name"] else None
-        found[key] = {
-            "ours": row["mean"], "theirs": base["mean"], "gain": test.mean, "interval": list(test.interval()),
-            "detectable": row.get("detectable"), "p": test.p_value if p is None else p, "test": test,
-            "splits": len(values), "margin": margin_of(get_metric(cell["metric"]), base["mean"]),
-        }  # fmt: skip
-    known = [each for each in found.values() if math.isfinite(each["p"])]
-    for each, p in zip(known, holm([each["p"] for each in known]), strict=True):
-        each["p_corrected"] = p
-    for each in found.values():
-        test = each.pop("test")
-        each["verdict"] = verdict(test, each["splits"], each.pop("margin"), each.get("p_corrected"))
-    return found
-
-
-def not_inferior(cells: Mapping[str, Cell], ours: str, rivals: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """By cell, whether a tuned loss is not inferior to the best of several, whichever that is.
-
-    It is not inferior to the best exactly when it is not inferior to each: an intersection-union test, which needs no
-    correction for their number, and does not choose the best by the scores that it is judged on.
-
-    Args:
-        cells: to be judged one by one.
-        ours: name of the loss.
-        rivals: names of the others.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for key, cell in cells.items():
-        by_rival = {rival: gains(cell, ours, rival) for rival in rivals}
-        tests = {name: paired_t(values, cell["overlap"]) for name, values in by_rival.items() if values}
-        splits = max((len(values) for values in by_rival.values()), default=0)
-        if splits < 2:
-            continue
-        # 90 % intervals: a one-sided test at 5 %.
-        lows = {name: test.interval(0.1)[0] for name, test in tests.items()}
-        hardest = min(lows, key=lambda name: lows[name])
-        base = row_of(cell, hardest)
-        assert base is not None
-        margin = margin_of(get_metric(cell["metric"]), base["mean"])
-        found[key] = {
-            "rival": hardest, "gain": tests[hardest].mean, "low": lows[hardest], "margin": margin,
-            "holds": lows[hardest] > -margin, "splits": splits,
-        }  # fmt: skip
-    return found

@@ -29,9 +29,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 import symloss as sl
-from analysis.comparisons import MODEL, Cell, ComparisonStudy, Sizes, gains
+from analysis.comparison_figures import grid
+from analysis.comparisons import MODEL, ComparisonStudy, Sizes
+from analysis.judgements import Cell, gains
 from analysis.study import FIGURES
-from symloss.report.style import BLACK, COLOURS, GREY, figure, legend_outside
+from symloss.report.style import BLACK, COLOURS, GREY, legend_outside
 from symloss.tasks import SupervisedTask
 from symloss.zoo import names
 
@@ -153,7 +155,7 @@ def answers(found: Mapping[str, Cell]) -> dict[str, Any]:
 def draw(found: Mapping[str, Cell]) -> Figure:
     """By task, what losses gain under each treatment; and the tuned metric against the share of the rows."""
     cells = {key: cell for key, cell in found.items() if "rows" in cell}
-    fig, axes = figure(panels=len(cells), height=4.6)
+    fig, axes = grid(len(cells), 3.6, columns=4)
     for ax, (key, cell) in zip(axes, cells.items(), strict=True):
         ax.set_title(key, fontsize=10)
         if key.startswith("samples"):

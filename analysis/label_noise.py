@@ -29,7 +29,8 @@ from matplotlib.figure import Figure
 
 import symloss as sl
 from analysis.comparison_figures import draw_gains
-from analysis.comparisons import MODEL, Cell, ComparisonStudy, Make, Sizes, judged, not_inferior
+from analysis.comparisons import MODEL, ComparisonStudy, Make, Sizes
+from analysis.judgements import Cell, judged, not_inferior
 from symloss.runs import derive
 from symloss.tasks import SupervisedTask, replicate, replicates_of
 

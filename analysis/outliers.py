@@ -25,7 +25,8 @@ from matplotlib.figure import Figure
 
 import symloss as sl
 from analysis.comparison_figures import draw_gains
-from analysis.comparisons import MODEL, Cell, ComparisonStudy, Sizes, judged, not_inferior
+from analysis.comparisons import MODEL, ComparisonStudy, Sizes
+from analysis.judgements import Cell, judged, not_inferior
 from symloss.tasks import SupervisedTask
 
 HOME = "diabetes"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis import imbalance
-from analysis.comparisons import row_of
+from analysis.judgements import row_of
 
 
 @pytest.mark.slow
