@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 import symloss as sl
 from analysis.judgements import TUNED, Cell
 from analysis.study import FIGURES, ROOT, code
-from symloss.compare import Comparison, resume_comparison
+from symloss.compare import Comparison
 from symloss.compare.comparison import finite
 from symloss.compare.statistics import overlap_of
 from symloss.errors import TaskError
@@ -199,7 +199,7 @@ class ComparisonStudy:
         splits = 1 if isinstance(made, list) else self.sizes.splits
         folder = self._folder(key, asked)
         if (folder / "run.sqlite").exists():
-            found = resume_comparison(folder, tasks)
+            found = sl.resume(folder, tasks)
         else:
             found = sl.compare(
                 tasks, losses, seeds=self.sizes.seeds, splits=splits, model=None, out=folder, **options
