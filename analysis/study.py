@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +40,8 @@ class Study:
         settings: what every cell depends on, JSON-ready; cells of other settings are not taken over.
         out: folder of the figure and the data.
         quick: whether this is the short form.
+        asked: the options that it was asked with, but for where its files go.
+        deadline: on the clock of `time.monotonic`, after which no further cell is begun.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Study:
     out: Path
     quick: bool
     cells: dict[str, Any] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+    deadline: float = math.inf
 
     @classmethod
     def start(
@@ -55,26 +61,72 @@ class Study:
         settings: Callable[[bool], Mapping[str, Any]],
     ) -> Study:
         """Reads `--quick` and `--out`, and the cells that an earlier run finished."""
-        parser = argparse.ArgumentParser(
-            prog=f"python -m analysis.{name}",
-            description=question,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+        options = _parser(name, question).parse_args(arguments)
+        return cls._opened(name, {**settings(options.quick), "code": code()}, options, arguments)
+
+    @classmethod
+    def lasting(
+        cls,
+        name: str,
+        question: str | None,
+        arguments: Sequence[str] | None,
+        sizes: Callable[[argparse.ArgumentParser], object],
+        settings: Callable[[argparse.Namespace], Mapping[str, Any]],
+    ) -> tuple[Study, argparse.Namespace]:
+        """A study of hours, done in several goes: cells of older code are taken over where the settings agree.
+
+        Besides `--quick` and `--out` it has `--minutes`, and the options that `sizes` adds; its `NAME.json` may be
+        written before it is finished, and holds every cell.
+        """
+        parser = _parser(name, question)
+        parser.add_argument(
+            "--minutes",
+            type=float,
+            default=math.inf,
+            help="begin nothing after so many; what is finished is kept",
         )
-        parser.add_argument("--quick", action="store_true", help="a small form, for the tests")
-        parser.add_argument("--out", type=Path, default=FIGURES, help="where figure and data go")
+        sizes(parser)
         options = parser.parse_args(arguments)
+        study = cls._opened(name, settings(options), options, arguments)
+        study.deadline = time.monotonic() + 60 * options.minutes
+        return study, options
+
+    @classmethod
+    def _opened(
+        cls,
+        name: str,
+        settings: Mapping[str, Any],
+        options: argparse.Namespace,
+        arguments: Sequence[str] | None,
+    ) -> Study:
         torch.set_num_threads(1)
         # Through JSON, so that settings compare equal to those read back.
-        chosen = json.loads(json.dumps({**settings(options.quick), "code": code()}))
-        study = cls(name, chosen, options.out, options.quick)
+        study = cls(name, json.loads(json.dumps(settings)), options.out, options.quick)
+        asked = list(arguments or ())
+        if "--out" in asked:
+            place = asked.index("--out")
+            del asked[place : place + 2]
+        study.asked = tuple(asked)
         study.out.mkdir(parents=True, exist_ok=True)
         study._read()
         return study
 
+    @classmethod
+    def cells_of(cls, name: str, settings: Mapping[str, Any], out: Path) -> dict[str, Any]:
+        """The cells that another study has finished so far with these settings."""
+        other = cls(name, json.loads(json.dumps(settings)), out, False)
+        other._read()
+        return other.cells
+
+    @property
+    def in_time(self) -> bool:
+        """Whether another cell may be begun."""
+        return time.monotonic() < self.deadline
+
     @property
     def command(self) -> str:
         """What makes the figure again."""
-        return f"python -m analysis.{self.name}" + (" --quick" if self.quick else "")
+        return " ".join([f"python -m analysis.{self.name}", *self.asked])
 
     @property
     def _partial(self) -> Path:
@@ -108,6 +160,12 @@ class Study:
 
     def finish(self, answers: Mapping[str, Any], figure: Figure) -> dict[str, Any]:
         """Writes `NAME.png` and `NAME.json`, prints the answers, and returns what the JSON holds."""
+        data = self.save(answers, figure)
+        print(json.dumps(answers, indent=1))
+        return data
+
+    def save(self, answers: Mapping[str, Any], figure: Figure) -> dict[str, Any]:
+        """Writes `NAME.png` and `NAME.json` as far as the study has come, and returns what the JSON holds."""
         data = {"command": self.command, "settings": self.settings, "answers": answers}
         figure.savefig(self.out / f"{self.name}.png", dpi=130)
         temporary = self.out / f"{self.name}.json.new"
@@ -116,5 +174,15 @@ class Study:
         temporary.write_text(json.dumps(data, indent=1)[:-2] + f',\n "cells": {{\n{cells}\n }}\n}}\n')
         os.replace(temporary, self.out / f"{self.name}.json")
         self._partial.unlink(missing_ok=True)
-        print(json.dumps(answers, indent=1))
         return {**data, "cells": self.cells}
+
+
+def _parser(name: str, question: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m analysis.{name}",
+        description=question,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="a small form, for the tests")
+    parser.add_argument("--out", type=Path, default=FIGURES, help="where figure and data go")
+    return parser
