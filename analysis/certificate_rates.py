@@ -39,12 +39,17 @@ def settings(quick: bool) -> Mapping[str, Any]:
     return {"trees": {"classification": 3 if quick else 200, "regression": 3 if quick else 100}}
 
 
-def evolved(kind: str) -> Iterator[tuple[int, int, sl.Loss]]:
-    """Seed, nodes and loss of one tree after the other that the gate lets through, oriented."""
+def evolved(kind: str, classes: int | None = None) -> Iterator[tuple[int, int, sl.Loss]]:
+    """Seed, nodes and loss of one tree after the other that the gate lets through, oriented.
+
+    Args:
+        kind: of the losses.
+        classes: that the gate is told of; those of `KINDS` unless given.
+    """
     for seed in itertools.count():
         program = initial_program(Grammar(), Rates(), seed)
         edges = [round(float(e), 3) for e in np.random.default_rng(seed).normal(1, 0.3, program.size - 1)]
-        found = gate(program, kind, KINDS[kind], edges)
+        found = gate(program, kind, classes or KINDS[kind], edges)
         if not found.passed:
             continue
         try:

@@ -262,8 +262,8 @@ def _said(row: Mapping[str, Any]) -> str:
 def draw(cells: Cells) -> Figure:
     """A panel for each task: the test metric of each row, a dot a search seed, the mean as a bar."""
     scores = by_task(cells)
-    columns = min(4, len(scores))
-    rows = math.ceil(len(scores) / columns)
+    columns = max(1, min(4, len(scores)))
+    rows = max(1, math.ceil(len(scores) / columns))
     figure = Figure(figsize=(3.4 * columns, 2.6 * rows + 0.8), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     labels = list(ROWS)

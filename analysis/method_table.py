@@ -56,7 +56,7 @@ SEARCHES = ("evomal", "random", "taylorglo", "mixture", "gplfl", "shuffled", "ml
 REPORTS, IMAGE_REPORTS = 5, 3
 FASHION = 10_000
 """Images to train with: the official training part is cut into 54,000 to train and 6,000 to validate."""
-QUICK_STEPS = 40
+QUICK_STEPS = 20
 SAMPLE = 12
 """Formulas of trained candidates that are kept of a search, for `analysis.learned_smoothing`."""
 
@@ -66,7 +66,7 @@ def sizes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="search seeds of the tables; images have one")
     parser.add_argument("--tasks", default=",".join((*TABLES, *IMAGES)), help="separated by commas")
     parser.add_argument(
-        "--evaluations", type=int, default=25, help="what a search may spend, in trainings of 500 steps"
+        "--evaluations", type=int, default=40, help="what a search may spend, in trainings of 500 steps"
     )
 
 

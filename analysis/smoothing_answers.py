@@ -47,7 +47,7 @@ def answers(cells: Cells, asked: Sequence[tuple[int, float, str]], arms: Sequenc
     """Everything that is said, JSON-ready.
 
     Args:
-        cells: by `gate/CLASSES`, `pick/NOISE/TASK/SEED/ARM` and `knock/NOISE/TASK/SEED/ARM`.
+        cells: by `control/TASK`, `gate/CLASSES`, `pick/NOISE/TASK/SEED/ARM` and `knock/NOISE/TASK/SEED/ARM`.
         asked: seed, noise and task of what was to be done.
         arms: the methods.
     """
@@ -96,6 +96,10 @@ def answers(cells: Cells, asked: Sequence[tuple[int, float, str]], arms: Sequenc
             for noise in noises
         },
         "confidence": _confidence(cells),
+        "control": {
+            version: {"confidence": row["confidence"], "accuracy": statistics.fmean(row["accuracy"])}
+            for version, row in cells.get("control/digits", {}).items()
+        },
     }  # fmt: skip
 
 
@@ -213,6 +217,10 @@ def printed(found: Mapping[str, Any]) -> str:
         f"{noise}, probability of the training labels: "
         + ", ".join(f"{version} {value:.3f}" for version, value in each.items())
         for noise, each in found["confidence"].items()
+    ]
+    lines += [
+        f"control, ACE at 1.3, {version}: probability {each['confidence']:.3f}, accuracy {each['accuracy']:.4f}"
+        for version, each in found["control"].items()
     ]
     if found["missing"]:
         lines.append(f"{len(found['missing'])} picks are missing: {', '.join(found['missing'])}")
