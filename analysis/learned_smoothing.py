@@ -16,7 +16,8 @@ Hypothesis, written before the study was run: EvoMAL's picks on clean labels smo
 that their searches trained, so that smoothing is what was selected. The thesis says that losses do it "often".
 
 Budget: the searches of `analysis.method_table`, whose picks on digits and wine are taken over where its
-`--evaluations` were the same. BUDGET
+`--evaluations` were the same; each of the others takes 10 to 40 seconds of CPU, its certificates 1 to 5, a knock-out
+about 20.
 
     python -m analysis.learned_smoothing --minutes 20   # figures/learned_smoothing.json and .png; resumable
     python -m analysis.learned_smoothing --quick

@@ -131,7 +131,7 @@ def search(task: SupervisedTask, arm: str, seed: int, steps: int, *, quick: bool
         task: with its model.
         arm: one of `ARMS`.
         seed: of the search.
-        steps: of all generations; the last is cut so that they end there, to within about one candidate.
+        steps: of all generations; they end where one more would lead further from it.
         quick: in the short form.
     """
     small: Mapping[str, Any] = {}
@@ -144,12 +144,12 @@ def search(task: SupervisedTask, arm: str, seed: int, steps: int, *, quick: bool
 def zoo(task: SupervisedTask, seed: int, *, quick: bool = False) -> Searched:
     """The losses with a name, each at its defaults and the values that its entry suggests, by the same finals.
 
-    They get learning rates of their own on two blocks, are scored on as many blocks as `sweep` says, and the best of
+    They get learning rates of their own on two blocks, are scored on two more, and the best of
     them meet on the final blocks. The two random trees that a search cannot do without are left aside.
     """
     options = {
-        "method": "random", "population": 2, "headroom": True, **_SMALL_TUNING,
-        "blocks": {"zoo": True, "sweep": 2 if quick else 3, "strangers": 0},
+        "method": "random", "headroom": True, **_SMALL_TUNING,
+        "blocks": {"zoo": True, "sweep": 2, "strangers": 0},
     }  # fmt: skip
     return _run(task, seed, 1, _merged(SIZES, SMALL if quick else {}, options, {"population": 2}))
 
@@ -161,17 +161,38 @@ def _run(task: SupervisedTask, seed: int, steps: int, options: Mapping[str, Any]
         place, store = _Counted(serial), Memory(config)
         engine = Engine(tasks, settings, seed, store, place, given_losses(settings, tasks))
         engine.begin()
-        before = place.steps
-        while place.steps - before < steps:
-            evaluated = len(engine.field.candidates)
-            # What a candidate has cost so far, its share of scoring parents again included.
-            each = (place.steps - before) / evaluated if engine.generations else 0
-            left = round((steps - place.steps + before) / each) if each else settings.population
-            if not engine.generation(min(settings.population, max(1, left))):
+        before, scored_again = place.steps, 0
+        while slots := _slots(engine, steps - (place.steps - before), place.steps - before - scored_again):
+            scored_again += _again(engine)
+            if not engine.generation(slots):
                 break
         spent = place.steps - before
         engine.end("finished")
         return Searched(read_result(store), spent, place.steps, time.process_time() - start)
+
+
+def _slots(engine: Engine, left: int, spent: int) -> int:
+    """How many candidates the next generation may have: 0 where the budget is met better without it.
+
+    Args:
+        engine: of the search.
+        left: of the budget.
+        spent: by the candidates so far, without what it took to score parents again.
+    """
+    proposed = len(engine.field.candidates) if engine.generations else 0
+    each = spent / proposed if spent and proposed else _stop(engine)
+    again, population = _again(engine), engine.settings.population
+    slots = min(population, max(1, round((left - again) / each)))
+    return slots if not engine.generations or left > (again + slots * each) / 2 else 0
+
+
+def _again(engine: Engine) -> int:
+    """Steps to score parents on the block of the next generation."""
+    return _stop(engine) * len(engine._still_racing(len(engine.generations)))
+
+
+def _stop(engine: Engine) -> int:
+    return max(engine.stages.stops[0])
 
 
 def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,10 +51,11 @@ def test_nothing_is_begun_after_the_time_and_that_is_said(
 
 
 def test_methods_spend_the_same_steps() -> None:
-    task = sl.load_task("wine", model="mlp-2x64").with_settings(steps=20)
-    spent = {arm: search(task, arm, 0, 400, quick=True).steps for arm in ("random", "gplfl", "taylorglo")}
-    # The last generation is cut; one candidate may cost more than those before it.
-    assert all(400 <= steps <= 440 for steps in spent.values()), spent
+    task = sl.load_task("wine", model="linear").with_settings(steps=20)
+    budget, generation = 600, 4 * 20
+    spent = {arm: search(task, arm, 0, budget, quick=True).steps for arm in ("evomal", "gplfl", "taylorglo")}
+    # A generation's parents are scored again: the last may end half of that above or below.
+    assert all(abs(steps - budget) <= generation for steps in spent.values()), spent
     assert set(method_table.SEARCHES) == set(ARMS) - {"raw"}
 
 
@@ -97,7 +98,8 @@ def test_a_gain_is_one_whichever_way_the_metric_goes() -> None:
     half = 4.3027 * 0.01 * (1 / 3 + 0.25) ** 0.5
     assert over["wine"]["interval"] == pytest.approx([0.11 - half, 0.11 + half], rel=1e-3)
     # Four primary tests: two rows of two tables.
-    assert over["boston"]["p corrected"] == pytest.approx(2 * over["boston"]["p"])
+    larger = max(2 * over["boston"]["p"], 4 * over["wine"]["p"])
+    assert over["boston"]["p corrected"] == pytest.approx(larger)
     assert over["wine"]["p corrected"] == pytest.approx(4 * over["wine"]["p"])
     assert "p corrected" not in found["gains of EvoMAL over"]["wine"]["ml3"]
     assert over["wine"]["verdict"] == "too few splits to tell"
