@@ -1,10 +1,10 @@
 """One search by one method, ended by the steps of training that it may spend.
 
 `analysis.method_table` and `analysis.learned_smoothing` compare methods of search. Each begins with the ordinary loss
-and none with the rest of the zoo, so that what it picks is its own; each ends when its generations have spent as many
-optimiser steps as every other method's, whatever it spends them on: candidates, parents on a new block, coefficients,
-networks. A meta-step counts as `META` steps. Then come the same finals: a learning rate and a number of steps of its
-own for every finalist, and blocks that decided nothing.
+and none knows the rest of the zoo (mixtures aside, which are made of it), so that what it picks is its own. Each ends
+when its generations have spent as many optimiser steps as every other method's, whatever it spends them on:
+candidates, parents on a new block, coefficients, networks. A meta-step counts as `META` steps. Then come the same
+finals: a learning rate and a number of steps of its own for every finalist, and blocks that decided nothing.
 """
 
 from __future__ import annotations
@@ -56,15 +56,17 @@ FINALS = {"finalists": 3, "final": 6}
 SIZES: dict[str, Any] = {
     "population": 10, "headroom": False, "screening": {"sample": 0}, "blocks": {"zoo": False, **FINALS},
 }  # fmt: skip
+OWN = {"rates": {"neighbours": 0.0}}
+"""No tree is made from a loss with a name, as evolution does by default: else what is found would be the zoo's."""
 ARMS: dict[str, dict[str, Any]] = {
-    "evomal": {},
-    "random": {"method": "random"},
-    "shuffled": {"shuffled": True},
-    "gplfl": {"method": "gplfl"},
+    "evomal": OWN,
+    "random": {"method": "random", **OWN},
+    "shuffled": {"shuffled": True, **OWN},
+    "gplfl": {"method": "gplfl", **OWN},
     "ml3": {"method": "ml3"},
     "taylorglo": {"method": "taylorglo"},
     "mixture": {"method": "mixture"},
-    "raw": {"method": "random", "tuning": {"steps": 0}},
+    "raw": {"method": "random", "tuning": {"steps": 0}, **OWN},
 }
 """Options of `symloss.discover` by method; *raw* are random trees whose coefficients stay 1."""
 
