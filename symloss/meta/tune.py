@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from symloss.expr import Program
 from symloss.meta.dense import Dense, Weights, dense_layers, moved, weights_of
 from symloss.meta.hypergradient import inner_factor, one_step_hypergradient
+from symloss.meta.inner import Adam
 from symloss.meta.learned_loss import Coefficients, LearnedLoss, TreeLoss, packed, unpacked
 from symloss.runs import derive
 from symloss.tasks import SupervisedTask, Task
@@ -25,8 +26,6 @@ __all__ = ["SPREAD", "Tuned", "initial_coefficients", "learn", "tune"]
 
 SPREAD = 1e-3
 """Standard deviation of the coefficients' start about 1."""
-_BETAS = (0.9, 0.999)
-_EPSILON = 1e-8
 Batch = tuple[Tensor, Tensor]
 
 
@@ -117,7 +116,7 @@ def learn(
     phi = torch.ones(len(losses), max(sizes, default=0), device=tasks[0].device)
     for i, start in enumerate(starts):
         phi[i, : sizes[i]] = start
-    mean, square = torch.zeros_like(phi), torch.zeros_like(phi)
+    rule, state = Adam(eta), dict[str, Tensor]()
     reasons = ["" if size else "no coefficient to tune" for size in sizes]
     method = "none"
     batches = zip(*(_meta_batches(each, seed, steps) for each in tasks), strict=True)
@@ -139,10 +138,7 @@ def learn(
                 gradient[i, : sizes[i]] = row
             else:
                 reasons[i] = f"the meta-gradient was not finite at step {step}"
-        mean = _BETAS[0] * mean + (1 - _BETAS[0]) * gradient
-        square = _BETAS[1] * square + (1 - _BETAS[1]) * gradient**2
-        slope, spread = mean / (1 - _BETAS[0] ** step), square / (1 - _BETAS[1] ** step)
-        phi = phi - eta * slope / (spread.sqrt() + _EPSILON)
+        phi, state = rule.step(phi, gradient, state)
     return [
         Tuned(phi[i, : sizes[i]].clone(), "" if not sizes[i] else reasons[i], method)
         for i in range(len(losses))
