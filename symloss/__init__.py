@@ -15,18 +15,29 @@ from symloss.expr import Loss, Registry, register_primitive
 from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
-    from symloss.compare import Comparison, Searched, Transfer, compare, open_run, resume, transfer, verify
+    from symloss.compare import (
+        Adaptation,
+        Comparison,
+        Searched,
+        Transfer,
+        adapt,
+        compare,
+        open_run,
+        resume,
+        transfer,
+        verify,
+    )
     from symloss.meta import AdaptiveLoss
     from symloss.search import Headroom, Result, Search, discover, headroom
     from symloss.tasks import Task, load_csv, load_task, task_names
     from symloss.theory import Certificate, Derivation, analyze, derive, posterior_map, sparsify
 
 __all__ = [
-    "AdaptiveLoss", "Certificate", "Comparison", "CompileError", "Derivation", "DomainError", "Headroom", "Loss",
-    "ParseError", "Registry", "Result", "RunError", "Search", "Searched", "SymlossError", "Task", "TaskError",
-    "Transfer", "analyze", "compare", "derive", "discover", "headroom", "load_csv", "load_task", "named", "names",
-    "open_run", "parse", "posterior_map", "register_primitive", "resume", "sparsify", "task_names", "transfer",
-    "verify",
+    "Adaptation", "AdaptiveLoss", "Certificate", "Comparison", "CompileError", "Derivation", "DomainError",
+    "Headroom", "Loss", "ParseError", "Registry", "Result", "RunError", "Search", "Searched", "SymlossError",
+    "Task", "TaskError", "Transfer", "adapt", "analyze", "compare", "derive", "discover", "headroom", "load_csv",
+    "load_task", "named", "names", "open_run", "parse", "posterior_map", "register_primitive", "resume", "sparsify",
+    "task_names", "transfer", "verify",
 ]  # fmt: skip
 
 # Rooms that load torch or take long to import are opened when first asked for.
@@ -37,7 +48,18 @@ _ROOMS = {
     **dict.fromkeys(("Task", "load_csv", "load_task", "task_names"), "symloss.tasks"),
     "AdaptiveLoss": "symloss.meta",
     **dict.fromkeys(
-        ("Comparison", "Searched", "Transfer", "compare", "open_run", "resume", "transfer", "verify"),
+        (
+            "Adaptation",
+            "Comparison",
+            "Searched",
+            "Transfer",
+            "adapt",
+            "compare",
+            "open_run",
+            "resume",
+            "transfer",
+            "verify",
+        ),
         "symloss.compare",
     ),
     **dict.fromkeys(

@@ -46,7 +46,7 @@ def runs(
 
 def _row(path: Path) -> dict[str, Any]:
     """What a run came to; of a damaged one, what is wrong with it."""
-    from symloss.compare import Comparison, Transfer, open_run
+    from symloss.compare import Adaptation, Comparison, Transfer, open_run
 
     try:
         found = open_run(path)
@@ -59,6 +59,10 @@ def _row(path: Path) -> dict[str, Any]:
         said = "; ".join(f"{name}: {_verdicts(verdict)}" for name, verdict in found.verdicts.items())
         more = {"candidates": None, "metric": found.metric, "validation": None, "loss": said or None}
         return {**row, "method": method, **more}
+    if isinstance(found, Adaptation):
+        said = "; ".join([found.loss, *(f"{claim}: {answer}" for claim, answer in found.claims.items())])
+        more = {"candidates": None, "metric": found.metric, "validation": None, "loss": said}
+        return {**row, "method": "adapt", **more}
     picked = next((row for row in found.front if row.picked), None)
     return {
         **row, "method": found.method, "candidates": len(found.evaluations), "metric": found.task.get("metric"),

@@ -14,12 +14,12 @@ from symloss.cli.group import INTERRUPTED
 from symloss.cli.output import console, print_json, say, show, write_figure, write_text
 
 if TYPE_CHECKING:
-    from symloss.compare import Comparison, Ranking, Transfer
+    from symloss.compare import Adaptation, Comparison, Ranking, Transfer
     from symloss.report import LiveStages
 
 __all__ = ["finish", "print_outcome", "resume_table", "watched"]
 
-Found = TypeVar("Found", "Comparison", "Transfer")
+Found = TypeVar("Found", "Comparison", "Transfer", "Adaptation")
 
 
 def watched(
@@ -38,7 +38,7 @@ def watched(
 
 
 def resume_table(run: Path, code: str | None, as_json: bool, **where: Any) -> None:
-    """Go on with a comparison or a transfer, for `symloss resume`."""
+    """Go on with a comparison, a transfer or an adaptation, for `symloss resume`."""
     from symloss.compare import open_run, resume
     from symloss.tasks import load_object
 
@@ -52,7 +52,7 @@ def resume_table(run: Path, code: str | None, as_json: bool, **where: Any) -> No
 
 
 def finish(
-    found: Comparison | Transfer,
+    found: Comparison | Transfer | Adaptation,
     as_json: bool,
     csv: Path | None = None,
     latex: Path | None = None,
@@ -63,12 +63,18 @@ def finish(
     Args:
         found: what was found.
         as_json: print JSON alone.
-        csv, latex: files for the table.
-        plot: file for the matrix of a transfer.
+        csv, latex: files for the table of a comparison or a transfer.
+        plot: file for the matrix of a transfer, or the path of an adaptation.
     """
     import symloss.report as report
-    from symloss.compare import Transfer
+    from symloss.compare import Adaptation, Transfer
 
+    if isinstance(found, Adaptation):
+        print_outcome(found, as_json, report.write_adaptation_files(found))
+        if plot is not None and found.rows:
+            write_figure(plot, report.plot_adaptation(found))
+        _leave(found)
+        return
     files = (
         report.write_transfer_files(found)
         if isinstance(found, Transfer)
@@ -80,27 +86,37 @@ def finish(
     for path, text in ((csv, found.to_csv), (latex, found.to_latex)):
         if path is not None:
             write_text(path, text())
+    _leave(found)
+
+
+def _leave(found: Comparison | Transfer | Adaptation) -> None:
     if found.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
 
 
-def print_outcome(found: Comparison | Transfer, as_json: bool, files: Sequence[Path] = ()) -> None:
+def print_outcome(
+    found: Comparison | Transfer | Adaptation, as_json: bool, files: Sequence[Path] = ()
+) -> None:
     """The table, what it says in sentences, and what limits it."""
     import symloss.report as report
-    from symloss.compare import Transfer
+    from symloss.compare import Adaptation, Transfer
 
     if as_json:
         print_json({**found.to_dict(), "files": [str(file) for file in files]})
         return
-    what = "transfer" if isinstance(found, Transfer) else "comparison"
+    kinds = {Adaptation: "adaptation", Transfer: "transfer"}
+    what = kinds.get(type(found), "comparison")
     if not found.rows:
         say("No split is finished yet.")
+    elif isinstance(found, Adaptation):
+        _table(report.adaptation_table(found), report.adaptation_sentences(found))
+        _table(report.path_table(found), [])
     elif isinstance(found, Transfer):
         _table(report.transfer_table(found), report.transfer_sentences(found))
     else:
         sentences = [*report.comparison_sentences(found), *map(_ranks, found.rankings.items())]
         _table(report.comparison_table(found), sentences)
-    if found.detectable:
+    if not isinstance(found, Adaptation) and found.detectable:
         say(f"Differences of {found.detectable:.2g} {found.metric} are told with 80 % power.")
     for note in found.notes:
         say(f"note: {note}")

@@ -1,7 +1,8 @@
 """Is it really better: fair comparison, controls for confounds, statistics.
 
 `sl.compare(task, losses)` compares losses, see `symloss.compare.compare`; `sl.transfer(run, to)` asks the same of a
-run's losses on other tasks, see `symloss.compare.transfer`.
+run's losses on other tasks, see `symloss.compare.transfer`; `sl.adapt(task, loss)` asks whether it pays that
+a loss adapts while a model trains, see `symloss.compare.adapt`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from symloss.compare.adapt import adapt, loss_at
+from symloss.compare.adaptation import Adaptation, AdaptationRow, Step
 from symloss.compare.any_run import open_run, resume, verify
 from symloss.compare.baselines import baselines
 from symloss.compare.compare import MODEL, compare
@@ -30,10 +33,10 @@ from symloss.compare.transferred import Transfer, TransferRow
 from symloss.compare.verdicts import explained_by, margin_of, verdict
 
 __all__ = [
-    "MODEL", "Comparison", "Contender", "Cost", "Ranking", "Row", "Searched", "Transfer", "TransferRow", "baselines",
-    "bootstrap", "compare", "contenders_of", "detectable_difference", "effect_size", "explained_by", "holm",
-    "kaplan_meier_median", "margin_of", "open_run", "paired_t", "rank_losses", "resume", "transfer", "verdict",
-    "verify", "wilcoxon_p",
+    "MODEL", "Adaptation", "AdaptationRow", "Comparison", "Contender", "Cost", "Ranking", "Row", "Searched", "Step",
+    "Transfer", "TransferRow", "adapt", "baselines", "bootstrap", "compare", "contenders_of",
+    "detectable_difference", "effect_size", "explained_by", "holm", "kaplan_meier_median", "loss_at", "margin_of",
+    "open_run", "paired_t", "rank_losses", "resume", "transfer", "verdict", "verify", "wilcoxon_p",
 ]  # fmt: skip
 
 

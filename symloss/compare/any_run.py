@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from symloss.compare.adapt import ADAPT, AdaptVerb
+from symloss.compare.adapt_verify import verify_adaptation
 from symloss.compare.compare import COMPARE
 from symloss.compare.running import TableVerb
 from symloss.compare.transfer import TRANSFER
@@ -21,7 +23,7 @@ from symloss.tasks import Task
 
 __all__ = ["open_run", "resume", "verify"]
 
-_TABLES: dict[str, TableVerb[Any]] = {verb.name: verb for verb in (COMPARE, TRANSFER)}
+_TABLES: dict[str, TableVerb[Any] | AdaptVerb] = {verb.name: verb for verb in (COMPARE, TRANSFER, ADAPT)}
 """The verbs that end in a table; every other run is a search."""
 
 
@@ -30,7 +32,7 @@ def open_run(path: str | Path) -> Any:
 
     Returns:
         what the verb that made the run returned: a `Result` of `discover`, a `Comparison` of `compare`, a `Transfer`
-        of `transfer`.
+        of `transfer`, an `Adaptation` of `adapt`.
 
     Raises:
         RunError: when there is no run, or it is damaged.
@@ -102,6 +104,8 @@ def verify(
     if verb is None:
         _no_models(models)
         return verify_search(path, task)
+    if isinstance(verb, AdaptVerb):
+        return verify_adaptation(path, verb.one(task, models))
     return verify_table(verb, path, task, models)
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from symloss.report.adaptation_report import (
+    adaptation_sentences,
+    adaptation_table,
+    path_table,
+    plot_adaptation,
+)
 from symloss.report.certificate import certificate_table, certificate_tex
 from symloss.report.comparison_figures import (
     plot_comparison,
@@ -11,7 +17,12 @@ from symloss.report.comparison_figures import (
 )  # fmt: skip
 from symloss.report.comparison_table import comparison_sentences, comparison_table
 from symloss.report.export import FORMATS, export
-from symloss.report.files import write_comparison_files, write_run_files, write_transfer_files
+from symloss.report.files import (
+    write_adaptation_files,
+    write_comparison_files,
+    write_run_files,
+    write_transfer_files,
+)
 from symloss.report.formula_tree import formula_tree
 from symloss.report.live import LiveFront, LiveStages, duration
 from symloss.report.loss_figures import plot_gradient, plot_loss
@@ -23,10 +34,11 @@ from symloss.report.transfer_report import plot_transfer, transfer_sentences, tr
 from symloss.report.tree_figure import plot_tree
 
 __all__ = [
-    "FORMATS", "LiveFront", "LiveStages", "baseline_table", "certificate_table", "certificate_tex",
-    "comparison_sentences", "comparison_table", "count_outcomes", "describe", "duration", "export", "formula_tree",
-    "front_table", "headroom_table", "losses_tex", "outcomes", "plot_comparison", "plot_convergence", "plot_front",
-    "plot_gradient", "plot_history", "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency",
-    "plot_transfer", "plot_tree", "transfer_sentences", "transfer_table", "verdict", "write_comparison_files",
-    "write_run_files", "write_transfer_files",
+    "FORMATS", "LiveFront", "LiveStages", "adaptation_sentences", "adaptation_table", "baseline_table",
+    "certificate_table", "certificate_tex", "comparison_sentences", "comparison_table", "count_outcomes",
+    "describe", "duration", "export", "formula_tree", "front_table", "headroom_table", "losses_tex", "outcomes",
+    "path_table", "plot_adaptation", "plot_comparison", "plot_convergence", "plot_front", "plot_gradient",
+    "plot_history", "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency", "plot_transfer",
+    "plot_tree", "transfer_sentences", "transfer_table", "verdict", "write_adaptation_files",
+    "write_comparison_files", "write_run_files", "write_transfer_files",
 ]  # fmt: skip

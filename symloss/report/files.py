@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from symloss.errors import RunError, SymlossError
+from symloss.report.adaptation_report import plot_adaptation
 from symloss.report.comparison_figures import (
     plot_comparison,
     plot_convergence,
@@ -26,10 +27,13 @@ from symloss.report.tree_figure import plot_tree
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from symloss.compare import Comparison, Transfer
+    from symloss.compare import Adaptation, Comparison, Transfer
     from symloss.search import Result
 
-__all__ = ["image", "write_comparison_files", "write_file", "write_run_files", "write_transfer_files"]
+__all__ = [
+    "image", "write_adaptation_files", "write_comparison_files", "write_file", "write_run_files",
+    "write_transfer_files",
+]  # fmt: skip
 
 _DPI = 150
 
@@ -119,6 +123,22 @@ def write_transfer_files(transfer: Transfer) -> list[Path]:
         return []
     written = [file for file in map(path.joinpath, ("transfer.csv", "transfer.tex")) if file.is_file()]
     return [*written, write_file(path / "transfer.png", image(plot_transfer(transfer), "png"))]
+
+
+def write_adaptation_files(adaptation: Adaptation) -> list[Path]:
+    """Write the figure of an adaptation's path beside its `path.csv`.
+
+    Returns:
+        all files of the run that a person reads.
+
+    Raises:
+        RunError: when the folder cannot be written.
+    """
+    path = adaptation.path
+    if path is None or not adaptation.rows:
+        return []
+    written = [file for file in [path / "path.csv"] if file.is_file()]
+    return [*written, write_file(path / "path.png", image(plot_adaptation(adaptation), "png"))]
 
 
 def image(figure: Figure, format: str) -> bytes:

@@ -1,0 +1,296 @@
+"""Trainings of `adapt` in pieces: pure functions of tasks and seeds, done here or in another process.
+
+In each replicate there are two seeds of start and batches. On the one everything is tuned, and the path of the
+adapting loss is recorded that others replay; on the other every row is trained, and measured on the test rows once. So
+a replayed path meets a start and an order of batches that it was not adapted on, those that the adapting loss meets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from symloss.compare.work import Replicate
+from symloss.meta import AdaptiveLoss, LearnedLoss, NeuralLoss
+from symloss.meta.adapt_path import Shift, rates_along, read, sharpness, shift
+from symloss.meta.adapt_training import Trained, adapt_model, differentiable, offline, train_along
+from symloss.meta.adaptable import (
+    NEURAL,
+    RATE_ONLY,
+    ScaledLoss,
+    adaptable,
+    learned_from_dict,
+    learned_to_dict,
+)
+from symloss.meta.learned_loss import unpacked
+from symloss.runs import derive
+from symloss.search.loop.training import RATES, STOPS
+from symloss.search.loop.work import one_thread
+from symloss.tasks import SupervisedTask, Task
+from symloss.tasks.data.parts import Split
+
+__all__ = ["ADAPTIVE", "ALL_ROWS", "COSINE", "FIXED", "MEAN", "ML3", "ORDINARY", "PARTS", "RATE", "REPLAYED", "SCALE",
+           "TUNED", "Answer", "Piece", "do", "fits"]  # fmt: skip
+
+Answer = dict[str, Any]
+ADAPTIVE, FIXED, RATE, REPLAYED, SCALE = "adaptive", "fixed", RATE_ONLY, "replayed", "scale only"
+MEAN, ML3, ORDINARY = "frozen mean", "offline ML3", "ordinary"
+TUNED, COSINE, ALL_ROWS = "ordinary tuned", "tuned cosine", "ordinary tuned on all rows"
+PARTS = {
+    "adapting": (ADAPTIVE, FIXED, REPLAYED, SCALE, MEAN),
+    "learning rate": (RATE,),
+    "ordinary": (ORDINARY, TUNED, ALL_ROWS, COSINE),
+    "ml3": (ML3,),
+}
+"""The rows of each piece of work."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a worker is given.
+
+    Attributes:
+        where: the data.
+        part: of `PARTS`.
+        loss: the record of the adapting loss, as JSON.
+        etas: rates of the meta-optimiser to choose from.
+        initial_steps: of offline initialisation.
+        meta_rows: where the meta batches come from.
+        looks: steps after which the path is measured.
+        seed: of the run.
+    """
+
+    where: Replicate
+    part: str
+    loss: str
+    etas: tuple[float, ...]
+    initial_steps: int
+    meta_rows: str
+    looks: tuple[int, ...]
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """What the answer is remembered under: everything that it depends on, within one run."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """About the trainings in it, an adapting step counted as three."""
+        return {"adapting": 3 * (len(self.etas) + 1) + 4, "learning rate": 3 * (len(self.etas) + 1)}.get(
+            self.part, 8
+        )
+
+
+def fits(piece: Piece, answer: Any) -> bool:
+    """Whether an answer from a record has the form that `do` gives it."""
+    return (
+        isinstance(answer, dict)
+        and isinstance(answer.get("rows"), dict)
+        and set(answer["rows"]) == set(PARTS[piece.part])
+        and all(
+            isinstance(row, dict) and {"test", "validation"} <= row.keys() for row in answer["rows"].values()
+        )
+    )
+
+
+def do(tasks: Sequence[Task], piece: Piece) -> Answer:
+    """The rows of a piece, JSON-ready: by name `test`, `validation` (numbers), `diverged`, `seconds`, `steps`."""
+    with one_thread():
+        task = differentiable(piece.where.of(tasks, piece.seed))
+        bench = _Bench(task, piece)
+        return {
+            "adapting": bench.adapting, "learning rate": bench.rate_only, "ordinary": bench.ordinary,
+            "ml3": bench.ml3,
+        }[piece.part]()  # fmt: skip
+
+
+class _Bench:
+    """One replicate of the data, on which rows are trained."""
+
+    def __init__(self, task: SupervisedTask, piece: Piece) -> None:
+        self.task, self.piece = task, piece
+        name = ("adapting", piece.where.number)
+        self.tuning, self.reported = (derive(piece.seed, *name, what) for what in ("tuning", "reported"))
+        self.initial = derive(piece.seed, *name, "offline")
+        self.classes = task.classes
+        self.rows: dict[str, Answer] = {}
+
+    def adapting(self) -> Answer:
+        """The adapting loss, and everything that its path explains."""
+        loss = self._loss()
+        start = offline(loss, self.task, seed=self.initial, steps=self.piece.initial_steps)
+        eta, recorded = self._tuned(loss, start)
+        path: list[Answer] = []
+        found = self._adapted(loss, start, eta, self.reported, ADAPTIVE, partial(self._look, loss, path))
+        along = partial(self._along, loss)
+        along(FIXED, start[None])
+        along(REPLAYED, recorded.path)
+        along(MEAN, recorded.path.double().mean(0)[None])
+        rates = rates_along(loss, recorded.path, self.classes, self.task.train.y)
+        # A negative rate, or none, is no schedule: the ordinary loss then stands still, which is what it says.
+        logs = [math.log(rate) if rate > 0 else -math.inf for rate in rates]
+        self._along(ScaledLoss(self.task.kind), SCALE, torch.tensor(logs)[:, None])
+        moved = self._shift(loss, start, found)
+        return self._answer(
+            eta=eta, path=path, moved=moved.distance, moved_shape=moved.shape,
+            rates=[rate if math.isfinite(rate) else None for rate in rates[:: max(1, len(rates) // 50)]],
+        )  # fmt: skip
+
+    def rate_only(self) -> Answer:
+        """A loss that learns nothing but a learning rate, by the same two algorithms."""
+        loss = ScaledLoss(self.task.kind)
+        start = offline(loss, self.task, seed=self.initial, steps=self.piece.initial_steps)
+        eta, _ = self._tuned(loss, start)
+        found = self._adapted(loss, start, eta, self.reported, RATE, None)
+        return self._answer(eta=eta, moved=self._shift(loss, start, found).distance)
+
+    def ml3(self) -> Answer:
+        """ML3's network, initialised offline and held fixed."""
+        loss = NeuralLoss.drawn(self.task.kind, derive(self.piece.seed, "network", self.piece.where.number))
+        start = offline(loss, self.task, seed=self.initial, steps=self.piece.initial_steps)
+        self._along(loss, ML3, start[None])
+        return self._answer()
+
+    def ordinary(self) -> Answer:
+        """The ordinary loss: as it is, tuned, tuned and given the validation rows too, and on a cosine."""
+        loss = ScaledLoss(self.task.kind)
+        one = torch.zeros(1, 1)
+        self._along(loss, ORDINARY, one)
+        rate, steps = self._best_rate(loss, cosine=False)
+        tuned = self._at(rate, steps)
+        self._along(loss, TUNED, one, tuned)
+        every = replace(tuned, train=_joined(tuned.train, tuned.val), pool=None)
+        self._along(loss, ALL_ROWS, one, every)
+        cosine, steps_of_cosine = self._best_rate(loss, cosine=True)
+        self._along(loss, COSINE, one, self._at(cosine, steps_of_cosine), cosine=True)
+        return self._answer(rate=rate, steps=steps, cosine_rate=cosine)
+
+    def _loss(self) -> LearnedLoss:
+        record = json.loads(self.piece.loss)
+        if record == NEURAL:
+            seed = derive(self.piece.seed, "network", self.piece.where.number)
+            return adaptable(NEURAL, self.task.kind, self.classes, seed=seed)
+        return learned_from_dict(record)
+
+    def _tuned(self, loss: LearnedLoss, start: Tensor) -> tuple[float, Trained]:
+        """The meta learning rate by the validation rows after training, and the training that it came from."""
+        best: tuple[float, float, Trained] | None = None
+        for eta in self.piece.etas:
+            found = self._adapt(loss, start, eta, self.tuning, None)
+            fitness = math.inf if found.diverged else self.task.measure.fitness(self._score(found.model))
+            if best is None or fitness < best[0]:
+                best = fitness, eta, found
+        assert best is not None
+        return best[1], best[2]
+
+    def _adapt(self, loss: LearnedLoss, start: Tensor, eta: float, seed: int, look: Any) -> Trained:
+        adaptive = AdaptiveLoss(loss, eta=eta, objective=self.task.meta_loss)
+        adaptive.coefficients = unpacked(start, loss.coefficients)
+        return adapt_model(
+            self.task, adaptive, seed=seed, meta_rows=self.piece.meta_rows,
+            looks=self.piece.looks if look else (), look=look,
+        )  # fmt: skip
+
+    def _adapted(
+        self, loss: LearnedLoss, start: Tensor, eta: float, seed: int, name: str, look: Any
+    ) -> Trained:
+        began = time.perf_counter()
+        found = self._adapt(loss, start, eta, seed, look)
+        self._report(name, found, self.task, began)
+        return found
+
+    def _along(
+        self,
+        loss: LearnedLoss,
+        name: str,
+        path: Tensor,
+        task: SupervisedTask | None = None,
+        *,
+        cosine: bool = False,
+    ) -> None:
+        """Trains a row by coefficients that are given."""
+        began = time.perf_counter()
+        task = self.task if task is None else task
+        found = train_along(task, loss, path, seed=self.reported, cosine=cosine)
+        self._report(name, found, task, began)
+
+    def _report(self, name: str, found: Trained, task: SupervisedTask, began: float) -> None:
+        """What a row comes to; one that diverged counts as the model that it began with."""
+        seconds = time.perf_counter() - began
+        diverged, model = found.diverged, found.model
+        test = math.nan if diverged else self._score(model, "test")
+        if not math.isfinite(test):
+            diverged = diverged or "the outputs of the trained model are not finite"
+            model = self.task.build_model(self.reported)
+            test = self._score(model, "test")
+        self.rows[name] = {
+            "test": test, "validation": self._score(model), "diverged": diverged, "seconds": seconds,
+            "steps": task.settings.steps,
+        }  # fmt: skip
+
+    def _score(self, model: nn.Module, split: str = "val") -> float:
+        return self.task.evaluate(model, split)[self.task.metric]
+
+    def _at(self, rate: float, steps: int) -> SupervisedTask:
+        return self.task.with_settings(learning_rate=self.task.settings.learning_rate * rate, steps=steps)
+
+    def _best_rate(self, loss: LearnedLoss, *, cosine: bool) -> tuple[float, int]:
+        """Learning rate and steps by the validation rows; a cosine is laid out for all its steps."""
+        steps = self.task.settings.steps
+        stops = [steps] if cosine else sorted({max(1, round(share * steps)) for share in STOPS})
+        best = (math.inf, 1.0, steps)
+        for rate in RATES:
+            scores: dict[int, float] = {}
+
+            def look(step: int, model: nn.Module, phi: Tensor, scores: dict[int, float] = scores) -> None:
+                scores[step] = self._score(model)
+
+            train_along(
+                self._at(rate, steps), loss, torch.zeros(1, 1), seed=self.tuning, cosine=cosine, looks=stops,
+                look=look,
+            )  # fmt: skip
+            for step, score in scores.items():
+                best = min(best, (self.task.measure.fitness(score), rate, step))
+        return best[1], best[2]
+
+    def _look(self, loss: LearnedLoss, path: list[Answer], step: int, model: nn.Module, phi: Tensor) -> None:
+        """What the loss and the model are on the way."""
+        now = unpacked(phi.cpu(), loss.coefficients)
+        reading = read(loss, now, self.classes, self.task.train.y)
+        path.append(
+            {
+                "step": step,
+                "validation": self._score(model),
+                "sharpness": sharpness(model, self.task),
+                "phi": phi.tolist(),
+                **asdict(reading),
+            }
+        )
+
+    def _shift(self, loss: LearnedLoss, start: Tensor, found: Trained) -> Shift:
+        like = loss.coefficients
+        return shift(loss, unpacked(start, like), unpacked(found.end, like), self.classes)
+
+    def _answer(self, **facts: Any) -> Answer:
+        return {"rows": self.rows, **facts}
+
+
+def _joined(one: Split, two: Split) -> Split:
+    """The rows of both parts."""
+    weights = None if one.w is None or two.w is None else torch.cat([one.w, two.w])
+    return Split(torch.cat([one.X, two.X]), torch.cat([one.y, two.y]), weights)
+
+
+def loss_record(loss: LearnedLoss | str) -> str:
+    """What a piece carries of a loss."""
+    return json.dumps(loss if isinstance(loss, str) else learned_to_dict(loss))
