@@ -25,7 +25,7 @@ def test_python_runs_as_printed() -> None:
         exec(compile("\n".join(_blocks("python")), "README.md", "exec"), {"__name__": "readme"})
     lines = said.getvalue().splitlines()
     assert lines[0].startswith("drives the target's probability to 0.77, as label smoothing")
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert all("p" in line for line in lines)
 
 

@@ -27,6 +27,8 @@ _PANELS = {
     "sharpness": "sharpness",
 }
 """What is drawn against the training step, where it is defined, beside the validation curve."""
+_WIDTH, _LEAST = 3.2, 0.02
+"""Inches of a panel; the smallest range that an axis shows."""
 
 
 def adaptation_table(found: Adaptation) -> Table:
@@ -93,11 +95,15 @@ def plot_adaptation(found: Adaptation) -> Figure:
     """
     known = [name for name in _PANELS if any(getattr(step, name) is not None for step in found.trajectory)]
     panels = {"validation": f"validation {found.metric}", **{name: _PANELS[name] for name in known}}
-    fig, axes = figure(panels=len(panels), height=3.6)
+    fig, axes = figure(panels=len(panels), height=3.4)
+    fig.set_figwidth(max(6.2, _WIDTH * len(panels)))
     for ax, (name, label) in zip(axes, panels.items(), strict=True):
         _panel(ax, found.trajectories, name)
         ax.set_title(label, fontsize=10)
         ax.set_xlabel("training step")
+        low, high = ax.get_ylim()
+        if high - low < _LEAST:  # a constant, but for rounding
+            ax.set_ylim((low + high - _LEAST) / 2, (low + high + _LEAST) / 2)
     if "implicit_learning_rate" in panels:
         ax = axes[list(panels).index("implicit_learning_rate")]
         ax.axhline(1.0, color=GREY, lw=1, ls=":", label="the ordinary loss")

@@ -39,7 +39,7 @@ def wine() -> Task:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Adaptation, Path]:
     folder = tmp_path_factory.mktemp("adapt") / "a"
-    return sl.adapt(wine(), sl.named("smooth-ace"), out=folder, **QUICK), folder
+    return sl.adapt(wine(), sl.named("lsr", xi=0.2), out=folder, **QUICK), folder
 
 
 def test_rows_and_keys_are_those_of_the_contract(run: tuple[Adaptation, Path]) -> None:
@@ -52,7 +52,7 @@ def test_rows_and_keys_are_those_of_the_contract(run: tuple[Adaptation, Path]) -
         assert {"name", "mean", "interval", "p", "verdict"} <= row.keys()
     for step in data["path"]:
         assert {"step", "validation", "attractor", "label_smoothing", "implicit_learning_rate"} <= step.keys()
-        assert list(step["coefficients"]) == list(sl.named("smooth-ace").coefficients)
+        assert list(step["coefficients"]) == list(sl.named("lsr", xi=0.2).coefficients)
     assert data["rows"][0]["verdict"] == "baseline"
     assert data["moved"] > 0
     assert found.trajectory[0].step == 0
@@ -111,7 +111,7 @@ def test_interrupted_and_resumed_is_as_never_interrupted(
         if done == 4:
             raise KeyboardInterrupt
 
-    part = sl.adapt(wine(), sl.named("smooth-ace"), out=folder, on_progress=stop, **QUICK)
+    part = sl.adapt(wine(), sl.named("lsr", xi=0.2), out=folder, on_progress=stop, **QUICK)
     assert part.status == "interrupted"
     assert part.seeds < 2
     whole = resume(folder)
