@@ -25,15 +25,16 @@ from torch import Tensor, nn
 
 from symloss.errors import DomainError, RunError
 from symloss.expr import Loss
+from symloss.meta.adapt_dense import perceptron
 from symloss.meta.adapt_passes import (
     AdaptiveStep,
     Divergence,
+    ModelPasses,
     finite,
     full,
-    measure,
     moving,
-    pulled_back,
     put_back,
+    responses_of,
 )
 from symloss.meta.adaptable import (
     HIDDEN,
@@ -47,8 +48,8 @@ from symloss.meta.adaptable import (
 )
 from symloss.meta.inner import Adam, rules_of
 from symloss.meta.learned_loss import LearnedLoss, NeuralLoss, packed, unpacked
-from symloss.meta.passes import Passes, called
 from symloss.tasks.train.loop import InstanceLoss
+from symloss.tasks.train.objectives import ordinary
 
 __all__ = ["AdaptiveLoss", "AdaptiveStep", "Divergence"]
 
@@ -200,15 +201,17 @@ class AdaptiveLoss:
         inputs, targets, *rest = batch
         context = rest[0] if rest else None
         number = self.steps + 1
-        rules, passes = rules_of(optimizer), Passes(model)
+        rules = rules_of(optimizer)
+        passes = perceptron(model, rules, inputs, validation_batch[0]) or ModelPasses(
+            model, inputs, self._forward_mode
+        )
         optimizer.zero_grad(set_to_none=True)
-        outputs = full(called(model, inputs))
+        outputs = passes.outputs()
         value = self(outputs, targets, context)
         loss = float(value.detach())
         if not math.isfinite(loss):
             return self._stopped(number, "the loss of the training batch is not finite")
-        if value.requires_grad:
-            value.backward()
+        passes.backward(value)
         moved = moving(model, optimizer, rules)
         if not finite(each.weight.grad for each in moved):
             optimizer.zero_grad(set_to_none=True)
@@ -218,12 +221,11 @@ class AdaptiveLoss:
         optimizer.step()
         if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
             torch.clear_autocast_cache()  # it holds casts of the weights as they were before the step
-        measured, rises = measure(model, moved, self.kind, self.objective, validation_batch)
-        if not finite([measured, *rises]):
+        measured = passes.measure(moved, self._objective, validation_batch)
+        if not math.isfinite(float(measured)):
             put_back(moved)
             return self._stopped(number, "the validation loss is not finite after the step", loss)
-        weights, directions = pulled_back(model, optimizer, moved, rises)
-        pdot, method = passes.tangent(weights, directions, inputs, forward_mode=self._forward_mode)
+        pdot, method = passes.tangent(moved, responses_of(optimizer, moved))
         self._forward_mode = method == "forward mode"
         gradient = self._meta_gradient(pdot, outputs.detach(), targets, context)
         if not finite([gradient]):
@@ -340,6 +342,13 @@ class AdaptiveLoss:
         except ValueError as error:
             raise DomainError(f"{path} holds no adaptive loss: {error}") from None
         return cls.from_state(state, objective)
+
+    def _objective(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (
+            ordinary(self.kind, outputs, targets)
+            if self.objective is None
+            else self.objective(outputs, targets)
+        )
 
     def _used(self, like: Tensor) -> dict[str, Tensor]:
         return unpacked(self._phi.to(like), self._like)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,21 +12,13 @@ from torch import Tensor, nn
 
 from symloss.errors import DomainError
 from symloss.meta.inner import Rule
-from symloss.meta.passes import called
+from symloss.meta.passes import Passes, called
 from symloss.tasks.train.loop import InstanceLoss
-from symloss.tasks.train.objectives import ordinary
 
 __all__ = [
-    "AdaptiveStep",
-    "Divergence",
-    "Moved",
-    "finite",
-    "full",
-    "measure",
-    "moving",
-    "pulled_back",
-    "put_back",
-]
+    "AdaptiveStep", "Divergence", "ModelPasses", "Moved", "differentiable", "finite", "full", "moving", "put_back",
+    "responses_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -106,49 +99,73 @@ def moving(
     return found
 
 
-def measure(
-    model: nn.Module,
-    moved: Sequence[Moved],
-    kind: str,
-    objective: InstanceLoss | None,
-    batch: tuple[Any, ...],
-) -> tuple[Tensor, list[Tensor]]:
-    """The meta-objective of a batch and its gradient in the moved weights; buffers stay as they are.
+class ModelPasses:
+    """The passes of one step through any model: autograd, and one pass in forward mode.
+
+    Args:
+        model: its weights, buffers and torch's random state are those before the step.
+        inputs: of the training batch.
+        forward_mode: whether to try it; see `Passes.tangent`.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Any, forward_mode: bool = True) -> None:
+        self.model, self.inputs, self._forward_mode = model, inputs, forward_mode
+        self._passes = Passes(model)
+        self._rises: list[Tensor] = []
+
+    def outputs(self) -> Tensor:
+        """Of the training batch; a loss of them can be differentiated."""
+        return full(called(self.model, self.inputs))
+
+    def backward(self, value: Tensor) -> None:
+        """The gradient of the training loss, into the weights' `grad`."""
+        if value.requires_grad:
+            value.backward()
+
+    def measure(self, moved: Sequence[Moved], objective: InstanceLoss, batch: tuple[Any, ...]) -> Tensor:
+        """The meta-objective at the new weights; not finite where its gradient is not. Buffers stay as they are."""
+        buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+        value = differentiable(objective(full(called(self.model, batch[0])), batch[1]))
+        weights = [each.weight for each in moved]
+        self._rises = list(torch.autograd.grad(value, weights, allow_unused=True, materialize_grads=True))
+        # Only now: until then the graph of batch normalisation holds its statistics.
+        with torch.no_grad():
+            for name, buffer in self.model.named_buffers():
+                buffer.copy_(buffers[name])
+        return value.detach() if finite(self._rises) else value.detach() * math.nan
+
+    def tangent(self, moved: Sequence[Moved], responses: Sequence[float | Tensor]) -> tuple[Tensor, str]:
+        """How the training outputs change along `D v`: the objective's gradient as the step's gradient sees it."""
+        weights = {name: weight.detach() for name, weight in self.model.named_parameters()}
+        directions = {}
+        for each, rise, response in zip(moved, self._rises, responses, strict=True):
+            weights[each.name] = each.before
+            directions[each.name] = rise * response
+        return self._passes.tangent(weights, directions, self.inputs, forward_mode=self._forward_mode)
+
+
+def differentiable(value: Any) -> Tensor:
+    """A meta-objective, if it is one.
 
     Raises:
-        DomainError: for an objective that is not differentiable.
+        DomainError: for one that is not a differentiable scalar.
     """
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    outputs = full(called(model, batch[0]))
-    value = ordinary(kind, outputs, batch[1]) if objective is None else objective(outputs, batch[1])
     if not isinstance(value, Tensor) or not value.requires_grad or value.numel() != 1:
         raise DomainError(
             "the meta-objective is not a differentiable scalar of the outputs: give a loss such as cross-entropy, "
             "not a metric such as accuracy"
         )
-    rises = torch.autograd.grad(
-        value, [each.weight for each in moved], allow_unused=True, materialize_grads=True
-    )
-    # Only now: until then the graph of batch normalisation holds its statistics.
-    with torch.no_grad():
-        for name, buffer in model.named_buffers():
-            buffer.copy_(buffers[name])
-    return value.detach(), list(rises)
+    return value
 
 
-def pulled_back(
-    model: nn.Module, optimizer: torch.optim.Optimizer, moved: Sequence[Moved], rises: Sequence[Tensor]
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The weights before a step, and `D v`: the objective's gradient `v` as the step's gradient sees it."""
-    weights = {name: weight.detach() for name, weight in model.named_parameters()}
-    directions = {}
-    for each, rise in zip(moved, rises, strict=True):
-        weights[each.name] = each.before
+def responses_of(optimizer: torch.optim.Optimizer, moved: Sequence[Moved]) -> list[float | Tensor]:
+    """`D`, weight by weight, after the optimiser's step."""
+    found = []
+    for each in moved:
         assert each.weight.grad is not None
         state = optimizer.state.get(each.weight, {})
-        response = each.rule.response(each.before, each.weight.grad, state, first=each.first)
-        directions[each.name] = rise * response
-    return weights, directions
+        found.append(each.rule.response(each.before, each.weight.grad, state, first=each.first))
+    return found
 
 
 def put_back(moved: Iterable[Moved]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from torch.nn import functional as F
 import symloss as sl
 from symloss.errors import DomainError, RunError
 from symloss.expr import Program
-from symloss.meta import AdaptiveLoss, LearnedLoss, NeuralLoss, SmoothNeuralLoss, TreeLoss
+from symloss.meta import AdaptiveLoss, LearnedLoss, NeuralLoss, SmoothNeuralLoss, TreeLoss, rules_of
+from symloss.meta.adapt_dense import perceptron
 
 OPTIMISERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
     "sgd": (torch.optim.SGD, {"lr": 0.3}),
@@ -43,6 +45,8 @@ LOSSES: dict[str, Any] = {
     "labels": lambda: sl.named("focal-bce"),
     "scale": lambda: "learning rate only",
 }
+CASES = [(name, loss) for name in OPTIMISERS for loss in ("gce", "network")]
+CASES += [("nesterov", loss) for loss in LOSSES if loss not in ("gce", "network")]
 Batch = tuple[Tensor, Tensor]
 
 
@@ -112,8 +116,7 @@ def check(adaptive: AdaptiveLoss, model: nn.Module, optimizer: torch.optim.Optim
     torch.testing.assert_close(step.gradient[list(places)], wanted, rtol=1e-6, atol=1e-7 * scale)
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("name", "loss"), CASES)
 @pytest.mark.parametrize("before", [0, 3])
 def test_meta_gradients_against_finite_differences(name: str, loss: str, before: int) -> None:
     made, options = OPTIMISERS[name]
@@ -134,6 +137,62 @@ def test_meta_gradients_against_finite_differences(name: str, loss: str, before:
             check(adaptive, model, optimizer, "forward mode")
     else:
         check(adaptive, model, optimizer, "forward mode")
+
+
+def perceptron_of(kind: str, width: int = 12) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        outputs = 1 if kind == "regression" else 3
+        last = [nn.Flatten(0)] if kind == "regression" else []
+        layers = [nn.Flatten(), nn.Linear(4, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
+        return nn.Sequential(*layers, nn.Linear(width, outputs), *last).double()
+
+
+@pytest.mark.parametrize("name", ["momentum", "nesterov", "adam"])
+@pytest.mark.parametrize("loss", ["cauchy", "network"])
+@pytest.mark.parametrize(
+    "width", [6, 40]
+)  # below and above the rows of a batch: gradients whole and in factors
+def test_perceptrons_have_passes_of_their_own(name: str, loss: str, width: int) -> None:
+    made, options = OPTIMISERS[name]
+    adaptive = AdaptiveLoss(LOSSES[loss]())
+    model = perceptron_of(adaptive.kind, width)
+    optimizer = made(model.parameters(), **{**options, "lr": 0.05})
+    train = batch_of(adaptive.kind, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for i in range(3):
+            adaptive.step(model, optimizer, batch_of(adaptive.kind, i), train)
+    ours = perceptron(model, rules_of(optimizer), train[0], train[0])
+    assert (ours is None) == (name == "adam")
+    check(adaptive, model, optimizer, "forward mode")
+
+
+def test_what_is_no_plain_perceptron_takes_the_general_way() -> None:
+    x = batch_of("classification", 0)[0]
+
+    def taken(model: nn.Module, inputs: Any = x, weights: Any = None) -> bool:
+        optimizer = torch.optim.SGD(list(model.parameters()) if weights is None else weights, lr=0.1)
+        return perceptron(model, rules_of(optimizer), inputs, inputs) is not None
+
+    model = perceptron_of("classification")
+    assert taken(model)
+    assert not taken(model, x.float())
+    assert not taken(model, (x,))
+    assert not taken(model, weights=list(model.parameters())[:-1])
+    assert not taken(model_of("classification"))
+    assert not taken(nn.Sequential(*model, nn.Dropout(0.1)))
+
+    class Mine(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = super().forward(x) * 2
+            return found
+
+    assert not taken(Mine(*model))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not taken(model)
+    model[1].register_forward_hook(lambda *_: None)
+    assert not taken(model)
 
 
 def test_a_wrong_response_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +335,7 @@ def test_saved_and_resumed_bit_for_bit(loss: str, tmp_path: Path) -> None:
 
 
 def test_memory_is_flat_over_1000_steps() -> None:
-    adaptive = AdaptiveLoss(SmoothNeuralLoss.drawn("classification", 0, (5, 4)))
+    adaptive = AdaptiveLoss("learning rate only")
     model = model_of("classification", nn.Dropout(0.2))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     train, val = batch_of("classification", 1), batch_of("classification", 2)
