@@ -198,6 +198,8 @@ def draw(cells: Mapping[str, Any], cases: Sequence[tuple[str, int]]) -> Figure:
         )
         ax.invert_yaxis()
         ax.set_xscale("log")
+        ax.set_xticks([1, 2, 3, 4, 6], ["1", "2", "3", "4", "6"])
+        ax.minorticks_off()
         ax.set_xlabel("over a step with the same loss held fixed", fontsize=8)
         ax.set_title(title, fontsize=10)
     legend_outside(fig, axes)
