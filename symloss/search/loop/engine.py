@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -415,7 +415,7 @@ class Engine:
         self.held = held
         self.store.put("front", "finals", finals_record(held))
         self._show_front(held)
-        return [*notes, *self._said_of_finals(by_number), *self._said_of_pick()]
+        return [*notes, *self._said_of_finals(by_number, held.own), *self._said_of_pick()]
 
     def _tidy(self, numbers: list[int]) -> tuple[list[int], list[str]]:
         """Finalists with fewer and rounder numbers in place of those that they do as well as."""
@@ -468,14 +468,16 @@ class Engine:
                 return number
         return None
 
-    def _said_of_finals(self, own: dict[int, Own]) -> list[str]:
-        at_edge = [number for number, each in own.items() if each.edge]
-        if not at_edge:
-            return []
-        which = ", ".join(map(str, at_edge))
-        return [
-            f"candidates {which}: the best learning rate lies at the end of a grid that was widened as far as it goes"
-        ]
+    def _said_of_finals(self, own: dict[int, Own], kept: Mapping[int, Own]) -> list[str]:
+        said = {
+            "the best learning rate lies at the end of a grid that was widened as far as it goes": [
+                number for number, each in own.items() if each.edge
+            ],
+            "a training on the final blocks diverged: held again at a third of the learning rate": [
+                number for number, each in own.items() if kept[number].rates != each.rates
+            ],
+        }
+        return [f"candidates {', '.join(map(str, which))}: {what}" for what, which in said.items() if which]
 
     def _said_of_rows(self) -> list[str]:
         """What the method knows of a loss beyond its formula, as what it is a mixture of."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from symloss.errors import SymlossError
 from symloss.expr.short import shortened
@@ -17,6 +18,7 @@ from symloss.search.loop.tidy import tidied
 from symloss.search.loop.training import Training
 from symloss.search.record.finals import Finals, Own
 from symloss.search.record.front import presented
+from symloss.tasks import SupervisedTask
 
 __all__ = [
     "audit",
@@ -28,6 +30,8 @@ __all__ = [
     "written_candidates",
 ]
 
+SLOWER = 3.0
+"""By how much the rates of a loss are divided that diverges on a final block: a step of the grid."""
 SNAP_BLOCKS = 3
 """Blocks on which rounder numbers are compared with the loss that they come from; they count for nothing else."""
 
@@ -144,17 +148,38 @@ def hold_finals(
 ) -> Finals:
     """Each finalist at its own rates and steps, on every final block.
 
-    The blocks are fixed beforehand, and no decision has seen them.
+    The blocks are fixed beforehand, and no decision has seen them but one: a loss of which a training there diverges
+    meets them all once more at a third of its rates. The few blocks that chose the rates do not show what fails once
+    in twenty; a whole step down for every loss that is near it would cost the others more than it saves.
     """
-    trainings = []
-    for block in range(stages.settings.blocks.final):
-        for row in rows:
-            found = own[row.number]
-            trainings.append(Training(row, block, found.rates, tuple((steps,) for steps in found.steps)))
+    kept = dict(own)
+    scores = _on_final_blocks(stages, rows, kept)
+    broken = [row for row in rows if any(None in values for values in scores[row.number].values())]
+    for row in broken:
+        kept[row.number] = _slower(stages, own[row.number])
+    return Finals(scores | _on_final_blocks(stages, broken, kept), kept, ordinary)
+
+
+def _on_final_blocks(
+    stages: Stages, rows: Sequence[Candidate], own: Mapping[int, Own]
+) -> dict[int, dict[int, tuple[float | None, ...]]]:
+    trainings = [
+        Training(row, block, own[row.number].rates, tuple((steps,) for steps in own[row.number].steps))
+        for block in range(stages.settings.blocks.final)
+        for row in rows
+    ]
     scores: dict[int, dict[int, tuple[float | None, ...]]] = {row.number: {} for row in rows}
     for training, values in zip(trainings, stages.trainer.values("final", trainings), strict=True):
         scores[training.candidate.number][training.block or 0] = values
-    return Finals(scores, dict(own), ordinary)
+    return scores
+
+
+def _slower(stages: Stages, own: Own) -> Own:
+    rates = tuple(
+        rate / SLOWER if isinstance(task, SupervisedTask) else rate
+        for rate, task in zip(own.rates, stages.tasks, strict=True)
+    )
+    return replace(own, rates=rates)
 
 
 def audit(stages: Stages, field: Field) -> list[str]:

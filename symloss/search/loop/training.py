@@ -124,8 +124,7 @@ class Trainer:
     ) -> list[Own]:
         """The learning rate and number of steps of the best mean over a few blocks, for each loss.
 
-        A rate counts only where the next larger one trains to the end too. A grid whose best lies at its edge is
-        widened. Tasks that somebody else trains keep theirs.
+        A grid whose best lies at its edge is widened. Tasks that somebody else trains keep theirs.
 
         Args:
             purpose: which blocks.
@@ -183,7 +182,7 @@ class Trainer:
     def _best_rates(self, means: Mapping[float, list[list[float]]]) -> tuple[list[float], set[float]]:
         """The grid so far, and the best rate of each task whose rate is ours."""
         best = {
-            min(_steady(means, t), key=lambda rate: (min(means[rate][t]), abs(math.log(rate))))
+            min(means, key=lambda rate: (min(means[rate][t]), abs(math.log(rate))))
             for t, task in enumerate(self.tasks)
             if isinstance(task, SupervisedTask)
         }
@@ -200,26 +199,13 @@ class Trainer:
                 steps.append(task.settings.steps)
                 continue
             rate, i = min(
-                ((rate, i) for rate in _steady(means, t) for i in range(len(stops[t]))),
+                ((rate, i) for rate in grid for i in range(len(stops[t]))),
                 key=lambda place: (means[place[0]][t][place[1]], place[1], abs(math.log(place[0]))),
             )
             rates.append(base[t] * rate)
             steps.append(stops[t][i])
             edge = edge or rate in (grid[0], grid[-1])
         return Own(tuple(rates), tuple(steps), edge)
-
-
-def _steady(means: Mapping[float, list[list[float]]], t: int) -> list[float]:
-    """The rates that keep a step of the grid between them and divergence on a task; all of them if none does.
-
-    A few blocks do not show where training breaks: a rate that is just steady on three of them fails on some of
-    the dozen that follow, and with it the loss. (On california every evolved finalist was lost that way.)
-    """
-    grid = sorted(means)
-    trains = [math.isfinite(means[rate][t][-1]) for rate in grid]
-    above = [*trains[1:], True]
-    steady = [rate for rate, one, other in zip(grid, trains, above, strict=True) if one and other]
-    return steady or [rate for rate, one in zip(grid, trains, strict=True) if one] or grid
 
 
 def _wider(found: tuple[list[float], set[float]]) -> list[float]:
