@@ -5,7 +5,7 @@ same code. Those of 'alone' measure wall-clock time: they come first, one after 
 
     python -m analysis.search_economy --workers 2           # figures/search_economy.json and .png
     python -m analysis.search_economy --only alone          # one study; see STUDIES
-    python -m analysis.search_economy --quick               # every study, one seed, tiny
+    python -m analysis.search_economy --quick               # every study, one seed, tiny; fewer arms alone
 """
 
 from __future__ import annotations
@@ -85,9 +85,10 @@ def jobs(quick: bool) -> Iterator[Job]:
     two = {"workers": 2, "executor": "process"}
     paper = {"preset": "paper", "max_evaluations": 50, **({"model": "mlp-1x8"} if quick else {})}
     yield Job("alone", "paper, 50 candidates", "diabetes", 0, paper, quick=quick)
-    yield Job("alone", "paper, 50 candidates, 2 workers", "diabetes", 0, {**paper, **two}, quick=quick)
-    yield Job("alone", "1250 candidates", "diabetes", 0, {"generations": 50}, quick=quick)
-    yield Job("alone", "1250 candidates, 2 workers", "diabetes", 0, {"generations": 50, **two}, quick=quick)
+    if not quick:
+        yield Job("alone", "paper, 50 candidates, 2 workers", "diabetes", 0, {**paper, **two})
+        yield Job("alone", "1250 candidates", "diabetes", 0, {"generations": 50})
+        yield Job("alone", "1250 candidates, 2 workers", "diabetes", 0, {"generations": 50, **two})
     for seed in range(1 if quick else 3):
         yield Job("alone", "quick preset", "diabetes", seed, quick=quick)
         yield Job("alone", "quick preset, 2 workers", "diabetes", seed, two, quick=quick)

@@ -27,7 +27,7 @@ def shortened(loss: Loss, digits: int = 4, *, hard_labels: bool = False) -> Loss
 
     >>> from symloss.expr import parse
     >>> print(shortened(parse("-tanh(1.501)**4.572*y*log(1.23456*p)")))
-    -0.6437*y*log(1.235*p)
+    -0.6346*y*log(1.235*p)
     >>> print(shortened(parse("0.909*0.953*(y - p)**2", kind="regression")))
     0.8663*(y - p)**2
     """
