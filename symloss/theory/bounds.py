@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from sympy import Expr, Float, Integer, Rational
+from sympy import Float, Integer, Rational
 
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
@@ -54,11 +54,8 @@ def _verdict(profile: Profile, extreme: Extreme, side: int, how: str) -> Finding
         )
     bound = extreme.value.lo if side < 0 else extreme.value.hi
     if extreme.value.exact is not None:
-        value: Expr | str = extreme.value.exact
-        bound = float(value)
-    else:
-        value = ""
-    return proved(f"{how}, the extreme lies at p_t = {where:.6g}", value, bound)
+        return proved(f"{how}, the extreme lies at p_t = {where:.6g}", extreme.value.exact)
+    return proved(f"{how}, the extreme lies at p_t = {where:.6g}", "", bound)
 
 
 def _one_curve(profile: Profile, side: int) -> tuple[Curve, str] | None:
@@ -111,7 +108,7 @@ def _relaxed(profile: Profile, side: int) -> Finding:
         return unknown("the extreme of the relaxed loss is not settled")
     tops = [p.value.hi if side > 0 else p.value.lo for p in parts if p is not None]
     bound = tops[0] + (classes - 1) * tops[1] + float(weight)
-    bound += side * 1e-14 * (abs(bound) + 1)
+    bound += side * 1e-14 * (abs(tops[0]) + (classes - 1) * abs(tops[1]) + abs(float(weight)) + 1)
     return proved(
         f"M1(p) and M0(p) less {float(weight):.4g} p have the extremes {tops[0]:.6g} and {tops[1]:.6g}; probabilities"
         f" sum to 1 (Lagrange's relaxation; the bound need not be attained)",

@@ -12,6 +12,7 @@ from sympy import Expr
 
 from symloss.errors import DomainError
 from symloss.expr import Loss, to_latex
+from symloss.theory.exact import as_float
 from symloss.theory.sentences import sentence
 
 __all__ = ["PROVED", "REFUTED", "UNKNOWN", "Certificate", "Finding", "proved", "refuted", "unknown"]
@@ -106,7 +107,7 @@ def _finding(
     text = value if isinstance(value, str) else str(value)
     latex = "" if isinstance(value, str) else to_latex(value)
     if numeric is None and isinstance(value, Expr) and not value.free_symbols:
-        numeric = float(value)
+        numeric = as_float(value)
     if numeric is not None and not math.isfinite(numeric):
         numeric = None
     return Finding(verdict, text, numeric, reason, latex, dict(witness))

@@ -207,7 +207,9 @@ class Curve:
         if reach > side * best.value.middle and not math.isinf(reach):
             bounds = max(min(pair) for pair in ends), reach
             lo, hi = sorted((side * bounds[0], side * bounds[1]))
-            return Extreme(Limit(lo, hi, best.value.exact), best.where, best.inside)
+            rivals = [e for e, pair in zip(found, ends, strict=True) if max(pair) > side * best.value.middle]
+            exact = best.value.exact if all(_not_beyond(e, best, side) for e in rivals) else None
+            return Extreme(Limit(lo, hi, exact), best.where, best.inside)
         return best
 
     @cached_property
@@ -254,6 +256,15 @@ class Curve:
         if point.exact is not None:
             exact = shorter(expr.xreplace({self.variable: point.exact}))
         return Extreme(Limit(float(value.lo), float(value.hi), exact), point, True)
+
+
+def _not_beyond(rival: Extreme, best: Extreme, side: int) -> bool:
+    """Whether a place whose enclosure overlaps is seen to be no more extreme: by formulas, rounding hides it."""
+    if rival is best:
+        return True
+    if rival.value.exact is None or best.value.exact is None:
+        return False
+    return number_sign(side * (rival.value.exact - best.value.exact)) in (0, -1)
 
 
 def _smooth(expr: Expr, variable: Symbol, cell: Cell) -> Expr:

@@ -12,19 +12,24 @@ from functools import cached_property
 
 from sympy import (
     Expr,
-    Function,
+    I,
     Integer,
     Poly,
+    Pow,
     Rational,
     Symbol,
     cancel,
     exp,
     fraction,
     log,
+    nan,
+    oo,
     simplify,
     solve,
     together,
+    zoo,
 )
+from sympy.core.function import Application
 from sympy.polys.polyerrors import PolynomialError
 
 from symloss.errors import DomainError
@@ -40,6 +45,7 @@ _M, _T = Symbol("m", integer=True, nonnegative=True), Symbol("t", positive=True)
 _COUNT = _M + 2
 _INSIDE = 1 / (1 + _T)  # every p in (0, 1); 1 - p = t/(1 + t)
 _LOWER_HALF = 1 / (2 + _T)  # every p in (0, 1/2)
+_NO_VALUES = (nan, zoo, oo, -oo, I)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,8 @@ class Algebra:
     def of(expr: Expr) -> Algebra:
         if expr.count_ops() > _MAX_OPERATIONS:
             raise ValueError("the formula is too long to settle it for every C at once")
-        kinds = {type(node) for node in expr.atoms(Function)}
+        # Max and Min are no Functions to SymPy, and their derivatives are step functions with a value at the kink.
+        kinds = {type(node) for node in expr.atoms(Application)}
         if not kinds <= {log, exp}:
             raise ValueError("the formula has parts other than log, exp and powers")
         try:
@@ -67,9 +74,10 @@ class Algebra:
         if any(value.positive or value.nonzero for value in values):
             raise ValueError("a root or logarithm is not seen to be real for every C")
         m1, m0 = (value.expr for value in values)
-        arguments = {node.args[0] for part in (m1, m0) for node in part.atoms(log)}
-        if any(on_interval(argument) != 1 for argument in arguments):
-            raise ValueError("an argument of log is not seen to be positive for every C")
+        if m1.has(*_NO_VALUES) or m0.has(*_NO_VALUES):
+            raise ValueError("the formula has no finite real value at y = 0 or y = 1")
+        for node in m1.atoms(log, Pow) | m0.atoms(log, Pow):
+            _demand_value(node)
         return Algebra(m1, m0)
 
     @cached_property
@@ -123,11 +131,8 @@ class Algebra:
             inside = root.is_positive and (one_sign(1 - root) == 1 or one_sign(1 - root**2) == 1)
             if inside and simplify(slope.subs(C, _COUNT).subs(P, root)) == 0:
                 value = shorter(simplify(root.subs(_M, C - 2)))
-                numeric = float(value) if value.is_number else None
                 return proved(
-                    "the stationary point of T, which is strictly convex for every C >= 2; M0 is convex",
-                    value,
-                    numeric,
+                    "the stationary point of T, which is strictly convex for every C >= 2; M0 is convex", value
                 )
         return unknown("the stationary point of T has no formula")
 
@@ -173,6 +178,20 @@ class Algebra:
             "p (1-p) M1' and p (1-p) M0' are polynomials in p, so bounded, for every C >= 2; give the number of"
             " classes for the constant"
         )
+
+
+def _demand_value(node: Expr) -> None:
+    """That a logarithm or power is finite and real for every `p` in (0, 1) and `C >= 2`.
+
+    Raises:
+        ValueError: where that is not seen.
+    """
+    inner = node.args[0]
+    if isinstance(node, Pow) and node.exp.is_Integer:
+        if node.exp < 0 and on_interval(inner) not in (-1, 1):
+            raise ValueError("a division by zero is not excluded for every C")
+    elif inner.free_symbols and on_interval(inner) != 1:
+        raise ValueError("an argument of log, or under a root, is not seen to be positive for every C")
 
 
 def on_interval(expr: Expr) -> int | None:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from sympy import Expr, Integer, Rational, cancel, together
+import numpy as np
+from sympy import Expr, I, Integer, Rational, cancel, nan, oo, together, zoo
 
 from symloss.errors import DomainError
 from symloss.expr import C, Loss, P, canonicalise, parse
@@ -21,8 +22,10 @@ from symloss.theory.calibration import classification_calibrated
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.convexity import is_convex
 from symloss.theory.curve import Curve, Extreme
+from symloss.theory.enclose import enclose_number
 from symloss.theory.exact import shorter
 from symloss.theory.free_algebra import Algebra, one_sign
+from symloss.theory.interval import Interval
 from symloss.theory.pieces import Undecided, Undefined
 from symloss.theory.posterior import closed_map, with_map
 from symloss.theory.profile import Profile
@@ -139,11 +142,12 @@ class _Free:
             cell, first = self.profile.difference.parts[0]
             pull, smallest = self.factor * first.diff(P), _first_below(cell.right.lo)
         value = cancel(together((-pull / C).subs(P, 1 / C)))
+        if value.has(nan, zoo, oo, -oo, I):
+            return unknown("M0' - M1' has no finite value at p = 1/C")
         since = "" if smallest == 2 else f", for every C >= {smallest}"
         return proved(
             f"(M0' - M1')/C at p = 1/C, by algebra{since}",
             shorter(value),
-            float(value) if value.is_number else None,
         )
 
     def _as_found(self, profile: Profile, key: str) -> Finding:
@@ -232,9 +236,11 @@ class _Free:
         reason = f"{how}, for every C >= 2"
         if extreme.value.exact is not None:
             return proved(reason, shorter(self.factor * (extreme.value.exact + constant)))
-        free = self.factor == 1 and C not in constant.free_symbols
-        end = extreme.value.lo if side < 0 else extreme.value.hi
-        return proved(reason, "", end + float(constant) if free else None)
+        if self.factor != 1 or C in constant.free_symbols:
+            return proved(reason)
+        end = np.asarray(extreme.value.lo if side < 0 else extreme.value.hi)
+        bound = Interval(end, end) + enclose_number(constant)
+        return proved(reason, "", float(bound.lo if side < 0 else bound.hi))
 
     def with_least(self, shown: Finding, attractor: Finding) -> Finding:
         """A lower bound that has no value yet, with `T(p*)` where it is one."""
@@ -314,4 +320,4 @@ def _smoothing(attractor: Finding, shown: Finding) -> Finding:
         strength = shorter(cancel((1 - Rational(repr(attractor.numeric))) * C / (C - 1)))
         return proved("xi = (1 - p*) C/(C - 1)", str(strength.evalf(15)))
     strength = shorter(cancel(together((1 - parse(attractor.value).expr) * C / (C - 1))))
-    return proved("xi = (1 - p*) C/(C - 1)", strength, float(strength) if strength.is_number else None)
+    return proved("xi = (1 - p*) C/(C - 1)", strength)

@@ -110,7 +110,7 @@ def _general(profile: Profile) -> Finding:
         sizes.append(_size(largest))
     sharp = _relaxed(profile)
     crude = sizes[0] + (profile.classes - 1) * sizes[1]
-    bound = min(sharp, crude * math.sqrt(profile.classes))
+    bound = min(sharp, crude * math.sqrt(profile.classes) * (1 + 1e-14))
     return proved(
         "p (1-p) M1' and p (1-p) M0' are bounded; the constant is an upper bound by intervals, and"
         f" {_attained(profile):.6g} is attained",

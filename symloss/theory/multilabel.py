@@ -95,5 +95,7 @@ def _bounded(profile: Profile, side: int) -> Finding:
         return refuted(f"{name} is unbounded as p -> {best.where.middle:g}", {"p": best.where.middle})
     if math.isinf(best.value.lo) or math.isinf(best.value.hi):
         return unknown("the bound is not enclosed")
-    value = "" if best.value.exact is None else best.value.exact
-    return proved("the extreme of M1 and M0 over (0, 1)", value, best.value.middle)
+    reason = "the extreme of M1 and M0 over (0, 1)"
+    if best.value.exact is not None:
+        return proved(reason, best.value.exact)
+    return proved(reason, "", best.value.hi if side > 0 else best.value.lo)
