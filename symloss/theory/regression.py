@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from sympy import Abs, Expr, Rational, log, sqrt
+from sympy import Abs, Expr, Max, Min, Rational, log, sign, sqrt
 
 from symloss.expr import Loss, plog, psqrt
 from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
@@ -172,7 +172,9 @@ def _influence(residual: Residual) -> Finding:
     plain = residual.loss.value_expr
     for guarded, free in ((plog, log), (psqrt, sqrt)):
         plain = plain.replace(guarded, lambda x, f=free: f(Abs(x)))
-    return proved("-dM/dp at fixed y, by SymPy", shorter(-slope_in_p(plain)))
+    slope = shorter(-slope_in_p(plain))
+    where = ", wherever M has a slope," if plain.has(Abs, sign, Max, Min) else ","
+    return proved(f"-dM/dp at fixed y{where} by SymPy", slope)
 
 
 def _bound(value: float) -> str:
@@ -193,14 +195,39 @@ def _bounded_influence(residual: Residual) -> Finding:
                 {"r": escape.where.middle, "y": float(residual.target)},
             )
         return unknown("the influence is not enclosed")
+    broken = _jump(residual)
+    if broken is not None:
+        return broken
     largest = max(values, key=lambda v: max(abs(v.lo), abs(v.hi)))
     size = max(abs(largest.lo), abs(largest.hi))
-    value = "" if largest.exact is None else abs(largest.exact)
     reason = "the largest |psi| over all pieces, their ends and stationary points"
     family = None if residual.invariant else residual.family
     if family is not None and not family.same and math.isfinite(family.most):
-        return proved(f"{reason} at the target 0, times the largest h; {family}", "", size * family.most)
-    return _for_every_target(residual, proved(reason, value, size), _has_its_values)
+        bound = math.nextafter(size * family.most, math.inf)
+        return proved(f"{reason} at the target 0, times the largest h; {family}", "", bound)
+    return _for_every_target(residual, _with_number(reason, largest.exact, size, abs), _has_its_values)
+
+
+def _with_number(
+    reason: str, exact: Expr | None, bound: float, change: Callable[[Expr], Expr] = lambda value: value
+) -> Finding:
+    """A bound by its formula where there is one, else by its enclosure's outer end."""
+    return proved(reason, "", bound) if exact is None else proved(reason, change(exact))
+
+
+def _jump(residual: Residual) -> Finding | None:
+    """What a loss that jumps, or may, says of its influence: no slope bounds a jump."""
+    curve = residual.curve
+    for left, right, point in curve.steps():
+        if left is None or right is None or not (left.is_finite and right.is_finite):
+            continue
+        if left.hi < right.lo or right.hi < left.lo:
+            y, r = float(residual.target), point.middle
+            return refuted(
+                f"M jumps from {left.middle:.6g} to {right.middle:.6g} at r = {_bound(r)}, at y = {y:g}",
+                {"r": r, "y": y, "left": left.middle, "right": right.middle},
+            )
+    return None if curve.is_continuous else unknown("a jump or a singular point is not excluded")
 
 
 def _redescending(residual: Residual) -> Finding:
@@ -231,8 +258,8 @@ def _bounded_above(residual: Residual) -> Finding:
             reason = f"M grows without bound as r -> {where}, at y = {y:g}"
             return refuted(reason, {"r": top.where.middle, "y": y})
         return unknown("the supremum is not enclosed")
-    value = "" if top.value.exact is None else top.value.exact
-    finding = proved("the supremum over all pieces, their ends and stationary points", value, top.value.hi)
+    reason = "the supremum over all pieces, their ends and stationary points"
+    finding = _with_number(reason, top.value.exact, top.value.hi)
     return _for_every_target(residual, finding, _has_its_values)
 
 
