@@ -14,6 +14,7 @@ from symloss.theory.certificate import Finding
 from symloss.theory.convexity import is_convex
 from symloss.theory.derivation import Derivation, Step, equation, probabilities, sampled
 from symloss.theory.free_classes import attractor_for_every_number
+from symloss.theory.pieces import Undefined
 from symloss.theory.profile import Profile
 from symloss.theory.theorems import THEOREMS
 
@@ -49,7 +50,8 @@ def sparsify(loss: Loss) -> Derivation:
     loss, what it drops, and where both drive the target.
 
     Raises:
-        DomainError: for a loss that is not one of classification, or that has no finite value at `y = 0`.
+        DomainError: for a loss that is not one of classification, that has no finite value at `y = 0`, or that is
+            not a real number everywhere.
 
     >>> from symloss.zoo import named
     >>> sparsify(named("lsr")).result == named("sparse-lsr")
@@ -117,7 +119,11 @@ def _branches(expr: Expr) -> tuple[Expr, Expr]:
 def _total(expr: Expr, p: list[Expr]) -> Expr:
     """The instance loss at class probabilities, the first class being the target."""
     target, other = _branches(expr.xreplace({C: Integer(len(p))}))
-    return sum((other.subs(P, value) for value in p[1:]), target.subs(P, p[0]))
+    terms = [target.subs(P, p[0]), *(other.subs(P, value) for value in p[1:])]
+    for term in terms:
+        if not term.evalf(20).is_extended_real:  # two complex numbers may be equal, and certify nothing
+            raise DomainError(f"the loss is not real at C = {len(p)}, where a term is {term}")
+    return sum(terms, Integer(0))
 
 
 def _split_check(loss: Loss) -> str:
@@ -158,6 +164,8 @@ def _shape(loss: Loss) -> _Shape:
         curve = Profile.of(loss, _CLASSES).pick(lambda m1, m0: m0)
         negated = Profile.of(loss, _CLASSES).pick(lambda m1, m0: -m0)
         convex, concave = is_convex(curve) is True, is_convex(negated) is True
+    except Undefined as error:
+        raise DomainError(f"the loss has no sparse form, as it is not real everywhere{where}: {error}") from None
     except SymlossError as error:
         return _Shape(False, False, f"undecided: {error}")
     found = {(True, True): "affine", (True, False): "convex", (False, True): "concave"}
