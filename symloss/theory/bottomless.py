@@ -43,13 +43,13 @@ def _paths(classes: int) -> list[list[tuple[int, Expr]]]:
 
 def _falls_along(profile: Profile, groups: Sequence[tuple[int, Expr]]) -> Finding | None:
     classes = profile.classes
-    posterior = [_TOP] + [(1 - _TOP) / (classes - 1)] * (classes - 1)
+    share = (1 - _TOP) / (classes - 1)
 
     def risk(r: Resolver) -> Expr:
         total, first = Integer(0), 0
         for count, p in groups:
             if count:
-                q = posterior[first]
+                q = share if first else _TOP
                 total += count * (q * profile.target(r, p) + (1 - q) * profile.other(r, p))
                 first += count
         return total
@@ -61,16 +61,15 @@ def _falls_along(profile: Profile, groups: Sequence[tuple[int, Expr]]) -> Findin
     if limit is None or not limit.lo == limit.hi == -np.inf:
         return None
     near, far = (
-        [float(p.subs(P, x)) if p.free_symbols else float(p) for count, p in groups for _ in range(count)]
+        [float(p.subs(P, x)) for count, p in groups for _ in range(min(count, 3))]
         for x in (Rational(0), Rational(1, 20 * classes))
     )
-    return _refuted(posterior, far, near)
+    return _refuted(profile, far, near)
 
 
 def _falls_inside(profile: Profile) -> Finding | None:
     """The same of a function that diverges at a point inside (0, 1), with the other terms finite."""
     classes = profile.classes
-    posterior = [_TOP] + [(1 - _TOP) / (classes - 1)] * (classes - 1)
     for curve, other in ((profile.m1, profile.m0), (profile.m0, profile.m1)):
         for left, right, point in curve.steps():
             sides = [s for s, limit in ((-1, left), (1, right)) if limit is not None and limit.hi == -np.inf]
@@ -79,7 +78,7 @@ def _falls_inside(profile: Profile) -> Finding | None:
             where = point.middle
             prediction = _around(where, classes)
             terms = [profile.m1.at(np.array(prediction)), profile.m0.at(np.array(prediction))]
-            others = [i for i in range(classes) if i != 1]
+            others = [i for i in range(len(prediction)) if i != 1]
             finite = all(np.isfinite([b.lo[i], b.hi[i]]).all() for b in terms for i in others)
             there = other.at(np.array([where]))
             if finite and np.isfinite([there.lo[0], there.hi[0]]).all():
@@ -87,25 +86,28 @@ def _falls_inside(profile: Profile) -> Finding | None:
                 start = list(prediction)
                 start[1] += step
                 start[0] -= step
-                return _refuted(posterior, start, prediction)
+                return _refuted(profile, start, prediction)
     return None
 
 
 def _around(where: float, classes: int) -> list[float]:
-    """A prediction with the second class at `where` and another than the first on top."""
+    """A prediction with the second class at `where` and another than the first on top; those after the fourth
+    are as the fourth."""
     if classes == 2:
         return [1 - where, where]
     rest = 1 - where
     if classes == 3:
         return [0.3 * rest, where, 0.7 * rest]
-    return [0.1 * rest, where, 0.6 * rest] + [0.3 * rest / (classes - 3)] * (classes - 3)
+    return [0.1 * rest, where, 0.6 * rest] + [0.3 * rest / (classes - 3)]
 
 
-def _refuted(posterior: Sequence[Expr], start: Sequence[float], end: Sequence[float]) -> Finding:
+def _refuted(profile: Profile, start: Sequence[float], end: Sequence[float]) -> Finding:
+    posterior = profile.listed([float(_TOP)], float((1 - _TOP) / (profile.classes - 1)))
+    start, end = (profile.listed(some[: profile.classes], some[-1]) for some in (start, end))
     shown = ", ".join(f"{v:.4g}" for v in end[:3])
     return refuted(
-        f"under the posterior ({float(posterior[0]):.4g}, {float(posterior[1]):.4g}, ...) the risk falls without"
+        f"under the posterior ({posterior[0]:.4g}, {posterior[1]:.4g}, ...) the risk falls without"
         f" bound towards the prediction ({shown}{', ...' if len(end) > 3 else ''}), in which the first class is"
         " not on top",
-        {"posterior": [float(q) for q in posterior], "from": list(start), "toward": list(end)},
+        {"posterior": posterior, "from": start, "toward": end},
     )

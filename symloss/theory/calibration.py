@@ -88,11 +88,11 @@ def _tied(profile: Profile) -> Finding | None:
     first, second = where
     if profile.classes == 2 and first + second < 1:
         return None
-    rest = [(1 - first - second) / max(profile.classes - 2, 1)] * (profile.classes - 2)
+    rest = (1 - first - second) / max(profile.classes - 2, 1)
     return refuted(
         f"M1 - M0 is least at p = {first:.6g} and p = {second:.6g}, and M0 is affine: under the posterior"
         " (0.6, 0.4, 0, ...) no prediction is better than these two for the first two classes",
-        {"posterior": [0.6, 0.4] + [0.0] * len(rest), "tie": [first, second, *rest]},
+        {"posterior": profile.listed([0.6, 0.4], 0.0), "tie": profile.listed([first, second], rest)},
     )
 
 
@@ -107,7 +107,7 @@ def _uniform(profile: Profile) -> Finding | None:
     return refuted(
         f"M1 and M0 are convex and have one slope at p = 1/{profile.classes}: under every posterior no prediction is"
         " better than the uniform one",
-        {"posterior": _example(profile.classes), "tie": [1 / profile.classes] * profile.classes},
+        {"posterior": _example(profile), "tie": profile.listed([], 1 / profile.classes)},
     )
 
 
@@ -131,15 +131,14 @@ def _signs_up_to_half(slope: Curve) -> set[int | None]:
     return {span.sign for span in slope.pattern if span.left.lo < 0.5}
 
 
-def _example(classes: int) -> list[float]:
-    rest = 0.4 / (classes - 1)
-    return [0.6] + [rest] * (classes - 1)
+def _example(profile: Profile) -> list[float]:
+    return profile.listed([0.6], 0.4 / (profile.classes - 1))
 
 
 def _indifferent(profile: Profile) -> Finding:
     return refuted(
         "M1 - M0 is constant, so swapping two probabilities never changes the risk: no order is preferred",
-        {"posterior": _example(profile.classes), "exchange": 0},
+        {"posterior": _example(profile), "exchange": 0},
     )
 
 
@@ -147,7 +146,7 @@ def _reversed(profile: Profile) -> Finding:
     return refuted(
         "exchange argument: M1 - M0 does not fall, so no prediction with the most probable class alone on top"
         " is better than with that class swapped below another",
-        {"posterior": _example(profile.classes), "exchange": 1},
+        {"posterior": _example(profile), "exchange": 1},
     )
 
 

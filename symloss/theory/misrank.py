@@ -21,11 +21,14 @@ __all__ = ["grid_minimiser", "misranked"]
 
 _COARSE, _FINE = 150, 1500
 _COARSE_TOP, _FINE_TOP = 60, 250
+_MOST_CLASSES = 1000
 _Found = tuple[list[float], list[float], float]
 
 
 def misranked(profile: Profile) -> _Found | None:
     """`(posterior, prediction, gain)`, or None where the search finds nothing it can prove."""
+    if profile.classes > _MOST_CLASSES:
+        return None
     coarse = _Risk.of(profile, _COARSE)
     if coarse is None:
         return None

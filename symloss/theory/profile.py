@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
 from typing import Concatenate, ParamSpec
@@ -23,6 +23,8 @@ __all__ = ["Profile", "names_guards"]
 _Arguments = ParamSpec("_Arguments")
 
 _ZERO, _ONE, _HALF = Integer(0), Integer(1), Rational(1, 2)
+_LISTED = 1000
+"""Of more classes a witness names the first so many."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,10 @@ class Profile:
     def on(self, make: Callable[[Resolver], Expr], right: Expr = _ONE) -> Curve:
         """A curve on (0, right) of a formula that calls `target` and `other`."""
         return Curve.build(make, P, _ZERO, right)
+
+    def listed(self, head: Sequence[float], rest: float) -> list[float]:
+        """The entries `head` of a prediction or posterior and the equal ones that follow, up to `_LISTED` in all."""
+        return [*head, *[rest] * (min(self.classes, _LISTED) - len(head))]
 
     @property
     def guard_note(self) -> str:

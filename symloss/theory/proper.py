@@ -46,10 +46,11 @@ def proper(profile: Profile) -> Finding:
     if isinstance(line, tuple) and number_sign(line[0]) == 0 and continuous and fall.signs <= {-1}:
         return proved(f"{name} is constant ({line[1]}) and M1' < M0' on (0, 1), so p = q is the only minimum")
     if isinstance(line, tuple) and number_sign(line[0]) == 0 and continuous and fall.signs == {0}:
-        q = [0.6] + [0.4 / (profile.classes - 1)] * (profile.classes - 1)
+        rest = 0.4 / (profile.classes - 1)
+        q, p = profile.listed([0.6], rest), profile.listed([rest, 0.6], rest)
         return refuted(
             "the risk is constant: every prediction is as good as the posterior",
-            {"posterior": q, "prediction": q[::-1], "gain": 0.0},
+            {"posterior": q, "prediction": p, "gain": 0.0},
         )
     witness = _better(profile)
     if witness is not None:
@@ -84,10 +85,11 @@ def _better(profile: Profile) -> tuple[list[float], list[float], float] | None:
     for a in firsts:
         for share in (0.07, 0.3, 0.5, 0.81, 0.97) if classes > 2 else (1.0,):
             b = (1 - a) * share
-            q = np.full(classes, (1 - a - b) / max(classes - 2, 1))
-            q[0], q[1] = a, b
-            if classes == 2:
-                q[1] = 1 - a
+            # The predictions move between two classes: the terms of the others are equal, and cancel.
+            q = np.array([a, b if classes > 2 else 1 - a])
+            rest = (1 - a - b) / max(classes - 2, 1)
+            if classes > 2 and not np.isfinite(risk(profile, np.array([rest]), np.array([rest])).hi):
+                continue
             moves = np.concatenate(
                 [
                     b * np.array([0.9, 0.5, 0.2, 0.05, 0.01, 1e-3]),
@@ -103,7 +105,7 @@ def _better(profile: Profile) -> tuple[list[float], list[float], float] | None:
             gap = np.where(np.isfinite(gap), gap, -np.inf)
             i = int(np.argmax(gap))
             if gap[i] > 1e-12 and (best is None or gap[i] > best[2]):
-                best = [float(v) for v in q], [float(v) for v in p[i]], float(gap[i])
+                best = profile.listed(q.tolist(), rest), profile.listed(p[i].tolist(), rest), float(gap[i])
     return best
 
 
