@@ -39,7 +39,7 @@ __all__ = ["MAX_OPERATIONS", "as_float", "closed_root", "is_zero", "number_sign"
 
 MAX_OPERATIONS = 600
 """Formulas beyond this many operations are not rewritten, only enclosed."""
-_DIGITS = (50, 200, 800)
+_DIGITS = (50, 200, 800, 1600)
 
 
 @lru_cache(maxsize=4096)
@@ -163,7 +163,7 @@ def as_float(number: Expr) -> float | None:
                 found = float(near)
                 return found if math.isfinite(found) and _may_be(number, found) else None
             before = near
-        return 0.0 if near == 0 and number_sign(number) == 0 else None
+        return 0.0 if number_sign(number) == 0 else None
     except (ArithmeticError, TypeError, ValueError):
         return None
 

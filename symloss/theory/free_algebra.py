@@ -132,7 +132,8 @@ class Algebra:
             if inside and simplify(slope.subs(C, _COUNT).subs(P, root)) == 0:
                 value = shorter(simplify(root.subs(_M, C - 2)))
                 return proved(
-                    "the stationary point of T, which is strictly convex for every C >= 2; M0 is convex", value
+                    "the stationary point of T, which is strictly convex for every C >= 2; M0 is convex",
+                    value,
                 )
         return unknown("the stationary point of T has no formula")
 

@@ -202,10 +202,13 @@ def _bounded_influence(residual: Residual) -> Finding:
     size = max(abs(largest.lo), abs(largest.hi))
     reason = "the largest |psi| over all pieces, their ends and stationary points"
     family = None if residual.invariant else residual.family
-    if family is not None and not family.same and math.isfinite(family.most):
-        bound = math.nextafter(size * family.most, math.inf)
-        return proved(f"{reason} at the target 0, times the largest h; {family}", "", bound)
-    return _for_every_target(residual, _with_number(reason, largest.exact, size, abs), _has_its_values)
+    found = _with_number(reason, largest.exact, size, abs)
+    most = None if family is None or family.same else family.most
+    if most is not None and most.is_finite:
+        reason = f"{reason} at the target 0, times the largest h; {family}"
+        exact = None if largest.exact is None or most.exact is None else shorter(largest.exact * most.exact)
+        return _with_number(reason, exact, math.nextafter(size * most.hi, math.inf), abs)
+    return _for_every_target(residual, found, _has_its_values)
 
 
 def _with_number(

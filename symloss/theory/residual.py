@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,7 +30,7 @@ from sympy import (
 
 from symloss.errors import SymlossError
 from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary, log_cosh
-from symloss.theory.curve import Curve
+from symloss.theory.curve import Curve, Limit
 from symloss.theory.interval import FloatArray
 from symloss.theory.pieces import Undecided, Undefined
 
@@ -165,12 +164,12 @@ class Family:
         return f"the loss is {form} of s = {target}- p"
 
     @cached_property
-    def most(self) -> float:
-        """An upper bound of `h`, infinite where none is known."""
+    def most(self) -> Limit | None:
+        """The supremum of `h`, None where none is known."""
         if self.weight is None:
-            return 1.0
+            return Limit(1.0, 1.0, S.One)
         top = self.weight.extreme(1)
-        return math.inf if top is None else top.value.hi
+        return None if top is None else top.value
 
 
 def _leans(formula: Expr) -> list[Expr]:

@@ -165,7 +165,9 @@ def _shape(loss: Loss) -> _Shape:
         negated = Profile.of(loss, _CLASSES).pick(lambda m1, m0: -m0)
         convex, concave = is_convex(curve) is True, is_convex(negated) is True
     except Undefined as error:
-        raise DomainError(f"the loss has no sparse form, as it is not real everywhere{where}: {error}") from None
+        raise DomainError(
+            f"the loss has no sparse form, as it is not real everywhere{where}: {error}"
+        ) from None
     except SymlossError as error:
         return _Shape(False, False, f"undecided: {error}")
     found = {(True, True): "affine", (True, False): "convex", (False, True): "concave"}
