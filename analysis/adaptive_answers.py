@@ -1,0 +1,303 @@
+"""What the cells of `analysis.adaptive_losses` come to: gains and their tests, paths, divergence, and the figure."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.comparison_figures import grid
+from symloss.compare import holm, margin_of, paired_t, verdict
+from symloss.compare.adapt_work import ADAPTIVE, FIXED, RATE, REPLAYED, SCALE, TUNED
+from symloss.compare.adaptation import MOVED
+from symloss.report.style import BLACK, COLOURS, GREY, legend_outside
+from symloss.tasks import get_metric
+
+__all__ = ["QUESTIONS", "answers", "draw", "printed"]
+
+QUESTIONS = (REPLAYED, SCALE, FIXED, RATE, TUNED)
+"""What the adapting loss is tested against; the other rows of the table are exploratory."""
+EQUAL_TIME = f"{TUNED}, equal time"
+Cells = Mapping[str, Any]
+Job = tuple[str, str, str, int]
+
+
+def answers(cells: Cells, asked: Sequence[Job], absent: Mapping[str, str]) -> dict[str, Any]:
+    """Everything that is said, JSON-ready.
+
+    Args:
+        cells: by `KIND/TASK/LOSS/SEED`, and `quadratic`.
+        asked: what was to be done.
+        absent: tasks without data, and why.
+    """
+    replicates = by_loss(cells, "adapt")
+    return {
+        "missing": ["/".join(map(str, job)) for job in asked if "/".join(map(str, job)) not in cells],
+        "absent": dict(absent),
+        "quadratic": _quadratic(cells["quadratic"]) if "quadratic" in cells else None,
+        "table": {key: _means(found) for key, found in replicates.items()},
+        "gains of adapting over": _gains(replicates, by_loss(cells, "equal time")),
+        "moved": {key: _moved(found) for key, found in replicates.items()},
+        "implicit learning rate": {key: _scale(found) for key, found in replicates.items()},
+        "cost of a step": {
+            f"{task}/{loss}": round(found[0]["ratio"], 2)
+            for (task, loss), found in _split(by_loss(cells, "cost"))
+        },
+        "divergence": {key.split("/")[0]: _diverged(found) for key, found in by_loss(cells, "divergence").items()},
+        "horizons": _horizons(cells),
+    }  # fmt: skip
+
+
+def by_loss(cells: Cells, kind: str) -> dict[str, dict[int, Any]]:
+    """By `TASK/LOSS` and replicate, the cells of a kind."""
+    found: dict[str, dict[int, Any]] = {}
+    for key, cell in cells.items():
+        first, *rest = key.split("/")
+        if first == kind:
+            task, loss, seed = rest
+            found.setdefault(f"{task}/{loss}", {})[int(seed)] = cell
+    return {key: dict(sorted(each.items())) for key, each in found.items()}
+
+
+def _split(found: Mapping[str, Any]) -> list[tuple[tuple[str, str], Any]]:
+    return [((key.split("/")[0], key.split("/")[1]), each) for key, each in found.items()]
+
+
+def _quadratic(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """How far what was learned is from what is known, as `|log(learned/known)|`; rates and losses by horizon."""
+    return {
+        "offline, off the greedy rate": {
+            name: abs(math.log(each["learned"] / each["greedy"])) for name, each in cell["offline"].items()
+        },
+        "online, off the greedy rate": cell["online"]["gap"],
+        "unrolled, off the best rate": {
+            horizon: abs(math.log(rate / cell["horizons"][horizon]["rate later"]))
+            for horizon, rate in cell["unrolled"].items()
+        },
+        "rates": {horizon: each["mean rate"] for horizon, each in cell["horizons"].items()},
+        "losses": {horizon: each["loss"] for horizon, each in cell["horizons"].items()},
+        "online loss": cell["online"]["loss"],
+        "best fixed": cell["fixed"],
+    }
+
+
+def _means(found: Mapping[int, Any]) -> dict[str, Any]:
+    cells = list(found.values())
+    return {
+        name: {
+            "mean": statistics.fmean(cell["rows"][name]["test"] for cell in cells),
+            "diverged": sum(bool(cell["rows"][name]["diverged"]) for cell in cells),
+        }
+        for name in cells[0]["rows"]
+    }
+
+
+def _gains(
+    replicates: Mapping[str, Mapping[int, Any]], shorter: Mapping[str, Mapping[int, Any]]
+) -> dict[str, dict[str, Any]]:
+    """By row and data set with loss; positive is better for adapting, whatever the metric."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, cells in replicates.items():
+        first = next(iter(cells.values()))
+        measure = get_metric(first["metric"])
+        sign = 1.0 if measure.greater_is_better else -1.0
+        for name in (*QUESTIONS, EQUAL_TIME, *first["rows"]):
+            if name == ADAPTIVE or key in found.get(name, {}):
+                continue
+            ours = {seed: cell["rows"][ADAPTIVE]["test"] for seed, cell in cells.items()}
+            if name == EQUAL_TIME:
+                ours = {seed: each["test"] for seed, each in shorter.get(key, {}).items() if seed in cells}
+            theirs = [cells[seed]["rows"][TUNED if name == EQUAL_TIME else name]["test"] for seed in ours]
+            if not ours:
+                continue
+            test = paired_t(
+                [sign * (a - b) for a, b in zip(ours.values(), theirs, strict=True)], first["overlap"]
+            )
+            rival = statistics.fmean(theirs)
+            found.setdefault(name, {})[key] = {
+                "n": len(ours), "gain": test.mean, "interval": [*test.interval()], "p": test.p_value, "rival": rival,
+                "error": 1 - rival if sign > 0 else rival, "test": test, "margin": margin_of(measure, rival),
+            }  # fmt: skip
+    for name, rows in found.items():
+        known = [row for row in rows.values() if math.isfinite(row["p"])]
+        if name in (*QUESTIONS, EQUAL_TIME):
+            for row, p in zip(known, holm([row["p"] for row in known]), strict=True):
+                row["p corrected"] = p
+        for row in rows.values():
+            row["verdict"] = verdict(row.pop("test"), row["n"], row["margin"], row.get("p corrected"))
+            row.update({part: _number(row[part]) for part in ("p", "gain")})
+            row["interval"] = None if math.isnan(row["interval"][0]) else row["interval"]
+    return found
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _moved(found: Mapping[int, Any]) -> dict[str, Any]:
+    distance, shape = (
+        statistics.median(cell[name] for cell in found.values()) for name in ("moved", "moved_shape")
+    )
+    return {"gradient": distance, "shape": shape, "offline": distance < MOVED}
+
+
+def _scale(found: Mapping[int, Any]) -> dict[str, Any]:
+    """Over the best fixed rate that tuning chose, at the start, in the middle and at the end; medians."""
+    paths = [relative_rates(cell) for cell in found.values()]
+    shown: dict[str, Any] = {}
+    for name, place in (("start", 0.0), ("middle", 0.5), ("end", 1.0)):
+        known = [path[round(place * (len(path) - 1))][1] for path in paths if path]
+        shown[name] = statistics.median(known) if known else None
+    falls = [path[-1][1] < path[0][1] for path in paths if path]
+    return {**shown, "falls": sum(falls), "of": len(falls)}
+
+
+def relative_rates(cell: Mapping[str, Any]) -> list[tuple[int, float]]:
+    """Step and implicit learning rate over the best fixed one, where there is such a rate."""
+    best = cell["chosen"]["rate"]
+    return [
+        (step["step"], step["implicit_learning_rate"] / best)
+        for step in cell["path"]
+        if step["implicit_learning_rate"] is not None
+    ]
+
+
+def _diverged(found: Mapping[int, Any]) -> dict[str, Any]:
+    """By way and learning rate, the share that diverged and the share that ended no better than it began."""
+    cells = list(found.values())
+    return {
+        way: {
+            factor: {
+                name: statistics.fmean(bool(cell[way][factor][name]) for cell in cells)
+                for name in ("diverged", "worse")
+            }
+            for factor in rates
+        }
+        for way, rates in cells[0].items()
+    }
+
+
+def _horizons(cells: Cells) -> dict[str, Any]:
+    """By data set, loss and horizon the implicit learning rate over the best fixed one, and the test score."""
+    best = by_loss(cells, "rate")
+    found: dict[str, Any] = {}
+    for kind in dict.fromkeys(key.split("/")[0] for key in cells if key.startswith("horizon ")):
+        for (task, loss), each in _split(by_loss(cells, kind)):
+            fixed = best.get(f"{task}/ordinary", {})
+            rates = [
+                cell["implicit learning rate"] / fixed[seed]["factor"]
+                for seed, cell in each.items()
+                if seed in fixed and cell["implicit learning rate"] is not None
+            ]
+            scores = [cell["test"] for cell in each.values() if cell["test"] is not None]
+            found.setdefault(f"{task}/{loss}", {})[kind.split()[1]] = {
+                "over the best fixed rate": statistics.median(rates) if rates else None,
+                "test": statistics.fmean(scores) if scores else None, "n": len(each),
+                "diverged": sum(bool(cell["diverged"] or cell["reason"]) for cell in each.values()),
+            }  # fmt: skip
+    return found
+
+
+def printed(found: Mapping[str, Any]) -> str:
+    """The table of gains and what is missing, as text."""
+    lines = [f"{task}: left out, {why}" for task, why in found["absent"].items()]
+    if found["quadratic"]:
+        known = found["quadratic"]
+        off = max(known["offline, off the greedy rate"].values())
+        rates = ", ".join(f"{horizon}: {rate:.3g}" for horizon, rate in known["rates"].items())
+        lines.append(f"quadratic: offline {100 * off:.1f} % off the greedy rate at most")
+        lines.append(f"quadratic: rate by horizon {rates}; best fixed {known['best fixed']['rate']:.3g}")
+    for name, rows in found["gains of adapting over"].items():
+        for key, row in rows.items():
+            corrected = row.get("p corrected")
+            p = "" if corrected is None else f"  p {corrected:.2g}"
+            lines.append(
+                f"{key:26} over {name:28} {row['gain']:+.4g} of {row['rival']:.4g}{p}  {row['verdict']}"
+            )
+    if found["missing"]:
+        lines.append(f"{len(found['missing'])} cells are missing: the same command goes on")
+    return "\n".join(lines)
+
+
+def draw(cells: Cells, found: Mapping[str, Any]) -> Figure:
+    """The quadratic; gains over the five rivals; implicit learning rates; divergence."""
+    fig, axes = grid(4, 4.2, columns=2)
+    if "quadratic" in cells:
+        _draw_quadratic(axes[0], cells["quadratic"])
+    _draw_gains(axes[1], found["gains of adapting over"])
+    for i, (key, each) in enumerate(by_loss(cells, "adapt").items()):
+        path = [relative_rates(cell) for cell in each.values()]
+        steps = sorted({step for one in path for step, _ in one})
+        middle = [statistics.median(rate for one in path for at, rate in one if at == step) for step in steps]
+        axes[2].plot(
+            steps, middle, "-" if i < len(COLOURS) else "--", color=COLOURS[i % len(COLOURS)], label=key
+        )
+    axes[2].set_yscale("symlog", linthresh=0.01)
+    axes[2].axhline(1, color=GREY, lw=1)
+    axes[2].set_title("implicit learning rate over the best fixed one", fontsize=10)
+    axes[2].set_xlabel("step", fontsize=8)
+    _draw_divergence(axes[3], found["divergence"])
+    if any(ax.get_legend_handles_labels()[1] for ax in axes):
+        legend_outside(fig, [axes[2], axes[3]])
+    return fig
+
+
+def _draw_quadratic(ax: Axes, cell: Mapping[str, Any]) -> None:
+    every = max(1, cell["steps"] // 100)
+    rows = {f"horizon {horizon}": each["rates"] for horizon, each in cell["horizons"].items()}
+    for i, (name, rates) in enumerate({**rows, "adapting online": cell["online"]["learned"]}.items()):
+        ax.plot(
+            [every * at for at in range(len(rates))], rates, ["-", "--", "-.", ":"][i], color=COLOURS[i], label=name
+        )  # fmt: skip
+    ax.axhline(cell["fixed"]["rate"], color=BLACK, lw=1, label="best fixed")
+    ax.set_yscale("log")
+    ax.set_title("noisy quadratic: learning rate", fontsize=10)
+    ax.set_xlabel("step", fontsize=8)
+    ax.legend(fontsize=8, frameon=False)
+
+
+def _draw_gains(ax: Axes, gains: Mapping[str, Mapping[str, Any]]) -> None:
+    """In percent of the rival's error."""
+    keys = list(dict.fromkeys(key for rows in gains.values() for key in rows))
+    for i, name in enumerate((*QUESTIONS, EQUAL_TIME)):
+        for key, row in gains.get(name, {}).items():
+            error = row["error"] or math.nan
+            place = keys.index(key) + (i - 2.5) * 0.13
+            ends = row["interval"] or [row["gain"]] * 2
+            ax.plot([100 * end / error for end in ends], [place] * 2, color=COLOURS[i], lw=1.2)
+            ax.plot([100 * row["gain"] / error], [place], "o", color=COLOURS[i], ms=3, label=name)
+    ax.axvline(0, color=GREY, lw=1)
+    ax.set_yticks(range(len(keys)), keys, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xscale("symlog", linthresh=10)
+    ax.set_title("gain of adapting, % of the other's error", fontsize=10)
+    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    if handles:
+        ax.legend(handles.values(), handles.keys(), fontsize=7, frameon=False)
+
+
+def _draw_divergence(ax: Axes, found: Mapping[str, Any]) -> None:
+    """Share of trainings that end no better than they began, over all data sets that are measured."""
+    ways = list(dict.fromkeys(way for each in found.values() for way in each))
+    for i, way in enumerate(ways):
+        rows = [each[way] for each in found.values() if way in each]
+        factors = list(rows[0])
+        shares = [statistics.fmean(row[factor]["worse"] for row in rows) for factor in factors]
+        style = "--" if way.endswith("fixed") else "-"
+        ax.plot(
+            [float(each) for each in factors],
+            shares,
+            style,
+            marker="o",
+            ms=3,
+            color=COLOURS[i % 7],
+            label=way,
+        )
+    if ways:
+        ax.set_xscale("log")
+    ax.set_title("trainings that end no better than they began", fontsize=10)
+    ax.set_xlabel("times the task's learning rate", fontsize=8)
