@@ -1,4 +1,4 @@
-"""Trainings of `analysis.adaptive_losses` beside those of `symloss.adapt`: cost, divergence, and learning with a horizon."""
+"""Trainings of `analysis.adaptive_losses` beside those of `symloss.adapt`: cost, divergence, horizons."""
 
 from __future__ import annotations
 
@@ -142,6 +142,6 @@ def with_horizon(task: SupervisedTask, name: str, horizon: int, outer: int, seed
     score = math.nan if trained.diverged else task.evaluate(trained.model, "test")[task.metric]
     reading = read(loss, unpacked(phi, like), task.classes, task.train.y)
     return {
-        "implicit learning rate": reading.implicit_learning_rate, "test": score if math.isfinite(score) else None, "reason": reason,
-        "diverged": trained.diverged, "metric": task.metric,
+        "implicit learning rate": reading.implicit_learning_rate, "reason": reason, "diverged": trained.diverged,
+        "test": score if math.isfinite(score) else None, "metric": task.metric,
     }  # fmt: skip

@@ -2,8 +2,8 @@ r"""Wu's noisy quadratic: where the best learning rate is known, whatever the ho
 
 `L(w) = 1/2 sum_i h_i (w_i - c_i)^2` with fresh `c_i ~ N(0, s_i^2)` at each step of SGD. The second moments
 `A_i = E w_i^2` follow `A_i' = (1 - a h_i)^2 A_i + a^2 h_i^2 s_i^2`, so that the rate `a` which lowers the expected loss
-most in one step is `sum h_i^2 A_i / sum h_i^3 (A_i + s_i^2)`. It serves the steep directions alone: as soon as they have
-come down to their noise it is small, and the flat directions, in which most of the loss is by then, hardly move.
+most in one step is `sum h_i^2 A_i / sum h_i^3 (A_i + s_i^2)`. It serves the steep directions alone: as soon as they
+have come down to their noise it is small, and the flat directions, where most of the loss is by then, hardly move.
 
 Here `COPIES` weight vectors, each with noise of its own, are one model, and the ordinary loss times a number - what
 `adapt` calls *learning rate only* - learns the rate by the package's own algorithms.
