@@ -38,6 +38,7 @@ def answers(cells: Cells, asked: Sequence[Job], absent: Mapping[str, str]) -> di
     return {
         "missing": ["/".join(map(str, job)) for job in asked if "/".join(map(str, job)) not in cells],
         "absent": dict(absent),
+        "failed": {key: cell["failed"] for key, cell in cells.items() if "failed" in cell},
         "quadratic": _quadratic(cells["quadratic"]) if "quadratic" in cells else None,
         "table": {key: _means(found) for key, found in replicates.items()},
         "gains of adapting over": _gains(replicates, by_loss(cells, "equal time")),
@@ -53,11 +54,11 @@ def answers(cells: Cells, asked: Sequence[Job], absent: Mapping[str, str]) -> di
 
 
 def by_loss(cells: Cells, kind: str) -> dict[str, dict[int, Any]]:
-    """By `TASK/LOSS` and replicate, the cells of a kind."""
+    """By `TASK/LOSS` and replicate, the cells of a kind but for those that failed."""
     found: dict[str, dict[int, Any]] = {}
     for key, cell in cells.items():
         first, *rest = key.split("/")
-        if first == kind:
+        if first == kind and "failed" not in cell:
             task, loss, seed = rest
             found.setdefault(f"{task}/{loss}", {})[int(seed)] = cell
     return {key: dict(sorted(each.items())) for key, each in found.items()}
@@ -205,6 +206,7 @@ def _horizons(cells: Cells) -> dict[str, Any]:
 def printed(found: Mapping[str, Any]) -> str:
     """The table of gains and what is missing, as text."""
     lines = [f"{task}: left out, {why}" for task, why in found["absent"].items()]
+    lines += [f"{key}: failed, {why}" for key, why in found["failed"].items()]
     if found["quadratic"]:
         known = found["quadratic"]
         off = max(known["offline, off the greedy rate"].values())

@@ -59,7 +59,6 @@ INITIAL = {True: 2500, False: 250}
 HORIZON_SEEDS = 3
 OUTER = 300
 """Meta-steps of a loss that is learned with a horizon."""
-Job = tuple[str, tuple[Any, ...]]
 
 
 def sizes(parser: argparse.ArgumentParser) -> None:
@@ -172,7 +171,14 @@ def in_equal_time(name: str, loss: str, seed: int, steps: int, ratio: float, qui
 
 
 def compute(study: Study, runs: Path, kind: str, name: str, loss: str, seed: int) -> dict[str, Any]:
-    """One cell."""
+    """One cell, or why there is none: offline initialisation may diverge, which must not end the study."""
+    try:
+        return _computed(study, runs, kind, name, loss, seed)
+    except DomainError as error:
+        return {"failed": str(error)}
+
+
+def _computed(study: Study, runs: Path, kind: str, name: str, loss: str, seed: int) -> dict[str, Any]:
     steps, quick = int(study.settings["steps"]), study.quick
     if kind == "adapt":
         return adapted(runs, name, loss, seed, steps, quick)

@@ -45,6 +45,8 @@ ETA = 0.05
 """Of the online rate: the greedy one falls by a factor of a hundred in the first few steps."""
 LATER = 100
 """Greedy steps after which the steep directions are down at their noise."""
+UNROLLED = 80
+"""Meta-steps at most of what is unrolled: from the greedy rate, a factor of `exp(0.1)` each, that is far enough."""
 _SLOWEST = 1e-6
 
 
@@ -219,7 +221,7 @@ def measure(steps: int, outer: int, unroll: tuple[int, ...]) -> dict[str, Any]:
             }
             for name, (rates, losses) in every.items()
         },
-        "unrolled": {str(horizon): unrolled(later, horizon, outer, 2) for horizon in unroll},
+        "unrolled": {str(horizon): unrolled(later, horizon, min(outer, UNROLLED), 2) for horizon in unroll},
         "fixed": {"rate": fixed, "loss": excess(after(start(), fixed, steps))},
     }  # fmt: skip
 

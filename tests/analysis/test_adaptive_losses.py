@@ -14,6 +14,7 @@ import symloss as sl
 from analysis import adaptive_losses, noisy_quadratic
 from analysis.adaptive_answers import QUESTIONS, answers, draw, printed
 from analysis.adaptive_training import compare_cost, divergence, fixed_rate, with_horizon
+from analysis.study import Study
 from symloss.errors import DomainError
 
 
@@ -122,7 +123,10 @@ def test_gains_are_corrected_by_question() -> None:
             "diverged": "",
             "steps": 3,
         }
+    cells["adapt/diabetes/neural/10"] = {"failed": "offline initialisation diverged"}
     found = answers(cells, [("cost", "diabetes", "neural", 0)], {"digits": "no data"})
+    assert found["failed"] == {"adapt/diabetes/neural/10": "offline initialisation diverged"}
+    assert "failed, offline" in printed(found)
     gains = found["gains of adapting over"]
     assert gains["replayed"]["diabetes/neural"]["gain"] == pytest.approx(0.1 - 0.0009)
     assert gains["replayed"]["diabetes/neural"]["verdict"] == "better"
@@ -151,3 +155,15 @@ def test_horizons_are_set_against_the_best_fixed_rate() -> None:
     assert found["1"]["over the best fixed rate"] == pytest.approx(0.1)
     assert found["100"]["over the best fixed rate"] == pytest.approx(2)
     assert math.isclose(found["1"]["test"], 0.1)
+
+
+def test_a_loss_whose_initialisation_diverges_does_not_end_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*asked: object) -> dict[str, Any]:
+        raise DomainError("offline initialisation diverged")
+
+    monkeypatch.setattr(adaptive_losses, "adapted", refuse)
+    study = Study("adaptive_losses", {"steps": 2}, tmp_path, quick=True)
+    found = adaptive_losses.compute(study, tmp_path, "adapt", "diabetes", "barron", 0)
+    assert found == {"failed": "offline initialisation diverged"}
