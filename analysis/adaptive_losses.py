@@ -31,7 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import symloss as sl
-from analysis.adaptive_answers import answers, draw, printed
+from analysis.adaptive_answers import answers, printed
+from analysis.adaptive_figure import draw
 from analysis.adaptive_training import compare_cost, divergence, fixed_rate, with_horizon
 from analysis.noisy_quadratic import HORIZONS, measure
 from analysis.study import ROOT, Study

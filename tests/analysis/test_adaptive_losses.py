@@ -12,7 +12,8 @@ import pytest
 
 import symloss as sl
 from analysis import adaptive_losses, noisy_quadratic
-from analysis.adaptive_answers import QUESTIONS, answers, draw, printed
+from analysis.adaptive_answers import QUESTIONS, answers, printed
+from analysis.adaptive_figure import draw
 from analysis.adaptive_training import compare_cost, divergence, fixed_rate, with_horizon
 from analysis.study import Study
 from symloss.errors import DomainError
