@@ -38,6 +38,10 @@ NODES = 15
 """Symbols within which a planted loss should be explained."""
 
 
+FLOOR = 1e-6
+"""What is left unexplained below this is drawn here."""
+
+
 def settings(quick: bool) -> dict[str, Any]:
     """What every cell depends on."""
     small = {
@@ -157,30 +161,38 @@ def _is(known_as: str | None, plant: str) -> bool:
 
 def draw(cells: Mapping[str, Any], plants: Sequence[str], networks: int, arms: Sequence[str]) -> Figure:
     """What the front leaves unexplained against the length of its formulas; what is picked, and its name."""
-    fig, axes = figure(len(plants))
-    for ax, plant in zip(axes, plants, strict=True):
+    fig, _ = figure(height=7.0)
+    fig.clear()
+    fig.set_figwidth(11)
+    axes = fig.subplots(-(-len(plants) // 2), 2, sharex=True, sharey=True, squeeze=False)
+    for ax, plant in zip(axes.ravel(), plants, strict=True):
         for seed in range(networks):
-            for arm, colour in zip(arms, COLOURS, strict=False):
+            for arm, colour, up in zip(arms, COLOURS, (14, -20), strict=False):
                 found = cells[f"{plant}/{seed}/{arm}"]
-                rows = found["rows"]
-                x, y = [r["complexity"] for r in rows], [max(1 - r["r2"], 1e-7) for r in rows]
-                ax.plot(x, y, "os"[seed % 2] + "-", color=colour, mfc="none", ms=5, lw=1, label=arm)
+                rows, marker = found["rows"], "os"[seed % 2]
+                x, y = [r["complexity"] for r in rows], [max(1 - r["r2"], FLOOR) for r in rows]
+                ax.plot(x, y, marker + "-", color=colour, mfc="none", ms=5, lw=1, label=arm)
                 i = found["picked"] - 1
-                ax.plot(x[i], y[i], "os"[seed % 2], color=colour, ms=8, label=f"{arm}: picked")
-                if seed == 0 and ARMS[arm]:
-                    ax.annotate(
-                        rows[i]["known_as"] or "no loss with a name", (x[i], y[i]), xytext=(6, 8),
-                        textcoords="offset points", fontsize=9,
-                    )  # fmt: skip
+                ax.plot(x[i], y[i], marker, color=colour, ms=8, label=f"{arm}: picked")
+                ax.annotate(
+                    rows[i]["known_as"] or "no loss with a name", (x[i], y[i]), xytext=(8, up), color=colour,
+                    textcoords="offset points", fontsize=9,
+                )  # fmt: skip
         ax.axhline(1 - ENOUGH, color=GREY, lw=0.8, ls=":", label=f"R2 = {ENOUGH}")
         ax.axvline(NODES, color=GREY, lw=0.8, ls="--", label=f"{NODES} symbols")
+        ax.grid(alpha=0.25, linewidth=0.6)
         quality = min(cells[f"{plant}/{seed}"]["r2"] for seed in range(networks))
         ax.set(
-            title=f"{plant} (network's own R2 {quality:.4f})", xlabel="symbols of the formula", yscale="log",
+            title=f"{plant} (the network reproduces {quality:.4f} of it)",
+            yscale="log",
             xlim=(2, 31),
-        )  # fmt: skip
-    axes[0].set_ylabel("unexplained share of the gradient, 1 - R2")
-    legend_outside(fig, axes)
+            ylim=(FLOOR, 2),
+        )
+    for ax in axes[-1]:
+        ax.set_xlabel("symbols of the formula")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("unexplained, 1 - R2")
+    legend_outside(fig, list(axes.ravel()))
     return fig
 
 

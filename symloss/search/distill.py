@@ -222,7 +222,7 @@ def _bred(
     )  # fmt: skip
     turned = [turn(outcome.loss) for outcome in outcomes if outcome.fitness is not None]
     found = [loss.merged().rounded(6) for loss in turned if loss is not None]
-    points = [(misfit(loss, visits), float(symbols(loss.formula)), i) for i, loss in enumerate(found)]
+    points = [(misfit(loss, visits), _length(loss), i) for i, loss in enumerate(found)]
     return [found[i] for i in _best(points)]
 
 
@@ -241,10 +241,15 @@ def _best(points: Iterable[tuple[float, float, int]]) -> list[int]:
     return kept
 
 
+def _length(loss: Weighted) -> float:
+    """About the complexity of the formula as it is shown, where `aq(a, b)` is `a/sqrt(b**2 + 1)`."""
+    return float(symbols(loss.formula) + 5 * loss.program.tokens.count("aq"))
+
+
 def _promising(losses: Sequence[Weighted], parts: _Parts) -> list[Weighted]:
     """What may stand on the front once SymPy has simplified it, which takes seconds for all: two layers of it."""
     found: list[int] = []
-    points = [(parts.left(loss)[0], float(symbols(loss.formula)), i) for i, loss in enumerate(losses)]
+    points = [(parts.left(loss)[0], _length(loss), i) for i, loss in enumerate(losses)]
     for _ in range(2):
         found += _best(point for point in points if point[2] not in found)
     return [losses[i] for i in sorted(found)]
@@ -255,7 +260,7 @@ def _front(
 ) -> list[tuple[DistilledRow, Weighted]]:
     """The rows, by rising complexity of the formula as it is shown, each with its tree."""
     versions, shown = [], []
-    for version in _promising([*candidates, *(plainer(loss, parts.fit) for loss in candidates)], parts):
+    for version in _promising([plainer(loss, parts.fit) for loss in candidates], parts):
         try:
             shown.append(presented(version.formula, parts.fit.points.kind, hard)[1])
         except SymlossError:  # no formula that may be written: an exponent out of bounds
