@@ -24,14 +24,12 @@ from matplotlib.figure import Figure
 import symloss as sl
 from analysis.study import Study
 from symloss.expr import KINDS
-from symloss.expr.trees import Weighted, symbols, weighted_from
+from symloss.expr.trees import Weighted, weighted_from
 from symloss.meta.gradient_distance import Array, Points, fit, fixed_points, unit_gradient
 from symloss.report.style import COLOURS, figure, legend_outside
-from symloss.search.propose.breeding import Breeder, zoo_trees
+from symloss.search.loop.by_gradient import Screen, gated, search_by_gradient
+from symloss.search.propose.breeding import zoo_trees
 from symloss.search.propose.gp import Rates
-from symloss.search.propose.proposal import Outcome, Proposal
-from symloss.search.screen.fingerprint import fingerprint
-from symloss.search.screen.gate import gate
 from symloss.search.settings import PRESETS
 
 NAME = "search_power"
@@ -95,38 +93,6 @@ def planted(name: str) -> Plant:
     return Plant(name, kind, target, points, loss.program.size, tuple(others))
 
 
-class Screen:
-    """What a search asks of a loss before it pays for it: the gate, and a dynamics class that is new or shorter."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind, self.classes = kind, None if kind == "regression" else CLASSES
-        self._sizes: dict[str, float] = {}
-        self._last: tuple[Weighted, Weighted | None, str] | None = None
-
-    def worth_it(self, loss: Weighted) -> bool:
-        """Whether it may take a slot."""
-        self._last = loss, *self._looked_at(loss)
-        _, turned, key = self._last
-        return turned is not None and loss.program.size < self._sizes.get(key, math.inf)
-
-    def admit(self, loss: Weighted) -> Weighted | None:
-        """The loss as it descends, its class known from now on, or None for one that cannot learn."""
-        seen = self._last is not None and self._last[0] is loss
-        turned, key = self._last[1:] if self._last is not None and seen else self._looked_at(loss)
-        if turned is not None:
-            self._sizes[key] = min(loss.program.size, self._sizes.get(key, math.inf))
-        return turned
-
-    def _looked_at(self, loss: Weighted) -> tuple[Weighted | None, str]:
-        program, edges = loss.graph()
-        verdict = gate(program, self.kind, self.classes, edges)
-        if not verdict.passed:
-            return None, ""
-        turned = loss.scaled(verdict.sign)
-        program, edges = turned.graph()
-        return turned, fingerprint(program, self.kind, self.classes, edges)
-
-
 @dataclass(frozen=True)
 class Arm:
     """A way to propose.
@@ -168,32 +134,26 @@ VARIANTS = {
 def search(name: str, arm: Arm, seed: int, limit: int) -> dict[str, Any]:
     """One run: how many losses it has looked at when it holds the planted one, or None; the best ones on the way."""
     plant = planted(name)
-    screen = Screen(plant.kind)
     settings = replace(PRESETS["quick"], rates=arm.rates, method=arm.method)
-    breeder = Breeder(settings, seed, start(plant, arm), screen.worth_it, plant.others)
-    outcomes: list[Outcome] = []
     found: dict[str, Any] = {"found": None, "limit": limit, "formula": "", "distances": {}, "of any size": {}}
     best = {"distances": math.inf, "of any size": math.inf}
-    generation = 0 if arm.selected else 1
-    while len(outcomes) < limit:
-        proposals = breeder.propose(generation, min(settings.population, limit - len(outcomes)))
-        for proposal in proposals:
-            outcome = evaluate(plant, screen, proposal, len(outcomes))
-            outcomes.append(outcome)
-            if outcome.fitness is None:
-                continue
-            small = outcome.loss.program.size <= LARGER * plant.size
-            for trace in ("distances", "of any size") if small else ("of any size",):
-                if outcome.fitness < best[trace]:
-                    best[trace] = outcome.fitness
-                    found[trace][len(outcomes)] = float(f"{outcome.fitness:.3g}")
-                    if trace == "distances":
-                        found["formula"] = outcome.loss.formula
-            if best["distances"] < NEAR:
-                return {**found, "found": len(outcomes)}
-        if arm.selected and arm.method != "random":
-            breeder.learn(outcomes, len(proposals))
-        generation += 1
+    outcomes = search_by_gradient(
+        settings, seed, plant.target, plant.points, Screen(plant.kind, CLASSES, gated(plant.kind, CLASSES)),
+        limit=limit, given=start(plant, arm), neighbours=plant.others, selected=arm.selected,
+    )  # fmt: skip
+    for outcome in outcomes:
+        if outcome.fitness is None:
+            continue
+        looked_at = outcome.number + 1
+        small = outcome.loss.program.size <= LARGER * plant.size
+        for trace in ("distances", "of any size") if small else ("of any size",):
+            if outcome.fitness < best[trace]:
+                best[trace] = outcome.fitness
+                found[trace][looked_at] = float(f"{outcome.fitness:.3g}")
+                if trace == "distances":
+                    found["formula"] = outcome.loss.formula
+        if best["distances"] < NEAR:
+            return {**found, "found": looked_at}
     return found
 
 
@@ -204,18 +164,6 @@ def start(plant: Plant, arm: Arm) -> list[Weighted]:
         given += plant.others
     found = fit(given, plant.target, plant.points, steps=40)
     return [loss for loss, other in zip(given, found, strict=True) if other.distance > NEAR]
-
-
-def evaluate(plant: Plant, screen: Screen, proposal: Proposal, number: int) -> Outcome:
-    """Gate, fit, distance."""
-    loss = screen.admit(proposal.loss)
-    if loss is None:
-        return Outcome(number, proposal.loss.program, proposal.loss, None, 0)
-    (found,) = fit([loss], plant.target, plant.points)
-    fitted = found.loss.merged()
-    fitted = replace(fitted, factor=1.0).rounded(6)
-    fitness = found.distance if math.isfinite(found.distance) and fitted.finite else None
-    return Outcome(number, proposal.loss.program, fitted, fitness, symbols(fitted.formula))
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
         verify,
     )
     from symloss.meta import AdaptiveLoss
-    from symloss.search import Headroom, Result, Search, discover, headroom
+    from symloss.search import Distillation, Headroom, Result, Search, discover, distill, headroom
     from symloss.tasks import Task, load_csv, load_task, task_names
     from symloss.theory import Certificate, Derivation, analyze, derive, posterior_map, sparsify
 
 __all__ = [
-    "Adaptation", "AdaptiveLoss", "Certificate", "Comparison", "CompileError", "Derivation", "DomainError",
-    "Headroom", "Loss", "ParseError", "Registry", "Result", "RunError", "Search", "Searched", "SymlossError",
-    "Task", "TaskError", "Transfer", "adapt", "analyze", "compare", "derive", "discover", "headroom", "load_csv",
-    "load_task", "named", "names", "open_run", "parse", "posterior_map", "register_primitive", "resume", "sparsify",
-    "task_names", "transfer", "verify",
+    "Adaptation", "AdaptiveLoss", "Certificate", "Comparison", "CompileError", "Derivation", "Distillation",
+    "DomainError", "Headroom", "Loss", "ParseError", "Registry", "Result", "RunError", "Search", "Searched",
+    "SymlossError", "Task", "TaskError", "Transfer", "adapt", "analyze", "compare", "derive", "discover", "distill",
+    "headroom", "load_csv", "load_task", "named", "names", "open_run", "parse", "posterior_map",
+    "register_primitive", "resume", "sparsify", "task_names", "transfer", "verify",
 ]  # fmt: skip
 
 # Rooms that load torch or take long to import are opened when first asked for.
@@ -63,7 +63,7 @@ _ROOMS = {
         "symloss.compare",
     ),
     **dict.fromkeys(
-        ("Headroom", "Result", "Search", "discover", "headroom"),
+        ("Distillation", "Headroom", "Result", "Search", "discover", "distill", "headroom"),
         "symloss.search",
     ),
 }

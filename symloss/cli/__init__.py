@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from symloss.cli import adapt, compare, headroom, look, prove, runs, search, transfer
+from symloss.cli import adapt, compare, distill, headroom, look, prove, runs, search, transfer
 from symloss.cli.group import OneLineErrors
 
 __all__ = ["app", "main"]
@@ -43,7 +43,7 @@ def symloss(
     """
 
 
-for _room in (search, headroom, compare, transfer, adapt, runs, look, prove):
+for _room in (search, headroom, compare, transfer, adapt, distill, runs, look, prove):
     _room.register(app)
 
 

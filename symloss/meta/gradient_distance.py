@@ -20,7 +20,10 @@ from symloss.expr.trees import Weighted
 from symloss.expr.trees.evaluate import slopes
 from symloss.runs import derive
 
-__all__ = ["Fitted", "Points", "fit", "fixed_points", "free_edges", "gradient_distance", "unit_gradient"]
+__all__ = [
+    "Fitted", "Points", "fit", "fixed_points", "free_edges", "gradient_distance", "gradient_of", "points_at",
+    "unit_gradient",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -53,9 +56,9 @@ class Points:
         kind: of the losses.
         y, p: the different entries at which `dM/dp` is needed, `[entries]`.
         symbols: values of `C`, `pi`, `w` there.
-        pull: from `dM/dp` at the entries to the gradient in logits, in coordinates that keep lengths and angles: the
-            triangular factor of the softmax's Jacobian, a block for the instances that share probabilities,
-            `[blocks, n, n]`. None where an entry is its own.
+        pull: from `dM/dp` at the entries to the gradient in logits, `[blocks, n, n]`: the softmax's Jacobian, a block
+            an instance, or, for instances that share probabilities, its triangular factor: coordinates that keep
+            lengths and angles. None where an entry is its own.
     """
 
     kind: str
@@ -115,6 +118,43 @@ def fixed_points(kind: str, classes: int = 10) -> Points:
         pull.append(np.asarray(np.linalg.qr(jacobian.reshape(shared * classes, -1), mode="r")))
     symbols = {"C": float(classes), "pi": np.concatenate(prior), "w": 1.0}
     return Points(kind, np.concatenate(hard), np.concatenate(at), symbols, np.stack(pull))
+
+
+def points_at(kind: str, p: Array, y: Array) -> Points:
+    """The points of some instances, for instance of those that a training visits.
+
+    The gradient there is that in the outputs, in the order of `p`.
+
+    Args:
+        kind: of the losses.
+        p: predictions, `[N, C]` of which each row adds up to 1, `[N, K]` or `[N]`.
+        y: targets of that shape; a class is a one-hot row.
+
+    >>> p, y = np.array([[0.7, 0.2, 0.1]]), np.array([[1.0, 0.0, 0.0]])
+    >>> from symloss.expr.trees import weighted_from
+    >>> from symloss.zoo import named
+    >>> gradient_of(weighted_from(named("ce")), points_at("classification", p, y)).round(9)
+    array([-0.3,  0.2,  0.1])
+    """
+    classes = p.shape[1] if p.ndim == 2 else 1
+    pull = None
+    if KINDS[kind].exclusive:
+        # The logit gradient is p_k (d_k - sum_j p_j d_j): the Jacobian is its own transpose.
+        pull = np.eye(classes) * p[:, None] - p[:, :, None] * p[:, None]
+    prior = 1 / classes if KINDS[kind].exclusive else 0.5 if KINDS[kind].probabilities else 1.0
+    return Points(kind, y.ravel(), p.ravel(), {"C": float(classes), "pi": prior, "w": 1.0}, pull)
+
+
+def gradient_of(loss: Weighted, points: Points) -> Array:
+    """The gradient of a loss at the points, `[n]`, as it is; its factor counts. NaN for a loss without a value there.
+
+    A logarithm of a negative number has a slope, but nothing that could be trained with.
+    """
+    program, edges = loss.graph()
+    value, slope = slopes(program, points.y, points.p, edges, points.symbols)
+    with np.errstate(all="ignore"):
+        gradient = points.in_outputs(slope[None])[0]
+    return gradient if np.isfinite(value).all() else np.full_like(gradient, np.nan)
 
 
 def unit_gradient(loss: Weighted, points: Points) -> Array:

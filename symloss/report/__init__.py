@@ -16,6 +16,7 @@ from symloss.report.comparison_figures import (
     plot_sample_efficiency,
 )  # fmt: skip
 from symloss.report.comparison_table import comparison_sentences, comparison_table
+from symloss.report.distillation_report import distillation_sentences, distillation_table
 from symloss.report.export import FORMATS, export
 from symloss.report.files import (
     write_adaptation_files,
@@ -35,10 +36,10 @@ from symloss.report.tree_figure import plot_tree
 
 __all__ = [
     "FORMATS", "LiveFront", "LiveStages", "adaptation_sentences", "adaptation_table", "baseline_table",
-    "certificate_table", "certificate_tex", "comparison_sentences", "comparison_table", "count_outcomes",
-    "describe", "duration", "export", "formula_tree", "front_table", "headroom_table", "losses_tex", "outcomes",
-    "path_table", "plot_adaptation", "plot_comparison", "plot_convergence", "plot_front", "plot_gradient",
-    "plot_history", "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency", "plot_transfer",
-    "plot_tree", "transfer_sentences", "transfer_table", "verdict", "write_adaptation_files",
-    "write_comparison_files", "write_run_files", "write_transfer_files",
+    "certificate_table", "certificate_tex", "comparison_sentences", "comparison_table", "count_outcomes", "describe",
+    "distillation_sentences", "distillation_table", "duration", "export", "formula_tree", "front_table",
+    "headroom_table", "losses_tex", "outcomes", "path_table", "plot_adaptation", "plot_comparison",
+    "plot_convergence", "plot_front", "plot_gradient", "plot_history", "plot_loss", "plot_posterior", "plot_ranking",
+    "plot_sample_efficiency", "plot_transfer", "plot_tree", "transfer_sentences", "transfer_table", "verdict",
+    "write_adaptation_files", "write_comparison_files", "write_run_files", "write_transfer_files",
 ]  # fmt: skip

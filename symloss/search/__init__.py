@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from symloss.search.ask_tell import Search
 from symloss.search.discover import discover, headroom, open_row, open_run, resume
+from symloss.search.distill import distill
+from symloss.search.distilling.result import Distillation, DistilledRow, Fidelity
 from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.race import RaceCheck
 from symloss.search.methods import METHODS, Method
@@ -22,7 +24,10 @@ __all__ = [
     "Blocks",
     "Check",
     "Cma",
+    "Distillation",
+    "DistilledRow",
     "Evaluation",
+    "Fidelity",
     "FrontRow",
     "GateVerdict",
     "Generation",
@@ -38,6 +43,7 @@ __all__ = [
     "SearchSettings",
     "Tuning",
     "discover",
+    "distill",
     "fingerprint",
     "gate",
     "headroom",

@@ -7,7 +7,7 @@ logits sees `M1' - M0'` and `M0'` up to a constant (the probabilities sum to 1).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -16,9 +16,9 @@ from sympy import Abs, Expr, Function, Heaviside, Integer, Symbol, lambdify, sig
 from symloss.errors import DomainError
 from symloss.expr import KINDS, C, Loss, P, Y, elementary
 from symloss.theory.interval import FloatArray
-from symloss.zoo import entry
+from symloss.zoo import Entry, entry
 
-__all__ = ["distance", "family", "gap", "signature", "slope_in_p"]
+__all__ = ["distance", "family", "gap", "signature", "slope_function", "slope_in_p"]
 
 # Irrational steps keep the points off kinks at round numbers.
 _UNIT: FloatArray = np.asarray((np.arange(1, 30) * 0.6180339887) % 1.0 * 0.97 + 0.0153, dtype=np.float64)
@@ -103,17 +103,33 @@ def _gradient(expr: Expr, coefficients: tuple[str, ...]) -> _Gradient:
     return function
 
 
+def slope_function(found: Entry, classes: int) -> Callable[..., FloatArray]:
+    """`dM/dp` of a zoo loss elementwise, `(y, p, *coefficients)`, these in the entry's order; NaN where it has none."""
+    function = _gradient(found.loss.expr, tuple(found.defaults))
+
+    def at(y: FloatArray, p: FloatArray, *values: float) -> FloatArray:
+        return _evaluated(function, y, p, classes, values)
+
+    return at
+
+
+def _evaluated(
+    function: _Gradient, y: FloatArray | float, p: FloatArray, classes: int, values: Sequence[float]
+) -> FloatArray:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            result = np.asarray(function(y, p, float(classes), *values))
+        except (ArithmeticError, ValueError, TypeError):
+            return np.full(p.shape, np.nan)
+    if np.iscomplexobj(result):
+        return np.full(p.shape, np.nan)
+    return np.broadcast_to(result, p.shape).astype(np.float64)
+
+
 def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, ...]) -> FloatArray:
     def at(y: FloatArray | float, p: FloatArray) -> FloatArray:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                result = np.asarray(function(y, p, float(classes), *values))
-            except (ArithmeticError, ValueError, TypeError):
-                return np.full(p.shape, np.nan)
-        if np.iscomplexobj(result):
-            return np.full(p.shape, np.nan)
-        return np.broadcast_to(result, p.shape).astype(np.float64)
+        return _evaluated(function, y, p, classes, values)
 
     if not KINDS[kind].probabilities:
         y = np.concatenate([np.zeros(_LINE.size), np.full(_LINE.size, 1.37)])
