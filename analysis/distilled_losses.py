@@ -38,7 +38,7 @@ NODES = 15
 """Symbols within which a planted loss should be explained."""
 
 
-FLOOR = 1e-6
+FLOOR = 1e-7
 """What is left unexplained below this is drawn here."""
 
 
