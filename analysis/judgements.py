@@ -7,13 +7,13 @@ and the `overlap` of the splits.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from symloss.compare import holm, margin_of, paired_t, verdict
 from symloss.tasks import get_metric
 
-__all__ = ["TUNED", "Cell", "gains", "judged", "not_inferior", "row_of"]
+__all__ = ["TUNED", "Cell", "gains", "judged", "not_inferior", "over_both", "row_of", "transferred"]
 
 TUNED = "tuned"
 Cell = Mapping[str, Any]
@@ -112,3 +112,51 @@ def not_inferior(cells: Mapping[str, Cell], ours: str, rivals: Sequence[str]) ->
             "holds": lows[hardest] > -margin, "splits": splits,
         }  # fmt: skip
     return found
+
+
+def transferred(
+    found: Mapping[str, Cell],
+    keys: Iterable[str],
+    ordinary: tuple[str, str],
+    rivals: Sequence[str],
+    mean: str,
+) -> dict[str, Any]:
+    """How a loss that was discovered on one set holds elsewhere: the hypothesis, cell by cell, and how often it holds.
+
+    Args:
+        found: cells of the study, with its search.
+        keys: of the cells that the hypothesis is about; the others are exploratory.
+        ordinary: name of the ordinary loss, and what to call it.
+        rivals: losses with a name.
+        mean: what to call the mean of the metric.
+    """
+    name, called = ordinary
+    compared = {key: cell for key, cell in found.items() if "rows" in cell}
+    main = {key: compared[key] for key in keys if key in compared}
+    rest = {key: cell for key, cell in compared.items() if key not in main}
+    better, others = judged(main, "discovered", name), not_inferior(main, "discovered", rivals)
+    verdicts = [each["verdict"] for each in better.values()]
+    return {
+        "discovered": found.get("search"),
+        "cells of the hypothesis": len(main),
+        f"better than tuned {called} on": verdicts.count("better"),
+        "worse on": verdicts.count("worse"),
+        "not inferior to the best tuned loss with a name on": sum(each["holds"] for each in others.values()),
+        f"against tuned {called}": better,
+        "against the best loss with a name": others,
+        f"exploratory, against tuned {called}": judged(rest, "discovered", name),
+        "exploratory, against the best loss with a name": not_inferior(rest, "discovered", rivals),
+        f"{mean}, tuned": {
+            key: {row["name"]: row["mean"] for row in cell["rows"] if row["treatment"] == TUNED}
+            for key, cell in compared.items()
+        },
+    }
+
+
+def over_both(said: Mapping[str, Any], called: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `transferred` says of every cell: over the ordinary loss, and over the hardest of those with a name."""
+    over, hardest = (
+        {**said[f"against {what}"], **said[f"exploratory, against {what}"]}
+        for what in (f"tuned {called}", "the best loss with a name")
+    )
+    return over, hardest

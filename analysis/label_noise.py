@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 import symloss as sl
 from analysis.comparison_figures import draw_gains
 from analysis.comparisons import MODEL, ComparisonStudy, Make, Sizes
-from analysis.judgements import Cell, judged, not_inferior
+from analysis.judgements import Cell, over_both, transferred
 from symloss.runs import derive
 from symloss.tasks import SupervisedTask, replicate, replicates_of
 
@@ -42,6 +42,7 @@ TABLES: tuple[str, ...] = (
 IMAGES: tuple[str, ...] = ("mnist-5k", "fashion-mnist")
 TASKS = (*TABLES, *IMAGES, HOME)
 JUDGED, OTHERS, ASYMMETRIC = (0.4, 0.6), (0.2, 0.0), 0.4
+ORDINARY = "cross-entropy"
 ZOO = ("lsr", "mae", "gce", "sce", "focal")
 SMALL: dict[str, Any] = {
     "population": 4, "generations": 1, "tuning": {"steps": 2}, "screening": {"sample": 0},
@@ -100,39 +101,13 @@ def cells(quick: bool) -> Iterator[tuple[str, float, str, bool]]:
 
 def answers(found: Mapping[str, Cell]) -> dict[str, Any]:
     """The hypothesis, cell by cell, and how often it holds."""
-    compared = {key: cell for key, cell in found.items() if "rows" in cell}
-    main = {
-        key: compared[key]
-        for key in (key_of(name, noise) for noise in JUDGED for name in TASKS if name != HOME)
-        if key in compared
-    }
-    rest = {key: cell for key, cell in compared.items() if key not in main}
-    better, zoo = judged(main, "discovered", "ce"), not_inferior(main, "discovered", ZOO)
-    verdicts = [each["verdict"] for each in better.values()]
-    return {
-        "discovered": found.get("search"),
-        "cells of the hypothesis": len(main),
-        "better than tuned cross-entropy on": verdicts.count("better"),
-        "worse on": verdicts.count("worse"),
-        "not inferior to the best tuned loss with a name on": sum(each["holds"] for each in zoo.values()),
-        "against tuned cross-entropy": better,
-        "against the best loss with a name": zoo,
-        "exploratory, against tuned cross-entropy": judged(rest, "discovered", "ce"),
-        "exploratory, against the best loss with a name": not_inferior(rest, "discovered", ZOO),
-        "mean accuracy, tuned": {
-            key: {row["name"]: row["mean"] for row in cell["rows"] if row["treatment"] == "tuned"}
-            for key, cell in compared.items()
-        },
-    }
+    keys = [key_of(name, noise) for noise in JUDGED for name in TASKS if name != HOME]
+    return transferred(found, keys, ("ce", ORDINARY), ZOO, "mean accuracy")
 
 
 def draw(found: Mapping[str, Cell]) -> Figure:
     """By noise and task, the gain of the discovered loss over cross-entropy and over the hardest of the others."""
-    said = answers(found)
-    over, hardest = (
-        {**said[f"against {what}"], **said[f"exploratory, against {what}"]}
-        for what in ("tuned cross-entropy", "the best loss with a name")
-    )
+    over, hardest = over_both(answers(found), ORDINARY)
     panels: dict[str, dict[str, Any]] = {}
     for key in (key for key, cell in found.items() if "rows" in cell):
         name, noise, *model = key.split(", ")

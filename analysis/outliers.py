@@ -26,13 +26,14 @@ from matplotlib.figure import Figure
 import symloss as sl
 from analysis.comparison_figures import draw_gains
 from analysis.comparisons import MODEL, ComparisonStudy, Sizes
-from analysis.judgements import Cell, judged, not_inferior
+from analysis.judgements import Cell, over_both, transferred
 from symloss.tasks import SupervisedTask
 
 HOME = "diabetes"
 """Where the loss is searched."""
 TASKS = ("boston", "communities", "california", HOME)
 SHARES = (0.1, 0.2, 0.05, 0.0)
+ORDINARY = "squared error"
 ROBUST = ("mae", "huber", "log-cosh", "cauchy", "barron")
 
 
@@ -48,39 +49,13 @@ def task_of(name: str, share: float, sizes: Sizes) -> SupervisedTask:
 
 def answers(found: Mapping[str, Cell]) -> dict[str, Any]:
     """The hypothesis, cell by cell, and how often it holds."""
-    compared = {key: cell for key, cell in found.items() if "rows" in cell}
-    main = {
-        key: compared[key]
-        for key in (key_of(name, share) for share in SHARES if share for name in TASKS if name != HOME)
-        if key in compared
-    }
-    rest = {key: cell for key, cell in compared.items() if key not in main}
-    better, robust = judged(main, "discovered", "mse"), not_inferior(main, "discovered", ROBUST)
-    verdicts = [each["verdict"] for each in better.values()]
-    return {
-        "discovered": found.get("search"),
-        "cells of the hypothesis": len(main),
-        "better than tuned squared error on": verdicts.count("better"),
-        "worse on": verdicts.count("worse"),
-        "not inferior to the best tuned loss with a name on": sum(each["holds"] for each in robust.values()),
-        "against tuned squared error": better,
-        "against the best loss with a name": robust,
-        "exploratory, against tuned squared error": judged(rest, "discovered", "mse"),
-        "exploratory, against the best loss with a name": not_inferior(rest, "discovered", ROBUST),
-        "mean squared error, tuned": {
-            key: {row["name"]: row["mean"] for row in cell["rows"] if row["treatment"] == "tuned"}
-            for key, cell in compared.items()
-        },
-    }
+    keys = [key_of(name, share) for share in SHARES if share for name in TASKS if name != HOME]
+    return transferred(found, keys, ("mse", ORDINARY), ROBUST, "mean squared error")
 
 
 def draw(found: Mapping[str, Cell]) -> Figure:
     """By share and task, what the discovered loss saves beside squared error and the hardest of the others."""
-    said = answers(found)
-    over, hardest = (
-        {**said[f"against {what}"], **said[f"exploratory, against {what}"]}
-        for what in ("tuned squared error", "the best loss with a name")
-    )
+    over, hardest = over_both(answers(found), ORDINARY)
     panels: dict[str, dict[str, Any]] = {}
     for key in (key for key, cell in found.items() if "rows" in cell):
         name, share = key.split(", ")

@@ -12,7 +12,6 @@ import typer
 from symloss.cli.arguments import Json, SetOption, read_loss
 from symloss.cli.group import FormulaCommand
 from symloss.cli.options import (
-    DATA,
     HOW,
     WHERE,
     Code,
@@ -27,6 +26,7 @@ from symloss.cli.options import (
     Imbalance,
     KindOption,
     LabelNoise,
+    Metric,
     Model,
     Outliers,
     RayAddress,
@@ -34,6 +34,7 @@ from symloss.cli.options import (
     Target,
     TargetScaleOption,
     Weights,
+    Workers,
     items_of,
     option,
     place_of,
@@ -105,7 +106,7 @@ def adapt(
     kind: KindOption = None,
     code: Code = None,
     model: Model = None,
-    metric: Annotated[str | None, option("What to compare by.", DATA, metavar="NAME")] = None,
+    metric: Metric = None,
     label_noise: LabelNoise = 0.0,
     imbalance: Imbalance = None,
     outliers: Outliers = 0.0,
@@ -116,9 +117,7 @@ def adapt(
     plot: Annotated[
         Path | None, option("Draw the path as .png, .svg or .pdf.", WHERE, metavar="FILE")
     ] = None,
-    workers: Annotated[
-        int, option("How many work at once; the table does not depend on it.", WHERE, least=1)
-    ] = 1,
+    workers: Workers = 1,
     executor: ExecutorOption = Executor.serial,
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,

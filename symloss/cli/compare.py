@@ -10,7 +10,6 @@ import typer
 from symloss.cli.arguments import Json, split_top_level
 from symloss.cli.group import FormulaCommand
 from symloss.cli.options import (
-    DATA,
     HOW,
     WHERE,
     Code,
@@ -26,6 +25,7 @@ from symloss.cli.options import (
     Imbalance,
     KindOption,
     LabelNoise,
+    Metric,
     Model,
     Outliers,
     Population,
@@ -33,11 +33,13 @@ from symloss.cli.options import (
     RayGpus,
     Seeds,
     Splits,
+    SplitsSeed,
     TableCsv,
     TableLatex,
     Target,
     TargetScaleOption,
     Weights,
+    Workers,
     items_of,
     option,
     place_of,
@@ -88,7 +90,7 @@ def compare(
         str | None,
         option("Shares of the rows to learn from, as 0.1,0.5,1.", HOW, metavar="R,..."),
     ] = None,
-    seed: Annotated[int, option("Of splits, blocks and starts.", HOW, metavar="S", least=0)] = 0,
+    seed: SplitsSeed = 0,
     data: DataFile = None,
     target: Target = None,
     group: Group = None,
@@ -98,7 +100,7 @@ def compare(
     kind: KindOption = None,
     code: Code = None,
     model: Model = None,
-    metric: Annotated[str | None, option("What to compare by.", DATA, metavar="NAME")] = None,
+    metric: Metric = None,
     label_noise: LabelNoise = 0.0,
     imbalance: Imbalance = None,
     outliers: Outliers = 0.0,
@@ -108,9 +110,7 @@ def compare(
     ] = None,
     csv: TableCsv = None,
     latex: TableLatex = None,
-    workers: Annotated[
-        int, option("How many work at once; the table does not depend on it.", WHERE, least=1)
-    ] = 1,
+    workers: Workers = 1,
     executor: ExecutorOption = Executor.serial,
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,

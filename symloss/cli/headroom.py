@@ -12,7 +12,6 @@ from symloss.cli.group import FormulaCommand
 from symloss.cli.options import (
     DATA,
     SEARCH,
-    WHERE,
     Device,
     DeviceOption,
     Executor,
@@ -22,6 +21,7 @@ from symloss.cli.options import (
     Model,
     Outliers,
     SplitSeed,
+    Workers,
     option,
     place_of,
 )  # fmt: skip
@@ -43,7 +43,7 @@ def headroom(
     label_noise: LabelNoise = 0.0,
     imbalance: Imbalance = None,
     outliers: Outliers = 0.0,
-    workers: Annotated[int, option("How many work at once.", WHERE, least=1)] = 1,
+    workers: Workers = 1,
     executor: ExecutorOption = Executor.serial,
     device: DeviceOption = Device.auto,
     as_json: Json = False,

@@ -15,10 +15,10 @@ from symloss.errors import DomainError
 
 __all__ = [
     "BUDGET", "DATA", "HOW", "MODELS", "SEARCH", "WHERE", "Code", "DataFile", "Decimal", "Device", "DeviceOption",
-    "Encoding", "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "KindOption", "LabelNoise", "Model",
-    "Outliers", "Population", "RayAddress", "RayGpus", "Seeds", "SplitSeed", "Splits", "TableCsv", "TableLatex",
-    "Target", "TargetScaleOption", "Weights", "free_folder", "items_of", "option", "place_of", "shares_of",
-    "whole_numbers_of",
+    "Encoding", "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "KindOption", "LabelNoise",
+    "Metric", "Model", "Outliers", "Population", "RayAddress", "RayGpus", "Seeds", "SplitSeed", "Splits",
+    "SplitsSeed", "TableCsv", "TableLatex", "Target", "TargetScaleOption", "Weights", "Workers", "free_folder",
+    "items_of", "option", "place_of", "shares_of", "whole_numbers_of",
 ]  # fmt: skip
 
 
@@ -65,6 +65,18 @@ DATA, WHERE, HOW, SEARCH, BUDGET = "The data", "Where", "The comparison", "The s
 """Groups of options in the help of the verbs that train."""
 
 DataFile = Annotated[Path | None, option("A CSV or Parquet file instead.", DATA, "--data", metavar="FILE")]
+Metric = Annotated[str | None, option("What to compare by.", DATA, "--metric", metavar="NAME")]
+Workers = Annotated[
+    int,
+    option(
+        "How many work at once; what comes out does not depend on it.",
+        WHERE,
+        "--workers",
+        metavar="N",
+        least=1,
+    ),
+]
+SplitsSeed = Annotated[int, option("Of splits, blocks and starts.", HOW, "--seed", metavar="S", least=0)]
 Target = Annotated[str | None, option("Its column to predict.", DATA, "--target", metavar="COLUMN")]
 Group = Annotated[
     str | None, option("Its column whose values no split may divide.", DATA, "--group", metavar="COLUMN")

@@ -42,6 +42,7 @@ from symloss.cli.options import (
     Target,
     TargetScaleOption,
     Weights,
+    Workers,
     free_folder,
     items_of,
     option,
@@ -240,9 +241,7 @@ def discover(
     out: Annotated[
         Path | None, option("Folder of the run [default: a new one in runs/].", WHERE, metavar="RUN")
     ] = None,
-    workers: Annotated[
-        int, option("How many work at once; the front does not depend on it.", WHERE, least=1)
-    ] = 1,
+    workers: Workers = 1,
     executor: ExecutorOption = Executor.serial,
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,
@@ -325,9 +324,7 @@ def resume(
         str | None,
         option("The command again, when formulas came from one.", SEARCH, metavar="COMMAND"),
     ] = None,
-    workers: Annotated[
-        int, option("How many work at once; the front does not depend on it.", WHERE, least=1)
-    ] = 1,
+    workers: Workers = 1,
     executor: ExecutorOption = Executor.serial,
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,

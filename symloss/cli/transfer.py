@@ -11,7 +11,6 @@ import typer
 from symloss.cli.arguments import Json, split_top_level
 from symloss.cli.group import FormulaCommand
 from symloss.cli.options import (
-    DATA,
     HOW,
     MODELS,
     WHERE,
@@ -26,16 +25,19 @@ from symloss.cli.options import (
     Group,
     Imbalance,
     KindOption,
+    Metric,
     Outliers,
     RayAddress,
     RayGpus,
     Seeds,
     Splits,
+    SplitsSeed,
     TableCsv,
     TableLatex,
     Target,
     TargetScaleOption,
     Weights,
+    Workers,
     items_of,
     option,
     place_of,
@@ -92,7 +94,7 @@ def transfer(
     seeds: Seeds = 3,
     splits: Splits = 10,
     tune: Annotated[bool, option("Whether rate and steps are tuned.", HOW, "--tune/--no-tune")] = True,
-    seed: Annotated[int, option("Of splits, blocks and starts.", HOW, metavar="S", least=0)] = 0,
+    seed: SplitsSeed = 0,
     data: DataFile = None,
     target: Target = None,
     group: Group = None,
@@ -101,7 +103,7 @@ def transfer(
     decimal: Decimal = None,
     kind: KindOption = None,
     code: Code = None,
-    metric: Annotated[str | None, option("What to compare by.", DATA, metavar="NAME")] = None,
+    metric: Metric = None,
     imbalance: Imbalance = None,
     outliers: Outliers = 0.0,
     target_scale: TargetScaleOption = None,
@@ -113,9 +115,7 @@ def transfer(
     plot: Annotated[
         Path | None, option("Draw the matrix as .png, .svg or .pdf.", WHERE, metavar="FILE")
     ] = None,
-    workers: Annotated[
-        int, option("How many work at once; the table does not depend on it.", WHERE, least=1)
-    ] = 1,
+    workers: Workers = 1,
     executor: ExecutorOption = Executor.serial,
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,

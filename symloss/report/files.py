@@ -65,8 +65,7 @@ def write_run_files(result: Result) -> list[Path]:
             "tree.png": lambda: plot_tree(best),
         }
         texts["loss.py"] = export(best, "python")
-    there = ("front.csv", "front.json", "neural.json")
-    written = [file for file in map(result.path.joinpath, there) if file.is_file()]
+    written = _there(result.path, "front.csv", "front.json", "neural.json")
     for name, text in texts.items():
         written.append(write_file(result.path / name, text.encode()))
     for name, draw in drawings.items():
@@ -105,7 +104,7 @@ def write_comparison_files(comparison: Comparison) -> list[Path]:
         drawings[name] = partial(plot_convergence, comparison, task)
     for ranking in comparison.rankings.values():
         drawings["ranks.png"] = partial(plot_ranking, ranking)
-    written = [file for file in map(path.joinpath, ("comparison.csv", "comparison.tex")) if file.is_file()]
+    written = _there(path, "comparison.csv", "comparison.tex")
     return written + [write_file(path / name, image(draw(), "png")) for name, draw in drawings.items()]
 
 
@@ -121,8 +120,10 @@ def write_transfer_files(transfer: Transfer) -> list[Path]:
     path = transfer.path
     if path is None or not transfer.rows:
         return []
-    written = [file for file in map(path.joinpath, ("transfer.csv", "transfer.tex")) if file.is_file()]
-    return [*written, write_file(path / "transfer.png", image(plot_transfer(transfer), "png"))]
+    return [
+        *_there(path, "transfer.csv", "transfer.tex"),
+        write_file(path / "transfer.png", image(plot_transfer(transfer), "png")),
+    ]
 
 
 def write_adaptation_files(adaptation: Adaptation) -> list[Path]:
@@ -137,8 +138,15 @@ def write_adaptation_files(adaptation: Adaptation) -> list[Path]:
     path = adaptation.path
     if path is None or not adaptation.rows:
         return []
-    written = [file for file in [path / "path.csv"] if file.is_file()]
-    return [*written, write_file(path / "path.png", image(plot_adaptation(adaptation), "png"))]
+    return [
+        *_there(path, "path.csv"),
+        write_file(path / "path.png", image(plot_adaptation(adaptation), "png")),
+    ]
+
+
+def _there(folder: Path, *names: str) -> list[Path]:
+    """Those of the files that there are."""
+    return [file for file in map(folder.joinpath, names) if file.is_file()]
 
 
 def image(figure: Figure, format: str) -> bytes:

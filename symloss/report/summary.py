@@ -59,6 +59,11 @@ def _sentence(rows: Sequence[Baseline], task: Mapping[str, Any]) -> str:
     tuned = next((row for row in rows if row.role == "ordinary tuned"), None)
     if discovered is None or tuned is None:
         return "The discovered loss was not compared with the baselines."
+    if discovered.loss is not None and discovered.loss == tuned.loss:
+        return (
+            f"The pick is the ordinary loss itself ({tuned.name.rpartition(': ')[2]}): nothing that was searched did "
+            f"better on the final blocks. Its test {task['metric']} is {number(discovered.test)}."
+        )
     figures = f"test {task['metric']} {number(discovered.test)} against {number(tuned.test)}"
     against = f"the tuned baseline ({tuned.name.rpartition(': ')[2]})"
     better = (discovered.test > tuned.test) == bool(task.get("greater_is_better", False))

@@ -83,6 +83,16 @@ def test_the_verdict_is_plain(result, test, p_value, says):
     assert says in verdict(replace(result, baselines=(*result.baselines[:-1], discovered)))
 
 
+def test_a_pick_that_is_the_ordinary_loss_is_not_compared_with_itself(result):
+    tuned = next(row for row in result.baselines if row.role == "ordinary tuned")
+    discovered = replace(tuned, name="discovered", role="discovered", p_value=1.0)
+    said = verdict(replace(result, baselines=(*result.baselines[:-1], discovered)))
+    assert said.startswith(
+        "The pick is the ordinary loss itself (mse tuned): nothing that was searched did better"
+    )
+    assert "does not beat" not in said
+
+
 def test_every_task_has_its_verdict(result):
     names = ["diabetes", "boston"]
     task = {"tasks": [dict(result.task)] * 2, "names": names}
