@@ -195,7 +195,7 @@ def test_the_end_of_a_run_tidies_and_audits(whole: tuple[Path, search.Result, in
     extra = result.evaluations[18:]
     assert extra
     assert all(entry.generation == 3 for entry in extra)
-    assert all("coefficients" in entry.reason or "written with 4 digits" in entry.reason for entry in extra)
+    assert all("coefficients" in entry.reason or "written with few digits" in entry.reason for entry in extra)
     assert any(note.startswith("gate:") and "false rejections" in note for note in result.notes)
 
 

@@ -11,7 +11,7 @@ import pytest
 from symloss.expr import parse
 from symloss.expr.trees import weighted_from
 from symloss.search.loop.candidate import Candidate
-from symloss.search.loop.finals import hold_finals
+from symloss.search.loop.finals import hold_finals, write_out, written_candidates
 from symloss.search.loop.training import Training
 from symloss.search.record.finals import Own
 from symloss.tasks import Task, load_task
@@ -67,3 +67,19 @@ def test_what_trains_is_trained_once(task: Task) -> None:
     stages, finals = held(task, 100.0)
     assert len(stages.asked) == 8
     assert finals.own[1].rates == (9.0,)
+
+
+def test_a_long_number_is_written_short_unless_a_requirement_forbids_it() -> None:
+    row = candidate(7)
+    row.weighted = weighted_from(parse("-1.23456789*y*log(p)"))
+    row.formula = row.weighted.formula
+
+    def write(one: Candidate) -> bool:
+        return write_out(one, "classification", 4, hard_labels=True)
+
+    (one,) = written_candidates([row], 9, 2, write, lambda one: "")
+    assert (one.number, one.parent, one.outcome, one.formula) == (9, 7, "trained", "-1.235*y*log(p)")
+    assert row.formula == "-1.23456789*y*log(p)", "the loss itself stays"
+    assert written_candidates([row], 9, 2, write, lambda one: "required proper is refuted") == []
+    row.formula = "-1.235*y*log(p)"
+    assert written_candidates([row], 9, 2, write, lambda one: "") == []

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
+from symloss.expr import parse
 from symloss.expr.trees import Weighted
 from symloss.runs import Executor
 from symloss.search.loop import finals, sweep
@@ -428,7 +429,10 @@ class Engine:
         self.stages.prepare(versions)
         ready = [version for version in versions if version.on_its_way]
         for version in ready:
-            finals.write_out(version, *self._writing, hard_labels=self.hard_labels)
+            self._write(version)
+            if reason := self._refused(version):
+                version.stop("rejected", reason)
+        ready = [version for version in ready if version.on_its_way]
         ordinary = None if self.ordinary is None else self.field.candidates[self.ordinary]
         taken, cost = finals.snap(self.stages, self.field, ready, ordinary)
         kept = set(taken.values())
@@ -450,16 +454,22 @@ class Engine:
         rows = [self.field.candidates[number] for number in numbers]
         written = finals.written_candidates(
             [row for row in rows if not row.fixed and row.network is None],
-            len(self.field.candidates), len(self.generations), *self._writing, hard_labels=self.hard_labels,
+            len(self.field.candidates), len(self.generations), self._write, self._refused,
         )  # fmt: skip
         self._enter(written)
         self._record(written)
         places = {one.parent: one.number for one in written}
         return [places.get(number, number) for number in numbers]
 
-    @property
-    def _writing(self) -> tuple[str, int]:
-        return self.tasks[0].kind, self.settings.tuning.digits
+    def _write(self, candidate: Candidate) -> bool:
+        kind, digits = self.tasks[0].kind, self.settings.tuning.digits
+        return finals.write_out(candidate, kind, digits, hard_labels=self.hard_labels)
+
+    def _refused(self, candidate: Candidate) -> str:
+        """Which requirement a loss with other numbers does not meet, and why, or `""`."""
+        if not self.settings.screening.require:
+            return ""
+        return self.requirements.refuted(parse(candidate.formula, kind=self.tasks[0].kind))
 
     def _given_ordinary(self) -> int | None:
         base = sweep.base_candidate(self.tasks[0])

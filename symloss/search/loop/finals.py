@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from symloss.errors import SymlossError
@@ -52,20 +52,30 @@ def finalists(field: Field, most: int, always: Sequence[int] = ()) -> list[int]:
 
 
 def written_candidates(
-    rows: Sequence[Candidate], start: int, generation: int, kind: str, digits: int, *, hard_labels: bool
+    rows: Sequence[Candidate],
+    start: int,
+    generation: int,
+    write: Callable[[Candidate], bool],
+    refused: Callable[[Candidate], str],
 ) -> list[Candidate]:
-    """For each loss whose plainest form shows longer numbers than `digits`, the loss with these rounded.
+    """For each loss whose plainest form shows long numbers, the loss with these rounded.
 
     What a reader copies is then what was trained on the final blocks. Numbered from `start`; each says in
     `parent` in whose place it stands, as close to it as the search's own rounding was to what had been tuned.
+
+    Args:
+        rows: the losses.
+        start, generation: of the first.
+        write: `write_out` for this search: whether it changed the candidate.
+        refused: why a loss may not be shown, or `""`: rounding can break what was required.
     """
     candidates: list[Candidate] = []
     for row in rows:
         slot = len(candidates)
         one = Candidate(start + slot, generation, slot, row.program, row.weighted)
         one.formula, one.scale, one.parent = row.formula, row.scale, row.number
-        one.remark = row.remark or f"candidate {row.number}, its plainest form written with {digits} digits"
-        if write_out(one, kind, digits, hard_labels=hard_labels):
+        one.remark = row.remark or f"candidate {row.number}, its plainest form written with few digits"
+        if write(one) and not refused(one):
             one.stop("trained", "")
             candidates.append(one)
     return candidates
