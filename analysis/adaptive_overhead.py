@@ -91,7 +91,7 @@ class Bench:
 
     def higher(self) -> Tensor:
         """The same through the package of that name."""
-        import higher  # type: ignore[import-not-found]
+        import higher  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         inner = torch.optim.SGD(self.model.parameters(), lr=RATE, momentum=0.9, nesterov=True)
         with higher.innerloop_ctx(self.model, inner, copy_initial_weights=True) as (model, optimizer):
