@@ -45,10 +45,10 @@ from analysis.study import Study, code
 from symloss.runs import derive
 from symloss.search.loop.sweep import base_candidate
 from symloss.tasks import SupervisedTask
-from symloss.theory.attractor import attractor, label_smoothing
 from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
-from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.profile import Profile
+from symloss.theory.findings.attractor import attractor, label_smoothing
+from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.pieces import Undecided, Undefined
 
 MODEL = "mlp-2x64"
 TASKS = ("digits", "wine", "keel:vowel")

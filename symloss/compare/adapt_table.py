@@ -34,11 +34,11 @@ from symloss.meta import LearnedLoss, NeuralLoss
 from symloss.meta.adaptable import ScaledLoss, formula_at
 from symloss.meta.learned_loss import unpacked
 from symloss.tasks import SupervisedTask, Task
-from symloss.theory.attractor import attractor, label_smoothing
 from symloss.theory.budget import Budget, OutOfTime
-from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.profile import Profile
-from symloss.theory.start import implicit_learning_rate
+from symloss.theory.findings.attractor import attractor, label_smoothing
+from symloss.theory.findings.profile import Profile
+from symloss.theory.findings.start import implicit_learning_rate
+from symloss.theory.functions.pieces import Undecided, Undefined
 
 __all__ = ["ORDER", "table_of"]
 

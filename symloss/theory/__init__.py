@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from symloss.theory.analyze import CLASSIFICATION_KEYS, analyze
 from symloss.theory.certificate import Certificate, Finding
-from symloss.theory.derivation import Derivation, Step
-from symloss.theory.posterior import PosteriorMap, posterior_map
-from symloss.theory.signature import distance
-from symloss.theory.sparsify import derive, sparsify
+from symloss.theory.derivations.derivation import Derivation, Step
+from symloss.theory.derivations.sparsify import derive, sparsify
+from symloss.theory.findings.posterior import PosteriorMap, posterior_map
+from symloss.theory.identify.signature import distance
 
 __all__ = [
     "CLASSIFICATION_KEYS",

@@ -7,23 +7,23 @@ from collections.abc import Callable
 from symloss.errors import DomainError
 from symloss.expr import Loss
 from symloss.numbers import as_whole
-from symloss.theory.attractor import attractor, label_smoothing
-from symloss.theory.bounds import bounded
 from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
-from symloss.theory.calibration import classification_calibrated
 from symloss.theory.certificate import Certificate, Finding, unknown
-from symloss.theory.convexity import convex_in_p
-from symloss.theory.free_classes import SAMPLE, for_every_number
-from symloss.theory.identify import known_as
-from symloss.theory.lipschitz import lipschitz_in_logits
-from symloss.theory.multilabel import multilabel
-from symloss.theory.pieces import Undecided, Undefined
-from symloss.theory.posterior import closed_map, with_map
-from symloss.theory.profile import Profile
-from symloss.theory.proper import proper
-from symloss.theory.regression import regression
-from symloss.theory.start import implicit_learning_rate, trainable_at_start
-from symloss.theory.structure import symmetric_noise_robust, target_only
+from symloss.theory.findings.attractor import attractor, label_smoothing
+from symloss.theory.findings.bounds import bounded
+from symloss.theory.findings.calibration import classification_calibrated
+from symloss.theory.findings.convex import convex_in_p
+from symloss.theory.findings.free_classes import SAMPLE, for_every_number
+from symloss.theory.findings.lipschitz import lipschitz_in_logits
+from symloss.theory.findings.multilabel import multilabel
+from symloss.theory.findings.posterior import closed_map, with_map
+from symloss.theory.findings.profile import Profile
+from symloss.theory.findings.proper import proper
+from symloss.theory.findings.regression import regression
+from symloss.theory.findings.start import implicit_learning_rate, trainable_at_start
+from symloss.theory.findings.structure import symmetric_noise_robust, target_only
+from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.identify.known_as import known_as
 
 __all__ = ["CLASSIFICATION_KEYS", "analyze"]
 

@@ -12,7 +12,7 @@ from sympy import Expr
 
 from symloss.errors import DomainError
 from symloss.expr import Loss, to_latex
-from symloss.theory.exact import as_float
+from symloss.theory.functions.exact import as_float
 from symloss.theory.sentences import sentence
 
 __all__ = ["PROVED", "REFUTED", "UNKNOWN", "Certificate", "Finding", "proved", "refuted", "unknown"]

@@ -6,7 +6,7 @@ import pytest
 
 import symloss as sl
 from symloss.theory import analyze
-from symloss.theory.identify import known_as
+from symloss.theory.identify.known_as import known_as
 
 HOSTILE = [
     # M1 - M0 falls, but is stationary at 1/3, where three classes tie under every posterior.

@@ -14,10 +14,10 @@ import symloss as sl
 from symloss.errors import DomainError
 from symloss.expr import P
 from symloss.theory import analyze, derive
-from symloss.theory.curve import Curve
-from symloss.theory.exact import as_float
-from symloss.theory.profile import Profile
-from symloss.theory.proper import risk
+from symloss.theory.findings.profile import Profile
+from symloss.theory.findings.proper import risk
+from symloss.theory.functions.curve import Curve
+from symloss.theory.functions.exact import as_float
 
 # Complex detours
 

@@ -13,7 +13,7 @@ from symloss.expr.trees import Weighted, symbols, weighted_from
 from symloss.meta.gradient_distance import Array, gradient_distance
 from symloss.search.distilling.visits import Visits
 from symloss.search.loop.sweep import settings_of
-from symloss.theory.signature import slope_function
+from symloss.theory.identify.signature import slope_function
 from symloss.zoo import Entry, entry, names
 
 __all__ = ["misfit", "named_fits", "plainer"]

@@ -9,7 +9,7 @@ from typing import Any
 from symloss.expr import KINDS, Loss, parse
 from symloss.theory import Certificate, Finding, analyze
 from symloss.theory.budget import Budget
-from symloss.theory.identify import known_as
+from symloss.theory.identify.known_as import known_as
 
 __all__ = ["Distillation", "DistilledRow", "Fidelity"]
 

@@ -1,0 +1,1 @@
+"""From one loss to another, step by step, each step checked by machine."""

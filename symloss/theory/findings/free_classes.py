@@ -1,0 +1,323 @@
+"""Findings that hold for every number of classes `C >= 2`.
+
+A refutation names the number of classes it was found at. What is proved at one number is claimed for all only
+with an argument that does not use it: on the curves `M1`, `M0` and `D = M1 - M0` of a formula without `C` (but
+for a positive factor), or by algebra on one that speaks of `C`. The rest stays open, and says how to settle it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from sympy import Expr, I, Integer, Rational, cancel, nan, oo, together, zoo
+
+from symloss.errors import DomainError
+from symloss.expr import C, Loss, P, canonicalise, parse
+from symloss.theory.budget import Budget
+from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.findings.calibration import classification_calibrated
+from symloss.theory.findings.free_algebra import Algebra, one_sign
+from symloss.theory.findings.posterior import closed_map, with_map
+from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.convexity import is_convex
+from symloss.theory.functions.curve import Curve, Extreme
+from symloss.theory.functions.enclose import enclose_number
+from symloss.theory.functions.exact import shorter
+from symloss.theory.functions.interval import Interval
+from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.zoo import entry, named, names
+
+__all__ = ["SAMPLE", "attractor_for_every_number", "for_every_number"]
+
+SAMPLE = 10
+"""The number of classes at which refutations are found."""
+_NEAR = 1e-9
+
+
+def for_every_number(loss: Loss, found: dict[str, Finding], budget: Budget) -> dict[str, Finding]:
+    """From the findings at `SAMPLE` classes those for every number."""
+    shown = {key: _named_number(finding) for key, finding in found.items()}
+    try:
+        with budget.limit():
+            free = _Free.of(loss, found)
+    except (Undecided, Undefined, DomainError):
+        return shown
+    shown["implicit_learning_rate"] = budget.settle(free.implicit_learning_rate)
+    for key, arguments in free.arguments().items():
+        for argument in arguments if found[key].verdict == "proved" else ():
+            finding = budget.settle(argument)
+            if finding.verdict == "proved":
+                shown[key] = finding
+                break
+    shown["label_smoothing"] = _smoothing(shown["attractor"], shown["label_smoothing"])
+    shown["bounded_below"] = budget.settle(free.with_least, shown["bounded_below"], shown["attractor"])
+    return shown
+
+
+def attractor_for_every_number(loss: Loss) -> Finding:
+    """`p*` with `C` free, where `T` and `M0` are seen to be convex for every C."""
+    try:
+        return Algebra.of(loss.value_expr).attractor()
+    except ValueError as error:
+        return unknown(str(error))
+
+
+def _named_number(finding: Finding) -> Finding:
+    if finding.verdict == "refuted":
+        return refuted(f"at C = {SAMPLE}: {finding.reason}", finding.witness, finding.value, finding.numeric)
+    if finding.verdict == "proved":
+        return unknown(f"proved at C = {SAMPLE}, not for every C: give the number of classes")
+    return finding
+
+
+@dataclass(frozen=True)
+class _Free:
+    """A loss seen with `C` free.
+
+    Attributes:
+        loss: the loss.
+        found: its findings at `SAMPLE` classes.
+        factor: a positive factor of the formula that depends on C alone.
+        profile: the curves of the formula less that factor, where they do not depend on C; else None.
+    """
+
+    loss: Loss
+    found: dict[str, Finding]
+    factor: Expr
+    profile: Profile | None
+
+    @staticmethod
+    def of(loss: Loss, found: dict[str, Finding]) -> _Free:
+        rest, factor = loss.value_expr.as_independent(C, as_Add=False)
+        if factor.free_symbols <= {C} and one_sign(factor) == 1:
+            return _Free(loss, found, factor, Profile.of(Loss(rest, "classification", {}), SAMPLE))
+        return _Free(loss, found, Integer(1), None)
+
+    @cached_property
+    def algebra(self) -> Algebra:
+        return Algebra.of(self.loss.value_expr)
+
+    def arguments(self) -> dict[str, list[Callable[[], Finding]]]:
+        """What may prove each finding for every C, to be tried in turn."""
+        by_curve = {
+            "target_only": self._as_found,
+            "trainable_at_start": self._trainable,
+            "attractor": self._attractor,
+            "proper": self._as_found,
+            "convex_in_p": self._as_found,
+            "classification_calibrated": self._calibrated,
+            "symmetric_noise_robust": self._symmetric,
+            "bounded_below": lambda profile, key: self._bounded(profile, -1),
+            "bounded_above": lambda profile, key: self._bounded(profile, 1),
+            "lipschitz_in_logits": self._lipschitz,
+        }  # fmt: skip
+        tried: dict[str, list[Callable[[], Finding]]] = {key: [] for key in by_curve}
+        if self.profile is not None:
+            profile = self.profile
+            for key, argue in by_curve.items():
+                tried[key].append(lambda argue=argue, key=key: argue(profile, key))  # type: ignore[misc]
+        tried["known_as"] = [self._known]
+        for key, prove in _ALGEBRA.items():
+            tried[key].append(lambda prove=prove: self._algebraic(prove))  # type: ignore[misc]
+        return tried
+
+    def _algebraic(self, prove: Callable[[Algebra], Finding]) -> Finding:
+        try:
+            return prove(self.algebra)
+        except ValueError as error:
+            return unknown(str(error))
+
+    def implicit_learning_rate(self) -> Finding:
+        """`(M0' - M1')/C` at `p = 1/C`, as a formula in C."""
+        if self.profile is None:
+            try:
+                pull, smallest = self.algebra.pull, 2
+            except ValueError as error:
+                return unknown(str(error))
+        else:
+            cell, first = self.profile.difference.parts[0]
+            pull, smallest = self.factor * first.diff(P), _first_below(cell.right.lo)
+        value = cancel(together((-pull / C).subs(P, 1 / C)))
+        if value.has(nan, zoo, oo, -oo, I):
+            return unknown("M0' - M1' has no finite value at p = 1/C")
+        since = "" if smallest == 2 else f", for every C >= {smallest}"
+        return proved(
+            f"(M0' - M1')/C at p = 1/C, by algebra{since}",
+            shorter(value),
+        )
+
+    def _as_found(self, profile: Profile, key: str) -> Finding:
+        """Conditions on `M1` and `M0` alone: for C >= 3, and then for C = 2 as well."""
+        found = self.found[key]
+        return proved(f"{found.reason}; free of C", found.value, found.numeric)
+
+    def _trainable(self, profile: Profile, key: str) -> Finding:
+        slope = profile.difference.derivative
+        reach = 0.0
+        for span in slope.pattern:
+            if span.sign != -1:
+                break
+            reach = span.right.lo
+            if _may_be_unit_fraction(reach, span.right.hi):  # D' may vanish there, or have a kink
+                break
+        if not reach:
+            return unknown("M1' < M0' is not proved near p = 0")
+        smallest = _first_below(reach)
+        return proved(
+            f"M1' - M0' < 0 on (0, {reach:.6g}), by its sign, so at p = 1/C for every C >= {smallest}"
+        )
+
+    def _attractor(self, profile: Profile, key: str) -> Finding:
+        """For a loss of the target alone `T` is `D` and a constant, whatever C."""
+        found, curve = self.found[key], profile.difference
+        if not isinstance(profile.m0.affine, tuple) or found.numeric is None or not curve.is_continuous:
+            return unknown("T depends on C")
+        before, after = _signs_around(curve.derivative, found.numeric)
+        # One stretch on each side: where T' vanishes or has a kink on the way, some C may start and stay.
+        if before != [-1] or after not in ([], [1]):
+            return unknown("M1 - M0 does not fall from 0 to p* and rise from there to 1/2")
+        return proved(
+            f"{found.reason}; the loss depends on p_t alone, falls before p* and rises after it up to 1/2, so every"
+            " C >= 2 leads there",
+            found.value,
+            found.numeric,
+        )
+
+    def _calibrated(self, profile: Profile, key: str) -> Finding:
+        # One stretch: where D' vanishes, or has a kink, at 1/C, every class may be in a tie there.
+        falls = [span.sign for span in profile.difference.derivative.pattern if span.left.lo < 0.5]
+        if falls != [-1]:
+            return unknown(
+                "M1 - M0 does not fall, with a slope that never vanishes, on the whole of (0, 1/2]"
+            )
+        if classification_calibrated(Profile.of(profile.loss, 2)).verdict != "proved":
+            return unknown("not proved for two classes")
+        reason = f"{self.found[key].reason}; free of C, and for two classes likewise"
+        return with_map(proved(reason), closed_map(profile, C))
+
+    def _symmetric(self, profile: Profile, key: str) -> Finding:
+        lines = profile.m1.affine, profile.m0.affine
+        if not (isinstance(lines[0], tuple) and isinstance(lines[1], tuple)):
+            return unknown("M1 and M0 are not affine")
+        slope, intercept = (lines[0][i] + (C - 1) * lines[1][i] for i in (0, 1))
+        value = shorter(self.factor * (slope + C * intercept))
+        return proved(
+            "M1 and M0 are affine, so M1 + (C-1) M0 summed over the classes is constant for every C",
+            value,
+        )
+
+    def _bounded(self, profile: Profile, side: int) -> Finding:
+        line = profile.m0.affine
+        if isinstance(line, tuple):
+            extreme = _finite_extreme(profile.difference, side)
+            if extreme is None:
+                return unknown("the extreme of M1 - M0 is not settled")
+            how = "M0 is affine, and M1 - M0 has its extreme"
+            return self._bound(extreme, side, line[0] + C * line[1], how)
+        if side > 0 and is_convex(profile.m0) is True:
+            edge = profile.on(lambda r: profile.target(r, P) + profile.other(r, 1 - P))
+            extreme, alone = _finite_extreme(edge, side), profile.m0.limit(0, -1)
+            if extreme is not None and alone is not None and alone.exact is not None:
+                how = "M0 is convex: the rest lies on one class"
+                return self._bound(extreme, side, (C - 2) * alone.exact, how)
+        first, second = (_finite_extreme(curve, side) for curve in (profile.m1, profile.m0))
+        if first is None or second is None:
+            return unknown("M1 or M0 alone is not bounded")
+        if first.where.lo == 1 and second.where.hi == 0 and second.value.exact is not None:
+            how = "M1 at 1 and M0 at 0 have their extremes"
+            return self._bound(first, side, (C - 1) * second.value.exact, how)
+        return proved("M1 and M0 are bounded on (0, 1); give the number of classes for the bound")
+
+    def _bound(self, extreme: Extreme, side: int, constant: Expr, how: str) -> Finding:
+        reason = f"{how}, for every C >= 2"
+        if extreme.value.exact is not None:
+            return proved(reason, shorter(self.factor * (extreme.value.exact + constant)))
+        if self.factor != 1 or C in constant.free_symbols:
+            return proved(reason)
+        end = np.asarray(extreme.value.lo if side < 0 else extreme.value.hi)
+        bound = Interval(end, end) + enclose_number(constant)
+        return proved(reason, "", float(bound.lo if side < 0 else bound.hi))
+
+    def with_least(self, shown: Finding, attractor: Finding) -> Finding:
+        """A lower bound that has no value yet, with `T(p*)` where it is one."""
+        if shown.verdict != "proved" or shown.value or shown.numeric is not None or not attractor.value:
+            return shown
+        try:
+            convex = self.algebra.bends[1] in (0, 1)
+            value = self.algebra.least(parse(attractor.value).expr) if convex else None
+        except ValueError:
+            return shown
+        return shown if value is None else proved("T(p*), the rest spread evenly: M0 is convex", value)
+
+    def _lipschitz(self, profile: Profile, key: str) -> Finding:
+        found = self.found[key]
+        if not isinstance(profile.m0.affine, tuple):
+            return proved(
+                "p (1-p) M1' and p (1-p) M0' are bounded, whatever C; give the number of classes for the constant"
+            )
+        if self.factor == 1:
+            return proved(f"{found.reason}; free of C", found.value, found.numeric)
+        return proved(f"{found.reason}; for every C up to the factor {self.factor}")
+
+    def _known(self) -> Finding:
+        """One formula for every C: without C on either side, or by algebra."""
+        found = self.found["known_as"]
+        name, _, rest = found.value.partition("(")
+        if name not in names("classification"):
+            return unknown("a product of the search at one number of classes")
+        depends = C in self.loss.value_expr.free_symbols
+        if not depends and C not in entry(name, "classification").loss.expr.free_symbols:
+            return found
+        values = dict(part.split("=") for part in rest.rstrip(")").split(", ")) if rest else {}
+        other = named(name, "classification", **{key: float(value) for key, value in values.items()})
+        ratio = canonicalise(self.loss.value_expr / other.value_expr, "classification")
+        if self.loss == other or (ratio.is_Rational and ratio > Rational(0)):
+            return proved("one canonical form with C free", found.value)
+        return unknown("not one formula with C free")
+
+
+_ALGEBRA: dict[str, Callable[[Algebra], Finding]] = {
+    "target_only": Algebra.target_only,
+    "trainable_at_start": Algebra.trainable,
+    "attractor": Algebra.attractor,
+    "convex_in_p": Algebra.convex,
+    "classification_calibrated": Algebra.calibrated,
+    "bounded_below": Algebra.bounded_below,
+    "lipschitz_in_logits": Algebra.lipschitz,
+}
+
+
+def _first_below(reach: float) -> int:
+    """The smallest `C >= 2` with `1/C < reach`."""
+    return max(2, math.floor(1 / reach) + 1)
+
+
+def _may_be_unit_fraction(low: float, high: float) -> bool:
+    return math.floor(1 / low) >= math.ceil(1 / high)
+
+
+def _finite_extreme(curve: Curve, side: int) -> Extreme | None:
+    extreme = curve.extreme(side)
+    return extreme if extreme is not None and extreme.value.is_finite else None
+
+
+def _signs_around(slope: Curve, point: float) -> tuple[list[int | None], list[int | None]]:
+    """The signs of a curve on its stretches before a point, and on those that follow up to 1/2."""
+    after = [s for s in slope.pattern if s.right.hi > point + _NEAR and s.left.lo < max(0.5, point - _NEAR)]
+    return [s.sign for s in slope.pattern if s.right.hi <= point + _NEAR], [s.sign for s in after]
+
+
+def _smoothing(attractor: Finding, shown: Finding) -> Finding:
+    if attractor.verdict != "proved" or (not attractor.value and attractor.numeric is None):
+        return shown
+    if attractor.numeric == 1:
+        return refuted("p* = 1 for every C >= 2", {}, "0", 0.0)
+    if not attractor.value:
+        strength = shorter(cancel((1 - Rational(repr(attractor.numeric))) * C / (C - 1)))
+        return proved("xi = (1 - p*) C/(C - 1)", str(strength.evalf(15)))
+    strength = shorter(cancel(together((1 - parse(attractor.value).expr) * C / (C - 1))))
+    return proved("xi = (1 - p*) C/(C - 1)", strength)

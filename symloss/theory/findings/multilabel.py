@@ -1,0 +1,101 @@
+"""Findings about multilabel losses: each entry is a target of its own, with `p` a sigmoid."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from sympy import Rational
+
+from symloss.expr import Loss, P
+from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
+from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.findings.convex import convex_in_p
+from symloss.theory.findings.profile import Profile, names_guards
+from symloss.theory.functions.exact import number_sign, shorter
+from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.identify.known_as import known_as
+
+__all__ = ["MULTILABEL_KEYS", "multilabel"]
+
+MULTILABEL_KEYS = (
+    "trainable_at_start", "proper", "convex_in_p", "bounded_below", "bounded_above", "known_as",
+)  # fmt: skip
+
+
+def multilabel(loss: Loss) -> dict[str, Finding]:
+    """Every finding about a multilabel loss."""
+    budget = Budget()
+    try:
+        with budget.limit():
+            profile = Profile.of(loss, 2)
+            profile.m1, profile.m0  # noqa: B018 - raises where the loss has no value
+    except (Undecided, Undefined, OutOfTime) as error:
+        return dict.fromkeys(MULTILABEL_KEYS, unknown(str(error) or TOO_LONG))
+    return {
+        "trainable_at_start": budget.settle(names_guards(_trainable), profile),
+        "proper": budget.settle(names_guards(_proper), profile),
+        "convex_in_p": budget.settle(convex_in_p, profile),
+        "bounded_below": budget.settle(names_guards(_bounded), profile, -1),
+        "bounded_above": budget.settle(names_guards(_bounded), profile, 1),
+        "known_as": budget.settle(known_as, loss, 2),
+    }
+
+
+def _trainable(profile: Profile) -> Finding:
+    """`M1' < 0 < M0'` at `p = 1/2`."""
+    half = Rational(1, 2)
+    parts = [curve.derivative.part_at(half) for curve in (profile.m1, profile.m0)]
+    if None in parts:
+        return unknown("a kink lies at the start, p = 1/2")
+    slopes = [shorter(part.subs(P, half)) for part in parts if part is not None]
+    signs = [number_sign(slope) for slope in slopes]
+    if None in signs:
+        return unknown("the sign of a slope at p = 1/2 is open")
+    words = f"at p = 1/2, M1' = {slopes[0]} and M0' = {slopes[1]}"
+    if signs == [-1, 1]:
+        return proved(words)
+    return refuted(words, {"p": 0.5, "slopes": [float(slope) for slope in slopes]})
+
+
+def _proper(profile: Profile) -> Finding:
+    """`q M1'(p) + (1 - q) M0'(p)` vanishes at `p = q` alone, and `q` is the minimum.
+
+    With `h(p) = p M1' + (1 - p) M0'` identically zero it is `M1'(p) (q - p)/(1 - p)`, which has the right
+    signs if and only if `M1' < 0`.
+    """
+    h = profile.pick(lambda m1, m0: shorter(P * m1.diff(P) + (1 - P) * m0.diff(P)))
+    line = h.affine
+    if isinstance(line, tuple) and all(number_sign(part) == 0 for part in line):
+        if not (profile.m1.is_continuous and profile.m0.is_continuous):
+            return unknown("p M1' + (1 - p) M0' = 0, but M1 and M0 are not proved continuous")
+        if profile.m1.derivative.signs <= {-1}:
+            return proved("p M1' + (1 - p) M0' = 0 by algebra, and M1' < 0 on (0, 1)")
+        return unknown("p M1' + (1 - p) M0' = 0, but the sign of M1' is not proved negative")
+    points = np.array([0.31, 0.5123, 0.77, 0.12, 0.93])
+    value = h.at(points)
+    for point, sign in zip(points, value.sign, strict=True):
+        if sign:
+            q = float(point)
+            return refuted(
+                f"for a label of probability q = {q:g} the expected loss is not stationary at p = q", {"q": q}
+            )
+    return unknown("whether the expected loss is stationary at p = q is open")
+
+
+def _bounded(profile: Profile, side: int) -> Finding:
+    """The bound of one entry, and so of their mean."""
+    ends = [curve.extreme(side) for curve in (profile.m1, profile.m0)]
+    if any(end is None for end in ends):
+        return unknown("an extreme of M1 or M0 is not settled")
+    known = [end for end in ends if end is not None]
+    best = max(known, key=lambda end: side * (end.value.hi if side > 0 else end.value.lo))
+    if math.isinf(best.value.lo) and math.isinf(best.value.hi):
+        name = "M1" if best is known[0] else "M0"
+        return refuted(f"{name} is unbounded as p -> {best.where.middle:g}", {"p": best.where.middle})
+    if math.isinf(best.value.lo) or math.isinf(best.value.hi):
+        return unknown("the bound is not enclosed")
+    reason = "the extreme of M1 and M0 over (0, 1)"
+    if best.value.exact is not None:
+        return proved(reason, best.value.exact)
+    return proved(reason, "", best.value.hi if side > 0 else best.value.lo)

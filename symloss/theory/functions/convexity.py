@@ -1,0 +1,69 @@
+"""Convexity of a curve of one variable."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from symloss.theory.functions.curve import Curve
+
+__all__ = ["is_convex", "opens"]
+
+
+def is_convex(curve: Curve) -> bool | tuple[float, float] | None:
+    """True where proved, `(a, b)` where the chord from a to b is proved to run below the curve, else None.
+
+    A convex curve has second derivative >= 0 on its smooth pieces, no jumps, and slopes that do not fall at
+    its kinks.
+    """
+    bend = curve.derivative.derivative
+    if bend.signs <= {0, 1} and all(opens(curve, i) for i in range(len(curve.parts) - 1)):
+        return True
+    return _chord(curve) or None
+
+
+def opens(curve: Curve, index: int) -> bool:
+    """Whether border `index` is no obstacle: continuous, with a slope that does not fall."""
+    if not curve.is_continuous_at(index):
+        return False
+    before, after = curve.derivative.limit(index, 1), curve.derivative.limit(index + 1, -1)
+    if before is None or after is None:
+        return False
+    if before.hi <= after.lo:
+        return True
+    return before.exact is not None and before.exact == after.exact
+
+
+def _chord(curve: Curve) -> tuple[float, float] | None:
+    """Two points whose chord is below the curve at their middle, as far below as a grid shows."""
+    cells = [cell for cell, _ in curve.parts]
+    low = cells[0].left.lo if cells[0].left.is_finite else -40.0
+    high = cells[-1].right.hi if cells[-1].right.is_finite else 40.0
+    centres = low + (high - low) * (np.arange(1, 240) / 240.0 + 0.0009173)
+    for spot in [cell.right.middle for cell in cells[:-1]]:
+        offsets = 10.0 ** -np.arange(1, 9, 0.5)
+        centres = np.append(centres, [spot, *(spot + offsets), *(spot - offsets)])
+    for cell in (cells[0].left, cells[-1].right):
+        if cell.is_finite:
+            offsets = 10.0 ** -np.arange(1, 12, 0.5)
+            centres = np.append(centres, cell.middle + offsets * (1 if cell is cells[0].left else -1))
+    # The spans of the second derivative that are negative are the best places to look.
+    for span in curve.derivative.derivative.pattern:
+        if span.sign in (-1, None) and span.left.is_finite and span.right.is_finite:
+            centres = np.append(centres, (span.left.middle + span.right.middle) / 2)
+    centres = np.unique(centres[(centres > low) & (centres < high)])
+    reach = np.minimum(centres - low, high - centres)
+    shares = np.array([0.9, 0.5, 0.2, 0.05, 0.01, 1e-3, 1e-4])
+    middles = np.repeat(centres, len(shares))
+    steps = (reach[:, None] * shares[None, :]).ravel()
+    a, b = middles - steps, middles + steps
+    m = (a + b) / 2
+    left, right, middle = curve.at(a), curve.at(b), curve.at(m)
+    # The chord's height at m, which rounding may have moved off the middle of a and b.
+    with np.errstate(all="ignore"):
+        t = (m - a) / (b - a)
+        chord_top = np.maximum(left.hi, right.hi) * 4e-16 + left.hi + (right.hi - left.hi) * t
+        chord_top = chord_top + 8e-16 * (np.abs(left.hi) + np.abs(right.hi))
+        gap = middle.lo - chord_top
+    gap[~np.isfinite(gap)] = -np.inf
+    best = int(np.argmax(gap))
+    return (float(a[best]), float(b[best])) if gap[best] > 0 else None

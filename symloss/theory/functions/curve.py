@@ -1,0 +1,305 @@
+"""A function of one variable in smooth pieces, and what can be proved of its shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from sympy import Expr, Integer, Rational, Symbol, nan, oo, zoo
+
+from symloss.theory.functions.enclose import enclose, enclose_number
+from symloss.theory.functions.exact import is_zero, number_sign, shorter
+from symloss.theory.functions.interval import FloatArray, Interval
+from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
+from symloss.theory.functions.signs import Cell, Point, Span, sign_pattern, tail_at
+from symloss.theory.functions.tail import TailError
+
+__all__ = ["Curve", "Extreme", "Limit"]
+
+_REACHES = (1e-2, 1e-4, 1e-8, 1e-12)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A one-sided limit: the ends of an interval around it, and its formula where there is one."""
+
+    lo: float
+    hi: float
+    exact: Expr | None = None
+
+    @property
+    def is_finite(self) -> bool:
+        return math.isfinite(self.lo) and math.isfinite(self.hi)
+
+    @property
+    def middle(self) -> float:
+        return self.lo if self.lo == self.hi else (self.lo + self.hi) / 2
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """The infimum or supremum of a curve: its value, and where it is taken or approached."""
+
+    value: Limit
+    where: Point
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Smooth formulas on neighbouring cells."""
+
+    variable: Symbol
+    parts: tuple[tuple[Cell, Expr], ...]
+
+    @staticmethod
+    def build(make: Callable[[Resolver], Expr], variable: Symbol, left: Expr, right: Expr) -> Curve:
+        """The curve of the formula that `make` resolves.
+
+        Raises:
+            Undefined, Undecided: see `pieces_of`.
+        """
+        pieces, _ = pieces_of(lambda r: (r.without_abs(make(r)),), variable, Point.at(left), Point.at(right))
+        return Curve.of_pieces(variable, pieces, lambda exprs: exprs[0])
+
+    @staticmethod
+    def of_pieces(
+        variable: Symbol, pieces: tuple[Piece, ...], pick: Callable[[tuple[Expr, ...]], Expr]
+    ) -> Curve:
+        """One curve out of pieces that hold several formulas; neighbours with one formula are joined."""
+        parts: list[tuple[Cell, Expr]] = []
+        for piece in pieces:
+            expr, cell = _smooth(pick(piece.exprs), variable, piece.cell), piece.cell
+            if parts and parts[-1][1] == expr and _regular(expr, variable, cell.left):
+                before = parts.pop()[0]
+                cell = Cell(before.left, cell.right, before.zeros_left, cell.zeros_right)
+            parts.append((cell, expr))
+        return Curve(variable, tuple(parts))
+
+    def map(self, change: Callable[[Expr], Expr]) -> Curve:
+        """The curve of another formula of the same pieces, smooth where they are."""
+        parts = [(cell, _smooth(change(expr), self.variable, cell)) for cell, expr in self.parts]
+        return Curve(self.variable, tuple(parts))
+
+    @cached_property
+    def derivative(self) -> Curve:
+        return self.map(lambda expr: expr.diff(self.variable))
+
+    def at(self, points: FloatArray) -> Interval:
+        """Enclosures at points; unbounded at those too near a border."""
+        points = np.asarray(points, dtype=np.float64)
+        lo, hi = np.full(points.shape, -np.inf), np.full(points.shape, np.inf)
+        for cell, expr in self.parts:
+            inside = (points > cell.left.hi) & (points < cell.right.lo)
+            if np.any(inside):
+                value, _ = enclose(expr, self.variable, Interval(points[inside], points[inside]))
+                lo[inside], hi[inside] = value.lo, value.hi
+        return Interval(lo, hi)
+
+    def part_at(self, value: Expr) -> Expr | None:
+        """The smooth formula around an exact point; None where a border may fall on it."""
+        box = enclose_number(value)
+        for cell, expr in self.parts:
+            if cell.left.hi < box.lo and box.hi < cell.right.lo:
+                return expr
+        return None
+
+    def limit(self, index: int, side: int) -> Limit | None:
+        """The limit of part `index` at its left (-1) or right (1) end; None where it is not settled."""
+        cell, expr = self.parts[index]
+        point = cell.left if side < 0 else cell.right
+        for eps in _REACHES:
+            try:
+                lo, hi = tail_at(expr, self.variable, cell, side, eps).limit()
+            except TailError:
+                continue
+            exact = _exact_value(expr, self.variable, point, lo, hi)
+            return Limit(lo, hi, exact)
+        return None
+
+    @cached_property
+    def pattern(self) -> tuple[Span, ...]:
+        """The signs of the curve on all its cells in turn; borders of cells are kept."""
+        return tuple(s for cell, expr in self.parts for s in sign_pattern(expr, self.variable, cell))
+
+    @property
+    def signs(self) -> set[int | None]:
+        return {span.sign for span in self.pattern}
+
+    def steps(self) -> Iterator[tuple[Limit | None, Limit | None, Point]]:
+        """The limits from both sides at every inner border."""
+        for i in range(len(self.parts) - 1):
+            yield self.limit(i, 1), self.limit(i + 1, -1), self.parts[i][0].right
+
+    def is_continuous_at(self, index: int) -> bool | None:
+        """Whether part `index` and the next meet at one value."""
+        left, right = self.limit(index, 1), self.limit(index + 1, -1)
+        if left is None or right is None:
+            return None
+        return _same(left, right)
+
+    @cached_property
+    def is_continuous(self) -> bool | None:
+        """Whether no border inside is a jump or a singular point; None where that is not settled."""
+        found = [self.is_continuous_at(i) for i in range(len(self.parts) - 1)]
+        return False if False in found else None if None in found else True
+
+    @cached_property
+    def affine(self) -> tuple[Expr, Expr] | bool | None:
+        """`(slope, intercept)` where the curve is affine, False where it is proved not to be."""
+        lines: list[tuple[Expr, Expr]] = []
+        unsure = False
+        for cell, expr in self.parts:
+            low, high = cell.inner
+            bend = is_zero(expr.diff(self.variable, 2), self.variable, low, high)
+            if bend is False:
+                return False
+            if not bend:
+                unsure = True
+                continue
+            slope = shorter(expr.diff(self.variable))
+            intercept = shorter(expr - slope * self.variable)
+            if self.variable in slope.free_symbols | intercept.free_symbols:
+                middle = Rational(str(round((low + high) / 2, 4)))
+                slope = expr.diff(self.variable).subs(self.variable, middle)
+                intercept = expr.subs(self.variable, middle) - slope * middle
+            lines.append((slope, intercept))
+        for slope, intercept in lines[1:]:
+            for difference in (slope - lines[0][0], intercept - lines[0][1]):
+                direction = number_sign(difference)
+                if direction is None:
+                    unsure = True
+                elif direction:
+                    return False
+        return None if unsure else lines[0]
+
+    def extreme(self, side: int) -> Extreme | None:
+        """The supremum (`side` 1) or infimum (-1) over the whole curve; None where it is not settled.
+
+        A limit at an end or border counts; a stretch where the derivative's sign stays open counts with
+        the enclosure of the curve on it.
+        """
+        found: list[Extreme] = []
+        for i, (cell, expr) in enumerate(self.parts):
+            for end, point in ((-1, cell.left), (1, cell.right)):
+                limit = self.limit(i, end)
+                if limit is None:
+                    return None
+                found.append(Extreme(limit, point, False))
+            spans = sign_pattern(expr.diff(self.variable), self.variable, cell)
+            for j, span in enumerate(spans):
+                if span.sign is None:
+                    if not (span.left.is_finite and span.right.is_finite):
+                        return None
+                    box = Interval(np.asarray(span.left.lo), np.asarray(span.right.hi))
+                    value, _ = enclose(expr, self.variable, box)
+                    if not np.isfinite([value.lo, value.hi]).all():
+                        return None
+                    found.append(Extreme(Limit(float(value.lo), float(value.hi)), span.left, True))
+                if j:
+                    found.append(self._stationary(expr, span.left))
+        best = max(found, key=lambda e: (side * e.value.middle, e.inside))
+        ends = [(side * e.value.lo, side * e.value.hi) for e in found]
+        reach = max(max(pair) for pair in ends)
+        if reach > side * best.value.middle and not math.isinf(reach):
+            bounds = max(min(pair) for pair in ends), reach
+            lo, hi = sorted((side * bounds[0], side * bounds[1]))
+            rivals = [e for e, pair in zip(found, ends, strict=True) if max(pair) > side * best.value.middle]
+            exact = best.value.exact if all(_not_beyond(e, best, side) for e in rivals) else None
+            return Extreme(Limit(lo, hi, exact), best.where, best.inside)
+        return best
+
+    @cached_property
+    def places(self) -> tuple[Extreme, ...] | None:
+        """Every place where an extreme may be: ends, borders, stationary points; None where one is open."""
+        found: list[Extreme] = []
+        for i, (cell, expr) in enumerate(self.parts):
+            for end, point in ((-1, cell.left), (1, cell.right)):
+                limit = self.limit(i, end)
+                if limit is None:
+                    return None
+                found.append(Extreme(limit, point, False))
+            spans = sign_pattern(expr.diff(self.variable), self.variable, cell)
+            if any(span.sign is None for span in spans):
+                return None
+            found += [self._stationary(expr, span.left) for span in spans[1:]]
+        return tuple(found)
+
+    def over(self, borders: FloatArray) -> Interval | None:
+        """Enclosures of the curve on the cells between ascending `borders`, tight but for rounding.
+
+        Between neighbouring places of `places` a curve is monotone, so its ends and those places suffice.
+        """
+        if self.places is None:
+            return None
+        value = self.at(borders)
+        lo = np.minimum(value.lo[:-1], value.lo[1:])
+        hi = np.maximum(value.hi[:-1], value.hi[1:])
+        edge = ~(np.isfinite(lo) & np.isfinite(hi))
+        lo, hi = np.where(edge, np.inf, lo), np.where(edge, -np.inf, hi)
+        for point in (borders[:-1], borders[1:]):
+            inner = self.at(point)
+            use = edge & np.isfinite(inner.lo)
+            lo, hi = np.where(use, np.minimum(lo, inner.lo), lo), np.where(use, np.maximum(hi, inner.hi), hi)
+        for place in self.places:
+            touched = (borders[:-1] <= place.where.hi) & (borders[1:] >= place.where.lo)
+            lo = np.where(touched, np.minimum(lo, place.value.lo), lo)
+            hi = np.where(touched, np.maximum(hi, place.value.hi), hi)
+        return Interval(lo, hi)
+
+    def _stationary(self, expr: Expr, point: Point) -> Extreme:
+        value, _ = enclose(expr, self.variable, point.box)
+        exact = None
+        if point.exact is not None:
+            exact = shorter(expr.xreplace({self.variable: point.exact}))
+        return Extreme(Limit(float(value.lo), float(value.hi), exact), point, True)
+
+
+def _not_beyond(rival: Extreme, best: Extreme, side: int) -> bool:
+    """Whether a place whose enclosure overlaps is seen to be no more extreme: by formulas, rounding hides it."""
+    if rival is best:
+        return True
+    if rival.value.exact is None or best.value.exact is None:
+        return False
+    return number_sign(side * (rival.value.exact - best.value.exact)) in (0, -1)
+
+
+def _smooth(expr: Expr, variable: Symbol, cell: Cell) -> Expr:
+    return Resolver(variable, cell, {}).without_abs(expr)
+
+
+def _regular(expr: Expr, variable: Symbol, point: Point) -> bool:
+    """Whether `expr` is smooth across a point: enclosed with its derivative on a neighbourhood."""
+    box = Interval(np.asarray(point.lo - 1e-9), np.asarray(point.hi + 1e-9))
+    value, slope = enclose(expr, variable, box)
+    return bool(np.all(np.isfinite([value.lo, value.hi, slope.lo, slope.hi])))
+
+
+def _exact_value(expr: Expr, variable: Symbol, point: Point, lo: float, hi: float) -> Expr | None:
+    if math.isinf(lo):
+        return None
+    if lo == hi == 0.0:
+        return Integer(0)
+    if point.exact is None or not point.is_finite:
+        return Rational(lo) if lo == hi else None
+    value = expr.xreplace({variable: point.exact})
+    if value.is_finite is False or not value.is_number or value.has(nan, zoo, oo, -oo):
+        return Rational(lo) if lo == hi else None
+    try:
+        box = enclose_number(value)
+    except (ArithmeticError, TypeError, ValueError):
+        return None
+    return shorter(value) if float(box.lo) <= hi and float(box.hi) >= lo else None
+
+
+def _same(a: Limit, b: Limit) -> bool | None:
+    if not (a.is_finite and b.is_finite) or a.lo > b.hi or b.lo > a.hi:
+        return False
+    if a.exact is not None and b.exact is not None:
+        direction = number_sign(a.exact - b.exact)
+        return None if direction is None else direction == 0
+    # Two brackets around one number that rounding alone keeps apart: continuous formulas of max and abs meet.
+    return abs(a.middle - b.middle) <= 1e-9 * max(1.0, abs(a.middle)) or None

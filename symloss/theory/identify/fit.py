@@ -1,0 +1,184 @@
+"""Coefficients of a zoo loss that bring the direction of its gradient nearest to a given one.
+
+Least squares on the signatures, from several starts; then snapped to literals of the formula, short decimals and
+short fractions. Nothing is proved here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+from sympy import Expr, Rational
+
+from symloss.expr import Loss
+from symloss.theory.functions.interval import FloatArray
+from symloss.theory.identify.signature import family, gap
+from symloss.zoo import Entry
+
+__all__ = ["CLOSE", "Fit", "proposals"]
+
+CLOSE = 1e-6
+"""Signatures nearer than this are worth an attempt at a proof."""
+_EXACT = 1e-10
+"""Below this, signatures of equal losses differ by rounding."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    entry: Entry
+    values: Mapping[str, Expr]
+    apart: float
+
+    @property
+    def label(self) -> str:
+        """The loss with its coefficients, as the zoo takes them."""
+        return self.rounded(10)
+
+    def rounded(self, digits: int) -> str:
+        """`label` with the coefficients to so many significant digits."""
+        inside = ", ".join(f"{name}={float(value):.{digits}g}" for name, value in self.values.items())
+        return f"{self.entry.name}({inside})" if inside else self.entry.name
+
+    @property
+    def loss(self) -> Loss:
+        return self.entry.loss.with_coefficients(**{k: float(v) for k, v in self.values.items()})
+
+
+def proposals(found: Entry, classes: int, target: FloatArray, likely: list[Expr]) -> Iterator[Fit]:
+    """The zoo loss with coefficients that may be those of the target, the likely ones first."""
+    at = family(found.name, found.kind, classes)
+    coefficients = list(found.defaults)
+    if not coefficients:
+        yield Fit(found, {}, gap(target, at(np.array([]))))
+        return
+    default = np.array([found.defaults[name] for name in coefficients])
+    bounds = [found.bounds.get(name, (-np.inf, np.inf)) for name in coefficients]
+    # A coefficient that scales the loss leaves the direction as it is: it stays at its default.
+    free = [i for i in range(len(default)) if _matters(at, default, i)]
+    if not free:
+        yield Fit(found, {}, gap(target, at(default)))
+        return
+    if len(free) == 1:
+        low, high = bounds[free[0]]
+        for value in likely:
+            for signed in (value, -value):
+                if not low <= signed <= high:
+                    continue
+                trial = default.copy()
+                trial[free] = float(signed)
+                apart = gap(target, at(trial))
+                if apart < CLOSE:
+                    yield Fit(found, {coefficients[free[0]]: signed}, apart)
+    best, values = _search(at, target, default, free, bounds)
+    if best > 2:
+        return
+    if best < 1e-4:
+        # Fewer coefficients may do, but only as exactly: a fit that comes close with large ones is none.
+        literals = [float(value) for value in likely]
+        attempts = [
+            np.array([_snapped(v, literals) for v in found])
+            for found in (default, _simplest(at, target, default, values, free, bounds), values)
+        ]
+        best, values = min(
+            ((gap(target, at(found)), found) for found in attempts), key=lambda pair: max(pair[0], _EXACT)
+        )
+    yield Fit(found, {coefficients[i]: _exact(float(values[i])) for i in free}, best)
+
+
+def _exact(value: float) -> Expr:
+    """A float as the decimal that it prints as, or as the short fraction that it is nearest to."""
+    decimal = Rational(repr(value))
+    near = Rational(value).limit_denominator(200)
+    return near if len(str(decimal)) > 12 and abs(near - decimal) <= 1e-7 * max(1.0, abs(value)) else decimal
+
+
+def _matters(at: object, values: FloatArray, i: int) -> bool:
+    changed = values.copy()
+    changed[i] = values[i] * 0.83 + 0.0171
+    return gap(at(values), at(changed)) > 1e-9  # type: ignore[operator]
+
+
+def _search(
+    at: object, target: FloatArray, default: FloatArray, free: list[int], bounds: list[tuple[float, float]]
+) -> tuple[float, FloatArray]:
+    low = np.array([bounds[i][0] for i in free])
+    high = np.array([bounds[i][1] for i in free])
+
+    def residual(x: FloatArray) -> FloatArray:
+        values = default.copy()
+        values[free] = x
+        difference = at(values) - target  # type: ignore[operator]
+        return np.where(np.isfinite(difference), difference, 1.0)
+
+    starts = [default[free], np.zeros(len(free)), np.ones(len(free))]
+    if len(free) <= 2:
+        axis = np.array([0.03, 0.1, 0.2, 0.35, 0.5, 0.75, 1.5, 2.5, 5.0, 12.0])
+        mesh = np.stack([m.ravel() for m in np.meshgrid(*[axis] * len(free))], axis=1)
+        starts += list(mesh)
+        starts += [-row for row in mesh]
+    scored = []
+    for start in starts:
+        x = np.clip(start, low, high)
+        scored.append((float(np.linalg.norm(residual(x))), x))
+    scored.sort(key=lambda item: item[0])
+    best, found = scored[0]
+    for _, x in scored[: 4 if len(free) <= 2 else 3]:
+        inside = np.clip(x, np.nextafter(low, np.inf), np.nextafter(high, -np.inf))
+        try:
+            result = least_squares(
+                residual, inside, bounds=(low, high), xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=60
+            )
+        except ValueError:
+            continue
+        score = float(np.linalg.norm(result.fun))
+        if score < best:
+            best, found = score, result.x
+        if best < 1e-10:
+            break
+    values = default.copy()
+    values[free] = found
+    return best, values
+
+
+def _simplest(
+    at: object, target: FloatArray, default: FloatArray, values: FloatArray, free: list[int],
+    bounds: list[tuple[float, float]],
+) -> FloatArray:  # fmt: skip
+    """Coefficients that need not be there set to zero, the others fitted again."""
+    kept = list(free)
+    current = values
+    if len(free) == 2:  # only their ratio may matter
+        for i in free:
+            start = current.copy()
+            start[i] = default[i]
+            score, found = _search(at, target, start, [j for j in free if j != i], bounds)
+            if score < 1e-9:
+                return found
+    if len(free) <= 2:
+        return current
+    for i in free:
+        trial = [j for j in kept if j != i]
+        start = current.copy()
+        start[i] = 0.0
+        if not trial or not bounds[i][0] <= 0 <= bounds[i][1]:
+            continue
+        score, found = _search(at, target, start, trial, bounds)
+        if score < 1e-7:
+            current, kept = found, trial
+    return current
+
+
+def _snapped(value: float, literals: list[float]) -> float:
+    """A nearby literal of the formula, or a nearby short decimal or fraction."""
+    for literal in (*literals, *(abs(1 - x) for x in literals), *(1 + x for x in literals)):
+        for signed in (literal, -literal):
+            if abs(signed - value) <= 1e-6 * max(1.0, abs(value)):
+                return signed
+    for digits in range(9):
+        short = round(value, digits)
+        if abs(short - value) <= 1e-7 * max(1e-2, abs(value)):
+            return short
+    return value

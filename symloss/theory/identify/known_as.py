@@ -1,0 +1,256 @@
+"""Which loss of the zoo is it: `L = a L_zoo + b`, a > 0, with the zoo loss's coefficients solved for.
+
+A least-squares fit of the gradient's direction proposes coefficients; they are snapped to exact numbers and
+the identity is then proved by algebra. Fewest coefficients win, then the zoo's order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sympy import Expr, Integer, Poly, Rational, expand, oo, solve, sqrt
+
+from symloss.errors import SymlossError
+from symloss.expr import KINDS, C, Loss, P, at_one, at_zero
+from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.findings.profile import Profile
+from symloss.theory.findings.residual import R, Residual
+from symloss.theory.functions.curve import Curve
+from symloss.theory.functions.exact import number_sign, shorter
+from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
+from symloss.theory.functions.signs import Point
+from symloss.theory.identify.fit import CLOSE, Fit, proposals
+from symloss.theory.identify.signature import signature
+from symloss.zoo import entry, names
+
+__all__ = ["known_as"]
+
+
+def known_as(loss: Loss, classes: int) -> Finding:
+    """Equality with a zoo loss up to a positive factor and a constant; else the nearest one."""
+    target = signature(loss, classes)
+    if not np.all(np.isfinite(target)):
+        return unknown("the gradient is zero or not finite, so the loss has no direction to compare")
+    likely = _constants(loss, classes)
+    fits: list[Fit] = []
+    problem = ""
+    for name in sorted(names(loss.kind), key=lambda name: len(entry(name, loss.kind).defaults)):
+        for fit in proposals(entry(name, loss.kind), classes, target, likely):
+            if fit.apart >= CLOSE:
+                fits.append(fit)
+                continue
+            try:
+                found = _proof(loss, fit, classes)
+                if found is None and KINDS[loss.kind].probabilities:
+                    solved = _solved(loss, fit, classes)
+                    found = _proof(loss, solved, classes) if solved is not None else None
+            except SymlossError as error:
+                problem = problem or f"agrees with {fit.label} on a grid, which is not proved: {error}"
+                continue
+            if found is not None:
+                return found
+            problem = problem or f"agrees with {fit.label} to {fit.apart:.1g} on a grid, which is not proved"
+    if problem:
+        return _otherwise(loss, classes, problem) or unknown(problem)
+    if not fits:
+        return unknown("no zoo loss of this kind can be compared")
+    nearest = min(fits, key=lambda f: f.apart)
+    return refuted(
+        f"the nearest zoo loss is {nearest.rounded(4)}, at a distance of {nearest.apart:.3g} in normalised gradient"
+        " (0 is equal, 2 opposite)",
+        {"nearest": nearest.entry.name, "values": {k: float(v) for k, v in nearest.values.items()},
+         "distance": nearest.apart},
+        nearest.rounded(4),
+        nearest.apart,
+    )  # fmt: skip
+
+
+def _otherwise(loss: Loss, classes: int, problem: str) -> Finding | None:
+    """The refutation of a loss by what its slopes do not show: it jumps, or its values depend on the target."""
+    try:
+        if not KINDS[loss.kind].probabilities:
+            residual = Residual.of(loss)
+            if residual.witness is not None:
+                points = [[float(value) for value in point] for point in residual.witness]
+                return refuted(
+                    f"the loss depends on more than y - p, as no zoo loss does; but for that it {problem}",
+                    {"points": points},
+                )
+            curves = [residual.curve] if residual.invariant else []
+        else:
+            profile = Profile.of(loss, classes)
+            two = KINDS[loss.kind].exclusive and classes == 2
+            curves = [profile.spread] if two else [profile.m1, profile.m0]
+    except SymlossError:
+        return None
+    for curve in curves:
+        for left, right, point in curve.steps():
+            if left is None or right is None or not (left.is_finite and right.is_finite):
+                continue
+            if left.hi < right.lo or right.hi < left.lo:
+                where = point.middle
+                return refuted(
+                    f"the loss jumps at {curve.variable} = {where:.6g}, as no zoo loss does; but for that it {problem}",
+                    {"jump": where, "left": left.middle, "right": right.middle},
+                )
+    return None
+
+
+def _constants(loss: Loss, classes: int) -> list[Expr]:
+    """Constants of the formula, and the places of its kinks, with their inverses and the like: likely coefficients.
+
+    A kink leaves no trace in the slope at points beside it, so no fit finds its place.
+    """
+    numbers = loss.at_classes(classes).atoms(Rational)
+    if not KINDS[loss.kind].probabilities:
+        residual = Residual.of(loss)
+        parts = residual.curve.parts if residual.invariant else ()
+    else:
+        parts = Profile.of(loss, classes).m1.parts
+    kinks = {cell.right.exact for cell, _ in parts[:-1]} - {None}
+    found = {abs(number) for number in numbers | kinks}
+    found |= {root for number in found if (root := sqrt(number)).is_Rational}
+    found |= {1 / number for number in found if number != 0}
+    found |= {abs(1 - number) for number in found} | {1 + number for number in found}
+    return sorted(found, key=lambda number: (number.count_ops(), len(str(number)), float(number)))
+
+
+def _proof(loss: Loss, fit: Fit, classes: int) -> Finding | None:
+    """The identity `L = a L_zoo + b`, with `a` from one point and the rest by algebra."""
+    values = fit.values
+    named = fit.entry.loss.expr.xreplace(
+        {s: values.get(s.name, Rational(repr(fit.entry.defaults[s.name])))
+         for s in fit.entry.loss.expr.free_symbols if s.name in fit.entry.defaults}
+    )  # fmt: skip
+    other = Loss(named, loss.kind)
+    if not KINDS[loss.kind].probabilities:
+        return _residual_proof(loss, other, fit)
+    ours, theirs = Profile.of(loss, classes), Profile.of(other, classes)
+
+    def build(resolver: Resolver) -> tuple[Expr, ...]:
+        return (*_curves(ours, resolver), *_curves(theirs, resolver))
+
+    pieces, _ = pieces_of(build, P, Point.at(Integer(0)), Point.at(Integer(1)))
+    factor = _factor(pieces[0].exprs, pieces[0].cell.inner)
+    if factor is None or number_sign(factor) != 1:
+        return None
+    lines = []
+    for i in (0, 1):
+        line = _difference(pieces, i, factor).affine
+        if not isinstance(line, tuple):
+            return None
+        lines.append(line)
+    (slope, at_target), (other_slope, at_other) = lines
+    if not KINDS[loss.kind].exclusive:
+        same = all(number_sign(d) == 0 for d in (slope, other_slope, at_target - at_other))
+        return _named(fit, factor, shorter(at_target)) if same else None
+    if number_sign(slope - other_slope) != 0:
+        return None
+    return _named(fit, factor, shorter(slope + at_target + (classes - 1) * at_other))
+
+
+def _curves(profile: Profile, resolver: Resolver) -> tuple[Expr, Expr]:
+    """`M1` and `M0`; of two classes all in the first, as a function of `p_t`."""
+    if KINDS[profile.loss.kind].exclusive and profile.classes == 2:
+        return profile.target(resolver, P) + profile.other(resolver, 1 - P), Integer(0)
+    return profile.target(resolver, P), profile.other(resolver, P)
+
+
+def _solved(loss: Loss, fit: Fit, classes: int) -> Fit | None:
+    """The coefficients in which the zoo loss is linear, from equating the powers of `p`, the others zero.
+
+    Up to a factor and a constant a loss is `(M1 - M0)'` and `M0''`. None unless these are polynomials, on one
+    smooth piece, that some coefficients make equal.
+    """
+    family = fit.entry.loss.expr.xreplace({C: Integer(classes)})
+    symbols = [s for s in family.free_symbols if s.name in fit.values]
+    linear = [s for s in symbols if family.diff(s, 2) == 0]
+    fixed = {s: Integer(0) for s in symbols if s not in linear}
+    bounds = fit.entry.bounds
+    if not linear or any(
+        not low <= 0 <= high for low, high in (bounds[s.name] for s in fixed if s.name in bounds)
+    ):
+        return None
+    fixed |= {
+        s: Rational(repr(value))
+        for s in family.free_symbols
+        if s not in symbols and (value := fit.entry.defaults.get(s.name)) is not None
+    }
+    theirs = family.xreplace(fixed)
+    ours = Profile.of(loss, classes)
+    pieces, _ = pieces_of(lambda r: _curves(ours, r), P, Point.at(Integer(0)), Point.at(Integer(1)))
+    if len(pieces) > 1:
+        return None
+    target, other = at_one(theirs).expr, at_zero(theirs).expr
+    if KINDS[loss.kind].exclusive and classes == 2:
+        target, other = target + other.subs(P, 1 - P), Integer(0)
+    present, absent = pieces[0].exprs[0] - target, pieces[0].exprs[1] - other
+    powers: list[Expr] = []
+    for expr in (expand((present - absent).diff(P)), expand(absent.diff(P, 2))):
+        if not expr.is_polynomial(P):
+            return None
+        powers += [power for power in Poly(expr, P).coeffs() if power != 0]
+    for solution in solve(powers, linear, dict=True):
+        values = {s.name: solution.get(s, Integer(0)).subs(dict.fromkeys(linear, 0)) for s in linear}
+        return Fit(fit.entry, {**dict.fromkeys(fit.values, Integer(0)), **values}, fit.apart)
+    return None
+
+
+def _difference(pieces: tuple[Piece, ...], i: int, factor: Expr) -> Curve:
+    """Ours less `factor` times theirs, of `M1` (`i` 0) or `M0` (1)."""
+    return Curve.of_pieces(P, pieces, lambda exprs: shorter(exprs[i] - factor * exprs[i + 2]))
+
+
+def _residual_proof(loss: Loss, other: Loss, fit: Fit) -> Finding | None:
+    """The identity in the residual, on the whole line."""
+    ours, theirs = Residual.of(loss), Residual.of(other)
+    if not (ours.invariant and theirs.invariant):
+        return None
+    pieces, _ = pieces_of(
+        lambda r: (r.smooth(ours.formula, {}), r.smooth(theirs.formula, {})), R, Point.at(-oo), Point.at(oo)
+    )
+    factor = _residual_factor(pieces)
+    if factor is None or number_sign(factor) != 1:
+        return None
+    line = Curve.of_pieces(R, pieces, lambda e: shorter(e[0] - factor * e[1])).affine
+    if not isinstance(line, tuple) or number_sign(line[0]) != 0:
+        return None
+    return _named(fit, factor, line[1])
+
+
+def _residual_factor(pieces: tuple[Piece, ...]) -> Expr | None:
+    """The ratio of the slopes at some residual, near 0 where those farther out are too small to tell from 0."""
+    for reach in (2.0, 0.1, 0.01):
+        for piece in pieces:
+            low, high = (max(piece.cell.left.middle, -reach), min(piece.cell.right.middle, reach))
+            if not low < high:
+                continue
+            spot = Rational(repr(round((low + high) / 2 + (high - low) / 5, 5)))
+            top, bottom = (expr.diff(R).subs(R, spot) for expr in piece.exprs)
+            if bottom.is_finite and number_sign(bottom) in (1, -1):
+                return shorter(top / bottom)
+    return None
+
+
+def _factor(exprs: tuple[Expr, ...], inner: tuple[float, float]) -> Expr | None:
+    m1, m0, n1, n0 = exprs
+    low, high = inner
+    for share in (Rational(1, 2), Rational(1, 3), Rational(3, 4)):
+        x = Rational(str(round(low + float(share) * (high - low), 3)))
+        for top, bottom in (((m1 - m0).diff(P), (n1 - n0).diff(P)), (m0.diff(P, 2), n0.diff(P, 2))):
+            below = bottom.xreplace({P: x})
+            if below.is_finite and number_sign(below) in (1, -1):
+                ratio = shorter(top.xreplace({P: x}) / below)
+                if number_sign(ratio):
+                    simple = Rational(repr(round(float(ratio), 12)))
+                    return (
+                        simple
+                        if number_sign(ratio - simple) in (0, None) and abs(float(ratio - simple)) < 1e-13
+                        else ratio
+                    )
+    return None
+
+
+def _named(fit: Fit, factor: Expr, constant: Expr) -> Finding:
+    return proved(
+        f"the loss is {factor} * {fit.label} + {constant}, by algebra on every smooth piece", fit.label
+    )

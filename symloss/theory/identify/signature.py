@@ -1,0 +1,150 @@
+"""Losses as directions: the gradient at fixed points, up to a positive factor.
+
+Two losses with `L = a L~ + b`, `a > 0`, have proportional gradients. For classification the gradient in the
+logits sees `M1' - M0'` and `M0'` up to a constant (the probabilities sum to 1).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+from sympy import Abs, Expr, Function, Heaviside, Integer, Symbol, lambdify, sign
+
+from symloss.errors import DomainError
+from symloss.expr import KINDS, C, Loss, P, Y, elementary
+from symloss.theory.functions.interval import FloatArray
+from symloss.zoo import Entry, entry
+
+__all__ = ["distance", "family", "gap", "signature", "slope_function", "slope_in_p"]
+
+# Irrational steps keep the points off kinks at round numbers.
+_UNIT: FloatArray = np.asarray((np.arange(1, 30) * 0.6180339887) % 1.0 * 0.97 + 0.0153, dtype=np.float64)
+_SIZES: FloatArray = np.asarray(10.0 ** np.arange(-2.0, 2.3, 0.2718281), dtype=np.float64)
+_LINE: FloatArray = np.concatenate([-_SIZES[::-1], _SIZES])
+
+_Gradient = Callable[..., FloatArray]
+
+
+class _sign(Function):
+    """`sign` of a real number, with the slope 0: SymPy's may be of complex ones, and have a Dirac delta."""
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return Integer(0)
+
+
+class _abs(Function):
+    """`abs` of a real number."""
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return _sign(self.args[0])
+
+
+def slope_in_p(expr: Expr) -> Expr:
+    """`dM/dp` as training sees it: a jump has no part in it."""
+    real = elementary(expr).replace(Abs, _abs).replace(sign, _sign)
+    slope = real.diff(P).replace(Heaviside, lambda x, *_: (1 + _sign(x)) / 2)
+    return slope.replace(_abs, Abs).replace(_sign, sign)
+
+
+def signature(loss: Loss, classes: int) -> FloatArray:
+    """The gradient of a loss at the points, of Euclidean norm 1 (or NaN where it has none)."""
+    function = _gradient(loss.value_expr, ())
+    return _direction(_vector(function, loss.kind, classes, ()))
+
+
+def family(name: str, kind: str, classes: int) -> Callable[[FloatArray], FloatArray]:
+    """The signature of a zoo loss as a function of its coefficients, in the entry's order."""
+    found = entry(name, kind)
+    function = _gradient(found.loss.expr, tuple(found.defaults))
+
+    def at(values: FloatArray) -> FloatArray:
+        return _direction(_vector(function, kind, classes, tuple(float(v) for v in values)))
+
+    return at
+
+
+def gap(a: FloatArray, b: FloatArray) -> float:
+    """The distance of two signatures, from 0 (one loss) to 2 (a loss and its negative)."""
+    value = float(np.linalg.norm(a - b))
+    return value if np.isfinite(value) else 2.0
+
+
+def distance(loss: Loss, other: Loss, classes: int = 10) -> float:
+    """How far two losses are apart as directions of training: the distance of normalised logit gradients.
+
+    Args:
+        loss, other: losses of one kind.
+        classes: the number of classes.
+
+    Raises:
+        DomainError: for losses of two kinds.
+
+    >>> from symloss import parse
+    >>> distance(parse("-y*log(p)"), parse("1 - 3*y*log(p)")) < 1e-12
+    True
+    """
+    if KINDS[loss.kind] is not KINDS[other.kind]:
+        raise DomainError(
+            f"a {loss.kind} loss and a {other.kind} loss cannot be compared: give two of one kind"
+        )
+    return gap(signature(loss, classes), signature(other, classes))
+
+
+@lru_cache(maxsize=256)
+def _gradient(expr: Expr, coefficients: tuple[str, ...]) -> _Gradient:
+    symbols = [Symbol(name, real=True) for name in coefficients]
+    slope = slope_in_p(expr)
+    # Own formulas and parsed trees only: every name that reaches the printer is on the parser's whitelist.
+    plain = {s: Symbol(f"v{i}", real=True) for i, s in enumerate(symbols)}
+    function: _Gradient = lambdify([Y, P, C, *plain.values()], slope.evalf().xreplace(plain), modules="numpy")
+    return function
+
+
+def slope_function(found: Entry, classes: int) -> Callable[..., FloatArray]:
+    """`dM/dp` of a zoo loss elementwise, `(y, p, *coefficients)`, these in the entry's order; NaN where it has none."""
+    function = _gradient(found.loss.expr, tuple(found.defaults))
+
+    def at(y: FloatArray, p: FloatArray, *values: float) -> FloatArray:
+        return _evaluated(function, y, p, classes, values)
+
+    return at
+
+
+def _evaluated(
+    function: _Gradient, y: FloatArray | float, p: FloatArray, classes: int, values: Sequence[float]
+) -> FloatArray:
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            result = np.asarray(function(y, p, float(classes), *values))
+        except (ArithmeticError, ValueError, TypeError):
+            return np.full(p.shape, np.nan)
+    if np.iscomplexobj(result):
+        return np.full(p.shape, np.nan)
+    return np.broadcast_to(result, p.shape).astype(np.float64)
+
+
+def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, ...]) -> FloatArray:
+    def at(y: FloatArray | float, p: FloatArray) -> FloatArray:
+        return _evaluated(function, y, p, classes, values)
+
+    if not KINDS[kind].probabilities:
+        y = np.concatenate([np.zeros(_LINE.size), np.full(_LINE.size, 1.37)])
+        return at(y, y - np.concatenate([_LINE, _LINE]))
+    one, zero = at(1.0, _UNIT), at(0.0, _UNIT)
+    if not KINDS[kind].exclusive:
+        weight = _UNIT * (1 - _UNIT)
+        return np.concatenate([weight * one, weight * zero])
+    if classes == 2:
+        mirrored = at(0.0, 1 - _UNIT)
+        return _UNIT * (1 - _UNIT) * (one - mirrored)
+    return np.concatenate([_UNIT * (one - zero), _UNIT * (zero - zero[0])])
+
+
+def _direction(vector: FloatArray) -> FloatArray:
+    norm = np.linalg.norm(vector)
+    with np.errstate(all="ignore"):
+        return vector / norm if norm > 0 else np.full_like(vector, np.nan)
