@@ -286,7 +286,7 @@ class AdaptVerb:
         """Does what is not done yet, and writes down the table and its files; also after Ctrl-C."""
         with place_for([task], executor, workers) as place, opened() as store:
             asked = [piece for parts in pieces_of(store.config) for piece in parts.values()]
-            watch = partial(on_progress, "training") if on_progress else _unwatched
+            watch = partial(store.log.stages(on_progress), "training")
             try:
                 for _ in answers(asked, partial(do, (task,)), fits, store, place, watch):
                     pass
@@ -298,14 +298,11 @@ class AdaptVerb:
             for file, text in adaptation_files(found).items():
                 store.write_text(file, text)
             store.status = status
+            store.log("%s: %s", self.name, status)
         return found
 
 
 ADAPT = AdaptVerb()
-
-
-def _unwatched(done: int, total: int) -> None:
-    """Nobody looks."""
 
 
 def _loss_of(loss: str | Loss | LearnedLoss, task: SupervisedTask) -> tuple[str, str]:

@@ -75,6 +75,8 @@ def baselines(
     if result.path is not None:
         with RunStore.open(result.path, write=True) as store:
             store.put_many("baseline", [(i, baseline_record(row)) for i, row in enumerate(rows)])
+            for row in rows:
+                store.log("%s: test %s", row.name, row.test)
     return tuple(rows)
 
 

@@ -68,7 +68,7 @@ class TableVerb(Generic[Table]):
         """Does what is not done yet, and writes down the table and its files; also after Ctrl-C."""
         # The place first: where there is none, no folder is made.
         with place_for(tasks, executor, workers) as place, opened() as store:
-            protocol = self.protocol.of(store, tasks, place, on_progress)
+            protocol = self.protocol.of(store, tasks, place, store.log.stages(on_progress))
             try:
                 protocol.run()
                 status = "finished"
@@ -79,6 +79,7 @@ class TableVerb(Generic[Table]):
             for file, text in self.files(found).items():
                 store.write_text(file, text)
             store.status = status
+            store.log("%s: %s", self.name, status)
         return found
 
     def open(self, path: str | Path) -> Table:

@@ -321,7 +321,7 @@ class AdaptiveLoss:
         target = Path(path)
         draft = target.with_name(f".{target.name}.new")
         try:
-            draft.write_text(json.dumps(self.state_dict()))
+            draft.write_text(json.dumps(self.state_dict()), encoding="utf-8")
             draft.replace(target)
         except OSError as error:
             raise RunError(f"{target} cannot be written: {error.strerror or error}") from None
@@ -336,7 +336,7 @@ class AdaptiveLoss:
             DomainError: when it holds something else.
         """
         try:
-            state = json.loads(Path(path).read_text())
+            state = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise RunError(f"{path} cannot be read: {error.strerror or error}") from None
         except ValueError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from symloss.runs.answers import Keyed, Records, answers
 from symloss.runs.executors import EXECUTORS, Executor, executor
 from symloss.runs.limited import Died, Overrun, call_limited
+from symloss.runs.log import LOG, RunLog
 from symloss.runs.seeds import derive, generator
 from symloss.runs.store import SCHEMA, RunStore, list_runs, verb_of
 
 __all__ = [
-    "EXECUTORS", "SCHEMA", "Died", "Executor", "Keyed", "Overrun", "Records", "RunStore", "answers", "call_limited",
-    "derive", "executor", "generator", "list_runs", "verb_of",
+    "EXECUTORS", "LOG", "SCHEMA", "Died", "Executor", "Keyed", "Overrun", "Records", "RunLog", "RunStore", "answers",
+    "call_limited", "derive", "executor", "generator", "list_runs", "verb_of",
 ]  # fmt: skip

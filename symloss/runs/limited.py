@@ -44,18 +44,20 @@ class Died(RunError):
 def call_limited(function: Callable[[], Any], seconds: float, *, fresh: bool = False) -> Any:
     """What `function()` returns in another process, as JSON has it: numbers, text, lists, dictionaries.
 
-    The process is a copy of this one (fork), so anything can be called, closures among them, and nothing that it
-    changes is seen here. What it prints is printed.
+    On Linux the process is a copy of this one (fork), so anything can be called, closures among them, and nothing
+    that it changes is seen here. Elsewhere it is a new interpreter (spawn) wherever the function can be sent to
+    one. What it prints is printed.
 
     Args:
         function: to be called; what it raises ends its process, with a traceback.
         seconds: that it may take, once its process has begun.
-        fresh: start from a new interpreter instead where the function can be sent to one: by name, from an
+        fresh: start from a new interpreter on Linux too where the function can be sent to one: by name, from an
             importable module.
 
     Raises:
         Overrun: when it takes longer; its process is gone by then.
         Died: when its process ends without an answer: a crash, `os._exit`, memory.
+        RunError: when there is no fork and the function cannot be sent to a new interpreter.
 
     >>> call_limited(lambda: {"metric": 1 / 4}, seconds=60)
     {'metric': 0.25}
@@ -83,7 +85,8 @@ def call_limited(function: Callable[[], Any], seconds: float, *, fresh: bool = F
 
 def _method(function: Callable[[], Any], fresh: bool) -> str:
     can_fork = "fork" in multiprocessing.get_all_start_methods()
-    if can_fork and not fresh:
+    # macOS has fork, and libraries that crash after it: only what cannot be sent is forked there.
+    if sys.platform == "linux" and not fresh:
         return "fork"
     try:
         content = pickle.dumps(function)
@@ -127,8 +130,9 @@ def _end(process: BaseProcess) -> None:
     """Ends the process, if it runs, and all that it has started."""
     if process.pid is None:  # it was never started
         return
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.join()
     process.close()
@@ -136,7 +140,8 @@ def _end(process: BaseProcess) -> None:
 
 def _work(writer: Any, function: Callable[[], Any], driver: int) -> None:
     # A group of its own, to be ended as one; Ctrl-C goes to the driver alone, which then ends the group.
-    os.setpgid(0, 0)
+    if sys.platform != "win32":
+        os.setpgid(0, 0)
     if sys.platform == "linux":
         # From the kernel: a thread that watches does not get its turn while C code holds the interpreter.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -134,16 +134,27 @@ class Processes:
 def _worker_start() -> Iterator[None]:
     """What a worker inherits: a blocked Ctrl-C, which is the driver's to answer, and one thread a library."""
     before = {name: os.environ.get(name) for name in _THREADS}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
-        yield
+        with _interrupts_blocked():
+            yield
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    if sys.platform == "win32":  # no masks there: a worker ignores Ctrl-C once it has begun
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
@@ -153,6 +164,8 @@ def _import(modules: Sequence[str]) -> None:
 
 
 def _begin() -> None:
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_the_driver, daemon=True).start()
 
 

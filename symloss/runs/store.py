@@ -2,12 +2,11 @@
 
 The database is in WAL mode with `synchronous=FULL`: what `put` has returned from survives a kill and a
 power cut. Payloads are JSON, never pickles: a stranger's folder is read, not run. The store knows nothing of
-losses.
+losses. Beside it lies `run.log`, which says what was done and when, and which nothing reads back.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -21,13 +20,14 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from symloss.errors import RunError
+from symloss.runs.lock import taken
+from symloss.runs.log import RunLog, versions
 
 __all__ = ["SCHEMA", "RunStore", "list_runs", "verb_of"]
 
 SCHEMA = 1
 """Version of the tables; a newer one is refused, never guessed at."""
 DATABASE = "run.sqlite"
-LOCK = "run.lock"
 _LOG_PAGES = 64
 """Of 4 kB: a longer log is taken over into the database."""
 
@@ -46,10 +46,13 @@ class RunStore:
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[str] | None) -> None:
         self.path, self._connection, self._lock = path, connection, lock
+        self.log = RunLog(path if lock else None)
 
     @classmethod
-    def create(cls, path: str | Path, config: Mapping[str, Any]) -> RunStore:
-        """A new run in the folder `path`, which may exist but holds no other run.
+    def create(
+        cls, path: str | Path, config: Mapping[str, Any], files: Mapping[str, str] | None = None
+    ) -> RunStore:
+        """A new run in the folder `path`, which may exist but holds no other run, with some texts beside it.
 
         Raises:
             RunError: when the folder holds a run already, or cannot be written.
@@ -61,13 +64,17 @@ class RunStore:
             )
         with _explained(path, "cannot be written"):
             path.mkdir(parents=True, exist_ok=True)
-            lock = _lock(path)
+            lock = taken(path)
             try:
                 _fill(path, config)
-                return cls(path, _connected(path, write=True), lock)
+                store = cls(path, _connected(path, write=True), lock)
             except BaseException:
                 lock.close()
                 raise
+        for name, text in (files or {}).items():
+            store.write_text(name, text)
+        store.log("begun with %s", versions())
+        return store
 
     @classmethod
     def open(cls, path: str | Path, write: bool = False) -> RunStore:
@@ -83,7 +90,7 @@ class RunStore:
         lock = None
         with _explained(path, "cannot be opened"):
             if write:
-                lock = _lock(path)
+                lock = taken(path)
             try:
                 store = cls(path, _connected(path, write), lock)
                 schema = store._loaded(store._meta("schema"))
@@ -96,6 +103,8 @@ class RunStore:
                 if lock:
                     lock.close()
                 raise
+        if write:
+            store.log("opened to be written, with %s", versions())
         return store
 
     def __enter__(self) -> Self:
@@ -104,6 +113,8 @@ class RunStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self.log("stopped by %s: %s", type(error).__name__, error)
         self.close()
 
     def close(self) -> None:
@@ -112,6 +123,7 @@ class RunStore:
         if self._lock:
             self._lock.close()
             self._lock = None
+        self.log.close()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -231,17 +243,6 @@ def _fill(path: Path, config: Mapping[str, Any]) -> None:
         connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
         connection.commit()
     draft.replace(path / DATABASE)
-
-
-def _lock(path: Path) -> IO[str]:
-    """The right to write; the system gives it back when the process dies, however it dies."""
-    file = open(path / LOCK, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the store is
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise RunError(f"{path} is being written by another process: wait for it, or stop it") from None
-    return file
 
 
 def _connected(path: Path, write: bool) -> sqlite3.Connection:

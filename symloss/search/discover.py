@@ -70,6 +70,7 @@ def discover(
     on_generation: Watcher | None = None,
     on_progress: Progress | None = None,
     on_headroom: Opening | None = None,
+    files: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Result:
     """Searches for a closed-form loss.
@@ -112,6 +113,7 @@ def discover(
         on_progress: called with a stage, how many of its pieces of work are done, and of how many.
         on_headroom: called with the headroom of every task before the first generation.
         registry: what the operators' names mean in this run; that of the process unless given.
+        files: texts to keep in the folder of the run, by the name of their file; nothing reads them.
         settings: any other field of `SearchSettings`, a group whole or as a mapping of what to change in it.
 
     Returns:
@@ -138,7 +140,7 @@ def discover(
     )  # fmt: skip
 
     def make() -> Memory | RunStore:
-        return Memory(config) if out is None else RunStore.create(out, config)
+        return Memory(config) if out is None else RunStore.create(out, config, files or {})
 
     return _run(
         make, tasks, workers, executor, (on_generation, on_progress, on_headroom), time_limit, propose
@@ -344,12 +346,13 @@ def _run(
             raise RunError("the formulas of this run did not come from a command: leave --propose out")
         given = given_losses(settings, tasks)
         on_generation, on_progress, on_headroom = watching
-        engine = Engine(
-            tasks, settings, int(config["seed"]), store, place, given, on_progress, on_headroom, ask
-        )
+        store.log("discover %s by %s, seed %s", config["task"].get("name"), settings.method, config["seed"])
+        progress = store.log.stages(on_progress)
+        engine = Engine(tasks, settings, int(config["seed"]), store, place, given, progress, on_headroom, ask)
         try:
             engine.run(on_generation, time_limit)
         except KeyboardInterrupt:
+            store.log("interrupted")
             if not engine.retelling:
                 store.status = "interrupted"
             return replace(read_result(store), status="interrupted")

@@ -137,6 +137,7 @@ class Engine:
         self.store.put("front", "notes", notes)
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status
+        self.store.log("%s: %d candidates, a front of %d", status, len(self.evaluations), len(self.front))
 
     def sweep(self) -> list[str]:
         """The zoo and a few random losses over the first blocks, as far as the settings want them."""
@@ -167,6 +168,8 @@ class Engine:
             planned = self.settings.population * self.settings.generations
             self.headroom = sweep.measure(self.stages, candidates, signs, planned)
             self.store.put("front", "headroom", [each.to_dict() for each in self.headroom])
+            for each in self.headroom:
+                self.store.log("%s: %s", each.task, each.sentence())
             if self.opening is not None:
                 self.opening(self.headroom)
         self.store.put("front", "noises", list(self.field.noises))
@@ -258,9 +261,17 @@ class Engine:
         if known is None:
             self.store.put("generation", done, {"evaluated": state.evaluated, "seconds": seconds})
             self.store.put("clock", "seconds", seconds)
+            self._log_generation(state)
         elif not self.retelling:
             self._go_on()
         return candidates
+
+    def _log_generation(self, state: Generation) -> None:
+        picked = next((row for row in state.front if row.picked), None)
+        best = "nothing trained yet" if picked is None else f"{picked.validation:.4g}  {picked.text}"
+        self.store.log(
+            "generation %d of %d: %d candidates, %s", state.number, state.generations, state.evaluated, best
+        )
 
     def _candidate(self, proposal: Proposal, number: int, generation: int, slot: int) -> Candidate:
         loss = proposal.loss

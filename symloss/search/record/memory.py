@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from symloss.runs import RunLog
+
 __all__ = ["Memory", "Store"]
 
 
@@ -14,6 +16,7 @@ class Store(Protocol):
     """What a search needs of the memory of its run."""
 
     status: str
+    log: RunLog
 
     def put(self, kind: str, key: int | str, payload: Any) -> None:
         """Remembers a JSON-ready payload."""
@@ -38,6 +41,7 @@ class Memory:
         self.config = dict(config)
         self.status = "running"
         self.path: Path | None = None
+        self.log = RunLog(None)
         self._records: dict[tuple[str, str], str] = {}
 
     def __enter__(self) -> Self:

@@ -123,7 +123,7 @@ class _ReadOnly:
     status = "running"
 
     def __init__(self, store: RunStore) -> None:
-        self._store = store
+        self._store, self.log = store, store.log
 
     def put(self, kind: str, key: int | str, payload: Any) -> None:
         """Nothing is written."""
