@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -12,10 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.main import get_command
 
 from symloss import named, parse
+from symloss.cli import app
 from symloss.expr import Loss
 from symloss.tasks import MODELS
+
+VERBS = get_command(app).commands
 
 
 def test_version_and_help(run):
@@ -163,25 +168,32 @@ def test_a_mistake_is_one_line(run, tmp_path, case):
     assert not list(tmp_path.iterdir()), "nothing is written"
 
 
-def test_help_teaches_by_example(run):
-    code, out, _ = run("--help")
-    assert code == 0
-    for verb in (
-        "discover",
-        "resume",
-        "runs",
-        "zoo",
-        "tasks",
-        "show",
-        "export",
-        "plot",
-        "analyze",
-        "derive",
-        "verify",
-    ):
-        assert verb in out
-        text = run(verb, "--help")[1]
-        assert "Example" in text, verb
+def examples(verb: str) -> list[str]:
+    """The commands that the help of a verb shows."""
+    return re.findall(rf"`(symloss {verb}\b[^`]*)`", VERBS[verb].callback.__doc__ or "")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_teaches_by_examples_that_can_be_typed(run, verb):
+    assert verb in run("--help")[1]
+    assert "Example" in run(verb, "--help")[1]
+    shown = examples(verb)
+    assert shown
+    for example in shown:
+        name, *arguments = shlex.split(example)[1:]
+        # Every option and choice is one that there is; nothing is run.
+        VERBS[verb].make_context(name, arguments, resilient_parsing="--config" in arguments)
+
+
+def test_shells_can_complete_it(run, monkeypatch):
+    """What a shell asks for when Tab is pressed behind `symloss disc`."""
+    monkeypatch.setenv("_SYMLOSS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "symloss disc")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    command = [sys.executable, "-c", "from symloss.cli import main; main()"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["discover"]), done.stderr
+    assert "--install-completion" in run("--help")[1]
 
 
 @pytest.mark.parametrize("verb", ["discover", "headroom"])

@@ -15,7 +15,6 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     cls=OneLineErrors,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["--help"]},
@@ -39,7 +38,7 @@ def symloss(
     A LOSS is a formula in `y` (target) and `p` (prediction), as `'-y*log(p)'`; a zoo name, as `focal`; or a
     row of a finished search, as `runs/a#1`.
 
-    Start with `symloss discover diabetes --demo`, `symloss zoo`, or `symloss analyze ace --classes 10`.
+    Start with `symloss discover digits --label-noise 0.4 --demo`, `symloss zoo`, or `symloss analyze ace --classes 10`.
     """
 
 

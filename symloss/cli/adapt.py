@@ -29,6 +29,7 @@ from symloss.cli.options import (
     Metric,
     Model,
     Outliers,
+    Quiet,
     RayAddress,
     RayGpus,
     Target,
@@ -122,6 +123,7 @@ def adapt(
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,
     device: DeviceOption = Device.auto,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Adapt a loss while a model trains, beside everything that could explain what that gains.
@@ -160,7 +162,7 @@ def adapt(
             **chosen,
         )  # fmt: skip
 
-    finish(watched([placed[0].describe()], start, as_json), as_json, plot=plot)
+    finish(watched([placed[0].describe()], start, as_json, quiet), as_json, plot=plot)
 
 
 def _loss(text: str, kind: str, values: Sequence[str] | None) -> str | Loss:

@@ -29,6 +29,7 @@ from symloss.cli.options import (
     Model,
     Outliers,
     Population,
+    Quiet,
     RayAddress,
     RayGpus,
     Seeds,
@@ -115,6 +116,7 @@ def compare(
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,
     device: DeviceOption = Device.auto,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Is a loss really better? Train it and the ordinary one on many splits, and test the differences.
@@ -161,7 +163,7 @@ def compare(
             device=device, on_progress=live.progress,
         )  # fmt: skip
 
-    finish(watched([task.describe() for task in placed], start, as_json), as_json, csv, latex)
+    finish(watched([task.describe() for task in placed], start, as_json, quiet), as_json, csv, latex)
 
 
 def register(app: typer.Typer) -> None:

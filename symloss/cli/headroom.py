@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from symloss.cli.arguments import Json, split_top_level
 from symloss.cli.group import FormulaCommand
@@ -20,12 +19,13 @@ from symloss.cli.options import (
     LabelNoise,
     Model,
     Outliers,
+    Quiet,
     SplitSeed,
     Workers,
     option,
     place_of,
 )  # fmt: skip
-from symloss.cli.output import console, print_json, say, show
+from symloss.cli.output import print_json, progress_console, say, show
 from symloss.cli.problem import Problem
 
 __all__ = ["register"]
@@ -46,6 +46,7 @@ def headroom(
     workers: Workers = 1,
     executor: ExecutorOption = Executor.serial,
     device: DeviceOption = Device.auto,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Can a task tell losses apart? Train the zoo and a few random losses over a few blocks, and say.
@@ -66,7 +67,7 @@ def headroom(
         "outliers": outliers, "seed": split_seed,
     }  # fmt: skip
     tasks = Problem(tuple(split_top_level(names)), None, {}, None, None, options).load()
-    watched = Console(stderr=True, highlight=False) if as_json else console()
+    watched = progress_console(as_json, quiet)
     with LiveFront(watched, tasks[0].metric) as live:
         measured = measure(
             tasks, seed=seed, workers=workers, executor=place_of(executor, workers, None, 0.0), device=device,

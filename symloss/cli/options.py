@@ -16,7 +16,7 @@ from symloss.errors import DomainError
 __all__ = [
     "BUDGET", "DATA", "HOW", "MODELS", "SEARCH", "WHERE", "Code", "DataFile", "Decimal", "Device", "DeviceOption",
     "Encoding", "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "KindOption", "LabelNoise",
-    "Metric", "Model", "Outliers", "Population", "RayAddress", "RayGpus", "Seeds", "SplitSeed", "Splits",
+    "Metric", "Model", "Outliers", "Population", "Quiet", "RayAddress", "RayGpus", "Seeds", "SplitSeed", "Splits",
     "SplitsSeed", "TableCsv", "TableLatex", "Target", "TargetScaleOption", "Weights", "Workers", "free_folder",
     "items_of", "option", "place_of", "shares_of", "whole_numbers_of",
 ]  # fmt: skip
@@ -135,6 +135,7 @@ RayGpus = Annotated[
     option("Share of a GPU for each piece of work on Ray.", WHERE, "--ray-gpus", metavar="SHARE", least=0),
 ]
 DeviceOption = Annotated[Device, option("What computes.", WHERE, "--device")]
+Quiet = Annotated[bool, option("Show no progress, only what it comes to.", WHERE, "--quiet")]
 
 
 def shares_of(name: str, text: str | None) -> list[float] | None:

@@ -15,7 +15,16 @@ from symloss.report.files import image, write_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PIPE_WIDTH", "console", "print_json", "say", "show", "write_figure", "write_text"]
+__all__ = [
+    "PIPE_WIDTH",
+    "console",
+    "print_json",
+    "progress_console",
+    "say",
+    "show",
+    "write_figure",
+    "write_text",
+]
 
 _PICTURES = ("png", "svg", "pdf")
 PIPE_WIDTH = 160
@@ -26,6 +35,13 @@ def console() -> Console:
     """A console on the present standard output."""
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
+
+
+def progress_console(as_json: bool, quiet: bool) -> Console:
+    """Where a long verb shows how far it is: JSON has standard output to itself."""
+    if quiet:
+        return Console(quiet=True)
+    return Console(stderr=True, highlight=False) if as_json else console()
 
 
 def show(*things: RenderableType) -> None:

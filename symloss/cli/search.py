@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from symloss.cli.arguments import Json, read_loss, split_top_level
 from symloss.cli.conclude import print_run
+from symloss.cli.config import CONFIG, ConfigOption, config_text
 from symloss.cli.grammar import read_grammar
 from symloss.cli.group import INTERRUPTED, FormulaCommand
 from symloss.cli.options import (
@@ -36,6 +36,7 @@ from symloss.cli.options import (
     Model,
     Outliers,
     Population,
+    Quiet,
     RayAddress,
     RayGpus,
     SplitSeed,
@@ -49,7 +50,7 @@ from symloss.cli.options import (
     place_of,
     whole_numbers_of,
 )  # fmt: skip
-from symloss.cli.output import console
+from symloss.cli.output import progress_console
 from symloss.cli.problem import Problem
 from symloss.cli.tables import resume_table
 from symloss.errors import DomainError
@@ -88,6 +89,7 @@ _TREES = "The formulas"
 
 
 def discover(
+    context: typer.Context,
     names: Annotated[
         str | None,
         typer.Argument(
@@ -241,11 +243,13 @@ def discover(
     out: Annotated[
         Path | None, option("Folder of the run [default: a new one in runs/].", WHERE, metavar="RUN")
     ] = None,
+    config: ConfigOption = None,
     workers: Workers = 1,
     executor: ExecutorOption = Executor.serial,
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,
     device: DeviceOption = Device.auto,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Search for a loss: evolve formulas, tune them, train with them, and keep the front.
@@ -265,10 +269,11 @@ def discover(
 
     Examples:
 
-    - `symloss discover diabetes --demo`
+    - `symloss discover digits --label-noise 0.4 --demo`
     - `symloss discover digits --label-noise 0.4 --seed 1 --out runs/noisy`
     - `symloss discover --data houses.csv --target price --generations 5`
     - `symloss discover wine --define 'swish(x) = x*sigmoid(x)' --cost swish=2 --nesting 'tanh(tanh)=0'`
+    - `symloss discover --config runs/noisy/config.toml --seed 2`
     """
     options = {
         "model": model, "metric": metric, "label_noise": label_noise, "imbalance": imbalance,
@@ -308,10 +313,10 @@ def discover(
             blocks={"folds": folds, "final": blocks, "val_size": val_size, "zoo": zoo},
             grammar={**trees, "max_height": max_height}, cma={"sigma": sigma}, **groups,
             on_generation=live, on_progress=live.progress,
-            on_headroom=live.opening, **where,
+            on_headroom=live.opening, files={CONFIG: config_text(context)}, **where,
         )  # fmt: skip
 
-    _search(tasks, start, as_json, compare=not no_baselines, **where)
+    _search(tasks, start, as_json, quiet, compare=not no_baselines, **where)
 
 
 def resume(
@@ -329,6 +334,7 @@ def resume(
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,
     device: Annotated[Device, option("What computes [default: what did before].", WHERE)] = Device.auto,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped, killed or interrupted; the end is that of a run never stopped.
@@ -347,7 +353,7 @@ def resume(
     if verb_of(run) != "discover":
         if propose is not None:
             raise DomainError("--propose is about a search, and the run is none: leave it out")
-        resume_table(run, code, as_json, **where)
+        resume_table(run, code, as_json, quiet, **where)
         return
     before = open_run(run)
     if code is not None:
@@ -366,13 +372,14 @@ def resume(
             **where,
         )
 
-    _search(tasks, start, as_json, **where)
+    _search(tasks, start, as_json, quiet, **where)
 
 
 def _search(
     tasks: list[Task],
     start: Callable[[LiveFront], Result],
     as_json: bool,
+    quiet: bool,
     *,
     compare: bool = True,
     **where: Any,
@@ -383,14 +390,14 @@ def _search(
         tasks: to be searched.
         start: the search, given what watches it.
         as_json: print JSON alone.
+        quiet: show no progress.
         compare: train the baselines.
         where: what `discover` and `baselines` have in common: workers, executor, device.
     """
     from symloss.compare import baselines
     from symloss.report import LiveFront, describe, write_run_files
 
-    # JSON has standard output to itself.
-    watched = Console(stderr=True, highlight=False) if as_json else console()
+    watched = progress_console(as_json, quiet)
     for task in tasks:
         watched.print(describe(task.describe()), soft_wrap=True, markup=False)
     metric = tasks[0].metric if len(tasks) == 1 else "mean in units of noise"

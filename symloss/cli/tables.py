@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from symloss.cli.group import INTERRUPTED
-from symloss.cli.output import console, print_json, say, show, write_figure, write_text
+from symloss.cli.output import print_json, progress_console, say, show, write_figure, write_text
 
 if TYPE_CHECKING:
     from symloss.compare import Adaptation, Comparison, Ranking, Transfer
@@ -23,13 +22,15 @@ Found = TypeVar("Found", "Comparison", "Transfer", "Adaptation")
 
 
 def watched(
-    described: Sequence[Mapping[str, Any]], start: Callable[[LiveStages], Found], as_json: bool
+    described: Sequence[Mapping[str, Any]],
+    start: Callable[[LiveStages], Found],
+    as_json: bool,
+    quiet: bool = False,
 ) -> Found:
     """What `start` finds under progress bars, after what is said of the tasks, each as `Task.describe` has it."""
     from symloss.report import LiveStages, describe
 
-    # JSON has standard output to itself.
-    place = Console(stderr=True, highlight=False) if as_json else console()
+    place = progress_console(as_json, quiet)
     # Cells of one task share its remarks.
     for line in dict.fromkeys(line for each in described for line in describe(each).splitlines()):
         place.print(line, soft_wrap=True, markup=False)
@@ -37,7 +38,7 @@ def watched(
         return start(live)
 
 
-def resume_table(run: Path, code: str | None, as_json: bool, **where: Any) -> None:
+def resume_table(run: Path, code: str | None, as_json: bool, quiet: bool, **where: Any) -> None:
     """Go on with a comparison, a transfer or an adaptation, for `symloss resume`."""
     from symloss.compare import open_run, resume
     from symloss.tasks import load_object
@@ -45,10 +46,11 @@ def resume_table(run: Path, code: str | None, as_json: bool, **where: Any) -> No
     before = open_run(run)
     task = None if code is None else load_object(code)
     described = before.task.get("tasks", [before.task])
-    finish(
-        watched(described, lambda live: resume(run, task, on_progress=live.progress, **where), as_json),
-        as_json,
-    )
+
+    def start(live: LiveStages) -> Any:
+        return resume(run, task, on_progress=live.progress, **where)
+
+    finish(watched(described, start, as_json, quiet), as_json)
 
 
 def finish(

@@ -27,6 +27,7 @@ from symloss.cli.options import (
     KindOption,
     Metric,
     Outliers,
+    Quiet,
     RayAddress,
     RayGpus,
     Seeds,
@@ -120,6 +121,7 @@ def transfer(
     ray_address: RayAddress = None,
     ray_gpus: RayGpus = 0.0,
     device: DeviceOption = Device.auto,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Does a loss hold elsewhere? Its formula unchanged, on other tasks, models, label noise, sizes and inputs.
@@ -159,7 +161,7 @@ def transfer(
             executor=place_of(executor, workers, ray_address, ray_gpus), device=device, on_progress=live.progress,
         )  # fmt: skip
 
-    found = watched([task.describe() for task in placed], start, as_json)
+    found = watched([task.describe() for task in placed], start, as_json, quiet)
     finish(found, as_json, csv, latex, plot)
 
 

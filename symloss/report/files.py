@@ -65,7 +65,7 @@ def write_run_files(result: Result) -> list[Path]:
             "tree.png": lambda: plot_tree(best),
         }
         texts["loss.py"] = export(best, "python")
-    written = _there(result.path, "front.csv", "front.json", "neural.json")
+    written = _there(result.path, "front.csv", "front.json", "neural.json", "config.toml")
     for name, text in texts.items():
         written.append(write_file(result.path / name, text.encode()))
     for name, draw in drawings.items():
