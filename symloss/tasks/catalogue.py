@@ -13,6 +13,7 @@ from symloss.tasks.data.dataset import DataSet
 from symloss.tasks.data.folders import data_folder
 from symloss.tasks.data.image_folder import find_folder, image_folder
 from symloss.tasks.data.keel import keel, keel_names
+from symloss.tasks.episodes import episode_names
 from symloss.tasks.names import suggestion
 
 __all__ = ["Catalogued", "catalogue", "lasting_name", "read_task", "task_names"]
@@ -143,6 +144,8 @@ def read_task(name: str, data: str | Path | None = None) -> DataSet:
         return keel(name.removeprefix(_KEEL), data)
     if name.startswith(_FOLDER):
         return image_folder(name.removeprefix(_FOLDER), data)
+    if name in episode_names():
+        raise TaskError(f"{name} is a few-shot task, of episodes: symloss fewshot {name}, or sl.fewshot")
     if name not in _ENTRIES:
         known = [*task_names(), *(_KEEL + each for each in keel_names(data))]
         raise TaskError(f"unknown task {name!r}: {suggestion(name, known if ':' in name else task_names())}")

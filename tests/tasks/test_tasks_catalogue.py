@@ -157,3 +157,8 @@ def test_a_description_imports_and_opens_nothing_that_it_names(module, tmp_path)
     (tmp_path / "wine2.dat").write_text("1,a\n2,b\n" * 9)
     with pytest.raises(TaskError, match=r"no KEEL set|needs its file"):
         rebuild({**description, "origin": {"load_task": {"name": "keel:wine2", "data": str(tmp_path)}}})
+
+
+def test_few_shot_tasks_are_not_loaded_as_others():
+    with pytest.raises(TaskError, match="glyphs is a few-shot task, of episodes: symloss fewshot glyphs"):
+        load_task("glyphs")

@@ -9,8 +9,11 @@ from pathlib import Path
 from symloss.errors import TaskError
 from symloss.tasks.data.folders import data_folder
 from symloss.tasks.episodes.checks import check_counts
+from symloss.tasks.episodes.cifar import FOLDERS, cifar_episodes
+from symloss.tasks.episodes.class_folders import class_folders
 from symloss.tasks.episodes.episode import EpisodeSource
 from symloss.tasks.episodes.glyphs import glyphs
+from symloss.tasks.episodes.omniglot import omniglot
 from symloss.tasks.episodes.sinusoid import Sinusoid
 from symloss.tasks.names import suggestion
 
@@ -55,6 +58,7 @@ def _sinusoid(data: str | Path | None, image_size: int | None) -> EpisodeSource:
     return Sinusoid()
 
 
+_FOLDER = "folder:"
 _C, _R = "classification", "regression"
 _ENTRIES = {
     entry.name: entry
@@ -64,17 +68,29 @@ _ENTRIES = {
             "glyphs", _C, "letters drawn from matplotlib's fonts", "some 900 classes x 28 x 28",
             lambda data, size: glyphs(size or 28),
         ),
+        Episodic(
+            "omniglot", _C, "handwritten characters, each turned four ways", "6,492 classes x 28 x 28", omniglot,
+            ("omniglot-py",),
+        ),
+        Episodic(
+            "cifar-fs", _C, "CIFAR-100's classes, split at random", "100 classes x 3 x 32 x 32",
+            lambda data, size: cifar_episodes("cifar-fs", data, size), FOLDERS,
+        ),
+        Episodic(
+            "fc100", _C, "CIFAR-100's classes, split by superclass", "100 classes x 3 x 32 x 32",
+            lambda data, size: cifar_episodes("fc100", data, size), FOLDERS,
+        ),
     )
 }  # fmt: skip
 
 
 def episodic() -> list[Episodic]:
-    """All episodic data sets with a name."""
+    """All episodic data sets with a name; besides them `folder:PATH` opens class folders of images."""
     return list(_ENTRIES.values())
 
 
 def episode_names() -> list[str]:
-    """The names that `load_episodes` knows.
+    """The names that `load_episodes` knows, `folder:PATH` apart.
 
     >>> episode_names()[:2]
     ['sinusoid', 'glyphs']
@@ -88,7 +104,7 @@ def load_episodes(
     """The episodic data set of a name.
 
     Args:
-        name: one of `episode_names()`.
+        name: one of `episode_names()`, or `folder:PATH`.
         data: the folder of data files; `$SYMLOSS_DATA` or `~/.cache/symloss` unless given.
         image_size: height and width of the images; the data set's usual size unless given.
 
@@ -100,6 +116,10 @@ def load_episodes(
     """
     if image_size is not None:
         check_counts(image_size=image_size)
+    if name.startswith(_FOLDER):
+        return class_folders(name.removeprefix(_FOLDER), data, image_size)
     if name not in _ENTRIES:
-        raise TaskError(f"unknown few-shot task {name!r}: {suggestion(name, episode_names())}")
+        raise TaskError(
+            f"unknown few-shot task {name!r}: {suggestion(name, [*episode_names(), 'folder:PATH'])}"
+        )
     return _ENTRIES[name].load(data, image_size)

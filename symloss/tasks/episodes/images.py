@@ -49,10 +49,14 @@ class Scale:
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Bytes `[..., channels, height, width]` as float32."""
+        # In NumPy: torch would wake all of its threads for a few thousand numbers.
         centre, spread = (
-            torch.tensor(each, dtype=torch.float32)[:, None, None] for each in (self.centre, self.spread)
+            np.array(each, dtype=np.float32)[:, None, None] for each in (self.centre, self.spread)
         )
-        return torch.from_numpy(np.ascontiguousarray(pixels)).float().sub_(centre).div_(spread)
+        numbers = pixels.astype(np.float32)
+        numbers -= centre
+        numbers /= spread
+        return torch.from_numpy(numbers)
 
 
 class _Table(NamedTuple):
@@ -96,12 +100,12 @@ class ImageEpisodes:
 
     @cached_property
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(f"{self.images.shape} {self.scale}".encode())
-        digest.update(np.ascontiguousarray(self.images).data)
+        # Of the images of each class in order, which is all that episodes depend on, wherever they lie in the array.
+        digest = hashlib.sha256(f"{self.input_shape} {self.scale}".encode())
         for part in PARTS:
             for each in self.parts[part]:
                 digest.update(f"{part} {each.name} {each.turns} {each.rows.size}".encode())
-                digest.update(each.rows.astype("<i8").tobytes())
+                digest.update(self.images[each.rows].data)
         return digest.hexdigest()
 
     def classes(self, part: str) -> list[str]:
