@@ -28,7 +28,7 @@ def drawn(tmp_path_factory):
 def test_letters_are_classes_with_twenty_drawings(drawn):
     facts = drawn.describe()
     assert facts["inputs"] == [1, 28, 28]
-    assert all(facts["classes"][part] >= 20 for part in PARTS)
+    assert all(facts["classes"][part] >= 15 for part in PARTS)
     assert all(facts["instances"][part] == INSTANCES * facts["classes"][part] for part in PARTS)
     assert "GREEK SMALL LETTER OMEGA" in drawn.classes("train")
     assert {name.split()[0] for name in drawn.classes("test")} == {"ARMENIAN"}
@@ -46,8 +46,8 @@ def test_every_drawing_has_ink_within_the_image_and_they_differ(drawn):
 
 def test_letters_that_look_alike_are_one_class():
     font = ImageFont.truetype(str(module._fonts()[0]), 48, layout_engine=ImageFont.Layout.BASIC)
-    #                          A and Greek's Alpha, a space, o and O, p turned
-    assert module._distinct(["A", "Α", " ", "o", "O", "p", "d"], font) == ["A", "o", "p", "d"]
+    #                          A and Greek's Alpha, a space, o and O, p turned, a dot
+    assert module._distinct(["A", "Α", " ", "o", "O", "p", "d", "."], font) == ["A", "o", "p", "d"]
 
 
 def test_the_second_time_they_come_from_the_cache(drawn, monkeypatch):
@@ -65,12 +65,12 @@ def test_they_are_drawn_alike_every_time(drawn, monkeypatch, tmp_path):
 def test_a_letter_moves_with_its_jitter():
     ink = module.Image.new("L", (30, 30), 255)
     still = np.asarray(module._placed(ink, np.eye(2, 3), 28))
-    assert still.sum() == pytest.approx(255 * 20 * 20, rel=0.02)
+    assert still.sum() == pytest.approx(255 * 18 * 18, rel=0.02)
     assert np.array_equal(still, still[::-1, ::-1])
     moved = np.asarray(module._placed(ink, np.array([[1, 0, 2 / 28], [0, 1, -1 / 28]]), 28))
     assert np.array_equal(moved[:-1, 2:], still[1:, :-2])
-    grown = np.asarray(module._placed(ink, 1.2 * np.eye(2, 3), 28))
-    assert grown.sum() == pytest.approx(255 * 24 * 24, rel=0.02)
+    grown = np.asarray(module._placed(ink, 10 / 9 * np.eye(2, 3), 28))
+    assert grown.sum() == pytest.approx(255 * 20 * 20, rel=0.02)
 
 
 def test_scripts_of_the_parts_are_disjoint():

@@ -35,11 +35,13 @@ FONTS = (
 )  # fmt: skip
 INSTANCES = 20
 """Drawings of each letter, as many as Omniglot has."""
-INK = 5 / 7
+INK = 18 / 28
 """Longer side of a letter, as a share of the image, before the jitter."""
 ALIKE = 0.85
 """Of two letters with a larger cosine of their images only the first is a class: A and Greek's Alpha, c and C."""
-_RECIPE = f"3 {FONTS} {SCRIPTS} {INSTANCES} {INK} {ALIKE} Pillow {__version__}"
+MARK = 0.4
+"""Letters whose longer side is less than this, in heights of the font (x: 0.55), are left out: dots and strokes."""
+_RECIPE = f"5 {FONTS} {SCRIPTS} {INSTANCES} {INK} {ALIKE} Pillow {__version__}"
 _DRAWN, _FINER = 48, 2  # the size that fonts are set in; pixels of the drawing to a pixel of the image
 
 
@@ -47,9 +49,9 @@ def glyphs(size: int = 28) -> ImageEpisodes:
     """Some 900 letters as classes, 20 drawings of each, 28 x 28, ink 1 on 0; the parts share no script.
 
     Drawing i of a letter is in the i-th of the fonts that have it (upright, bold, italic, with serifs and without,
-    fixed pitch), scaled to the image, then scaled again by 0.85 to 1.1 and up to 10 % along one axis, sheared by
-    up to 0.15, rotated by up to 12 degrees and moved by up to a pixel in 28, each uniform. Letters that are composed
-    (é), or that look like one before them, are left out.
+    fixed pitch), scaled to the image, then scaled again by 0.8 to 1.1 and up to 20 % along one axis, sheared by
+    up to 0.3, rotated by up to 20 degrees and moved by up to two pixels in 28, each uniform. Letters that are composed
+    (é), mere marks, or like one before them are left out.
 
     Args:
         size: height and width of an image.
@@ -131,10 +133,12 @@ def _ink(letter: str, font: ImageFont.FreeTypeFont) -> Image.Image:
 
 
 def _distinct(letters: list[str], font: ImageFont.FreeTypeFont) -> list[str]:
-    """The letters that leave ink and look like none before them."""
+    """The letters that are no mere marks and look like none before them."""
     shapes = np.zeros((len(letters), 28 * 28))
     for place, letter in enumerate(letters):
-        shapes[place] = np.asarray(_placed(_ink(letter, font), np.eye(2, 3), 28)).ravel()
+        ink = _ink(letter, font)
+        if max(ink.size) >= MARK * _DRAWN:
+            shapes[place] = np.asarray(_placed(ink, np.eye(2, 3), 28)).ravel()
     # Sums of products of bytes are exact in float64, in any order: the same classes on every machine.
     products = shapes @ shapes.T
     squares = np.diag(products)
@@ -149,7 +153,7 @@ def _distinct(letters: list[str], font: ImageFont.FreeTypeFont) -> list[str]:
 def _jitters(letter: str) -> NDArray[np.float64]:
     """Affine maps `[INSTANCES, 2, 3]` around the centre of the image, the shift in shares of its side."""
     scale, stretch, shear, angle, right, down = generator(0, "glyph", ord(letter)).uniform(
-        (0.85, -0.1, -0.15, -12, -1 / 28, -1 / 28), (1.1, 0.1, 0.15, 12, 1 / 28, 1 / 28), (INSTANCES, 6)
+        (0.8, -0.2, -0.3, -20, -2 / 28, -2 / 28), (1.1, 0.2, 0.3, 20, 2 / 28, 2 / 28), (INSTANCES, 6)
     ).T  # fmt: skip
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     # Rotation times shear and stretch.
