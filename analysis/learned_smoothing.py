@@ -45,10 +45,6 @@ from analysis.study import Study, code
 from symloss.runs import derive
 from symloss.search.loop.sweep import base_candidate
 from symloss.tasks import SupervisedTask
-from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
-from symloss.theory.findings.attractor import attractor, label_smoothing
-from symloss.theory.findings.profile import Profile
-from symloss.theory.functions.pieces import Undecided, Undefined
 
 MODEL = "mlp-2x64"
 TASKS = ("digits", "wine", "keel:vowel")
@@ -83,14 +79,8 @@ def settings(options: argparse.Namespace) -> Mapping[str, Any]:
 
 def smoothing(formula: str, classes: int) -> dict[str, Any]:
     """What the certificate says: `yes` with `p*` and `xi`, `no`, or `unknown` with the reason."""
-    budget = Budget()
-    try:
-        with budget.limit():
-            profile = Profile.of(sl.parse(formula), classes)
-    except (Undecided, Undefined, OutOfTime) as error:
-        return {"smooths": "unknown", "reason": str(error) or TOO_LONG}
-    found = budget.settle(attractor, profile)
-    strength = budget.settle(label_smoothing, profile, found)
+    findings = sl.analyze(sl.parse(formula), classes, ("attractor", "label_smoothing")).findings
+    found, strength = findings["attractor"], findings["label_smoothing"]
     if strength.verdict == "unknown" or strength.numeric is None:
         return {"smooths": "unknown", "reason": found.reason}
     xi = strength.numeric

@@ -34,11 +34,7 @@ from symloss.meta import LearnedLoss, NeuralLoss
 from symloss.meta.adaptable import ScaledLoss, formula_at
 from symloss.meta.learned_loss import unpacked
 from symloss.tasks import SupervisedTask, Task
-from symloss.theory.budget import Budget, OutOfTime
-from symloss.theory.findings.attractor import attractor, label_smoothing
-from symloss.theory.findings.profile import Profile
-from symloss.theory.findings.start import implicit_learning_rate
-from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory import analyze
 
 __all__ = ["ORDER", "table_of"]
 
@@ -248,15 +244,7 @@ def _named(
 @lru_cache(maxsize=512)
 def certified(loss: Loss, classes: int) -> dict[str, float]:
     """Attractor, label smoothing and implicit learning rate, those that are established: a certificate in part."""
-    budget = Budget()
-    try:
-        with budget.limit():
-            profile = Profile.of(loss, classes)
-    except (Undecided, Undefined, OutOfTime):
-        return {}
-    rate, point = budget.settle(implicit_learning_rate, profile), budget.settle(attractor, profile)
-    smoothing = budget.settle(label_smoothing, profile, point)
-    found = {"attractor": point, "label_smoothing": smoothing, "implicit_learning_rate": rate}
+    found = analyze(loss, classes, ("attractor", "label_smoothing", "implicit_learning_rate")).findings
     return {
         name: finding.numeric
         for name, finding in found.items()

@@ -29,10 +29,10 @@ def certificate_table(certificate: Certificate, reasons: bool = False) -> Table:
 
 def _value(finding: Finding) -> str:
     # A value without LaTeX is a name; its number is then no value of it.
-    if finding.numeric is None or (finding.value and not finding.latex):
-        return finding.value
+    if finding.numeric is None or (finding.text and not finding.latex):
+        return finding.text
     shown = f"{finding.numeric:.6g}"
-    return shown if finding.value in ("", shown) else f"{finding.value} = {shown}"
+    return shown if finding.text in ("", shown) else f"{finding.text} = {shown}"
 
 
 def certificate_tex(certificate: Certificate) -> str:

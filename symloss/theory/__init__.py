@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symloss.theory.analyze import CLASSIFICATION_KEYS, analyze
+from symloss.theory.analyze import analyze
 from symloss.theory.certificate import Certificate, Finding
 from symloss.theory.derivations.derivation import Derivation, Step
 from symloss.theory.derivations.sparsify import derive, sparsify
@@ -10,7 +10,6 @@ from symloss.theory.findings.posterior import PosteriorMap, posterior_map
 from symloss.theory.identify.signature import distance
 
 __all__ = [
-    "CLASSIFICATION_KEYS",
     "Certificate",
     "Derivation",
     "Finding",

@@ -1,13 +1,15 @@
-"""The certificate of a loss."""
+"""The certificate of a loss: one table says which findings belong to which kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from symloss.errors import DomainError
 from symloss.expr import Loss
 from symloss.numbers import as_whole
-from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
+from symloss.theory.budget import PATIENCE, Budget, Stopped
 from symloss.theory.certificate import Certificate, Finding, unknown
 from symloss.theory.findings.attractor import attractor, label_smoothing
 from symloss.theory.findings.bounds import bounded
@@ -15,52 +17,134 @@ from symloss.theory.findings.calibration import classification_calibrated
 from symloss.theory.findings.convex import convex_in_p
 from symloss.theory.findings.free_classes import SAMPLE, for_every_number
 from symloss.theory.findings.lipschitz import lipschitz_in_logits
-from symloss.theory.findings.multilabel import multilabel
-from symloss.theory.findings.posterior import closed_map, with_map
+from symloss.theory.findings.multilabel import entry_bounded, entry_proper, entry_trainable
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.proper import proper
-from symloss.theory.findings.regression import regression
+from symloss.theory.findings.regression import (
+    bounded_above,
+    bounded_influence,
+    converges_to,
+    convex,
+    influence,
+    minimum_at_target,
+    redescending,
+    translation_invariant,
+)
+from symloss.theory.findings.residual import Residual
 from symloss.theory.findings.start import implicit_learning_rate, trainable_at_start
 from symloss.theory.findings.structure import symmetric_noise_robust, target_only
 from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.work import Exhausted
 from symloss.theory.identify.known_as import known_as
 
-__all__ = ["CLASSIFICATION_KEYS", "analyze"]
+__all__ = ["FINDINGS", "After", "Findings", "analyze"]
 
-_CLASSIFICATION: dict[str, Callable[[Profile], Finding]] = {
-    "target_only": target_only,
-    "trainable_at_start": trainable_at_start,
-    "implicit_learning_rate": implicit_learning_rate,
-    "attractor": attractor,
-    "proper": proper,
-    "classification_calibrated": classification_calibrated,
-    "symmetric_noise_robust": symmetric_noise_robust,
-    "convex_in_p": convex_in_p,
-    "bounded_below": lambda profile: bounded(profile, -1),
-    "bounded_above": lambda profile: bounded(profile, 1),
-    "lipschitz_in_logits": lipschitz_in_logits,
+Find = Callable[[Any], Finding]
+"""One finding, from what a kind's findings are made of."""
+
+
+@dataclass(frozen=True)
+class After:
+    """A finding that follows from another, by that one's key."""
+
+    key: str
+    find: Callable[[Any, Finding], Finding]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is found out about the losses of a kind.
+
+    Attributes:
+        view: what the findings are made of, from a loss and a number of classes.
+        find: each finding by its key, in the order of the certificate.
+        free: where the number of classes matters, from the findings at `SAMPLE` classes those for every number.
+    """
+
+    view: Callable[[Loss, int], Any]
+    find: Mapping[str, Find | After]
+    free: Callable[[Loss, dict[str, Finding], Budget], dict[str, Finding]] | None = None
+
+
+def _known(view: Any) -> Finding:
+    return known_as(view.loss, view.classes)
+
+
+_CLASSES = Findings(
+    Profile.of,
+    {
+        "target_only": target_only,
+        "trainable_at_start": trainable_at_start,
+        "implicit_learning_rate": implicit_learning_rate,
+        "attractor": attractor,
+        "label_smoothing": After("attractor", label_smoothing),
+        "proper": proper,
+        "classification_calibrated": classification_calibrated,
+        "symmetric_noise_robust": symmetric_noise_robust,
+        "convex_in_p": convex_in_p,
+        "bounded_below": lambda profile: bounded(profile, -1),
+        "bounded_above": lambda profile: bounded(profile, 1),
+        "lipschitz_in_logits": lipschitz_in_logits,
+        "known_as": _known,
+    },
+    for_every_number,
+)
+_LABELS = Findings(
+    lambda loss, classes: Profile.of(loss, 2),
+    {
+        "trainable_at_start": entry_trainable,
+        "proper": entry_proper,
+        "convex_in_p": convex_in_p,
+        "bounded_below": lambda profile: entry_bounded(profile, -1),
+        "bounded_above": lambda profile: entry_bounded(profile, 1),
+        "known_as": _known,
+    },
+)
+_LINE = Findings(
+    lambda loss, classes: Residual.of(loss),
+    {
+        "translation_invariant": translation_invariant,
+        "minimum_at_target": minimum_at_target,
+        "convex": convex,
+        "influence": influence,
+        "bounded_influence": bounded_influence,
+        "redescending": redescending,
+        "bounded_above": bounded_above,
+        "converges_to": converges_to,
+        "known_as": _known,
+    },
+)
+FINDINGS: dict[str, Findings] = {
+    "classification": _CLASSES,
+    "multilabel": _LABELS,
+    "regression": _LINE,
 }
-CLASSIFICATION_KEYS = (
-    "target_only", "trainable_at_start", "implicit_learning_rate", "attractor", "label_smoothing", "proper",
-    "classification_calibrated", "symmetric_noise_robust", "convex_in_p", "bounded_below", "bounded_above",
-    "lipschitz_in_logits", "known_as",
-)  # fmt: skip
+"""What is found out about the losses of each kind."""
 
 
-def analyze(loss: Loss, classes: int | None = None) -> Certificate:
+def analyze(
+    loss: Loss,
+    classes: int | None = None,
+    only: Collection[str] | None = None,
+    patience: float | None = PATIENCE,
+) -> Certificate:
     """What can be proved of a loss from its formula alone.
+
+    Work is counted, not timed, so that a certificate does not depend on the machine; see `Budget` for the exception.
 
     Args:
         loss: the loss.
         classes: the number of classes, at least 2; None keeps `C` free. Of no account to other kinds.
+        only: keys of the findings that are wanted; all of them if None.
+        patience: seconds after which the clock ends a finding whose count has not; None for never.
 
     Raises:
-        DomainError: for fewer than two classes, or a loss that is infinite at `y = 0`.
+        DomainError: for fewer than two classes, a loss that is infinite at `y = 0`, or a key that there is not.
 
     >>> from symloss import parse
     >>> certificate = analyze(parse("y*abs(log(1.3*p))"), classes=10)
     >>> certificate.findings["attractor"].value
-    '10/13'
+    10/13
     >>> certificate.sentence("attractor")
     "drives the target's probability to 0.77, as label smoothing of 0.26 does"
     """
@@ -69,36 +153,40 @@ def analyze(loss: Loss, classes: int | None = None) -> Certificate:
         if number is None or number < 2:
             raise DomainError(f"classes is {classes!r}: expected an integer of at least 2")
         classes = number
-    return FINDINGS[loss.kind](loss, classes)
+    findings, budget = FINDINGS[loss.kind], Budget(patience)
+    keys = list(findings.find)
+    wanted = keys if only is None else [key for key in keys if key in only]
+    if only is not None and len(wanted) != len(set(only)):
+        strange = min(set(only) - set(keys))
+        raise DomainError(
+            f"no finding {strange!r} about a {loss.kind} loss: expected one of {', '.join(keys)}"
+        )
+    if findings.free is None:
+        classes = None
+    elif classes is None:
+        found = findings.free(loss, _found(findings, loss, SAMPLE, keys, budget), budget)
+        return Certificate(loss, None, {key: found[key] for key in wanted})
+    return Certificate(loss, classes, _found(findings, loss, classes or 2, wanted, budget))
 
 
-def _of_classes(loss: Loss, classes: int | None) -> Certificate:
-    budget = Budget()
-    found = _classification(loss, SAMPLE if classes is None else classes, budget)
-    if classes is None:
-        return Certificate(loss, None, for_every_number(loss, found, budget))
-    calibrated = found["classification_calibrated"]
-    if calibrated.verdict == "proved":
-        mapped = budget.settle(lambda: with_map(calibrated, closed_map(Profile.of(loss, classes))))
-        found["classification_calibrated"] = mapped if mapped.verdict == "proved" else calibrated
-    return Certificate(loss, classes, found)
-
-
-def _classification(loss: Loss, classes: int, budget: Budget) -> dict[str, Finding]:
+def _found(
+    findings: Findings, loss: Loss, classes: int, keys: Sequence[str], budget: Budget
+) -> dict[str, Finding]:
     try:
-        with budget.limit():
-            profile = Profile.of(loss, classes)
-    except (Undecided, Undefined, OutOfTime) as error:
-        return dict.fromkeys(CLASSIFICATION_KEYS, unknown(str(error) or TOO_LONG))
-    found = {key: budget.settle(find, profile) for key, find in _CLASSIFICATION.items()}
-    found["label_smoothing"] = budget.settle(label_smoothing, profile, found["attractor"])
-    found["known_as"] = budget.settle(known_as, loss, classes)
-    return {key: found[key] for key in CLASSIFICATION_KEYS}
+        with budget.bounded():
+            view = findings.view(loss, classes)
+    except (Undecided, Undefined, Exhausted, Stopped) as error:
+        return dict.fromkeys(keys, unknown(str(error)))
+    found: dict[str, Finding] = {}
 
+    def find(key: str) -> Finding:
+        if key not in found:
+            rule = findings.find[key]
+            if isinstance(rule, After):
+                before = find(rule.key)
+                found[key] = budget.settle(rule.find, view, before)
+            else:
+                found[key] = budget.settle(rule, view)
+        return found[key]
 
-FINDINGS: dict[str, Callable[[Loss, int | None], Certificate]] = {
-    "classification": _of_classes,
-    "multilabel": lambda loss, classes: Certificate(loss, None, multilabel(loss)),
-    "regression": lambda loss, classes: Certificate(loss, None, regression(loss)),
-}
-"""What is found out about the losses of each kind."""
+    return {key: find(key) for key in keys}

@@ -1,10 +1,9 @@
-"""A bound on the time of an argument: computer algebra may hang, a certificate must not."""
+"""What one finding may cost: steps, counted; and a clock as the last resort where SymPy does not come back."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec
 
 from sympy.polys.polyerrors import PolynomialError
@@ -12,33 +11,64 @@ from sympy.polys.polyerrors import PolynomialError
 from symloss.deadline import OutOfTime, time_limit
 from symloss.errors import SymlossError
 from symloss.theory.certificate import Finding, unknown
+from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.work import Exhausted, limited
 
-__all__ = ["EACH", "TOO_LONG", "WHOLE", "Budget", "OutOfTime"]
+__all__ = ["PATIENCE", "STEPS", "Budget", "Stopped"]
 
-EACH, WHOLE = 8.0, 25.0
-"""Seconds of wall time that one finding may take, and the whole certificate."""
-TOO_LONG = "not settled in the time that a finding may take"
+STEPS = 200_000
+"""Steps that one finding may take: a few seconds, most take a few hundredths of one."""
+PATIENCE = 60.0
+"""Seconds of wall time after which a finding is given up whose steps have not run out."""
+
+
 _Arguments = ParamSpec("_Arguments")
 
 
+class Stopped(SymlossError):
+    """The clock ended a finding."""
+
+
 class Budget:
-    """The time of one certificate, shared by its findings."""
+    """What each finding of a certificate may cost.
 
-    def __init__(self, each: float = EACH, whole: float = WHOLE) -> None:
-        self.each, self._end = each, time.monotonic() + whole
+    Which findings are settled depends on the count alone, unless the clock steps in: then the finding says so.
 
-    def limit(self) -> AbstractContextManager[None]:
-        """The limit of the next finding: its own, or what is left of the whole."""
-        return time_limit(max(0.05, min(self.each, self._end - time.monotonic())))
+    Args:
+        patience: seconds of wall time for one finding; None for no clock, as where a search hangs on the verdict.
+        steps: steps for one finding.
+    """
+
+    def __init__(self, patience: float | None = PATIENCE, steps: int = STEPS) -> None:
+        self.patience, self.steps = patience, steps
+
+    @contextmanager
+    def bounded(self) -> Iterator[None]:
+        """What one finding may cost.
+
+        Raises:
+            Exhausted, Stopped: where it costs more.
+        """
+        with limited(self.steps):
+            if self.patience is None:
+                yield
+                return
+            try:
+                with time_limit(self.patience):
+                    yield
+            except OutOfTime:
+                raise Stopped(
+                    f"stopped by the clock after {self.patience:g} s: a faster machine might have settled it"
+                ) from None
 
     def settle(
         self, find: Callable[_Arguments, Finding], *arguments: _Arguments.args, **named: _Arguments.kwargs
     ) -> Finding:
-        """What `find` finds; `unknown` where algebra gives up or the time is up."""
+        """What `find` finds; `unknown` where it does not settle it, algebra gives up, or it costs too much."""
         try:
-            with self.limit():
+            with self.bounded():
                 return find(*arguments, **named)
-        except OutOfTime:
-            return unknown(TOO_LONG)
+        except (Undecided, Undefined, Exhausted, Stopped) as error:
+            return unknown(str(error))
         except (SymlossError, PolynomialError, ArithmeticError, NotImplementedError, RecursionError) as error:
             return unknown(f"the algebra gave up: {error}")

@@ -11,9 +11,10 @@ from typing import Any
 from sympy import Expr
 
 from symloss.errors import DomainError
-from symloss.expr import Loss, to_latex
+from symloss.expr import Loss
 from symloss.theory.functions.exact import as_float
 from symloss.theory.sentences import sentence
+from symloss.theory.values import Value, latex_of, text_of
 
 __all__ = ["PROVED", "REFUTED", "UNKNOWN", "Certificate", "Finding", "proved", "refuted", "unknown"]
 
@@ -26,24 +27,32 @@ class Finding:
 
     Attributes:
         verdict: `"proved"`, `"refuted"` or `"unknown"`.
-        value: a formula or name that goes with it, or `""`.
+        value: the formula, loss or statistic that goes with it, or None.
         numeric: its float, or None.
         reason: the argument, the counterexample, or why it stays open.
-        latex: `value` for math mode.
         witness: of a refutation, the counterexample as plain data.
     """
 
     verdict: str
-    value: str = ""
+    value: Value | None = None
     numeric: float | None = None
     reason: str = ""
-    latex: str = ""
     witness: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """`value` as it is printed, `""` for none."""
+        return text_of(self.value)
+
+    @property
+    def latex(self) -> str:
+        """`value` for math mode, `""` where it is no single formula."""
+        return latex_of(self.value)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "verdict": self.verdict,
-            "value": self.value,
+            "value": self.text,
             "numeric": self.numeric,
             "reason": self.reason,
             "latex": self.latex,
@@ -84,30 +93,28 @@ class Certificate:
         return sentence(key, self)
 
 
-def proved(reason: str, value: Expr | str = "", numeric: float | None = None) -> Finding:
+def proved(reason: str, value: Value | None = None, numeric: float | None = None) -> Finding:
     """A finding that holds, by the argument in `reason`."""
     return _finding(PROVED, reason, value, numeric, {})
 
 
 def refuted(
-    reason: str, witness: Mapping[str, Any], value: Expr | str = "", numeric: float | None = None
+    reason: str, witness: Mapping[str, Any], value: Value | None = None, numeric: float | None = None
 ) -> Finding:
     """A finding that fails, with its counterexample in words and as data."""
     return _finding(REFUTED, reason, value, numeric, witness)
 
 
-def unknown(reason: str, value: Expr | str = "", numeric: float | None = None) -> Finding:
+def unknown(reason: str, value: Value | None = None, numeric: float | None = None) -> Finding:
     """A finding that stays open."""
     return _finding(UNKNOWN, reason, value, numeric, {})
 
 
 def _finding(
-    verdict: str, reason: str, value: Expr | str, numeric: float | None, witness: Mapping[str, Any]
+    verdict: str, reason: str, value: Value | None, numeric: float | None, witness: Mapping[str, Any]
 ) -> Finding:
-    text = value if isinstance(value, str) else str(value)
-    latex = "" if isinstance(value, str) else to_latex(value)
     if numeric is None and isinstance(value, Expr) and not value.free_symbols:
         numeric = as_float(value)
     if numeric is not None and not math.isfinite(numeric):
         numeric = None
-    return Finding(verdict, text, numeric, reason, latex, dict(witness))
+    return Finding(verdict, value, numeric, reason, dict(witness))

@@ -95,17 +95,17 @@ def sentence(key: str, certificate: Certificate) -> str:
         return _attractor(certificate)
     positive, negative = _SENTENCES[key]
     text = positive if finding.verdict == "proved" else negative
-    number = finding.value if finding.numeric is None else f"{finding.numeric:.4g}"
+    number = finding.text if finding.numeric is None else f"{finding.numeric:.4g}"
     if finding.verdict == "proved" and not number:
         text = _WITHOUT_NUMBER.get(key, text)
-    return text.format(numeric=number, value=finding.value)
+    return text.format(numeric=number, value=finding.text)
 
 
 def _attractor(certificate: Certificate) -> str:
     finding, smoothing = certificate.findings["attractor"], certificate.findings["label_smoothing"]
-    where = f"{finding.numeric:.2g}" if finding.numeric is not None else finding.value
+    where = f"{finding.numeric:.2g}" if finding.numeric is not None else finding.text
     text = f"drives the target's probability to {where}"
     if smoothing.verdict == "proved":
-        strength = f"{smoothing.numeric:.2g}" if smoothing.numeric is not None else smoothing.value
+        strength = f"{smoothing.numeric:.2g}" if smoothing.numeric is not None else smoothing.text
         text += f", as label smoothing of {strength} does"
     return text

@@ -163,7 +163,14 @@ def _attractor(instance: Instance, proved: bool, finding: Finding) -> str:
     t = np.linspace(1e-4, 1 - 1e-4, 4001)
     values = instance.value(_even(instance, t))
     if not proved:
-        if "T" in finding.witness:
+        if "minimisers" in finding.witness:
+            ends = np.clip(np.array(finding.witness["minimisers"]), 1e-6, 1 - 1e-6)
+            least = instance.value(_even(instance, ends))
+            good = (
+                np.ptp(least) < 1e-6 * (1 + np.abs(least).max()) and least.max() <= np.nanmin(values) + 1e-6
+            )
+            return "" if good else f"T is {least} there"
+        if "T" in finding.witness or "from" in finding.witness:
             low, high = finding.witness.get("from", 0.0), finding.witness.get("to", 1.0)
             flat = values[(t > low + 1e-6) & (t < high - 1e-6)]
             return "" if np.ptp(flat) < 1e-9 * (1 + np.abs(flat).max()) else "T is not constant"
@@ -313,7 +320,7 @@ def _lipschitz(instance: Instance, proved: bool, finding: Finding) -> str:
 def _known(instance: Instance, proved: bool, finding: Finding) -> str:
     if not proved:
         return ""
-    name, _, rest = finding.value.partition("(")
+    name, _, rest = finding.text.partition("(")
     values = {k: float(v) for k, v in re.findall(r"(\w+)=([^,)]+)", rest)}
     other = Instance(sl.named(name, "classification", **values), instance.classes)
     p = random_predictions(instance.classes, 50, seed=11)

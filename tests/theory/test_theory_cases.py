@@ -21,7 +21,7 @@ def agrees(key: str, finding: Finding, expected: str | float) -> bool:
         return finding.verdict == "proved" and bool(close)
     if expected in ("proved", "refuted"):
         return finding.verdict == expected
-    value = finding.value.partition("(")[0] if key == "known_as" else finding.value
+    value = finding.text.partition("(")[0] if key == "known_as" else finding.text
     return finding.verdict == "proved" and value == expected
 
 

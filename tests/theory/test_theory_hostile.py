@@ -69,7 +69,7 @@ KNOWN = [
 @pytest.mark.parametrize(("text", "classes", "value"), KNOWN)
 def test_coefficients_that_no_slope_shows(text: str, classes: int, value: str) -> None:
     finding = known_as(sl.parse(text), classes)
-    assert (finding.verdict, finding.value) == ("proved", value)
+    assert (finding.verdict, finding.text) == ("proved", value)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_the_zoo_is_decided(name: str, kind: str) -> None:
     known = findings["known_as"]
     assert known.verdict == "proved"
     # Up to scale and shift, symmetric cross-entropy is poly1 with another epsilon.
-    assert known.value.startswith("poly1(epsilon=40)" if name == "sce" else name)
+    assert known.text.startswith("poly1(epsilon=40)" if name == "sce" else name)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_coefficients_are_solved_for_exactly(text: str) -> None:
     loss = sl.parse(text)
     known = analyze(loss, classes=10).findings["known_as"]
     assert known.verdict == "proved"
-    values = {k: float(v) for k, v in (pair.split("=") for pair in known.value[10:-1].split(", "))}
+    values = {k: float(v) for k, v in (pair.split("=") for pair in known.text[10:-1].split(", "))}
     other = sl.named("taylorglo", **values)
     p = np.linspace(0.01, 0.99, 50)
 
@@ -128,7 +128,7 @@ STATISTICS = [
 def test_what_a_constant_converges_to(text: str, value: str) -> None:
     """The named statistic of a sample is where the mean loss is least."""
     loss = sl.parse(text, kind="regression")
-    assert analyze(loss).findings["converges_to"].value == value
+    assert analyze(loss).findings["converges_to"].text == value
     sample = np.random.default_rng(0).normal(size=401) ** 3
     constants = np.linspace(-3, 3, 4001)
     mean = loss.lambdify("numpy")(sample[:, None], constants[None, :]).mean(0)
@@ -183,13 +183,13 @@ FREE = [
 @pytest.mark.parametrize(("text", "value"), FREE)
 def test_attractors_with_the_number_of_classes_free(text: str, value: str) -> None:
     free = analyze(sl.parse(text)).findings
-    assert free["attractor"].value == value
+    assert free["attractor"].text == value
     for classes in (2, 3, 10, 100):
         at = analyze(sl.parse(text), classes=classes).findings
         formula = sl.parse(value).at_classes(classes)
         assert float(formula) == pytest.approx(at["attractor"].numeric, rel=1e-9)
         if free["label_smoothing"].verdict == "proved":
-            strength = float(sl.parse(free["label_smoothing"].value).at_classes(classes))
+            strength = float(sl.parse(free["label_smoothing"].text).at_classes(classes))
             assert strength == pytest.approx(at["label_smoothing"].numeric, rel=1e-9)
         for key, finding in free.items():
             if finding.verdict == "proved" and not (key == "target_only" and classes == 2):

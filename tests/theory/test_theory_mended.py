@@ -51,7 +51,7 @@ def test_no_rate_where_the_null_epoch_may_have_none(formula: str) -> None:
 def test_a_logarithm_that_is_not_real_at_the_given_number_of_classes_is_refused() -> None:
     with pytest.raises(DomainError, match="not real"):
         analyze(sl.parse("log(C - 10)*y*p"), 2)
-    assert analyze(sl.parse("log(C - 10)*y*p"), 12).findings["attractor"].value == "0"
+    assert analyze(sl.parse("log(C - 10)*y*p"), 12).findings["attractor"].text == "0"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_logarithm_that_is_not_real_at_the_given_number_of_classes_is_refused(
 )  # fmt: skip
 def test_roots_and_quotients_seen_to_be_real_keep_their_rate(formula: str, value: str) -> None:
     finding = analyze(sl.parse(formula)).findings["implicit_learning_rate"]
-    assert (finding.verdict, finding.value) == ("proved", value)
+    assert (finding.verdict, finding.text) == ("proved", value)
 
 
 # Kinks that move with C
@@ -159,7 +159,7 @@ def test_tiny_values_in_a_certificate() -> None:
 )  # fmt: skip
 def test_an_exact_bound_is_not_rounded_up(formula: str, key: str, value: float) -> None:
     finding = analyze(sl.parse(formula, kind="regression")).findings[key]
-    assert (finding.verdict, finding.value, finding.numeric) == ("proved", "1", value)
+    assert (finding.verdict, finding.text, finding.numeric) == ("proved", "1", value)
 
 
 @pytest.mark.parametrize("formula", ["y*p*(1 - p)*exp(sin(3*p))", "(1 - y)*p*cos(5*p) + y*p**3*exp(-p*p*4)"])
@@ -169,8 +169,8 @@ def test_a_bound_of_a_multilabel_loss_is_an_outer_end(formula: str) -> None:
     for key, side in (("bounded_below", -1), ("bounded_above", 1)):
         finding = analyze(loss).findings[key]
         assert finding.verdict == "proved"
-        if finding.value:
-            assert finding.numeric == pytest.approx(float(sl.parse(finding.value).expr))
+        if finding.text:
+            assert finding.numeric == pytest.approx(float(sl.parse(finding.text).expr))
             continue
         ends = [curve.extreme(side) for curve in (profile.m1, profile.m0)]
         outer = [side * (end.value.hi if side > 0 else end.value.lo) for end in ends if end is not None]

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from symloss.expr import KINDS, Loss, parse
+from symloss.expr import Loss, parse
 from symloss.theory import Certificate, Finding, analyze
-from symloss.theory.budget import Budget
-from symloss.theory.identify.known_as import known_as
 
 __all__ = ["Distillation", "DistilledRow", "Fidelity"]
 
@@ -46,13 +44,12 @@ class DistilledRow:
     @cached_property
     def identity(self) -> Finding:
         """Which loss of the zoo it is: `known_as` of its certificate, without the rest of it."""
-        classes = self.classes if KINDS[self.loss.kind].exclusive else 2
-        return Budget().settle(known_as, self.loss, classes or 2)
+        return analyze(self.loss, self.classes or 2, ("known_as",)).findings["known_as"]
 
     @property
     def known_as(self) -> str | None:
         """The loss of the zoo that it is, with its coefficients, where that is proved."""
-        return self.identity.value if self.identity.verdict == "proved" else None
+        return self.identity.text if self.identity.verdict == "proved" else None
 
     @cached_property
     def certificate(self) -> Certificate:
@@ -64,7 +61,7 @@ class DistilledRow:
         identity = self.identity
         return {
             "row": self.row, "loss": str(self.loss), "complexity": self.complexity, "r2": self.r2,
-            "known_as": self.known_as, "nearest": (identity.verdict == "refuted" and identity.value) or None,
+            "known_as": self.known_as, "nearest": (identity.verdict == "refuted" and identity.text) or None,
             "scale": self.scale, "picked": self.picked, "latex": self.loss.latex(),
         }  # fmt: skip
 

@@ -163,7 +163,7 @@ def _shape(loss: Loss) -> _Shape:
     try:
         curve = Profile.of(loss, _CLASSES).pick(lambda m1, m0: m0)
         negated = Profile.of(loss, _CLASSES).pick(lambda m1, m0: -m0)
-        convex, concave = is_convex(curve) is True, is_convex(negated) is True
+        convex, concave = is_convex(curve), is_convex(negated)
     except Undefined as error:
         raise DomainError(
             f"the loss has no sparse form, as it is not real everywhere{where}: {error}"
@@ -220,4 +220,4 @@ def _value(finding: Finding) -> Symbol:
     """An attractor as it is printed: its formula, else its number."""
     if finding.verdict != "proved":
         return Symbol("unknown")
-    return Symbol(finding.value or f"{finding.numeric:.10g}")
+    return Symbol(finding.text or f"{finding.numeric:.10g}")

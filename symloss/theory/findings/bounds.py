@@ -9,7 +9,8 @@ from sympy import Float, Integer, Rational
 
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
-from symloss.theory.findings.profile import Profile, names_guards
+from symloss.theory.findings.guards import names_guards
+from symloss.theory.findings.profile import Profile
 from symloss.theory.functions.convexity import is_convex
 from symloss.theory.functions.curve import Curve, Extreme
 from symloss.theory.functions.exact import shorter
@@ -55,24 +56,24 @@ def _verdict(profile: Profile, extreme: Extreme, side: int, how: str) -> Finding
     bound = extreme.value.lo if side < 0 else extreme.value.hi
     if extreme.value.exact is not None:
         return proved(f"{how}, the extreme lies at p_t = {where:.6g}", extreme.value.exact)
-    return proved(f"{how}, the extreme lies at p_t = {where:.6g}", "", bound)
+    return proved(f"{how}, the extreme lies at p_t = {where:.6g}", None, bound)
 
 
 def _one_curve(profile: Profile, side: int) -> tuple[Curve, str] | None:
     rest = profile.classes - 1
     if rest == 1:
         return profile.spread, "as a function of p_t"
-    line = profile.m0.affine
-    if isinstance(line, tuple):
-        constant = line[0] + profile.classes * line[1]
+    line = profile.m0.line
+    if line is not None:
+        constant = line.slope + profile.classes * line.intercept
         curve = profile.difference.map(lambda e: shorter(e + constant))
         return curve, "as a function of p_t (M0 is affine)"
-    if side < 0 and is_convex(profile.m0) is True:
+    if side < 0 and is_convex(profile.m0):
         return profile.spread, "with the rest spread evenly (M0 is convex)"
-    concave = is_convex(profile.m0.map(lambda e: -e)) is True
+    concave = is_convex(profile.m0.map(lambda e: -e))
     if side > 0 and concave:
         return profile.spread, "with the rest spread evenly (M0 is concave)"
-    if concave if side < 0 else is_convex(profile.m0) is True:
+    if concave if side < 0 else is_convex(profile.m0):
         at_zero = profile.m0.limit(0, -1)
         if at_zero is not None and at_zero.exact is not None:
             shape = "concave" if concave else "convex"
@@ -112,7 +113,7 @@ def _relaxed(profile: Profile, side: int) -> Finding:
     return proved(
         f"M1(p) and M0(p) less {float(weight):.4g} p have the extremes {tops[0]:.6g} and {tops[1]:.6g}; probabilities"
         f" sum to 1 (Lagrange's relaxation; the bound need not be attained)",
-        "",
+        None,
         bound,
     )
 

@@ -20,37 +20,48 @@ from itertools import pairwise
 import numpy as np
 from sympy import Rational
 
+from symloss.errors import SymlossError
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.bottomless import bottomless
+from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.misrank import misranked
-from symloss.theory.findings.profile import Profile, names_guards
+from symloss.theory.findings.posterior import closed_map, with_map
+from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.start import slope_at
 from symloss.theory.functions.convexity import is_convex
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.exact import number_sign
-from symloss.theory.functions.pieces import Undecided, Undefined
 
-__all__ = ["classification_calibrated"]
+__all__ = ["EXCHANGE", "classification_calibrated"]
 
 _HALF = Rational(1, 2)
+EXCHANGE = (
+    "exchange argument: D = M1 - M0 falls on (0, 1/2] and D(x) > D(1-x), so swapping two probabilities"
+    " into the posterior's order lowers the risk, and a tie is no minimum"
+)
+"""Why a loss is calibrated."""
 
 
 @names_guards
 def classification_calibrated(profile: Profile) -> Finding:
     """Whether every minimiser of the risk has the posterior's most probable class on top."""
+    found = _exchanged(profile)
+    if found.verdict != "proved":
+        return found
     try:
-        mirror = profile.on(
-            lambda r: (
-                profile.target(r, P)
-                - profile.other(r, P)
-                - profile.target(r, 1 - P)
-                + profile.other(r, 1 - P)
-            ),
-            _HALF,
-        )
-    except (Undecided, Undefined) as error:
-        return unknown(str(error))
+        return with_map(found, closed_map(profile))
+    except SymlossError:  # no formula is found for the map, and none is needed
+        return found
+
+
+def _exchanged(profile: Profile) -> Finding:
+    mirror = profile.on(
+        lambda r: (
+            profile.target(r, P) - profile.other(r, P) - profile.target(r, 1 - P) + profile.other(r, 1 - P)
+        ),
+        _HALF,
+    )
     falling = _signs_up_to_half(profile.difference.derivative)
     if profile.difference.is_continuous:
         if falling == {0} and mirror.signs == {0}:
@@ -59,10 +70,7 @@ def classification_calibrated(profile: Profile) -> Finding:
             return _reversed(profile)
     problem = _obstacle(profile, mirror)
     if not problem:
-        return proved(
-            "exchange argument: D = M1 - M0 falls on (0, 1/2] and D(x) > D(1-x), so swapping two probabilities"
-            " into the posterior's order lowers the risk, and a tie is no minimum"
-        )
+        return proved(EXCHANGE)
     finding = bottomless(profile) or _tied(profile) or _uniform(profile)
     if finding is not None:
         return finding
@@ -80,7 +88,7 @@ def classification_calibrated(profile: Profile) -> Finding:
 
 def _tied(profile: Profile) -> Finding | None:
     """The refutation by a loss of the target alone whose least value two classes can have at once."""
-    if not isinstance(profile.m0.affine, tuple):
+    if profile.m0.line is None:
         return None
     where = _least_below_half(profile)
     if where is None:
@@ -102,7 +110,7 @@ def _uniform(profile: Profile) -> Finding | None:
     slopes = slope_at(profile.m1, point), slope_at(profile.m0, point)
     if slopes[0] is None or slopes[1] is None or number_sign(slopes[0] - slopes[1]) != 0:
         return None
-    if not (is_convex(profile.m1) is True and is_convex(profile.m0) is True):
+    if not (is_convex(profile.m1) and is_convex(profile.m0)):
         return None
     return refuted(
         f"M1 and M0 are convex and have one slope at p = 1/{profile.classes}: under every posterior no prediction is"

@@ -15,11 +15,11 @@ from functools import cached_property
 import numpy as np
 from sympy import Expr, I, Integer, Rational, cancel, nan, oo, together, zoo
 
-from symloss.errors import DomainError
-from symloss.expr import C, Loss, P, canonicalise, parse
+from symloss.errors import SymlossError
+from symloss.expr import C, Loss, P, canonicalise
 from symloss.theory.budget import Budget
 from symloss.theory.certificate import Finding, proved, refuted, unknown
-from symloss.theory.findings.calibration import classification_calibrated
+from symloss.theory.findings.calibration import EXCHANGE, classification_calibrated
 from symloss.theory.findings.free_algebra import Algebra, one_sign
 from symloss.theory.findings.posterior import closed_map, with_map
 from symloss.theory.findings.profile import Profile
@@ -28,8 +28,8 @@ from symloss.theory.functions.curve import Curve, Extreme
 from symloss.theory.functions.enclose import enclose_number
 from symloss.theory.functions.exact import shorter
 from symloss.theory.functions.interval import Interval
-from symloss.theory.functions.pieces import Undecided, Undefined
-from symloss.zoo import entry, named, names
+from symloss.theory.identify.fit import loss_of
+from symloss.theory.values import Named
 
 __all__ = ["SAMPLE", "attractor_for_every_number", "for_every_number"]
 
@@ -42,9 +42,9 @@ def for_every_number(loss: Loss, found: dict[str, Finding], budget: Budget) -> d
     """From the findings at `SAMPLE` classes those for every number."""
     shown = {key: _named_number(finding) for key, finding in found.items()}
     try:
-        with budget.limit():
+        with budget.bounded():
             free = _Free.of(loss, found)
-    except (Undecided, Undefined, DomainError):
+    except SymlossError:
         return shown
     shown["implicit_learning_rate"] = budget.settle(free.implicit_learning_rate)
     for key, arguments in free.arguments().items():
@@ -174,7 +174,7 @@ class _Free:
     def _attractor(self, profile: Profile, key: str) -> Finding:
         """For a loss of the target alone `T` is `D` and a constant, whatever C."""
         found, curve = self.found[key], profile.difference
-        if not isinstance(profile.m0.affine, tuple) or found.numeric is None or not curve.is_continuous:
+        if profile.m0.line is None or found.numeric is None or not curve.is_continuous:
             return unknown("T depends on C")
         before, after = _signs_around(curve.derivative, found.numeric)
         # One stretch on each side: where T' vanishes or has a kink on the way, some C may start and stay.
@@ -196,14 +196,15 @@ class _Free:
             )
         if classification_calibrated(Profile.of(profile.loss, 2)).verdict != "proved":
             return unknown("not proved for two classes")
-        reason = f"{self.found[key].reason}; free of C, and for two classes likewise"
+        reason = f"{EXCHANGE}; free of C, and for two classes likewise"
         return with_map(proved(reason), closed_map(profile, C))
 
     def _symmetric(self, profile: Profile, key: str) -> Finding:
-        lines = profile.m1.affine, profile.m0.affine
-        if not (isinstance(lines[0], tuple) and isinstance(lines[1], tuple)):
+        target, other = profile.m1.line, profile.m0.line
+        if target is None or other is None:
             return unknown("M1 and M0 are not affine")
-        slope, intercept = (lines[0][i] + (C - 1) * lines[1][i] for i in (0, 1))
+        slope = target.slope + (C - 1) * other.slope
+        intercept = target.intercept + (C - 1) * other.intercept
         value = shorter(self.factor * (slope + C * intercept))
         return proved(
             "M1 and M0 are affine, so M1 + (C-1) M0 summed over the classes is constant for every C",
@@ -211,14 +212,14 @@ class _Free:
         )
 
     def _bounded(self, profile: Profile, side: int) -> Finding:
-        line = profile.m0.affine
-        if isinstance(line, tuple):
+        line = profile.m0.line
+        if line is not None:
             extreme = _finite_extreme(profile.difference, side)
             if extreme is None:
                 return unknown("the extreme of M1 - M0 is not settled")
             how = "M0 is affine, and M1 - M0 has its extreme"
-            return self._bound(extreme, side, line[0] + C * line[1], how)
-        if side > 0 and is_convex(profile.m0) is True:
+            return self._bound(extreme, side, line.slope + C * line.intercept, how)
+        if side > 0 and is_convex(profile.m0):
             edge = profile.on(lambda r: profile.target(r, P) + profile.other(r, 1 - P))
             extreme, alone = _finite_extreme(edge, side), profile.m0.limit(0, -1)
             if extreme is not None and alone is not None and alone.exact is not None:
@@ -240,22 +241,23 @@ class _Free:
             return proved(reason)
         end = np.asarray(extreme.value.lo if side < 0 else extreme.value.hi)
         bound = Interval(end, end) + enclose_number(constant)
-        return proved(reason, "", float(bound.lo if side < 0 else bound.hi))
+        return proved(reason, None, float(bound.lo if side < 0 else bound.hi))
 
     def with_least(self, shown: Finding, attractor: Finding) -> Finding:
         """A lower bound that has no value yet, with `T(p*)` where it is one."""
-        if shown.verdict != "proved" or shown.value or shown.numeric is not None or not attractor.value:
+        is_open = shown.verdict == "proved" and shown.value is None and shown.numeric is None
+        if not is_open or not isinstance(attractor.value, Expr):
             return shown
         try:
             convex = self.algebra.bends[1] in (0, 1)
-            value = self.algebra.least(parse(attractor.value).expr) if convex else None
+            value = self.algebra.least(attractor.value) if convex else None
         except ValueError:
             return shown
         return shown if value is None else proved("T(p*), the rest spread evenly: M0 is convex", value)
 
     def _lipschitz(self, profile: Profile, key: str) -> Finding:
         found = self.found[key]
-        if not isinstance(profile.m0.affine, tuple):
+        if profile.m0.line is None:
             return proved(
                 "p (1-p) M1' and p (1-p) M0' are bounded, whatever C; give the number of classes for the constant"
             )
@@ -266,14 +268,11 @@ class _Free:
     def _known(self) -> Finding:
         """One formula for every C: without C on either side, or by algebra."""
         found = self.found["known_as"]
-        name, _, rest = found.value.partition("(")
-        if name not in names("classification"):
+        if not isinstance(found.value, Named):
             return unknown("a product of the search at one number of classes")
-        depends = C in self.loss.value_expr.free_symbols
-        if not depends and C not in entry(name, "classification").loss.expr.free_symbols:
+        other = loss_of(found.value, "classification")
+        if C not in self.loss.value_expr.free_symbols | other.expr.free_symbols:
             return found
-        values = dict(part.split("=") for part in rest.rstrip(")").split(", ")) if rest else {}
-        other = named(name, "classification", **{key: float(value) for key, value in values.items()})
         ratio = canonicalise(self.loss.value_expr / other.value_expr, "classification")
         if self.loss == other or (ratio.is_Rational and ratio > Rational(0)):
             return proved("one canonical form with C free", found.value)
@@ -312,12 +311,13 @@ def _signs_around(slope: Curve, point: float) -> tuple[list[int | None], list[in
 
 
 def _smoothing(attractor: Finding, shown: Finding) -> Finding:
-    if attractor.verdict != "proved" or (not attractor.value and attractor.numeric is None):
+    point = attractor.value
+    if attractor.verdict != "proved" or (point is None and attractor.numeric is None):
         return shown
     if attractor.numeric == 1:
-        return refuted("p* = 1 for every C >= 2", {}, "0", 0.0)
-    if not attractor.value:
-        strength = shorter(cancel((1 - Rational(repr(attractor.numeric))) * C / (C - 1)))
-        return proved("xi = (1 - p*) C/(C - 1)", str(strength.evalf(15)))
-    strength = shorter(cancel(together((1 - parse(attractor.value).expr) * C / (C - 1))))
+        return refuted("p* = 1 for every C >= 2", {}, Integer(0), 0.0)
+    if isinstance(point, Expr):
+        strength = shorter(cancel(together((1 - point) * C / (C - 1))))
+    else:
+        strength = shorter(cancel((1 - Rational(repr(attractor.numeric))) * C / (C - 1))).evalf(15)
     return proved("xi = (1 - p*) C/(C - 1)", strength)

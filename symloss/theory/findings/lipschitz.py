@@ -15,7 +15,8 @@ from sympy import sqrt
 
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
-from symloss.theory.findings.profile import Profile, names_guards
+from symloss.theory.findings.guards import names_guards
+from symloss.theory.findings.profile import Profile
 from symloss.theory.functions.curve import Curve, Extreme
 from symloss.theory.functions.exact import shorter
 from symloss.theory.functions.pieces import Undecided, Undefined
@@ -34,7 +35,7 @@ def lipschitz_in_logits(profile: Profile) -> Finding:
                 return broken
         if profile.classes == 2:
             return _one_slope(profile.spread)
-        if isinstance(profile.m0.affine, tuple):
+        if profile.m0.line is not None:
             return _one_slope(profile.difference)
         return _general(profile)
     except (Undecided, Undefined) as error:
@@ -88,7 +89,7 @@ def _one_slope(curve: Curve) -> Finding:
     reason = f"sup of sqrt(2) p (1-p) |D'(p)|, approached at p_t = {where:.6g} with the rest on one class"
     if largest.value.exact is not None:
         return proved(reason, shorter(sqrt(2) * abs(largest.value.exact)))
-    return proved(reason, "", math.sqrt(2) * _size(largest) * (1 + 1e-15))
+    return proved(reason, None, math.sqrt(2) * _size(largest) * (1 + 1e-15))
 
 
 def _general(profile: Profile) -> Finding:
@@ -114,7 +115,7 @@ def _general(profile: Profile) -> Finding:
     return proved(
         "p (1-p) M1' and p (1-p) M0' are bounded; the constant is an upper bound by intervals, and"
         f" {_attained(profile):.6g} is attained",
-        "",
+        None,
         bound,
     )
 

@@ -7,42 +7,17 @@ import math
 import numpy as np
 from sympy import Rational
 
-from symloss.expr import Loss, P
-from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
+from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
-from symloss.theory.findings.convex import convex_in_p
-from symloss.theory.findings.profile import Profile, names_guards
+from symloss.theory.findings.guards import names_guards
+from symloss.theory.findings.profile import Profile
 from symloss.theory.functions.exact import number_sign, shorter
-from symloss.theory.functions.pieces import Undecided, Undefined
-from symloss.theory.identify.known_as import known_as
 
-__all__ = ["MULTILABEL_KEYS", "multilabel"]
-
-MULTILABEL_KEYS = (
-    "trainable_at_start", "proper", "convex_in_p", "bounded_below", "bounded_above", "known_as",
-)  # fmt: skip
+__all__ = ["entry_bounded", "entry_proper", "entry_trainable"]
 
 
-def multilabel(loss: Loss) -> dict[str, Finding]:
-    """Every finding about a multilabel loss."""
-    budget = Budget()
-    try:
-        with budget.limit():
-            profile = Profile.of(loss, 2)
-            profile.m1, profile.m0  # noqa: B018 - raises where the loss has no value
-    except (Undecided, Undefined, OutOfTime) as error:
-        return dict.fromkeys(MULTILABEL_KEYS, unknown(str(error) or TOO_LONG))
-    return {
-        "trainable_at_start": budget.settle(names_guards(_trainable), profile),
-        "proper": budget.settle(names_guards(_proper), profile),
-        "convex_in_p": budget.settle(convex_in_p, profile),
-        "bounded_below": budget.settle(names_guards(_bounded), profile, -1),
-        "bounded_above": budget.settle(names_guards(_bounded), profile, 1),
-        "known_as": budget.settle(known_as, loss, 2),
-    }
-
-
-def _trainable(profile: Profile) -> Finding:
+@names_guards
+def entry_trainable(profile: Profile) -> Finding:
     """`M1' < 0 < M0'` at `p = 1/2`."""
     half = Rational(1, 2)
     parts = [curve.derivative.part_at(half) for curve in (profile.m1, profile.m0)]
@@ -58,15 +33,16 @@ def _trainable(profile: Profile) -> Finding:
     return refuted(words, {"p": 0.5, "slopes": [float(slope) for slope in slopes]})
 
 
-def _proper(profile: Profile) -> Finding:
+@names_guards
+def entry_proper(profile: Profile) -> Finding:
     """`q M1'(p) + (1 - q) M0'(p)` vanishes at `p = q` alone, and `q` is the minimum.
 
     With `h(p) = p M1' + (1 - p) M0'` identically zero it is `M1'(p) (q - p)/(1 - p)`, which has the right
     signs if and only if `M1' < 0`.
     """
     h = profile.pick(lambda m1, m0: shorter(P * m1.diff(P) + (1 - P) * m0.diff(P)))
-    line = h.affine
-    if isinstance(line, tuple) and all(number_sign(part) == 0 for part in line):
+    line = h.line
+    if line is not None and number_sign(line.slope) == number_sign(line.intercept) == 0:
         if not (profile.m1.is_continuous and profile.m0.is_continuous):
             return unknown("p M1' + (1 - p) M0' = 0, but M1 and M0 are not proved continuous")
         if profile.m1.derivative.signs <= {-1}:
@@ -83,7 +59,8 @@ def _proper(profile: Profile) -> Finding:
     return unknown("whether the expected loss is stationary at p = q is open")
 
 
-def _bounded(profile: Profile, side: int) -> Finding:
+@names_guards
+def entry_bounded(profile: Profile, side: int) -> Finding:
     """The bound of one entry, and so of their mean."""
     ends = [curve.extreme(side) for curve in (profile.m1, profile.m0)]
     if any(end is None for end in ends):
@@ -98,4 +75,4 @@ def _bounded(profile: Profile, side: int) -> Finding:
     reason = "the extreme of M1 and M0 over (0, 1)"
     if best.value.exact is not None:
         return proved(reason, best.value.exact)
-    return proved(reason, "", best.value.hi if side > 0 else best.value.lo)
+    return proved(reason, None, best.value.hi if side > 0 else best.value.lo)

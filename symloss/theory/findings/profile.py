@@ -6,21 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, wraps
-from typing import Concatenate, ParamSpec
+from dataclasses import dataclass
+from functools import cached_property
 
 from sympy import Expr, Integer, Rational, nan, oo, zoo
 
 from symloss.expr import PI, HardValue, Loss, P, UnknownLimit, W, Y, at_zero
-from symloss.theory.certificate import UNKNOWN, Finding
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.pieces import Piece, Resolver, Undecided, Undefined, pieces_of
 from symloss.theory.functions.signs import Point
 
-__all__ = ["Profile", "names_guards"]
-
-_Arguments = ParamSpec("_Arguments")
+__all__ = ["Profile"]
 
 _ZERO, _ONE, _HALF = Integer(0), Integer(1), Rational(1, 2)
 _LISTED = 1000
@@ -112,20 +108,6 @@ class Profile:
     def guard_note(self) -> str:
         """What is assumed of protected operators, or `""`."""
         return "; protected operators count as outside their guard on p in [1e-7, 1]" if self.guarded else ""
-
-
-def names_guards(
-    find: Callable[Concatenate[Profile, _Arguments], Finding],
-) -> Callable[Concatenate[Profile, _Arguments], Finding]:
-    """`find`, with what is assumed of protected operators in the reason of every verdict."""
-
-    @wraps(find)
-    def noted(profile: Profile, *args: _Arguments.args, **named: _Arguments.kwargs) -> Finding:
-        finding = find(profile, *args, **named)
-        note = "" if finding.verdict == UNKNOWN else profile.guard_note
-        return replace(finding, reason=finding.reason + note) if note else finding
-
-    return noted
 
 
 def _both(present: Expr, absent: HardValue) -> tuple[tuple[Piece, ...], frozenset[Expr]]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
-from symloss.theory.findings.profile import Profile, names_guards
+from symloss.theory.findings.guards import names_guards
+from symloss.theory.findings.profile import Profile
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.exact import number_sign
 from symloss.theory.functions.interval import FloatArray, Interval
@@ -41,11 +42,14 @@ def proper(profile: Profile) -> Finding:
         curve, fall, name = _conditions(profile)
     except (Undecided, Undefined) as error:
         return unknown(str(error))
-    line = curve.affine
+    line = curve.line
     continuous = profile.m1.is_continuous and profile.m0.is_continuous
-    if isinstance(line, tuple) and number_sign(line[0]) == 0 and continuous and fall.signs <= {-1}:
-        return proved(f"{name} is constant ({line[1]}) and M1' < M0' on (0, 1), so p = q is the only minimum")
-    if isinstance(line, tuple) and number_sign(line[0]) == 0 and continuous and fall.signs == {0}:
+    level = line is not None and number_sign(line.slope) == 0 and continuous
+    if line is not None and level and fall.signs <= {-1}:
+        return proved(
+            f"{name} is constant ({line.intercept}) and M1' < M0' on (0, 1), so p = q is the only minimum"
+        )
+    if level and fall.signs == {0}:
         rest = 0.4 / (profile.classes - 1)
         q, p = profile.listed([0.6], rest), profile.listed([rest, 0.6], rest)
         return refuted(

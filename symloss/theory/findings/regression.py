@@ -9,57 +9,34 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from sympy import Abs, Expr, Max, Min, Rational, log, sign, sqrt
 
-from symloss.expr import Loss, plog, psqrt
-from symloss.theory.budget import TOO_LONG, Budget, OutOfTime
-from symloss.theory.certificate import UNKNOWN, Finding, proved, refuted, unknown
+from symloss.expr import plog, psqrt
+from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.residual import Family, R, Residual, value_at
-from symloss.theory.functions.convexity import is_convex
+from symloss.theory.functions.convexity import is_convex, low_chord
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.exact import number_sign, shorter
 from symloss.theory.functions.pieces import Undecided, Undefined
-from symloss.theory.identify.known_as import known_as
 from symloss.theory.identify.signature import slope_in_p
+from symloss.theory.values import Pieces, Statistic
 
-__all__ = ["REGRESSION_KEYS", "regression"]
+__all__ = [
+    "bounded_above",
+    "bounded_influence",
+    "converges_to",
+    "convex",
+    "influence",
+    "minimum_at_target",
+    "redescending",
+    "translation_invariant",
+]
 
-REGRESSION_KEYS = (
-    "translation_invariant", "minimum_at_target", "convex", "influence", "bounded_influence", "redescending",
-    "bounded_above", "converges_to", "known_as",
-)  # fmt: skip
 _TARGETS = [Rational(n, 2) for n in (0, 2, -2, 1, -5)]
 _GRID = [Rational(n, 8) for n in (-40, -17, -9, -4, -1, 0, 1, 3, 8, 15, 41)]
-
-
-def regression(loss: Loss) -> dict[str, Finding]:
-    """Every finding about a regression loss."""
-    budget = Budget()
-    try:
-        with budget.limit():
-            residual = Residual.of(loss)
-            residual.curve  # noqa: B018 - raises where the loss has no value
-    except (Undecided, Undefined, OutOfTime) as error:
-        return dict.fromkeys(REGRESSION_KEYS, unknown(str(error) or TOO_LONG))
-    finders: dict[str, Callable[[Residual], Finding]] = {
-        "translation_invariant": _translation_invariant,
-        "minimum_at_target": _minimum_at_target,
-        "convex": partial(_at_targets, _convex),
-        "influence": _influence,
-        "bounded_influence": partial(_at_targets, _bounded_influence),
-        "redescending": partial(_at_targets, _redescending),
-        "bounded_above": partial(_at_targets, _bounded_above),
-        "converges_to": _converges_to,
-    }
-    found = {key: budget.settle(find, residual) for key, find in finders.items()}
-    if residual.formula.has(plog, psqrt):
-        note = "; protected operators count as outside their guard"
-        found |= {k: replace(f, reason=f.reason + note) for k, f in found.items() if f.verdict != UNKNOWN}
-    found["known_as"] = budget.settle(known_as, loss, 2)
-    return found
 
 
 def _at_targets(find: Callable[[Residual], Finding], residual: Residual) -> Finding:
@@ -99,7 +76,8 @@ def _turns_at_the_target(family: Family) -> bool:
     return family.lean == 1
 
 
-def _translation_invariant(residual: Residual) -> Finding:
+@names_guards
+def translation_invariant(residual: Residual) -> Finding:
     if residual.invariant:
         return proved(f"M(y, y - r) = {shorter(residual.formula)} is free of y, by algebra")
     if residual.witness is None:
@@ -112,7 +90,8 @@ def _translation_invariant(residual: Residual) -> Finding:
     )  # fmt: skip
 
 
-def _minimum_at_target(residual: Residual) -> Finding:
+@names_guards
+def minimum_at_target(residual: Residual) -> Finding:
     lower = _lower_than_target(residual)
     if lower is not None:
         return lower
@@ -127,7 +106,7 @@ def _minimum_at_target(residual: Residual) -> Finding:
             return unknown("the derivative's sign does not change at the target")
         if (at_left and span.sign == 1) or (at_right and span.sign == -1):
             return unknown("the derivative points away from the target on a stretch")
-    if residual.curve.is_continuous is not True:
+    if not residual.curve.is_continuous:
         return unknown("a jump or a singular point is not excluded")
     reason = "M does not rise towards the target on either side: signs of its derivative in r on every piece"
     return _for_every_target(residual, proved(reason), _turns_at_the_target)
@@ -146,29 +125,35 @@ def _lower_than_target(residual: Residual) -> Finding | None:
     return None
 
 
+@names_guards
+def convex(residual: Residual) -> Finding:
+    """Whether `M` is convex in the prediction, for every target."""
+    return _at_targets(_convex, residual)
+
+
 def _convex(residual: Residual) -> Finding:
-    found = is_convex(residual.curve)
-    if isinstance(found, tuple):
-        a, b = found
-        y = float(residual.target)
+    if is_convex(residual.curve):
+        reason = "the second derivative is nowhere negative, and no kink points down, on every piece"
+        return _for_every_target(residual, proved(reason), _has_its_shape)
+    chord = low_chord(residual.curve)
+    if chord is not None:
+        a, b, y = chord.a, chord.b, float(residual.target)
         reason = f"at y = {y:g} the chord from p = {y - a:.6g} to p = {y - b:.6g} runs below M at its middle"
         return refuted(reason, {"y": y, "p": [y - a, y - b]})
-    if found is None:
-        return unknown("the sign of the second derivative is open")
-    reason = "the second derivative is nowhere negative, and no kink points down, on every piece"
-    return _for_every_target(residual, proved(reason), _has_its_shape)
+    return unknown("the sign of the second derivative is open")
 
 
-def _influence(residual: Residual) -> Finding:
+@names_guards
+def influence(residual: Residual) -> Finding:
     if residual.invariant:
         parts = [shorter(expr) for _, expr in residual.influence.parts]
         if len(parts) == 1:
             return proved("the derivative of M in r, by SymPy", parts[0])
-        pieces = "; ".join(
-            f"{expr} for {_bound(cell.left.middle)} < r < {_bound(cell.right.middle)}"
+        pieces = tuple(
+            (expr, cell.left.middle, cell.right.middle)
             for (cell, _), expr in zip(residual.influence.parts, parts, strict=True)
         )
-        return proved("the derivative of M in r on every piece, by SymPy", pieces)
+        return proved("the derivative of M in r on every piece, by SymPy", Pieces(pieces))
     plain = residual.loss.value_expr
     for guarded, free in ((plog, log), (psqrt, sqrt)):
         plain = plain.replace(guarded, lambda x, f=free: f(Abs(x)))
@@ -179,6 +164,12 @@ def _influence(residual: Residual) -> Finding:
 
 def _bound(value: float) -> str:
     return f"{value:.6g}"
+
+
+@names_guards
+def bounded_influence(residual: Residual) -> Finding:
+    """Whether the pull of an outlier is bounded, and by what."""
+    return _at_targets(_bounded_influence, residual)
 
 
 def _bounded_influence(residual: Residual) -> Finding:
@@ -215,7 +206,7 @@ def _with_number(
     reason: str, exact: Expr | None, bound: float, change: Callable[[Expr], Expr] = lambda value: value
 ) -> Finding:
     """A bound by its formula where there is one, else by its enclosure's outer end."""
-    return proved(reason, "", bound) if exact is None else proved(reason, change(exact))
+    return proved(reason, None, bound) if exact is None else proved(reason, change(exact))
 
 
 def _jump(residual: Residual) -> Finding | None:
@@ -231,6 +222,12 @@ def _jump(residual: Residual) -> Finding | None:
                 {"r": r, "y": y, "left": left.middle, "right": right.middle},
             )
     return None if curve.is_continuous else unknown("a jump or a singular point is not excluded")
+
+
+@names_guards
+def redescending(residual: Residual) -> Finding:
+    """Whether the pull of an outlier vanishes as it moves away."""
+    return _at_targets(_redescending, residual)
 
 
 def _redescending(residual: Residual) -> Finding:
@@ -250,6 +247,12 @@ def _redescending(residual: Residual) -> Finding:
     return unknown("the limit of the influence at infinity is not settled")
 
 
+@names_guards
+def bounded_above(residual: Residual) -> Finding:
+    """Whether the loss is bounded above, and by what."""
+    return _at_targets(_bounded_above, residual)
+
+
 def _bounded_above(residual: Residual) -> Finding:
     top = residual.curve.extreme(1)
     if top is None:
@@ -266,7 +269,8 @@ def _bounded_above(residual: Residual) -> Finding:
     return _for_every_target(residual, finding, _has_its_values)
 
 
-def _converges_to(residual: Residual) -> Finding:
+@names_guards
+def converges_to(residual: Residual) -> Finding:
     """The constant that minimises the mean loss, where the influence is piecewise constant or linear."""
     if not residual.invariant:
         return unknown("the loss does not depend on the residual alone")
@@ -280,12 +284,12 @@ def _converges_to(residual: Residual) -> Finding:
     steep, level = (left.diff(R), right.diff(R)), (left.subs(R, 0), right.subs(R, 0))
     if steep == (0, 0) and number_sign(level[1]) == 1 and number_sign(level[0]) == -1:
         share = shorter(level[1] / (level[1] - level[0]))
-        name = "median" if share == Rational(1, 2) else f"quantile({share})"
-        return proved("psi is one constant above the target and another below it", name)
+        value = Statistic("median") if share == Rational(1, 2) else Statistic("quantile", share)
+        return proved("psi is one constant above the target and another below it", value)
     if level == (0, 0) and number_sign(steep[0]) == 1 and number_sign(steep[1]) == 1:
         share = shorter(steep[1] / (steep[0] + steep[1]))
-        name = "mean" if share == Rational(1, 2) else f"expectile({share})"
-        return proved("psi is linear above the target and below it", name)
+        value = Statistic("mean") if share == Rational(1, 2) else Statistic("expectile", share)
+        return proved("psi is linear above the target and below it", value)
     return unknown("the influence is neither constant nor linear on both sides of the target")
 
 

@@ -29,7 +29,7 @@ from sympy import (
 )
 
 from symloss.errors import SymlossError
-from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary, log_cosh
+from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary, log_cosh, plog, psqrt
 from symloss.theory.functions.curve import Curve, Limit
 from symloss.theory.functions.interval import FloatArray
 from symloss.theory.functions.pieces import Undecided, Undefined
@@ -88,6 +88,16 @@ class Residual:
                 if one is not None and two is not None and abs(one - two) > Rational(1, 10**25):
                     return Residual(loss, shifted, False, ((y, y - r), (base, base - r)))
         return found
+
+    @property
+    def classes(self) -> int:
+        return 2  # of no account
+
+    @property
+    def guard_note(self) -> str:
+        """What is assumed of protected operators, or `""`."""
+        guarded = self.formula.has(plog, psqrt)
+        return "; protected operators count as outside their guard" if guarded else ""
 
     def table(self, points: Sequence[Expr]) -> FloatArray:
         """`M(y, y - r)` in floats, targets by residuals, NaN where it has no value: to find what is then checked."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sympy import Expr, Rational
 
 from symloss.theory.certificate import Finding, proved, refuted, unknown
-from symloss.theory.findings.profile import Profile, names_guards
+from symloss.theory.findings.guards import names_guards
+from symloss.theory.findings.profile import Profile
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.exact import number_sign, shorter
 

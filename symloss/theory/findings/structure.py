@@ -7,9 +7,10 @@ from sympy import Integer
 
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
-from symloss.theory.findings.profile import Profile, names_guards
+from symloss.theory.findings.guards import names_guards
+from symloss.theory.findings.profile import Profile
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.exact import shorter
+from symloss.theory.functions.exact import number_sign, shorter
 from symloss.theory.functions.pieces import Undecided, Undefined
 
 __all__ = ["symmetric_noise_robust", "target_only"]
@@ -20,11 +21,12 @@ def target_only(profile: Profile) -> Finding:
     """`M0` is affine on (0, 1), or C = 2: the instance loss is a function of `p_t` alone."""
     if profile.classes == 2:
         return proved("with two classes the other probability is 1 - p_t")
-    line = profile.m0.affine
-    if isinstance(line, tuple):
-        return proved(f"M0(p) = {shorter(line[0] * P + line[1])} is affine, and the probabilities sum to 1")
+    line = profile.m0.line
+    if line is not None:
+        formula = shorter(line.slope * P + line.intercept)
+        return proved(f"M0(p) = {formula} is affine, and the probabilities sum to 1")
     witness = _uneven(profile.m0, profile.classes)
-    if line is False and witness is not None:
+    if witness is not None:
         a, b, step, gap = witness
         return refuted(
             f"moving {step:.4g} from one other class at {a:.6g} to another at {b:.6g} keeps p_t and changes the"
@@ -65,14 +67,14 @@ def symmetric_noise_robust(profile: Profile) -> Finding:
         curve = profile.pick(lambda m1, m0: m1 + (classes - 1) * m0)
     except (Undecided, Undefined) as error:
         return unknown(str(error))
-    line = curve.affine
-    if isinstance(line, tuple):
-        constant = shorter(line[0] + classes * line[1])
+    line = curve.line
+    if line is not None:
+        constant = shorter(line.slope + classes * line.intercept)
         return proved(
             "G(p) = M1(p) + (C-1) M0(p) is affine, so its sum over the classes is constant", constant
         )
     witness = _uneven(curve, profile.classes)
-    if line is False and witness is not None:
+    if witness is not None:
         a, b, step, gap = witness
         return refuted(
             f"moving {step:.4g} of probability from a class at {a:.6g} to one at {b:.6g} changes the sum over all"
@@ -86,9 +88,9 @@ def _two_classes(profile: Profile) -> Finding:
     curve = profile.on(
         lambda r: sum((profile.target(r, q) + profile.other(r, q) for q in (P, 1 - P)), Integer(0))
     )
-    line = curve.affine
-    if isinstance(line, tuple) and shorter(line[0]) == 0:
-        return proved("G(p) + G(1-p), G = M1 + M0, is constant", shorter(line[1]))
+    line = curve.line
+    if line is not None and number_sign(line.slope) == 0:
+        return proved("G(p) + G(1-p), G = M1 + M0, is constant", shorter(line.intercept))
     points = np.linspace(0.0137, 0.4973, 60)
     value = curve.at(points)
     low, high = int(np.argmin(value.hi)), int(np.argmax(value.lo))

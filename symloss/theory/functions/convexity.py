@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from symloss.theory.functions.curve import Curve
 
-__all__ = ["is_convex", "opens"]
+__all__ = ["Chord", "is_convex", "low_chord", "opens"]
 
 
-def is_convex(curve: Curve) -> bool | tuple[float, float] | None:
-    """True where proved, `(a, b)` where the chord from a to b is proved to run below the curve, else None.
+@dataclass(frozen=True)
+class Chord:
+    """A chord from `a` to `b` that runs below its curve in the middle: the curve is not convex."""
+
+    a: float
+    b: float
+
+
+def is_convex(curve: Curve) -> bool:
+    """Whether a curve is proved to be convex.
 
     A convex curve has second derivative >= 0 on its smooth pieces, no jumps, and slopes that do not fall at
     its kinks.
     """
     bend = curve.derivative.derivative
-    if bend.signs <= {0, 1} and all(opens(curve, i) for i in range(len(curve.parts) - 1)):
-        return True
-    return _chord(curve) or None
+    return bend.signs <= {0, 1} and all(opens(curve, i) for i in range(len(curve.parts) - 1))
 
 
 def opens(curve: Curve, index: int) -> bool:
@@ -33,8 +41,8 @@ def opens(curve: Curve, index: int) -> bool:
     return before.exact is not None and before.exact == after.exact
 
 
-def _chord(curve: Curve) -> tuple[float, float] | None:
-    """Two points whose chord is below the curve at their middle, as far below as a grid shows."""
+def low_chord(curve: Curve) -> Chord | None:
+    """A chord that is proved to be below the curve at its middle, as far below as a grid shows."""
     cells = [cell for cell, _ in curve.parts]
     low = cells[0].left.lo if cells[0].left.is_finite else -40.0
     high = cells[-1].right.hi if cells[-1].right.is_finite else 40.0
@@ -66,4 +74,4 @@ def _chord(curve: Curve) -> tuple[float, float] | None:
         gap = middle.lo - chord_top
     gap[~np.isfinite(gap)] = -np.inf
     best = int(np.argmax(gap))
-    return (float(a[best]), float(b[best])) if gap[best] > 0 else None
+    return Chord(float(a[best]), float(b[best])) if gap[best] > 0 else None

@@ -11,13 +11,13 @@ import numpy as np
 from sympy import Expr, Integer, Rational, Symbol, nan, oo, zoo
 
 from symloss.theory.functions.enclose import enclose, enclose_number
-from symloss.theory.functions.exact import is_zero, number_sign, shorter
+from symloss.theory.functions.exact import is_zero, number_sign, shorter, tidy
 from symloss.theory.functions.interval import FloatArray, Interval
 from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
 from symloss.theory.functions.signs import Cell, Point, Span, sign_pattern, tail_at
 from symloss.theory.functions.tail import TailError
 
-__all__ = ["Curve", "Extreme", "Limit"]
+__all__ = ["Curve", "Extreme", "Limit", "Line"]
 
 _REACHES = (1e-2, 1e-4, 1e-8, 1e-12)
 
@@ -46,6 +46,14 @@ class Extreme:
     value: Limit
     where: Point
     inside: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """`slope x + intercept`, exactly."""
+
+    slope: Expr
+    intercept: Expr
 
 
 @dataclass(frozen=True)
@@ -134,47 +142,78 @@ class Curve:
         for i in range(len(self.parts) - 1):
             yield self.limit(i, 1), self.limit(i + 1, -1), self.parts[i][0].right
 
-    def is_continuous_at(self, index: int) -> bool | None:
-        """Whether part `index` and the next meet at one value."""
+    def is_continuous_at(self, index: int) -> bool:
+        """Whether part `index` and the next are proved to meet at one value.
+
+        Of a border without a formula enclosures cannot tell: there the difference of the two parts must have as a
+        factor what is known to vanish at the border, such as `a - b` at that of `max(a, b)`.
+        """
         left, right = self.limit(index, 1), self.limit(index + 1, -1)
-        if left is None or right is None:
-            return None
-        return _same(left, right)
+        if left is None or right is None or not (left.is_finite and right.is_finite):
+            return False
+        if left.exact is not None and right.exact is not None:
+            return number_sign(left.exact - right.exact) == 0
+        if left.lo > right.hi or right.lo > left.hi:
+            return False
+        (cell, before), (following, after) = self.parts[index], self.parts[index + 1]
+        gap = before - after
+        return gap == 0 or any(
+            self._stays_finite(tidy(gap / zero), cell) for zero in cell.zeros_right | following.zeros_left
+        )
 
-    @cached_property
-    def is_continuous(self) -> bool | None:
-        """Whether no border inside is a jump or a singular point; None where that is not settled."""
-        found = [self.is_continuous_at(i) for i in range(len(self.parts) - 1)]
-        return False if False in found else None if None in found else True
-
-    @cached_property
-    def affine(self) -> tuple[Expr, Expr] | bool | None:
-        """`(slope, intercept)` where the curve is affine, False where it is proved not to be."""
-        lines: list[tuple[Expr, Expr]] = []
-        unsure = False
-        for cell, expr in self.parts:
-            low, high = cell.inner
-            bend = is_zero(expr.diff(self.variable, 2), self.variable, low, high)
-            if bend is False:
-                return False
-            if not bend:
-                unsure = True
+    def _stays_finite(self, expr: Expr, cell: Cell) -> bool:
+        """Whether a formula has a finite limit at the right end of a cell."""
+        for eps in _REACHES:
+            try:
+                return all(map(math.isfinite, tail_at(expr, self.variable, cell, 1, eps).limit()))
+            except TailError:
                 continue
-            slope = shorter(expr.diff(self.variable))
-            intercept = shorter(expr - slope * self.variable)
-            if self.variable in slope.free_symbols | intercept.free_symbols:
-                middle = Rational(str(round((low + high) / 2, 4)))
-                slope = expr.diff(self.variable).subs(self.variable, middle)
-                intercept = expr.subs(self.variable, middle) - slope * middle
-            lines.append((slope, intercept))
-        for slope, intercept in lines[1:]:
-            for difference in (slope - lines[0][0], intercept - lines[0][1]):
-                direction = number_sign(difference)
-                if direction is None:
-                    unsure = True
-                elif direction:
-                    return False
-        return None if unsure else lines[0]
+        return False
+
+    @cached_property
+    def is_continuous(self) -> bool:
+        """Whether it is proved that no border inside is a jump or a singular point."""
+        return all(self.is_continuous_at(i) for i in range(len(self.parts) - 1))
+
+    @cached_property
+    def line(self) -> Line | None:
+        """The line that the curve is proved to be, if it is."""
+        lines = [self._line_of(cell, expr) for cell, expr in self.parts]
+        first = lines[0]
+        same = first is not None and all(
+            line is not None
+            and number_sign(line.slope - first.slope) == 0
+            and number_sign(line.intercept - first.intercept) == 0
+            for line in lines[1:]
+        )
+        return first if same else None
+
+    @cached_property
+    def is_bent(self) -> bool:
+        """Whether the curve is proved to be no line: one piece bends, or two are on different lines."""
+        lines = []
+        for cell, expr in self.parts:
+            if is_zero(expr.diff(self.variable, 2), self.variable, *cell.inner) is False:
+                return True
+            lines.append(self._line_of(cell, expr))
+        known = [line for line in lines if line is not None]
+        return any(
+            number_sign(one - other)
+            for line in known[1:]
+            for one, other in ((line.slope, known[0].slope), (line.intercept, known[0].intercept))
+        )
+
+    def _line_of(self, cell: Cell, expr: Expr) -> Line | None:
+        low, high = cell.inner
+        if not is_zero(expr.diff(self.variable, 2), self.variable, low, high):
+            return None
+        slope = shorter(expr.diff(self.variable))
+        intercept = shorter(expr - slope * self.variable)
+        if self.variable in slope.free_symbols | intercept.free_symbols:
+            middle = Rational(str(round((low + high) / 2, 4)))
+            slope = expr.diff(self.variable).subs(self.variable, middle)
+            intercept = expr.subs(self.variable, middle) - slope * middle
+        return Line(slope, intercept)
 
     def extreme(self, side: int) -> Extreme | None:
         """The supremum (`side` 1) or infimum (-1) over the whole curve; None where it is not settled.
@@ -293,13 +332,3 @@ def _exact_value(expr: Expr, variable: Symbol, point: Point, lo: float, hi: floa
     except (ArithmeticError, TypeError, ValueError):
         return None
     return shorter(value) if float(box.lo) <= hi and float(box.hi) >= lo else None
-
-
-def _same(a: Limit, b: Limit) -> bool | None:
-    if not (a.is_finite and b.is_finite) or a.lo > b.hi or b.lo > a.hi:
-        return False
-    if a.exact is not None and b.exact is not None:
-        direction = number_sign(a.exact - b.exact)
-        return None if direction is None else direction == 0
-    # Two brackets around one number that rounding alone keeps apart: continuous formulas of max and abs meet.
-    return abs(a.middle - b.middle) <= 1e-9 * max(1.0, abs(a.middle)) or None

@@ -16,6 +16,7 @@ from sympy import Add, Expr, Mul, Pow, Rational, Symbol, exp
 from symloss.errors import DomainError
 from symloss.expr import BY_HEAD, log_cosh
 from symloss.theory.functions.interval import Interval
+from symloss.theory.functions.work import spend, steps_on
 
 __all__ = ["enclose", "enclose_number", "enclose_sharply", "is_smooth"]
 
@@ -30,8 +31,10 @@ def enclose(expr: Expr, variable: Symbol, box: Interval) -> tuple[Interval, Inte
     Raises:
         DomainError: for a function that is not smooth (those are resolved before) or another free symbol.
     """
+    tape = _Tape(variable, box)
     with np.errstate(all="ignore"):
-        value, slope = _Tape(variable, box).of(expr)
+        value, slope = tape.of(expr)
+    spend(steps_on(len(tape.seen), box.lo.size))
     return value, slope or _ZERO
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import lru_cache
 
 import numpy as np
 from sympy import (
@@ -34,6 +33,7 @@ from symloss.errors import DomainError
 from symloss.expr import canonicalise
 from symloss.theory.functions.enclose import enclose, enclose_number
 from symloss.theory.functions.interval import Interval
+from symloss.theory.functions.work import remembered
 
 __all__ = ["MAX_OPERATIONS", "as_float", "closed_root", "is_zero", "number_sign", "shorter", "tidy"]
 
@@ -42,7 +42,7 @@ MAX_OPERATIONS = 600
 _DIGITS = (50, 200, 800, 1600)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def tidy(expr: Expr) -> Expr:
     """An equal formula in factored form over one denominator, where that is cheap; else common factors drawn out.
 
@@ -97,7 +97,7 @@ def _heads(expr: Expr) -> set[Expr]:
     return found
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def is_zero(expr: Expr, variable: Symbol, low: float, high: float) -> bool | None:
     """Whether a smooth formula vanishes identically on (low, high); None where that is not settled.
 
@@ -140,7 +140,7 @@ def number_sign(number: Expr) -> int | None:
     return 0 if is_zero(number, probe, 0.0, 1.0) else None
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def as_float(number: Expr) -> float | None:
     """The float next to a real constant; None where it is not finite and real, or not settled.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
 
 import numpy as np
 from sympy import Add, Expr, Mul, Pow, Rational, Symbol
@@ -16,6 +15,7 @@ from symloss.theory.functions.exact import closed_root, is_zero, number_sign, ti
 from symloss.theory.functions.expand import expand_at
 from symloss.theory.functions.interval import FloatArray, Interval
 from symloss.theory.functions.tail import Tail, TailError
+from symloss.theory.functions.work import remembered
 
 __all__ = ["Cell", "Point", "Span", "sign_pattern", "tail_at"]
 
@@ -121,7 +121,7 @@ def tail_at(expr: Expr, variable: Symbol, cell: Cell, side: int, eps: float) -> 
         raise TailError(str(error)) from None
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def sign_pattern(expr: Expr, variable: Symbol, cell: Cell) -> tuple[Span, ...]:
     """The stretches of `cell` on which `expr` keeps its sign, from left to right.
 

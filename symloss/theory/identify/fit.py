@@ -16,9 +16,10 @@ from sympy import Expr, Rational
 from symloss.expr import Loss
 from symloss.theory.functions.interval import FloatArray
 from symloss.theory.identify.signature import family, gap
-from symloss.zoo import Entry
+from symloss.theory.values import Named
+from symloss.zoo import Entry, entry
 
-__all__ = ["CLOSE", "Fit", "proposals"]
+__all__ = ["CLOSE", "Fit", "loss_of", "proposals"]
 
 CLOSE = 1e-6
 """Signatures nearer than this are worth an attempt at a proof."""
@@ -33,18 +34,9 @@ class Fit:
     apart: float
 
     @property
-    def label(self) -> str:
-        """The loss with its coefficients, as the zoo takes them."""
-        return self.rounded(10)
-
-    def rounded(self, digits: int) -> str:
-        """`label` with the coefficients to so many significant digits."""
-        inside = ", ".join(f"{name}={float(value):.{digits}g}" for name, value in self.values.items())
-        return f"{self.entry.name}({inside})" if inside else self.entry.name
-
-    @property
-    def loss(self) -> Loss:
-        return self.entry.loss.with_coefficients(**{k: float(v) for k, v in self.values.items()})
+    def name(self) -> Named:
+        """The loss with its coefficients."""
+        return Named(self.entry.name, tuple(self.values.items()))
 
 
 def proposals(found: Entry, classes: int, target: FloatArray, likely: list[Expr]) -> Iterator[Fit]:
@@ -86,6 +78,17 @@ def proposals(found: Entry, classes: int, target: FloatArray, likely: list[Expr]
             ((gap(target, at(found)), found) for found in attempts), key=lambda pair: max(pair[0], _EXACT)
         )
     yield Fit(found, {coefficients[i]: _exact(float(values[i])) for i in free}, best)
+
+
+def loss_of(named: Named, kind: str) -> Loss:
+    """The loss of a name, with its coefficients as they are."""
+    found = entry(named.name, kind)
+    values = {
+        **{name: Rational(repr(value)) for name, value in found.defaults.items()},
+        **dict(named.coefficients),
+    }
+    known = {s: values[s.name] for s in found.loss.expr.free_symbols if s.name in values}
+    return Loss(found.loss.expr.xreplace(known), kind)
 
 
 def _exact(value: float) -> Expr:

@@ -6,6 +6,8 @@ the identity is then proved by algebra. Fewest coefficients win, then the zoo's 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from sympy import Expr, Integer, Poly, Rational, expand, oo, solve, sqrt
 
@@ -18,7 +20,7 @@ from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.exact import number_sign, shorter
 from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
 from symloss.theory.functions.signs import Point
-from symloss.theory.identify.fit import CLOSE, Fit, proposals
+from symloss.theory.identify.fit import CLOSE, Fit, loss_of, proposals
 from symloss.theory.identify.signature import signature
 from symloss.zoo import entry, names
 
@@ -44,22 +46,23 @@ def known_as(loss: Loss, classes: int) -> Finding:
                     solved = _solved(loss, fit, classes)
                     found = _proof(loss, solved, classes) if solved is not None else None
             except SymlossError as error:
-                problem = problem or f"agrees with {fit.label} on a grid, which is not proved: {error}"
+                problem = problem or f"agrees with {fit.name} on a grid, which is not proved: {error}"
                 continue
             if found is not None:
                 return found
-            problem = problem or f"agrees with {fit.label} to {fit.apart:.1g} on a grid, which is not proved"
+            problem = problem or f"agrees with {fit.name} to {fit.apart:.1g} on a grid, which is not proved"
     if problem:
         return _otherwise(loss, classes, problem) or unknown(problem)
     if not fits:
         return unknown("no zoo loss of this kind can be compared")
     nearest = min(fits, key=lambda f: f.apart)
+    rounded = replace(nearest.name, digits=4)
     return refuted(
-        f"the nearest zoo loss is {nearest.rounded(4)}, at a distance of {nearest.apart:.3g} in normalised gradient"
+        f"the nearest zoo loss is {rounded}, at a distance of {nearest.apart:.3g} in normalised gradient"
         " (0 is equal, 2 opposite)",
         {"nearest": nearest.entry.name, "values": {k: float(v) for k, v in nearest.values.items()},
          "distance": nearest.apart},
-        nearest.rounded(4),
+        rounded,
         nearest.apart,
     )  # fmt: skip
 
@@ -116,12 +119,7 @@ def _constants(loss: Loss, classes: int) -> list[Expr]:
 
 def _proof(loss: Loss, fit: Fit, classes: int) -> Finding | None:
     """The identity `L = a L_zoo + b`, with `a` from one point and the rest by algebra."""
-    values = fit.values
-    named = fit.entry.loss.expr.xreplace(
-        {s: values.get(s.name, Rational(repr(fit.entry.defaults[s.name])))
-         for s in fit.entry.loss.expr.free_symbols if s.name in fit.entry.defaults}
-    )  # fmt: skip
-    other = Loss(named, loss.kind)
+    other = loss_of(fit.name, loss.kind)
     if not KINDS[loss.kind].probabilities:
         return _residual_proof(loss, other, fit)
     ours, theirs = Profile.of(loss, classes), Profile.of(other, classes)
@@ -133,19 +131,17 @@ def _proof(loss: Loss, fit: Fit, classes: int) -> Finding | None:
     factor = _factor(pieces[0].exprs, pieces[0].cell.inner)
     if factor is None or number_sign(factor) != 1:
         return None
-    lines = []
-    for i in (0, 1):
-        line = _difference(pieces, i, factor).affine
-        if not isinstance(line, tuple):
-            return None
-        lines.append(line)
-    (slope, at_target), (other_slope, at_other) = lines
-    if not KINDS[loss.kind].exclusive:
-        same = all(number_sign(d) == 0 for d in (slope, other_slope, at_target - at_other))
-        return _named(fit, factor, shorter(at_target)) if same else None
-    if number_sign(slope - other_slope) != 0:
+    target, other_line = (_difference(pieces, i, factor).line for i in (0, 1))
+    if target is None or other_line is None:
         return None
-    return _named(fit, factor, shorter(slope + at_target + (classes - 1) * at_other))
+    if not KINDS[loss.kind].exclusive:
+        gaps = target.slope, other_line.slope, target.intercept - other_line.intercept
+        same = all(number_sign(gap) == 0 for gap in gaps)
+        return _named(fit, factor, shorter(target.intercept)) if same else None
+    if number_sign(target.slope - other_line.slope) != 0:
+        return None
+    constant = target.slope + target.intercept + (classes - 1) * other_line.intercept
+    return _named(fit, factor, shorter(constant))
 
 
 def _curves(profile: Profile, resolver: Resolver) -> tuple[Expr, Expr]:
@@ -211,10 +207,10 @@ def _residual_proof(loss: Loss, other: Loss, fit: Fit) -> Finding | None:
     factor = _residual_factor(pieces)
     if factor is None or number_sign(factor) != 1:
         return None
-    line = Curve.of_pieces(R, pieces, lambda e: shorter(e[0] - factor * e[1])).affine
-    if not isinstance(line, tuple) or number_sign(line[0]) != 0:
+    line = Curve.of_pieces(R, pieces, lambda e: shorter(e[0] - factor * e[1])).line
+    if line is None or number_sign(line.slope) != 0:
         return None
-    return _named(fit, factor, line[1])
+    return _named(fit, factor, line.intercept)
 
 
 def _residual_factor(pieces: tuple[Piece, ...]) -> Expr | None:
@@ -251,6 +247,5 @@ def _factor(exprs: tuple[Expr, ...], inner: tuple[float, float]) -> Expr | None:
 
 
 def _named(fit: Fit, factor: Expr, constant: Expr) -> Finding:
-    return proved(
-        f"the loss is {factor} * {fit.label} + {constant}, by algebra on every smooth piece", fit.label
-    )
+    reason = f"the loss is {factor} * {fit.name} + {constant}, by algebra on every smooth piece"
+    return proved(reason, fit.name)

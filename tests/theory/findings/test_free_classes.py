@@ -58,12 +58,12 @@ def test_what_holds_for_every_number_holds_at_each(formula: str) -> None:
                 continue
             assert there.verdict != "refuted", (key, classes, there.reason)
             if there.numeric is not None and there.verdict == "proved" and key != "symmetric_noise_robust":
-                stated = finding.numeric if finding.numeric is not None else finding.value
+                stated = finding.numeric if finding.numeric is not None else finding.text
                 if stated not in ("", None):
                     value = stated if isinstance(stated, float) else _value(stated, classes)
                     assert value == pytest.approx(there.numeric, rel=1e-8, abs=1e-9), (key, classes)
-            if key == "classification_calibrated" and finding.value and there.value:
-                assert _value(finding.value, classes) == pytest.approx(_value(there.value, classes))
+            if key == "classification_calibrated" and finding.text and there.text:
+                assert _value(finding.text, classes) == pytest.approx(_value(there.text, classes))
 
 
 @pytest.mark.parametrize("name", sl.names("classification"))
@@ -107,13 +107,13 @@ def test_slopes_that_vanish_at_a_number_of_classes_are_seen() -> None:
     ],
 )
 def test_values_with_the_number_of_classes_free(formula: str, key: str, value: str) -> None:
-    assert analyze(sl.parse(formula)).findings[key].value == value
+    assert analyze(sl.parse(formula)).findings[key].text == value
 
 
 def test_bounds_with_a_formula_in_c_are_least_values() -> None:
     finding = analyze(sl.named("baikal")).findings["bounded_below"]
     loss = 2.0 - 3 * math.log((1 - 0.5) / 3) - math.log(0.5)  # C = 4, p* = 1/2
-    assert _value(finding.value, 4) == pytest.approx(loss)
+    assert _value(finding.text, 4) == pytest.approx(loss)
 
 
 def test_ties_at_a_number_of_classes_above_the_sample_are_seen() -> None:
