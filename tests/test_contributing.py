@@ -64,7 +64,7 @@ for backend in ("numpy", "math", "mpmath", "torch"):
     value = float(sl.parse("gauss(y - p)", kind="regression").lambdify(backend)(1.0, 0.25))
     assert abs(value - np.exp(-0.5625)) < 1e-6, backend
 found = sl.analyze(sl.parse("-y*gauss(1 - p)"), classes=10).findings
-assert found["trainable_at_start"].verdict == "proved" and found["bounded_below"].value == "-1", found
+assert found["trainable_at_start"].verdict == "proved" and found["bounded_below"].value == -1, found
 proved = sl.analyze(sl.parse("-gauss(y - p)", kind="regression")).findings
 assert [proved[key].verdict for key in ("minimum_at_target", "redescending", "convex")] == [
     "proved", "proved", "refuted"], proved
