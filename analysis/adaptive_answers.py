@@ -12,11 +12,13 @@ from symloss.compare.adapt_work import ADAPTIVE, FIXED, RATE, REPLAYED, SCALE, T
 from symloss.compare.adaptation import MOVED
 from symloss.tasks import get_metric
 
-__all__ = ["EQUAL_TIME", "QUESTIONS", "Cells", "answers", "by_loss", "printed", "relative_rates"]
+__all__ = ["EQUAL_TIME", "PUBLISHED", "QUESTIONS", "Cells", "answers", "by_loss", "printed", "relative_rates"]
 
 QUESTIONS = (REPLAYED, SCALE, FIXED, RATE, TUNED)
 """What the adapting loss is tested against; the other rows of the table are exploratory."""
 EQUAL_TIME = f"{TUNED}, equal time"
+PUBLISHED = "as published"
+"""Cells at the scale that offline initialisation ends with."""
 Cells = Mapping[str, Any]
 Job = tuple[str, str, str, int]
 
@@ -36,6 +38,7 @@ def answers(cells: Cells, asked: Sequence[Job], absent: Mapping[str, str]) -> di
         "failed": {key: cell["failed"] for key, cell in cells.items() if "failed" in cell},
         "quadratic": _quadratic(cells["quadratic"]) if "quadratic" in cells else None,
         "table": {key: _means(found) for key, found in replicates.items()},
+        "table as published": {key: _means(found) for key, found in by_loss(cells, PUBLISHED).items()},
         "gains of adapting over": _gains(replicates, by_loss(cells, "equal time")),
         "moved": {key: _moved(found) for key, found in replicates.items()},
         "implicit learning rate": {key: _scale(found) for key, found in replicates.items()},
@@ -154,7 +157,7 @@ def _scale(found: Mapping[int, Any]) -> dict[str, Any]:
 
 def relative_rates(cell: Mapping[str, Any]) -> list[tuple[int, float]]:
     """Step and implicit learning rate over the best fixed one, where there is such a rate."""
-    best = cell["chosen"]["rate"]
+    best = cell["chosen"]["rate"] / cell["chosen"].get("speed", 1.0)
     return [
         (step["step"], step["implicit_learning_rate"] / best)
         for step in cell["path"]

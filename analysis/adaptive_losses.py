@@ -12,8 +12,10 @@ and *ordinary tuned*. At equal steps; at equal wall-clock the adapting loss has 
 dearer (processor time, measured), against the ordinary loss tuned at all of them. Tuning and offline initialisation are
 not counted: they are outside of the training that is compared.
 
-Further: how often training diverges, or ends no better than it began, against the learning rate; and whether losses
-learned with longer horizons imply larger learning rates, beside the best fixed rate (perceptron alone; unrolled).
+Further: the same at the scale that offline initialisation ends with, as published (`--keep-scale`), where
+`symloss.adapt` takes it out and chooses a learning rate as for the ordinary loss; how often training diverges, or ends
+no better than it began, against the learning rate; and whether losses learned with longer horizons imply larger
+learning rates, beside the best fixed rate (perceptron alone; unrolled).
 
 California, communities and the images are read from the folder `SYMLOSS_DATA`; what is not there is said to be absent.
 
@@ -31,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import symloss as sl
-from analysis.adaptive_answers import answers, printed
+from analysis.adaptive_answers import PUBLISHED, answers, printed
 from analysis.adaptive_figure import draw
 from analysis.adaptive_training import compare_cost, divergence, fixed_rate, with_horizon
 from analysis.noisy_quadratic import HORIZONS, measure
@@ -79,7 +81,7 @@ def sizes(parser: argparse.ArgumentParser) -> None:
 
 def settings(options: argparse.Namespace) -> Mapping[str, Any]:
     """What every cell depends on."""
-    return {"steps": 20 if options.quick else options.steps, "quick": options.quick}
+    return {"steps": 20 if options.quick else options.steps, "quick": options.quick, "scale": "tuned"}
 
 
 def task_of(name: str, seed: int) -> SupervisedTask:
@@ -114,6 +116,9 @@ def jobs(names: Sequence[str], seeds: int, image_seeds: int) -> Iterator[tuple[s
                 yield "cost", name, loss, 0
                 yield from (("equal time", name, loss, seed) for seed in range(count))
         if group is TABLES:
+            for name in (name for name in group if name in names):
+                for loss in losses_of(name):
+                    yield from ((PUBLISHED, name, loss, seed) for seed in range(count))
             further = [name for name in FURTHER if name in names]
             yield from (("divergence", name, "all", seed) for name in further for seed in range(count))
             for name in further:
@@ -134,16 +139,18 @@ def rates_of(quick: bool) -> tuple[float, ...]:
     return ETAS[-1:] if quick else ETAS
 
 
-def adapted(runs: Path, name: str, loss: str, seed: int, steps: int, quick: bool) -> dict[str, Any]:
+def adapted(
+    runs: Path, name: str, loss: str, seed: int, steps: int, quick: bool, keep_scale: bool
+) -> dict[str, Any]:
     """One replicate of `symloss.adapt`; stopped in the middle, it goes on in its folder."""
     task = task_of(name, seed)
-    folder = runs / f"{name}-{loss}-{seed}-{steps}"
+    folder = runs / f"{name}-{loss}-{seed}-{steps}{'-published' if keep_scale else ''}"
     if (folder / "run.sqlite").exists():
         found = sl.resume(folder, task)
     else:
         found = sl.adapt(
             task, loss, seeds=1, seed=seed, steps=steps, etas=rates_of(quick), model=None, out=folder,
-            initial_steps=initial_steps(loss, quick),
+            initial_steps=initial_steps(loss, quick), keep_scale=keep_scale,
         )  # fmt: skip
     if found.status != "finished":
         raise SystemExit(f"{folder} was stopped; the same command goes on with it")
@@ -181,8 +188,8 @@ def compute(study: Study, runs: Path, kind: str, name: str, loss: str, seed: int
 
 def _computed(study: Study, runs: Path, kind: str, name: str, loss: str, seed: int) -> dict[str, Any]:
     steps, quick = int(study.settings["steps"]), study.quick
-    if kind == "adapt":
-        return adapted(runs, name, loss, seed, steps, quick)
+    if kind in ("adapt", PUBLISHED):
+        return adapted(runs, name, loss, seed, steps, quick, kind == PUBLISHED)
     if kind == "cost":
         return compare_cost(task_of(name, seed), loss, 10 if quick else 30)
     if kind == "equal time":

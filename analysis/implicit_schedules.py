@@ -78,9 +78,12 @@ def adapted(name: str, loss: str, seed: int, steps: int, quick: bool) -> dict[st
         found = do((task,), piece)
     except DomainError as error:
         return {"failed": str(error)}
-    keep = ("step", "validation", "implicit_learning_rate", "label_smoothing")
+    path = [{key: step[key] for key in ("step", "validation", "label_smoothing")} for step in found["path"]]
+    for step, each in zip(path, found["path"], strict=True):
+        rate = each["implicit_learning_rate"]
+        step["implicit_learning_rate"] = None if rate is None else rate * found["speed"]
     return {
-        "path": [{key: step[key] for key in keep} for step in found["path"]], "eta": found["eta"],
+        "path": path, "eta": found["eta"], "speed": found["speed"],
         "moved": found["moved"], "test": found["rows"][ADAPTIVE]["test"],
         "diverged": found["rows"][ADAPTIVE]["diverged"],
     }  # fmt: skip

@@ -97,6 +97,14 @@ def adapt(
     meta_rows: Annotated[
         MetaRows, option("Rows that the loss adapts by [default: validation].", HOW)
     ] = MetaRows.validation,
+    keep_scale: Annotated[
+        bool,
+        typer.Option(
+            "--keep-scale",
+            help="Train at the scale that offline initialisation ends with, as published.",
+            rich_help_panel=HOW,
+        ),
+    ] = False,
     seed: Annotated[int, option("Of splits, starts and batches.", HOW, metavar="S", least=0)] = 0,
     data: DataFile = None,
     target: Target = None,
@@ -156,8 +164,8 @@ def adapt(
 
     def start(live: LiveStages) -> Adaptation:
         return room.adapt(
-            placed[0], begins, steps=steps, seeds=seeds, initial_steps=initial_steps, meta_rows=meta_rows, seed=seed,
-            model=model or room.MODEL, out=out, workers=workers,
+            placed[0], begins, steps=steps, seeds=seeds, initial_steps=initial_steps, meta_rows=meta_rows,
+            keep_scale=keep_scale, seed=seed, model=model or room.MODEL, out=out, workers=workers,
             executor=place_of(executor, workers, ray_address, ray_gpus), device=device, on_progress=live.progress,
             **chosen,
         )  # fmt: skip

@@ -55,6 +55,7 @@ def adapt(
     etas: Sequence[float] = ETAS,
     initial_steps: int | None = None,
     meta_rows: str = META_ROWS[0],
+    keep_scale: bool = False,
     seed: int = 0,
     model: str | None = MODEL,
     metric: str | Metric | Callable[..., float] | None = None,
@@ -66,8 +67,10 @@ def adapt(
 ) -> Adaptation:
     """Trains with a loss that adapts online, and with everything that could explain what it gains.
 
-    In each of `seeds` replicates the data are split anew. The loss is initialised offline; then every step of the model
-    is followed by one of the loss (`AdaptiveLoss`), whose rate is chosen of `etas` by the validation rows. Beside it:
+    In each of `seeds` replicates the data are split anew. The loss is initialised offline and its scale taken out: the
+    null-epoch gradient becomes that of the ordinary loss, times a learning rate that is chosen as the ordinary loss's
+    is. Then every step of the model is followed by one of the loss (`AdaptiveLoss`), whose rate is chosen of `etas` by
+    the validation rows. Beside it:
 
     - `fixed`: the same loss, initialised as it was, held fixed;
     - `learning rate only`: the ordinary loss times a number, learned by the same two algorithms;
@@ -88,6 +91,8 @@ def adapt(
         etas: meta learning rates to choose from; one is not tuned.
         initial_steps: of offline initialisation; 2,500 for a network, 250 for a formula unless given.
         meta_rows: `"validation"`, or `"training"`: where the meta batches come from.
+        keep_scale: train at the scale that offline initialisation ends with, as published. It suits one step from a
+            fresh start, which bears more than a training with momentum does.
         seed: of splits, starts and batches.
         model, metric, out, workers, executor, device, on_progress: see `compare`.
 
@@ -119,7 +124,8 @@ def adapt(
         raise DomainError(f"initial_steps {initial_steps!r}: expected a whole number of at least 0")
     settings = {
         "seeds": counted("seeds", seeds), "etas": _rates(etas), "initial_steps": started, "meta_rows": meta_rows,
-        "steps": supervised.settings.steps, "model": model, "metric": metric if isinstance(metric, str) else None,
+        "keep_scale": bool(keep_scale), "steps": supervised.settings.steps,
+        "model": model, "metric": metric if isinstance(metric, str) else None,
     }  # fmt: skip
     config = {
         "verb": VERB, "seed": checked_seed(seed), "settings": settings, "task": as_json(supervised.describe()),
@@ -189,7 +195,7 @@ def pieces_of(config: Mapping[str, Any]) -> list[dict[str, Piece]]:
             part: Piece(
                 Replicate(0, str(config["how"]), number, int(settings["seeds"])), part, str(config["record"]),
                 tuple(settings["etas"]), int(settings["initial_steps"]), str(settings["meta_rows"]), looks,
-                int(config["seed"]),
+                int(config["seed"]), bool(settings.get("keep_scale", True)),
             )
             for part in parts
         }

@@ -169,7 +169,7 @@ def _chosen(done: Sequence[Mapping[str, Answer]]) -> dict[str, Any]:
     """What tuning chose, replicate by replicate."""
     if not done:
         return {}
-    found: dict[str, Any] = {"eta": [each["adapting"]["eta"] for each in done]}
+    found: dict[str, Any] = {key: [each["adapting"][key] for each in done] for key in ("eta", "speed")}
     if "learning rate" in done[0]:
         found["eta of the learning rate only"] = [each["learning rate"]["eta"] for each in done]
     for key in ("rate", "steps", "cosine_rate"):
@@ -191,6 +191,12 @@ def _notes(
         said.append(
             f"the loss did not move: its gradient changed by {far:.2g} of itself, so it is an offline loss; try larger "
             "rates with etas"
+        )
+    speeds = [each["adapting"]["speed"] for each in done]
+    if any(speed != 1.0 for speed in speeds):
+        said.append(
+            f"the loss's scale is taken out: it trains at {statistics.median(speeds):.3g} times the task's learning "
+            "rate, chosen as the ordinary loss's is; the path shows the loss by itself"
         )
     if done and how == "splits":
         said.append(f"random splits; tests are corrected for their overlap, {overlap:.2g}")

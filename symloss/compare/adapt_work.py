@@ -67,6 +67,7 @@ class Piece:
         meta_rows: where the meta batches come from.
         looks: steps after which the path is measured.
         seed: of the run.
+        keep_scale: whether a loss trains at the scale that offline initialisation gave it, as published.
     """
 
     where: Replicate
@@ -77,6 +78,7 @@ class Piece:
     meta_rows: str
     looks: tuple[int, ...]
     seed: int
+    keep_scale: bool = False
 
     @property
     def key(self) -> str:
@@ -86,7 +88,7 @@ class Piece:
     @property
     def size(self) -> int:
         """About the trainings in it, an adapting step counted as three."""
-        return {"adapting": 3 * (len(self.etas) + 1) + 4, "learning rate": 3 * (len(self.etas) + 1)}.get(
+        return {"adapting": 3 * (len(self.etas) + 1) + 9, "learning rate": 3 * (len(self.etas) + 1) + 5}.get(
             self.part, 8
         )
 
@@ -129,20 +131,21 @@ class _Bench:
         """The adapting loss, and everything that its path explains."""
         loss = self._loss()
         start = offline(loss, self.task, seed=self.initial, steps=self.piece.initial_steps)
-        eta, recorded = self._tuned(loss, start)
+        at, speed = self._placed(loss, start)
+        eta, recorded = self._tuned(loss, start, at)
         path: list[Answer] = []
-        found = self._adapted(loss, start, eta, self.reported, ADAPTIVE, partial(self._look, loss, path))
-        along = partial(self._along, loss)
+        found = self._adapted(loss, start, eta, at, ADAPTIVE, partial(self._look, loss, path))
+        along = partial(self._along, loss, task=at)
         along(FIXED, start[None])
         along(REPLAYED, recorded.path)
         along(MEAN, recorded.path.double().mean(0)[None])
         rates = rates_along(loss, recorded.path, self.classes, self.task.train.y)
         # A negative rate, or none, is no schedule: the ordinary loss then stands still, which is what it says.
         logs = [math.log(rate) if rate > 0 else -math.inf for rate in rates]
-        self._along(ScaledLoss(self.task.kind), SCALE, torch.tensor(logs)[:, None])
+        self._along(ScaledLoss(self.task.kind), SCALE, torch.tensor(logs)[:, None], at)
         moved = self._shift(loss, start, found)
         return self._answer(
-            eta=eta, path=path, moved=moved.distance, moved_shape=moved.shape,
+            eta=eta, speed=speed, path=path, moved=moved.distance, moved_shape=moved.shape,
             rates=[rate if math.isfinite(rate) else None for rate in rates[:: max(1, len(rates) // 50)]],
         )  # fmt: skip
 
@@ -150,16 +153,18 @@ class _Bench:
         """A loss that learns nothing but a learning rate, by the same two algorithms."""
         loss = ScaledLoss(self.task.kind)
         start = offline(loss, self.task, seed=self.initial, steps=self.piece.initial_steps)
-        eta, _ = self._tuned(loss, start)
-        found = self._adapted(loss, start, eta, self.reported, RATE, None)
-        return self._answer(eta=eta, moved=self._shift(loss, start, found).distance)
+        at, speed = self._placed(loss, start)
+        eta, _ = self._tuned(loss, start, at)
+        found = self._adapted(loss, start, eta, at, RATE, None)
+        return self._answer(eta=eta, speed=speed, moved=self._shift(loss, start, found).distance)
 
     def ml3(self) -> Answer:
         """ML3's network, initialised offline and held fixed."""
         loss = NeuralLoss.drawn(self.task.kind, derive(self.piece.seed, "network", self.piece.where.number))
         start = offline(loss, self.task, seed=self.initial, steps=self.piece.initial_steps)
-        self._along(loss, ML3, start[None])
-        return self._answer()
+        at, speed = self._placed(loss, start)
+        self._along(loss, ML3, start[None], at)
+        return self._answer(speed=speed)
 
     def ordinary(self) -> Answer:
         """The ordinary loss: as it is, tuned, tuned and given the validation rows too, and on a cosine."""
@@ -182,31 +187,58 @@ class _Bench:
             return adaptable(NEURAL, self.task.kind, self.classes, seed=seed)
         return learned_from_dict(record)
 
-    def _tuned(self, loss: LearnedLoss, start: Tensor) -> tuple[float, Trained]:
+    def _placed(self, loss: LearnedLoss, start: Tensor) -> tuple[SupervisedTask, float]:
+        """The task at the learning rate at which a loss trains, and that rate over the task's.
+
+        The scale that one step from a fresh start asks for is far from what a training bears: momentum alone makes it
+        ten times as large. So the scale is taken out, the null-epoch gradient made that of the ordinary loss, and the
+        rate chosen by the validation rows, the loss held fixed: one procedure with the ordinary loss.
+        """
+        if self.piece.keep_scale:
+            return self.task, 1.0
+        scale = read(
+            loss, unpacked(start, loss.coefficients), self.classes, self.task.train.y
+        ).implicit_learning_rate
+        if scale is None or scale <= 0:  # it climbs, or stands still: no rate makes it train
+            return self.task, 1.0
+        best = (math.inf, 1.0)
+        for rate in RATES:
+            speed = rate / scale
+            at = self._at(speed, self.task.settings.steps)
+            best = min(best, (self._fitness(train_along(at, loss, start[None], seed=self.tuning)), speed))
+        return self._at(best[1], self.task.settings.steps), best[1]
+
+    def _fitness(self, found: Trained) -> float:
+        """By the validation rows; smaller is better."""
+        return math.inf if found.diverged else self.task.measure.fitness(self._score(found.model))
+
+    def _tuned(self, loss: LearnedLoss, start: Tensor, at: SupervisedTask) -> tuple[float, Trained]:
         """The meta learning rate by the validation rows after training, and the training that it came from."""
         best: tuple[float, float, Trained] | None = None
         for eta in self.piece.etas:
-            found = self._adapt(loss, start, eta, self.tuning, None)
-            fitness = math.inf if found.diverged else self.task.measure.fitness(self._score(found.model))
+            found = self._adapt(loss, start, eta, at, self.tuning, None)
+            fitness = self._fitness(found)
             if best is None or fitness < best[0]:
                 best = fitness, eta, found
         assert best is not None
         return best[1], best[2]
 
-    def _adapt(self, loss: LearnedLoss, start: Tensor, eta: float, seed: int, look: Any) -> Trained:
-        adaptive = AdaptiveLoss(loss, eta=eta, objective=self.task.meta_loss)
+    def _adapt(
+        self, loss: LearnedLoss, start: Tensor, eta: float, at: SupervisedTask, seed: int, look: Any
+    ) -> Trained:
+        adaptive = AdaptiveLoss(loss, eta=eta, objective=at.meta_loss)
         adaptive.coefficients = unpacked(start, loss.coefficients)
         return adapt_model(
-            self.task, adaptive, seed=seed, meta_rows=self.piece.meta_rows,
+            at, adaptive, seed=seed, meta_rows=self.piece.meta_rows,
             looks=self.piece.looks if look else (), look=look,
         )  # fmt: skip
 
     def _adapted(
-        self, loss: LearnedLoss, start: Tensor, eta: float, seed: int, name: str, look: Any
+        self, loss: LearnedLoss, start: Tensor, eta: float, at: SupervisedTask, name: str, look: Any
     ) -> Trained:
         began = time.perf_counter()
-        found = self._adapt(loss, start, eta, seed, look)
-        self._report(name, found, self.task, began)
+        found = self._adapt(loss, start, eta, at, self.reported, look)
+        self._report(name, found, at, began)
         return found
 
     def _along(

@@ -202,3 +202,15 @@ def test_damaged_records(tmp_path: Path) -> None:
     with pytest.raises(DomainError, match="no validation"):
         sl.AdaptiveLoss("gce").step(None, None, (), None)  # type: ignore[arg-type]
     assert AdaptationRow.__doc__
+
+
+def test_scale_is_taken_out_unless_it_is_kept() -> None:
+    one, hundred = (sl.parse(f"{scale}*a*y*abs(log(p))", coefficients={"a": 1.0}) for scale in ("1", "100"))
+    options = {**QUICK, "seeds": 1, "initial_steps": 0}
+    told = [sl.adapt(wine(), loss, **options) for loss in (one, hundred)]
+    speeds = [found.settings["chosen"]["speed"][0] for found in told]
+    assert speeds[0] == pytest.approx(100 * speeds[1])
+    assert told[0].row("fixed").scores == pytest.approx(told[1].row("fixed").scores)
+    kept = sl.adapt(wine(), hundred, keep_scale=True, **options)
+    assert kept.settings["chosen"]["speed"] == [1.0]
+    assert kept.row("fixed").scores != told[1].row("fixed").scores
