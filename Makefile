@@ -3,7 +3,7 @@ BIN = .venv/bin
 # One torch thread a process: two processes with two threads each on two cores slow each other badly.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check format clean
+.PHONY: demo test check docs format clean
 
 demo: .venv/.stamp
 	$(BIN)/symloss discover diabetes --demo
@@ -15,6 +15,10 @@ check: .venv/.stamp-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m docs.make --check
+
+docs: .venv/.stamp-test
+	$(BIN)/python -m docs.make
 
 format: .venv/.stamp-test
 	$(BIN)/ruff check --fix .

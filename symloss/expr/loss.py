@@ -203,7 +203,14 @@ class Loss:
         return parse(formula, kind=data.get("kind", DEFAULT_KIND), coefficients=coefficients)
 
     def lambdify(self, backend: str = "numpy") -> Callable[..., Any]:
-        """A plain function of `(y, p)`, elementwise; see `symloss.codegen.lambdify`."""
+        """A plain function of `(y, p)`, elementwise.
+
+        Args:
+            backend: `"numpy"`, `"torch"`, `"math"` (floats) or `"mpmath"` (any number of digits).
+
+        >>> float(parse("(y - p)**2", kind="regression").lambdify()(1.0, 0.25))
+        0.5625
+        """
         from symloss.codegen import lambdify  # codegen imports this room
 
         return lambdify(self, backend)
@@ -216,7 +223,29 @@ class Loss:
         trainable: bool = False,
         **options: Any,
     ) -> nn.Module:
-        """A torch module of `(logits, targets)`; see `symloss.codegen.compile_loss`."""
+        """A torch module of `(outputs, targets)` that behaves as torch's own losses do.
+
+        Classification as `nn.CrossEntropyLoss`: logits `[N, C, ...]`, and class indices `[N, ...]` or probabilities
+        of the logits' shape; multilabel as `nn.BCEWithLogitsLoss`; regression as `nn.MSELoss`. It works in the log
+        domain, and stays finite, or infinite with a sign, at any logits.
+
+        Args:
+            reduction: `"mean"` (over class indices: divided by the summed weights of the targets), `"sum"` or
+                `"none"`.
+            weight: `[C]`, multiplies each class's term; multilabel: each label's.
+            ignore_index: class index whose instances count for nothing.
+            trainable: make the coefficients parameters of the module.
+            options: `bounds`, in which trainable coefficients stay, and `priors`, the values of the symbol `pi`; see
+                `symloss.codegen.compile_loss`.
+
+        Raises:
+            CompileError: for options that do not fit the loss, or a formula that is infinite at `y = 0`.
+
+        >>> import torch
+        >>> criterion = parse("-y*log(p)").to_torch(reduction="sum")
+        >>> criterion(torch.zeros(2, 4), torch.tensor([0, 3]))
+        tensor(2.7726)
+        """
         from symloss.codegen import compile_loss  # codegen imports this room
 
         return compile_loss(

@@ -72,6 +72,7 @@ class Certificate:
 
     @property
     def kind(self) -> str:
+        """The kind of the loss."""
         return self.loss.kind
 
     def __reduce__(self) -> tuple[Any, ...]:
