@@ -114,7 +114,7 @@ def _parameters(parameters: list[inspect.Parameter]) -> list[str]:
         elif each.kind is each.KEYWORD_ONLY and not starred:
             given.append("*")
             starred = True
-        mark = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+        mark = "*" if each.kind is each.VAR_POSITIONAL else "**" if each.kind is each.VAR_KEYWORD else ""
         text = f"{mark}{each.name}"
         if each.annotation is not each.empty:
             text += f": {_annotation(each.annotation)}"
