@@ -16,6 +16,7 @@ from symloss.errors import DomainError, ParseError
 from symloss.expr import canonical, printing
 from symloss.expr.domain import Domain
 from symloss.expr.kinds import DEFAULT_KIND, kind_of
+from symloss.expr.mathml import to_mathml
 from symloss.expr.operators import BY_HEAD
 from symloss.expr.parser import check_numbers, parse_expression
 from symloss.expr.plain import plain, size
@@ -142,6 +143,15 @@ class Loss:
         '- y \\\\log{\\\\left(p \\\\right)}'
         """
         return printing.to_latex(unguarded(self.expr if symbolic else self.value_expr, Domain(self.kind)))
+
+    def mathml(self, *, symbolic: bool = False) -> str:
+        """Presentation MathML for web pages, as `latex`; without the `math` element around it.
+
+        >>> parse("(y - p)**2", kind="regression").mathml().count("<mi>")
+        2
+        """
+        shown = unguarded(self.expr if symbolic else self.value_expr, Domain(self.kind))
+        return to_mathml(shown)
 
     @cached_property
     def complexity(self) -> int:

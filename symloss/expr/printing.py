@@ -13,41 +13,43 @@ from symloss.expr.layout import laid_out
 from symloss.expr.operators import BY_HEAD
 from symloss.expr.symbols import Y
 
-__all__ = ["MAX_EXPONENT", "to_latex", "to_string"]
+__all__ = [
+    "MAX_EXPONENT", "numbers_last", "positive_first", "target_first", "to_latex", "to_string",
+]  # fmt: skip
 
 MAX_EXPONENT = 64
 """The largest integer exponent the grammar takes in one step; larger ones are printed as nested powers."""
 
 
-def _positive_first(terms: list[Expr]) -> list[Expr]:
+def positive_first(terms: list[Expr]) -> list[Expr]:
     """`y - p` rather than `-p + y`."""
     lead = next((i for i, term in enumerate(terms) if not term.could_extract_minus_sign()), 0)
     return [terms[lead], *terms[:lead], *terms[lead + 1 :]]
 
 
-def _target_first(argument: Expr) -> Expr:
+def target_first(argument: Expr) -> Expr:
     """Of an even function's argument and its negative, the one in which `y` is positive."""
     return -argument if argument.is_Add and argument.coeff(Y).is_negative else argument
 
 
-def _numbers_last(args: Sequence[Expr]) -> list[Expr]:
+def numbers_last(args: Sequence[Expr]) -> list[Expr]:
     """`max(y - p, 0)` rather than `max(0, y - p)`; a literal is a symbol that is named by its digits."""
     return sorted(args, key=lambda arg: all(symbol.name[0].isdigit() for symbol in arg.free_symbols))
 
 
 class _FormulaPrinter(StrPrinter):
     def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Expr]:
-        return _positive_first(super()._as_ordered_terms(expr, order))
+        return positive_first(super()._as_ordered_terms(expr, order))
 
     def _print_Function(self, expr: Any) -> str:
         operator = BY_HEAD.get(expr.func)
         name = operator.name if operator else expr.func.__name__
-        args = [_target_first(arg) for arg in expr.args] if operator and operator.parity > 0 else expr.args
+        args = [target_first(arg) for arg in expr.args] if operator and operator.parity > 0 else expr.args
         return f"{name}({self.stringify(args, ', ')})"
 
     def _print_extremum(self, expr: Any) -> str:
         # The grammar's min and max take two arguments; SymPy's are flat.
-        name, (*rest, last) = BY_HEAD[expr.func].name, _numbers_last(expr.args)
+        name, (*rest, last) = BY_HEAD[expr.func].name, numbers_last(expr.args)
         text = self._print(last)
         for arg in reversed(rest):
             text = f"{name}({self._print(arg)}, {text})"
@@ -79,14 +81,14 @@ class _FormulaPrinter(StrPrinter):
 
 class _FormulaLatexPrinter(LatexPrinter):
     def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Expr]:
-        return _positive_first(super()._as_ordered_terms(expr, order))
+        return positive_first(super()._as_ordered_terms(expr, order))
 
     def _print_Abs(self, expr: Any, exp: str | None = None) -> str:
-        text = rf"\left|{{{self._print(_target_first(expr.args[0]))}}}\right|"
+        text = rf"\left|{{{self._print(target_first(expr.args[0]))}}}\right|"
         return text if exp is None else f"{text}^{{{exp}}}"
 
     def _print_extremum(self, expr: Any, exp: str | None = None) -> str:
-        inside = ", ".join(map(self._print, _numbers_last(expr.args)))
+        inside = ", ".join(map(self._print, numbers_last(expr.args)))
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"\{expr.func.__name__.lower()}{power}\left({inside}\right)"
 
