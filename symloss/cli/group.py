@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from symloss.errors import SymlossError
+from symloss.runs import began_with
 
 __all__ = ["FormulaCommand", "OneLineErrors"]
 
@@ -43,8 +44,10 @@ class OneLineErrors(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run a verb and leave the process with its exit code."""
         extra["standalone_mode"] = False
+        words = list(sys.argv[1:] if args is None else args)
         try:
-            code = super().main(args, *rest, **extra)
+            with began_with(_without_secrets(words)):
+                code = super().main(args, *rest, **extra)
             sys.stdout.flush()
         except SymlossError as error:
             _fail(str(error))
@@ -66,6 +69,17 @@ class OneLineErrors(TyperGroup):
                 raise
             _fail(_usage(error))
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _without_secrets(words: Sequence[str]) -> list[str]:
+    """The words as a run may keep them: never which command of the user proposes formulas."""
+    kept = list(words)
+    for i, word in enumerate(words):
+        if word.startswith("--propose="):
+            kept[i] = "--propose=COMMAND"
+        elif i and words[i - 1] == "--propose":
+            kept[i] = "COMMAND"
+    return kept
 
 
 _USERS = (

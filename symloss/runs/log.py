@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 
-__all__ = ["LOG", "RunLog", "versions"]
+__all__ = ["LOG", "RunLog"]
 
 LOG = "run.log"
 _LOGGER = logging.getLogger("symloss.runs")
@@ -62,15 +60,3 @@ class _Lines(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Nothing: the run goes on."""
-
-
-def versions() -> str:
-    """What a result may depend on, in a line.
-
-    >>> versions().startswith("symloss ")
-    True
-    """
-    packages = ", ".join(
-        f"{name} {metadata.version(name)}" for name in ("symloss", "torch", "sympy", "numpy")
-    )
-    return f"{packages}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"

@@ -21,7 +21,8 @@ from typing import IO, Any, Self
 
 from symloss.errors import RunError
 from symloss.runs.lock import taken
-from symloss.runs.log import RunLog, versions
+from symloss.runs.log import RunLog
+from symloss.runs.origin import Origin, origin_of_this
 
 __all__ = ["SCHEMA", "RunStore", "list_runs", "verb_of"]
 
@@ -73,7 +74,7 @@ class RunStore:
                 raise
         for name, text in (files or {}).items():
             store.write_text(name, text)
-        store.log("begun with %s", versions())
+        store.log("begun with %s", origin_of_this().line)
         return store
 
     @classmethod
@@ -104,7 +105,7 @@ class RunStore:
                     lock.close()
                 raise
         if write:
-            store.log("opened to be written, with %s", versions())
+            store.log("opened to be written, with %s", origin_of_this().line)
         return store
 
     def __enter__(self) -> Self:
@@ -142,6 +143,13 @@ class RunStore:
     def status(self, status: str) -> None:
         with self._writing():
             self._connection.execute("UPDATE meta SET payload = ? WHERE key = 'status'", (_dump(status),))
+
+    @property
+    def origin(self) -> Origin:
+        """How the run was begun; that of a run from before this was kept says nothing."""
+        with _explained(self.path, "cannot be read"):
+            row = self._connection.execute("SELECT payload FROM meta WHERE key = 'origin'").fetchone()
+        return Origin() if row is None else Origin.from_dict(self._loaded(row[0]))
 
     def put(self, kind: str, key: int | str, payload: Any) -> None:
         """Remembers a JSON-ready payload under `(kind, key)`, in place of any before it."""
@@ -239,7 +247,10 @@ def _fill(path: Path, config: Mapping[str, Any]) -> None:
     draft.unlink(missing_ok=True)
     with closing(sqlite3.connect(draft)) as connection:
         connection.executescript(_TABLES)
-        rows = [("schema", str(SCHEMA)), ("config", _dump(config)), ("status", _dump("running"))]
+        rows = [
+            ("schema", str(SCHEMA)), ("config", _dump(config)), ("status", _dump("running")),
+            ("origin", _dump(origin_of_this().to_dict())),
+        ]  # fmt: skip
         connection.executemany("INSERT INTO meta VALUES (?, ?)", rows)
         connection.commit()
     draft.replace(path / DATABASE)
