@@ -62,6 +62,30 @@ def test_the_end_of_discover_says_everything(folder):
         assert len(list(csv.DictReader(lines))) >= 1
 
 
+def test_its_report_has_the_words_that_began_it(run, folder, tmp_path):
+    out = tmp_path / "page.html"
+    code, printed, err = run("report", "runs/a", "--out", str(out))
+    assert (code, err) == (0, "")
+    assert printed == f"wrote {out}\n"
+    text = out.read_text()
+    assert "symloss discover --task quick:make --population 4 --generations 2" in text
+    assert "symloss verify runs/a" in text
+    assert "torch 2." in text
+    assert run("report", "runs/none")[0] == 2
+    code, _, err = run("report", "runs/a", "--out", str(tmp_path / "no" / "page.html"))
+    assert code == 2
+    assert "there is no folder" in err
+
+
+def test_a_run_never_keeps_which_command_proposed():
+    from symloss.cli.group import _without_secrets
+
+    words = ["discover", "wine", "--propose", "./mine --key x", "--seed", "1", "--propose=./mine"]
+    assert _without_secrets(words) == [
+        "discover", "wine", "--propose", "COMMAND", "--seed", "1", "--propose=COMMAND",
+    ]  # fmt: skip
+
+
 def test_what_trees_are_made_of_is_said_on_the_command_line(run, tmp_path):
     out = str(tmp_path / "own")
     options = (

@@ -27,6 +27,7 @@ from symloss.report.files import (
 from symloss.report.formula_tree import formula_tree
 from symloss.report.live import LiveFront, LiveStages, duration
 from symloss.report.loss_figures import plot_gradient, plot_loss
+from symloss.report.page import document_of, write_report
 from symloss.report.posterior_figure import plot_posterior
 from symloss.report.run_figures import plot_front, plot_history
 from symloss.report.summary import count_outcomes, describe, outcomes, verdict
@@ -35,11 +36,47 @@ from symloss.report.transfer_report import plot_transfer, transfer_sentences, tr
 from symloss.report.tree_figure import plot_tree
 
 __all__ = [
-    "FORMATS", "LiveFront", "LiveStages", "adaptation_sentences", "adaptation_table", "baseline_table",
-    "certificate_table", "certificate_tex", "comparison_sentences", "comparison_table", "count_outcomes", "describe",
-    "distillation_sentences", "distillation_table", "duration", "export", "formula_tree", "front_table",
-    "headroom_table", "losses_tex", "outcomes", "path_table", "plot_adaptation", "plot_comparison",
-    "plot_convergence", "plot_front", "plot_gradient", "plot_history", "plot_loss", "plot_posterior", "plot_ranking",
-    "plot_sample_efficiency", "plot_transfer", "plot_tree", "transfer_sentences", "transfer_table", "verdict",
-    "write_adaptation_files", "write_comparison_files", "write_run_files", "write_transfer_files",
+    "FORMATS",
+    "LiveFront",
+    "LiveStages",
+    "adaptation_sentences",
+    "adaptation_table",
+    "baseline_table",
+    "certificate_table",
+    "certificate_tex",
+    "comparison_sentences",
+    "comparison_table",
+    "count_outcomes",
+    "describe",
+    "distillation_sentences",
+    "distillation_table",
+    "document_of",
+    "duration",
+    "export",
+    "formula_tree",
+    "front_table",
+    "headroom_table",
+    "losses_tex",
+    "outcomes",
+    "path_table",
+    "plot_adaptation",
+    "plot_comparison",
+    "plot_convergence",
+    "plot_front",
+    "plot_gradient",
+    "plot_history",
+    "plot_loss",
+    "plot_posterior",
+    "plot_ranking",
+    "plot_sample_efficiency",
+    "plot_transfer",
+    "plot_tree",
+    "transfer_sentences",
+    "transfer_table",
+    "verdict",
+    "write_adaptation_files",
+    "write_comparison_files",
+    "write_report",
+    "write_run_files",
+    "write_transfer_files",
 ]  # fmt: skip

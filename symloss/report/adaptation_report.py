@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from symloss.report.style import BLACK, BLUE, GREY, VERMILION, figure, legend_outside
+from symloss.report.style import BLACK, BLUE, GREY, VERMILION, figure, legend_outside, plain
 from symloss.report.tables import new_table
 from symloss.text import number, signed
 
@@ -94,7 +94,7 @@ def plot_adaptation(found: Adaptation) -> Figure:
     Thick: the first replicate; thin: the others; grey: one standard deviation over all about their mean.
     """
     known = [name for name in _PANELS if any(getattr(step, name) is not None for step in found.trajectory)]
-    panels = {"validation": f"validation {found.metric}", **{name: _PANELS[name] for name in known}}
+    panels = {"validation": f"validation {plain(found.metric)}", **{name: _PANELS[name] for name in known}}
     fig, axes = figure(panels=len(panels), height=3.4)
     fig.set_figwidth(max(6.2, _WIDTH * len(panels)))
     for ax, (name, label) in zip(axes, panels.items(), strict=True):
@@ -110,7 +110,7 @@ def plot_adaptation(found: Adaptation) -> Figure:
     legend_outside(fig, axes)
     last = found.trajectory[-1] if found.trajectory else None
     end = f"; after {last.step} steps {_short(last.formula)}" if last and last.formula else ""
-    fig.suptitle(f"{_short(found.loss)}{end}".replace("$", r"\$"), fontsize=9)
+    fig.suptitle(plain(f"{_short(found.loss)}{end}"), fontsize=9)
     return fig
 
 

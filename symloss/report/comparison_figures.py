@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from symloss.errors import DomainError
-from symloss.report.style import BLACK, COLOURS, GREY, figure, legend_outside
+from symloss.report.style import BLACK, COLOURS, GREY, figure, legend_outside, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def plot_comparison(comparison: Comparison) -> Figure:
     fig, axes = figure(panels=len(tasks), height=1.6 + 0.32 * max(most, 3))
     for ax, task in zip(axes, tasks, strict=True):
         _intervals(ax, shown[task])
-        ax.set_title(task, fontsize=10)
+        ax.set_title(plain(task), fontsize=10)
     return fig
 
 
@@ -45,13 +45,14 @@ def _intervals(ax: Axes, rows: Sequence[Row]) -> None:
     shares = len({row.fraction for row in rows}) > 1
     ax.set_yticks(
         range(len(rows)),
-        [f"{row.name}, {row.treatment}" + (f", {row.fraction:.0%}" if shares else "") for row in rows],
+        [plain(f"{row.name}, {row.treatment}") + (f", {row.fraction:.0%}" if shares else "") for row in rows],
         fontsize=8,
     )
     ax.invert_yaxis()
     if rows:
         ax.set_xlabel(
-            f"difference in test {rows[0].metric} from the ordinary loss under the same treatment", fontsize=8
+            f"difference in test {plain(rows[0].metric)} from the ordinary loss under the same treatment",
+            fontsize=8,
         )
 
 
@@ -62,14 +63,14 @@ def plot_sample_efficiency(comparison: Comparison) -> Figure:
     for (name, rows), colour in zip(by_name.items(), COLOURS * 3, strict=False):
         line = sorted(rows, key=lambda row: row.fraction)
         xs, ys = [row.fraction for row in line], [row.mean or 0.0 for row in line]
-        axes[0].plot(xs, ys, "o-", color=colour, ms=4, label=name)
+        axes[0].plot(xs, ys, "o-", color=colour, ms=4, label=plain(name))
         ends = [row.interval or (row.mean, row.mean) for row in line]
         axes[0].fill_between(
             xs, [e[0] or 0.0 for e in ends], [e[1] or 0.0 for e in ends], color=colour, alpha=0.12
         )
     axes[0].set_xscale("log")
     axes[0].set_xlabel("share of the training and validation rows")
-    axes[0].set_ylabel(f"test {comparison.metric}, {treatment}")
+    axes[0].set_ylabel(f"test {plain(comparison.metric)}, {treatment}")
     legend_outside(fig, axes)
     return fig
 
@@ -99,20 +100,20 @@ def plot_convergence(comparison: Comparison, task: str) -> Figure:
             1.2, 3.4 - 0.5 * place
         )  # equal curves lie on each other: the lower ones show at the sides
         steps, means, lows, highs = zip(*row.curve, strict=True)
-        axes[0].plot(steps, means, style, color=colour, lw=width, label=name)
+        axes[0].plot(steps, means, style, color=colour, lw=width, label=plain(name))
         if None not in lows:
             axes[0].fill_between(steps, lows, highs, color=colour, alpha=0.12, lw=0)
         if target is not None:
             arrived = [(0.0, 0.0), *row.reached]
             times, shares = zip(*arrived, (last, arrived[-1][1]), strict=True)
-            axes[1].step(times, shares, style, where="post", color=colour, lw=width, label=name)
-    axes[0].set_ylabel(f"validation {rows[0].metric}, {treatment}")
+            axes[1].step(times, shares, style, where="post", color=colour, lw=width, label=plain(name))
+    axes[0].set_ylabel(f"validation {plain(rows[0].metric)}, {treatment}")
     if target is not None:
         axes[0].axhline(target, color=GREY, lw=1, zorder=0)
         axes[1].set_ylabel(f"share of trainings that reached {target:.3g}")
         axes[1].set_ylim(-0.03, 1.03)
     for ax in axes:
-        ax.set_xlabel(f"steps on {task}")
+        ax.set_xlabel(f"steps on {plain(task)}")
     legend_outside(fig, axes)
     return fig
 
@@ -136,7 +137,9 @@ def plot_ranking(ranking: Ranking) -> Figure:
     ax = axes[0]
     for place, (name, rank) in enumerate(zip(ranking.names, ranking.ranks, strict=True)):
         ax.plot(rank, place, "o", color=COLOURS[0])
-        ax.annotate(f"{name}  {rank:.2f}", (rank, place), (8, -3), textcoords="offset points", fontsize=8)
+        ax.annotate(
+            f"{plain(name)}  {rank:.2f}", (rank, place), (8, -3), textcoords="offset points", fontsize=8
+        )
     for level, group in enumerate(ranking.groups):
         ends = [ranking.ranks[group[0]], ranking.ranks[group[-1]]]
         ax.plot(ends, [-0.6 - 0.3 * level] * 2, color=BLACK, lw=3, solid_capstyle="butt")

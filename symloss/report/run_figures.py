@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from symloss.errors import DomainError
-from symloss.report.style import BLACK, BLUE, COLOURS, GREY, VERMILION, figure, legend_outside
+from symloss.report.style import BLACK, BLUE, COLOURS, GREY, VERMILION, figure, legend_outside, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,10 +62,12 @@ def plot_front(result: Result) -> Figure:
         if row.picked:
             ax.plot(row.complexity, row.validation, "*", color=VERMILION, ms=14, zorder=4, label="picked")
     for baseline, colour in zip(_others(result), COLOURS[2:], strict=False):
-        ax.axhline(baseline.validation, color=colour, lw=1.2, dashes=(4, 2), zorder=1, label=baseline.name)
+        ax.axhline(
+            baseline.validation, color=colour, lw=1.2, dashes=(4, 2), zorder=1, label=plain(baseline.name)
+        )
     ax.set_xlabel("complexity of the formula")
     ax.set_ylabel(f"validation {metric} ({'higher' if greater else 'lower'} is better)")
-    fig.suptitle(f"{result.task.get('name', 'run')}: {result.method}, seed {result.seed}", fontsize=11)
+    fig.suptitle(plain(f"{result.task.get('name', 'run')}: {result.method}, seed {result.seed}"), fontsize=11)
     legend_outside(fig, axes)
     return fig
 
@@ -81,13 +83,13 @@ def plot_history(result: Result) -> Figure:
     fig, axes = figure(panels=2)
     _scores(axes[0], result)
     _outcomes(axes[1], result)
-    fig.suptitle(f"{result.task.get('name', 'run')}: {result.method}, seed {result.seed}", fontsize=11)
+    fig.suptitle(plain(f"{result.task.get('name', 'run')}: {result.method}, seed {result.seed}"), fontsize=11)
     legend_outside(fig, axes)
     return fig
 
 
 def _metric(result: Result) -> tuple[str, bool]:
-    return str(result.task.get("metric", "metric")), bool(result.task.get("greater_is_better", False))
+    return plain(str(result.task.get("metric", "metric"))), bool(result.task.get("greater_is_better", False))
 
 
 def _others(result: Result) -> list[Baseline]:

@@ -12,11 +12,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["BLACK", "BLUE", "COLOURS", "GREEN", "GREY", "VERMILION", "figure", "legend_outside", "title"]
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "COLOURS",
+    "GREEN",
+    "GREY",
+    "PALE",
+    "VERMILION",
+    "figure",
+    "legend_outside",
+    "plain",
+    "title",
+]
 
 # Okabe and Ito, Color universal design, 2008. Curves differ in line style as well.
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 BLACK, GREY = "#222222", "#888888"
+PALE = {"blue": "#DCEAF5", "vermilion": "#FCE5D6", "grey": "#F0F0F0"}
+"""Behind text in the colour."""
 COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", BLACK)
 
 _PANEL, _HEIGHT = 6.2, 4.3
@@ -52,6 +66,21 @@ def legend_outside(fig: Figure, axes: list[Axes]) -> None:
         legend.remove()
 
 
+def plain(text: str) -> str:
+    """Text of a run as it stands: a dollar sign begins no formula, and what the font has no sign for is a `?`.
+
+    >>> plain("cost in $ and \\x1b")
+    'cost in \\\\$ and ?'
+    """
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font(findfont("DejaVu Sans"))
+    known = "".join(
+        c if c == "\n" or (c.isprintable() and font.get_char_index(ord(c))) else "?" for c in text
+    )
+    return known.replace("$", r"\$")
+
+
 def title(fig: Figure, loss: Loss, prefix: str = "") -> None:
     """The formula above the figure: as mathematics where mathtext can set it, as plain text where not."""
     from matplotlib.font_manager import FontProperties
@@ -73,6 +102,6 @@ def title(fig: Figure, loss: Loss, prefix: str = "") -> None:
         if size >= _SMALLEST:
             fig.suptitle("\n".join(lines), fontsize=size)
             return
-    plain = textwrap.wrap(f"{prefix}M(y, p) = {loss}".replace("$", r"\$"), 95)
-    shown = [*plain[:3], "..."] if len(plain) > 3 else plain
+    lines = textwrap.wrap(plain(f"{prefix}M(y, p) = {loss}"), 95)
+    shown = [*lines[:3], "..."] if len(lines) > 3 else lines
     fig.suptitle("\n".join(shown), fontsize=8, family="monospace")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from symloss.zoo import Entry
 
 __all__ = [
-    "baseline_table", "escape", "facts_table", "front_table", "headroom_table", "losses_tex", "new_table",
+    "baseline_table", "broken", "escape", "facts_table", "front_table", "headroom_table", "losses_tex", "new_table",
     "number", "rows_table", "zoo_table",
 ]  # fmt: skip
 
@@ -137,7 +137,7 @@ def losses_tex(result: Result) -> str:
     star = r"$\star$ "
     lines = [
         f"{star if row.picked else ''}{row.row} & {row.complexity} & {number(row.validation)} & "
-        rf"{NO_FORMULA if row.neural else f'${_broken(row.shown)}$'} \\"
+        rf"{NO_FORMULA if row.neural else f'${broken(row.shown)}$'} \\"
         for row in result.front
     ]
     caption = (
@@ -166,7 +166,7 @@ def losses_tex(result: Result) -> str:
     )
 
 
-def _broken(loss: Loss) -> str:
+def broken(loss: Loss) -> str:
     r"""The formula's LaTeX; a long one without `\left` and `\right`, inside which TeX breaks no line."""
     text = loss.latex()
     if len(text) > _ONE_LINE:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from symloss.report.style import BLACK, BLUE, GREEN, GREY, VERMILION, figure
+from symloss.report.style import BLACK, BLUE, GREEN, GREY, VERMILION, figure, plain
 from symloss.report.tables import new_table
 from symloss.text import number, signed
 
@@ -109,13 +109,13 @@ def plot_transfer(transfer: Transfer) -> Figure:
             difference = "" if row.difference is None else signed(row.difference, 2)
             said = row.verdict.replace("too few splits to tell", "too few splits")
             ax.text(x, y, f"{difference}{mark}\n{said}", ha="center", va="center", fontsize=8)
-    ax.set_xticks(range(len(cells)), [places[cell].replace(", ", "\n") for cell in cells], fontsize=8)
+    ax.set_xticks(range(len(cells)), [plain(places[cell].replace(", ", "\n")) for cell in cells], fontsize=8)
     names = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in losses]
-    ax.set_yticks(range(len(losses)), [name.replace("$", r"\$") for name in names], fontsize=8)
+    ax.set_yticks(range(len(losses)), list(map(plain, names)), fontsize=8)
     ax.set_xlim(-0.5, len(cells) - 0.5)
     ax.set_ylim(len(losses) - 0.5, -0.5)
     broken = "; † a finding is proved no more" if any(row.broken for row in transfer.rows) else ""
     ax.set_title(
-        f"difference in test {transfer.metric} from the ordinary loss of the cell{broken}", fontsize=9
+        f"difference in test {plain(transfer.metric)} from the ordinary loss of the cell{broken}", fontsize=9
     )
     return fig

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from symloss.expr import Loss, Program
 from symloss.report.formula_tree import Node, formula_tree, to_dot
-from symloss.report.style import BLACK, BLUE, GREY, VERMILION, figure, title
+from symloss.report.style import BLACK, BLUE, GREY, PALE, VERMILION, figure, title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["plot_tree"]
 
-_FILL = {"operator": "#DCEAF5", "symbol": "#FCE5D6", "number": "#F0F0F0"}
+_FILL = {"operator": PALE["blue"], "symbol": PALE["vermilion"], "number": PALE["grey"]}
 _EDGE = {"operator": BLUE, "symbol": VERMILION, "number": GREY}
 _DOT_SECONDS = 20
 

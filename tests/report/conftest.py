@@ -17,7 +17,7 @@ def _evaluation(number: int, outcome: str, loss=None, validation: float | None =
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def result() -> Result:
     """Three generations of four candidates, a front of three rows, four baselines."""
     losses = [named("mse"), named("cauchy"), named("huber")]
