@@ -66,7 +66,9 @@ def reproduce_section(made: Made, seeds: str, cost: str) -> Section:
         blocks.append(Words(said))
     if made.path is not None and (made.path / "config.toml").is_file():
         written = shlex.quote(str(made.path / "config.toml"))
-        blocks.append(Listing(f"symloss discover --config {written}", "the same from the settings that the run wrote"))
+        blocks.append(
+            Listing(f"symloss discover --config {written}", "the same from the settings that the run wrote")
+        )
     if made.path is not None:
         folder = shlex.quote(str(made.path))
         blocks.append(Listing(f"symloss verify {folder}", "works every printed number out again"))
