@@ -1,0 +1,363 @@
+"""Do compiled losses, tuning and search do on an accelerator what they do on the CPU, and how fast?
+
+One script, a few minutes, that needs torch, SymPy, NumPy and this package alone; what else is missing is said to be
+skipped. The same code runs on the CPU.
+
+- *parity*: value and gradient of every loss of the zoo for classes and of fifty evolved trees against float64 on the
+  CPU: float32, bfloat16 and float16 under autocast, logits of 1e4, empty batches;
+- *repeats*: two runs under `torch.use_deterministic_algorithms` agree to the last bit;
+- *no waiting*: a step, forward and backward, never makes the host wait for the device (`torch.profiler`);
+- *speed*: a step against `F.cross_entropy` and against the eager formula, compiled by `torch.compile`, from 128x10 to
+  8192x128256, with the bytes that it moves a second;
+- *tuning*: hypergradients of coefficients, and *search*: a small one, whose front must be that of the CPU.
+
+    python -m analysis.gpu_check --device cuda     # figures/gpu_check.json; --draw makes gpu_check.png of it
+    python -m analysis.gpu_check --quick           # tiny sizes, on the CPU
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
+
+import symloss as sl
+from analysis.gpu_trees import TREES
+
+__all__ = ["draw", "main"]
+
+FIGURES = Path(__file__).parent.parent / "figures"
+CLASSES = 10
+TOLERANCE = {"float32": 1e-4, "bfloat16": 3e-2, "float16": 5e-3}
+"""Of the largest entry of what is compared: a few times the rounding of the type."""
+WAITS = ("aten::_local_scalar_dense", "aten::nonzero", "cudaStreamSynchronize", "cudaEventSynchronize")
+"""What makes the host wait: a number read back, a size that depends on values."""
+SIZES = ((128, 10), (512, 1000), (512, 32000), (8192, 32000), (8192, 128256))
+FUSED = ("ce", "lsr", "sparse-lsr", "ace", "focal", "gce", "poly1", "sce")
+Step = Callable[[Tensor, Tensor], Tensor]
+
+
+def losses() -> Iterator[tuple[str, sl.Loss]]:
+    """By name, every classification loss of the zoo, and the trees by number."""
+    for name in sl.names(kind="classification"):
+        yield name, sl.named(name)
+    for number, text in enumerate(TREES):
+        yield f"tree {number + 1}", sl.parse(text)
+
+
+def batch(shape: Sequence[int], device: str, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """Logits that want a gradient, drawn on the CPU so that every device sees the same, and labels."""
+    draw = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(*shape, generator=draw)
+    labels = torch.randint(shape[1], (shape[0],), generator=draw)
+    return logits.to(device, dtype).requires_grad_(), labels.to(device)
+
+
+def gradient(loss: Step, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The value and its gradient, in float64 on the CPU."""
+    logits.grad = None
+    value = loss(logits, labels)
+    value.backward()
+    assert logits.grad is not None
+    return value.detach().double().cpu(), logits.grad.double().cpu()
+
+
+def parity(device: str, rows: int) -> dict[str, Any]:
+    """The largest relative errors by type, and what is not finite where it should be."""
+    kind = torch.device(device).type
+    worst = dict.fromkeys(TOLERANCE, (0.0, ""))
+    failed: list[str] = []
+    for name, loss in losses():
+        try:
+            module = (
+                loss.to_torch(priors=torch.full((CLASSES,), 1 / CLASSES))
+                if "pi" in loss.formula
+                else loss.to_torch()
+            )
+        except sl.SymlossError as error:
+            failed.append(f"{name}: {error}")
+            continue
+        for dtype in TOLERANCE:
+            logits, labels = batch((rows, CLASSES), device, getattr(torch, dtype))
+            exact = logits.detach().double().cpu().requires_grad_()
+            expected = gradient(loss_on_cpu(module), exact, labels.cpu())
+            moved = module.to(device)
+            with torch.autocast(kind, getattr(torch, dtype), enabled=dtype != "float32"):
+                found = gradient(moved, logits, labels)
+            for part, (ours, theirs) in zip(
+                ("value", "gradient"), zip(found, expected, strict=True), strict=True
+            ):
+                size = float(theirs.abs().max())
+                off = float((ours - theirs).abs().max()) / (size or 1.0)
+                if not math.isfinite(off) and math.isfinite(size):
+                    failed.append(f"{name}: {part} in {dtype} is not finite")
+                elif math.isfinite(off):
+                    worst[dtype] = max(worst[dtype], (off, f"{name}, {part}"))
+                    if off > TOLERANCE[dtype]:
+                        failed.append(f"{name}: {part} in {dtype} is off by {off:.2g}")
+        extreme, labels = batch((rows, CLASSES), device)
+        on_cpu = gradient(loss_on_cpu(module), (1e4 * extreme.detach().cpu()).requires_grad_(), labels.cpu())[
+            1
+        ]
+        found_there = gradient(module.to(device), (1e4 * extreme.detach()).requires_grad_(), labels)[1]
+        if bool(torch.isfinite(on_cpu).all()) and not bool(torch.isfinite(found_there).all()):
+            failed.append(f"{name}: the gradient at logits of 1e4 is not finite")
+        empty = torch.zeros(0, CLASSES, device=device, requires_grad=True)
+        module(empty, torch.zeros(0, dtype=torch.int64, device=device))
+    return {
+        "losses": sum(1 for _ in losses()), "failed": failed,
+        "largest relative error": {name: {"error": off, "where": where} for name, (off, where) in worst.items()},
+    }  # fmt: skip
+
+
+def loss_on_cpu(module: torch.nn.Module) -> Step:
+    """The module, moved to where the reference is computed."""
+    return module.cpu()
+
+
+def repeats(device: str, rows: int) -> list[str]:
+    """The losses whose gradient differs between two runs in deterministic mode."""
+    differing = []
+    torch.use_deterministic_algorithms(True)
+    try:
+        for name, loss in losses():
+            if "pi" in loss.formula:
+                continue
+            module = loss.to_torch().to(device)
+            runs = [gradient(module, *batch((rows, 1000), device)) for _ in range(2)]
+            if not all(torch.equal(a, b) for a, b in zip(*runs, strict=True)):
+                differing.append(name)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    return differing
+
+
+def waits(device: str, rows: int) -> dict[str, list[str]]:
+    """By loss, what made the host wait in a step."""
+    activities = [ProfilerActivity.CPU]
+    if torch.device(device).type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+    found = {}
+    for name, loss in losses():
+        if "pi" in loss.formula:
+            continue
+        module = loss.to_torch().to(device)
+        logits, labels = batch((rows, CLASSES), device)
+        gradient(module, logits, labels)
+        with profile(activities=activities) as recorded:
+            module(logits, labels).backward()
+        seen = {event.key for event in recorded.key_averages()} & set(WAITS)
+        if seen:
+            found[name] = sorted(seen)
+    return found
+
+
+def seconds(step: Step, logits: Tensor, labels: Tensor, rounds: int) -> float:
+    """The median time of a step, forward and backward, the device waited for."""
+    times = []
+    for turn in range(rounds + 3):
+        logits.grad = None
+        synchronise(logits.device)
+        start = time.perf_counter()
+        step(logits, labels).backward()
+        synchronise(logits.device)
+        if turn >= 3:  # the first fill caches, and compile
+            times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def synchronise(device: torch.device) -> None:
+    """Waits for what was started on a device."""
+    if device.type in ("cuda", "mps"):
+        getattr(torch, device.type).synchronize()
+
+
+def eager(name: str) -> Step:
+    """The formula as a person would write it, for `torch.compile`."""
+    formula = str(sl.named(name))
+    by_target = sl.parse(formula).lambdify("torch")
+
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+        entries = by_target(F.one_hot(labels, logits.shape[1]).to(logits.dtype), logits.softmax(1))
+        return entries.sum(1).mean()
+
+    return F.cross_entropy if name == "ce" else loss
+
+
+def speed(device: str, sizes: Sequence[Sequence[int]], rounds: int, compiled: bool) -> list[dict[str, Any]]:
+    """A row a loss and size; sizes that do not fit into memory are left out and said."""
+    found: list[dict[str, Any]] = []
+    for shape in sizes:
+        for name in FUSED:
+            row: dict[str, Any] = {"loss": name, "shape": list(shape)}
+            found.append(row)
+            try:
+                logits, labels = batch(shape, device)
+                module = sl.named(name).to_torch().to(device)
+                row["seconds"] = seconds(module, logits, labels, rounds)
+                row["reference"] = seconds(F.cross_entropy, logits, labels, rounds)
+                row["ratio"] = row["seconds"] / row["reference"]
+                # At the least the logits are read and their gradient is written.
+                row["gigabytes a second"] = 2 * logits.numel() * logits.element_size() / row["seconds"] / 1e9
+                if compiled and math.prod(shape) <= 512 * 32000:
+                    row["compiled eager"] = seconds(torch.compile(eager(name)), logits, labels, rounds)
+                    row["over compiled eager"] = row["seconds"] / row["compiled eager"]
+            except (RuntimeError, torch.OutOfMemoryError) as error:
+                row["skipped"] = str(error).splitlines()[0][:120]
+    return found
+
+
+def blobs(seed: int = 0) -> tuple[Any, Any]:
+    """Three classes of noisy points."""
+    draw = np.random.default_rng(seed)
+    labels = np.arange(240) % 3
+    return (draw.normal(size=(240, 6)) + 1.2 * np.eye(3, 6)[labels]).astype("float32"), labels
+
+
+def missing(*packages: str) -> str:
+    """Which of them is not installed, or `""`."""
+    return next((name for name in packages if importlib.util.find_spec(name) is None), "")
+
+
+def tuning(device: str) -> dict[str, Any] | str:
+    """The largest relative difference of a population's tuned coefficients from those that the CPU finds."""
+    if absent := missing("sklearn", "scipy"):
+        return f"skipped: {absent} missing"
+    from symloss.expr.trees import Program
+    from symloss.meta import TreeLoss, learn
+
+    trees = (("mul", "y", "plog", "p"), ("mul", "y", "square", "sub", "y", "p"))
+    found = {}
+    for place in dict.fromkeys(("cpu", device)):
+        task = sl.Task.from_arrays(*blobs(), kind="classification", model="mlp-1x16", metric="accuracy")
+        placed = task.to(place)
+        members = [TreeLoss("classification", Program(tokens)) for tokens in trees]
+        found[place] = torch.cat(
+            [
+                each.coefficients.cpu().double()
+                for each in learn(members, [placed] * 2, seed=0, steps=20, eta=1e-2)
+            ]
+        )
+    difference = (found[device] - found["cpu"]).abs().max() / found["cpu"].abs().max()
+    return {"difference": float(difference), "holds": float(difference) < 1e-3}
+
+
+def search(device: str) -> dict[str, Any] | str:
+    """Whether a small search finds the CPU's front."""
+    if absent := missing("deap", "sklearn", "scipy"):
+        return f"skipped: {absent} missing"
+    fronts = {}
+    for place in dict.fromkeys(("cpu", device)):
+        task = sl.Task.from_arrays(*blobs(), kind="classification", model="mlp-1x16", metric="accuracy")
+        began = time.perf_counter()
+        found = sl.discover(
+            task.with_settings(steps=30), seed=0, population=6, generations=1, headroom=False, device=place,
+            blocks={"zoo": False, "final": 2, "finalists": 2, "strangers": 1}, tuning={"steps": 5},
+        )  # fmt: skip
+        fronts[place] = [str(row.loss) for row in found.front], round(time.perf_counter() - began, 1)
+    return {
+        "front": fronts[device][0], "same as on the CPU": fronts[device][0] == fronts["cpu"][0],
+        "seconds": {place: spent for place, (_, spent) in fronts.items()},
+    }  # fmt: skip
+
+
+def versions(device: str) -> dict[str, str]:
+    """Where this ran."""
+    kind = torch.device(device).type
+    name = torch.cuda.get_device_name() if kind == "cuda" else kind
+    return {"device": name, "torch": torch.__version__, "python": sys.version.split()[0]}
+
+
+def table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The speeds as text."""
+    said = []
+    for row in rows:
+        size = "x".join(map(str, row["shape"]))
+        if "ratio" not in row:
+            said.append(f"{row['loss']:11} {size:>12}  skipped: {row['skipped']}")
+            continue
+        other = f", {row['over compiled eager']:.2f} of torch.compile" if "over compiled eager" in row else ""
+        said.append(
+            f"{row['loss']:11} {size:>12}  {1e6 * row['seconds']:9.1f} us  {row['ratio']:.2f} of F.cross_entropy{other}"
+            f"  {row['gigabytes a second']:.0f} GB/s"
+        )
+    return said
+
+
+def draw(data: dict[str, Any]) -> Any:
+    """Ratios to `F.cross_entropy` by size; needs matplotlib."""
+    from symloss.report.style import COLOURS, figure, legend_outside
+
+    fig, axes = figure(panels=1, height=4.0)
+    for i, name in enumerate(FUSED):
+        rows = [row for row in data["speed"] if row["loss"] == name and "ratio" in row]
+        sizes = ["x".join(map(str, row["shape"])) for row in rows]
+        axes[0].plot(sizes, [row["ratio"] for row in rows], "o-", color=COLOURS[i % len(COLOURS)], label=name)
+    axes[0].axhline(1.0, color="black", lw=0.8)
+    axes[0].set_ylabel("time of a step over F.cross_entropy's")
+    axes[0].set_title(f"{data['versions']['device']}, torch {data['versions']['torch']}", fontsize=10)
+    legend_outside(fig, axes)
+    return fig
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Runs every check, prints what holds, and writes the data; the exit status is that of the checks."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.gpu_check",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cuda, mps or cpu"
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, for the tests")
+    parser.add_argument("--out", type=Path, default=FIGURES, help="where the data go")
+    parser.add_argument("--draw", action="store_true", help="draw what is stored, and run nothing")
+    options = parser.parse_args(arguments)
+    where = options.out / "gpu_check.json"
+    if options.draw:
+        data: dict[str, Any] = json.loads(where.read_text())
+        draw(data).savefig(options.out / "gpu_check.png", dpi=130)
+        return data
+    device, rows = options.device, 8 if options.quick else 256
+    quick_sizes = ((8, 5), (4, 50))
+    checks: dict[str, Callable[[], Any]] = {
+        "parity": lambda: parity(device, rows),
+        "differ between runs": lambda: repeats(device, rows),
+        "wait": lambda: waits(device, rows),
+        "tuning": lambda: tuning(device),
+        "search": lambda: search(device),
+        "speed": lambda: speed(
+            device, quick_sizes if options.quick else SIZES, 3 if options.quick else 30, not options.quick
+        ),
+    }
+    data = {
+        "command": " ".join(["python -m analysis.gpu_check", *(arguments or ())]),
+        "versions": versions(device),
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name, check in checks.items():
+        began = time.perf_counter()
+        data[name] = check()
+        print(f"{name}: {time.perf_counter() - began:.1f} s", flush=True)
+        where.write_text(json.dumps(data, indent=1) + "\n")  # as far as it came
+    print(json.dumps({name: data[name] for name in data if name != "speed"}, indent=1))
+    print("\n".join(table(data["speed"])))
+    return data
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
