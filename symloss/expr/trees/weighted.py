@@ -79,6 +79,14 @@ class Weighted:
             factor=float(f"{self.factor:.{digits}g}"),
         )
 
+    def snapped(self, near: float) -> Weighted:
+        """Coefficients within a relative distance of 1 or -1 become that; the factor of the whole stays."""
+        edges = tuple(
+            math.copysign(1.0, value) if value and abs(abs(value) - 1) <= near else value
+            for value in self.edges
+        )
+        return replace(self, edges=edges)
+
     def merged(self) -> Weighted:
         """The same function of `y` and `p` with fewer coefficients and nodes.
 

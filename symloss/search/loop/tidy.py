@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from symloss.expr.trees import Weighted
@@ -23,19 +24,10 @@ def tidied(loss: Weighted) -> Iterator[tuple[str, Weighted]]:
     seen = {loss.formula}
     versions = (
         ("rounded to 2 digits", loss.rounded(2)),
-        ("snapped to 1 where near", _snapped(loss, NEAR)),
-        ("dropped", _snapped(loss, float("inf"))),
+        ("snapped to 1 where near", loss.snapped(NEAR)),
+        ("dropped", loss.snapped(math.inf)),
     )
     for said, version in versions:
         if version.formula not in seen:
             seen.add(version.formula)
             yield f"coefficients {said}", version
-
-
-def _snapped(loss: Weighted, near: float) -> Weighted:
-    """Coefficients within a relative distance of 1 or -1 become that; the factor of the whole stays."""
-    edges = tuple(
-        (1.0 if value > 0 else -1.0) if value and abs(abs(value) - 1) <= near else value
-        for value in loss.edges
-    )
-    return Weighted(loss.program, edges, loss.factor)

@@ -11,6 +11,7 @@ from symloss.runs import derive, generator
 from symloss.search.propose.gp import Individual, Rates, initial_loss, member, offspring, survivors
 from symloss.search.propose.grammar import OPERATORS
 from symloss.search.propose.proposal import Outcome, Proposal
+from symloss.search.propose.stock import Trees
 from symloss.search.settings import SearchSettings
 from symloss.zoo import named, names
 
@@ -55,9 +56,9 @@ class Breeder:
         neighbours: Sequence[Weighted] = (),
     ) -> None:
         self.settings, self.seed, self.given, self.worth_it = settings, seed, tuple(given), worth_it
-        self.grammar, self.rates = settings.grammar, rates_of(settings)
+        self.stock, self.rates = Trees(settings.grammar), rates_of(settings)
         self.parents: list[Individual] = []
-        self._neighbours = [member(self.grammar, loss, None, 0, -1) for loss in neighbours]
+        self._neighbours = [member(self.stock, loss, None, 0, -1) for loss in neighbours]
         self._elites: dict[int, Weighted] = {}
         self._seen: set[Program] = set()
 
@@ -94,7 +95,7 @@ class Breeder:
             fitnesses = [fitnesses[i] for i in order]
         members = [
             member(
-                self.grammar,
+                self.stock,
                 self._bred_as(outcome),
                 fitness,
                 outcome.complexity,
@@ -142,8 +143,8 @@ class Breeder:
     def _draw(self, generation: int, slot: int) -> Proposal:
         seed, rates = derive(self.seed, "variation", generation, slot), self.rates
         if generation == 0 or self.settings.method == "random":
-            return Proposal(initial_loss(self.grammar, rates, seed, self._wanted))
-        loss, parent = offspring(self.grammar, rates, self.parents, seed, self._wanted, self._neighbours)
+            return Proposal(initial_loss(self.stock, rates, seed, self._wanted))
+        loss, parent = offspring(self.stock, rates, self.parents, seed, self._wanted, self._neighbours)
         # A child of a loss that wants ten times the learning rate wants about that too: at the ordinary loss's
         # it would lose to its parent, and leave the race, whatever its shape.
         return Proposal(loss, pace=parent.pace if self.rates.inherit else ())

@@ -13,8 +13,8 @@ from deap.tools import emo
 from symloss.expr import Program
 from symloss.expr.trees import Weighted
 from symloss.search.propose.grammar import Grammar
-from symloss.search.propose.individual import WORST, Fitness, Individual, individual, member
-from symloss.search.propose.mutation import exponent, number, point
+from symloss.search.propose.individual import WORST, Fitness, Individual, judged
+from symloss.search.propose.stock import Stock, Trees
 
 __all__ = [
     "WORST", "Fitness", "Individual", "Rates", "initial_loss", "initial_program", "member", "offspring",
@@ -83,31 +83,33 @@ def initial_program(grammar: Grammar, rates: Rates, seed: int, wanted: Wanted = 
     return initial_loss(grammar, rates, seed, wanted).program
 
 
-def initial_loss(grammar: Grammar, rates: Rates, seed: int, wanted: Wanted = _anything) -> Weighted:
-    """A random tree by ramped half-and-half, repaired so that it has `y` and `p`.
+def initial_loss(stock: Stock | Grammar, rates: Rates, seed: int, wanted: Wanted = _anything) -> Weighted:
+    """A random tree by ramped half-and-half, a loss as it stands.
 
     A share `rates.exponent` of the trees has one free exponent, which ramped half-and-half does not draw. Of at
     most `rates.attempts` draws the first that is wanted, or the last.
+
+    Args:
+        stock: what trees are drawn from; a `Grammar` for trees of any operators.
+        rates: how.
+        seed: of this tree.
+        wanted: whether a loss may take the slot.
     """
+    stock = _stock(stock)
     low, high = rates.initial_depth
     with isolated(seed):
         loss = None
         for _ in range(max(rates.attempts, 1)):
-            tree = _repair(
-                grammar, Individual(gp.genHalfAndHalf(grammar.primitives, low, high), grammar.registry)
-            )
-            if rates.exponent and random.random() < rates.exponent:
-                tree = exponent(grammar, tree)
-            drawn = tree.weighted
-            if grammar.allows(drawn.program):
+            drawn = stock.draw(low, high, rates.exponent).weighted
+            if stock.allows(drawn):
                 loss = drawn
                 if wanted(drawn):
                     break
-        return loss or Weighted.plain(_joined(grammar))
+        return loss or stock.smallest()
 
 
 def offspring(
-    grammar: Grammar,
+    stock: Stock | Grammar,
     rates: Rates,
     parents: Sequence[Individual],
     seed: int,
@@ -120,12 +122,13 @@ def offspring(
     `rates.attempts` draws the first that is wanted, or the last.
 
     Args:
-        grammar, rates: what may be made, and how.
+        stock, rates: what may be made, and how.
         parents: ranked by the last selection.
         seed: of this child.
         wanted: whether a child may take the slot.
         neighbours: losses with names, to start from with the share `rates.neighbours`.
     """
+    stock = _stock(stock)
     ways = {
         "crossover": rates.crossover,
         "mutation": rates.mutation,
@@ -140,31 +143,34 @@ def offspring(
                 first = random.choice(neighbours)
             else:
                 first = _tournament(parents, rates.tournament)
-            child = Individual(first)
+            child = type(first)(first)
             (way,) = random.choices(list(ways), list(ways.values()))
             if way == "crossover":
-                child, _ = gp.cxOnePoint(child, Individual(_tournament(parents, rates.tournament)))
+                child, _ = gp.cxOnePoint(child, type(first)(_tournament(parents, rates.tournament)))
             else:
-                child = _mutated(grammar, rates, child, way)
-            loss = _repair(grammar, child).weighted
-            if not grammar.allows(loss.program):
+                child = stock.mutate(child, way, rates.mutation_depth)
+            loss = stock.complete(child).weighted
+            if not stock.allows(loss):
                 loss = first.weighted
             if wanted(loss):
                 break
     return loss, first
 
 
-def _mutated(grammar: Grammar, rates: Rates, child: Individual, way: str) -> Individual:
-    if way == "mutation":
-        low, high = rates.mutation_depth
-        (child,) = gp.mutUniform(
-            child, lambda pset, type_: gp.genFull(pset, low, high, type_), grammar.primitives
-        )
-        return child
-    if way == "hoist":
-        (child,) = gp.mutShrink(child)
-        return child
-    return {"point": point, "number": number, "exponent": exponent}[way](grammar, child)
+def member(
+    stock: Stock | Grammar,
+    loss: Program | Weighted,
+    fitness: float | None,
+    complexity: float,
+    number: int,
+    pace: tuple[float, ...] = (),
+) -> Individual:
+    """A loss as selection sees it; whatever is not finite is worst in both objectives."""
+    return judged(_stock(stock).individual(loss), fitness, complexity, number, pace)
+
+
+def _stock(stock: Stock | Grammar) -> Stock:
+    return Trees(stock) if isinstance(stock, Grammar) else stock
 
 
 def survivors(members: Sequence[Individual], count: int, objectives: int = 2) -> list[Individual]:
@@ -197,19 +203,3 @@ def survivors(members: Sequence[Individual], count: int, objectives: int = 2) ->
 
 def _tournament(parents: Sequence[Individual], size: int) -> Individual:
     return min((random.choice(parents) for _ in range(size)), key=lambda individual: individual.rank)
-
-
-def _joined(grammar: Grammar) -> Program:
-    pair = ["y", "p"]
-    random.shuffle(pair)
-    return grammar.program((random.choice(grammar.joiners), *pair))
-
-
-def _repair(grammar: Grammar, tree: Individual) -> Individual:
-    """A tree without `y` or without `p`: one of its leaves becomes an operation on both."""
-    if {"y", "p"} <= {node.name for node in tree}:
-        return tree
-    leaves = [i for i, node in enumerate(tree) if node.arity == 0]
-    i = random.choice(leaves)
-    tree[i : i + 1] = list(individual(grammar, _joined(grammar)))
-    return tree

@@ -12,7 +12,7 @@ from symloss.expr import Program, Registry
 from symloss.expr.trees import Weighted
 from symloss.search.propose.grammar import Grammar
 
-__all__ = ["WORST", "Fitness", "Individual", "individual", "member", "node"]
+__all__ = ["WORST", "Fitness", "Individual", "individual", "judged", "node"]
 
 WORST = 1e30
 """What stands for a fitness that is not finite: in DEAP a NaN wins, and an infinity spoils crowding."""
@@ -86,23 +86,14 @@ def individual(grammar: Grammar, program: Program, edges: Sequence[float] | None
     return Individual(nodes, grammar.registry)
 
 
-def member(
-    grammar: Grammar,
-    loss: Program | Weighted,
-    fitness: float | None,
-    complexity: float,
-    number: int,
-    pace: tuple[float, ...] = (),
+def judged(
+    tree: Individual, fitness: float | None, complexity: float, number: int, pace: tuple[float, ...] = ()
 ) -> Individual:
-    """An individual as selection sees it; whatever is not finite is worst in both objectives."""
-    if isinstance(loss, Program):
-        found = individual(grammar, loss)
-    else:
-        found = individual(grammar, loss.program, loss.edges)
-    found.number, found.pace = number, pace
+    """A tree as selection sees it; whatever is not finite is worst in both objectives."""
+    tree.number, tree.pace = number, pace
     if fitness is None or not math.isfinite(fitness) or abs(fitness) >= WORST:
         # Worst in both: a rejected tree of three nodes must not look like the simplest of a front.
-        found.fitness.values = (WORST, WORST)
+        tree.fitness.values = (WORST, WORST)
     else:
-        found.fitness.values = (fitness, complexity)
-    return found
+        tree.fitness.values = (fitness, complexity)
+    return tree

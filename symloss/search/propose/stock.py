@@ -1,0 +1,107 @@
+"""What evolution breeds from: how trees are drawn, changed and read as losses, and which of them are allowed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from deap import gp
+
+from symloss.expr import Program
+from symloss.expr.trees import Weighted
+from symloss.search.propose.grammar import Grammar
+from symloss.search.propose.individual import Individual, individual
+from symloss.search.propose.mutation import exponent, number, point
+
+__all__ = ["Stock", "Trees"]
+
+
+class Stock(Protocol):
+    """The trees of one grammar; everything random comes from Python's global generator, as DEAP's own does."""
+
+    def draw(self, low: int, high: int, exponents: float) -> Individual:
+        """A tree by ramped half-and-half between two depths, with a free exponent in so large a share of them."""
+        ...
+
+    def individual(self, loss: Program | Weighted) -> Individual:
+        """A loss as a tree to breed from."""
+        ...
+
+    def mutate(self, tree: Individual, way: str, depths: tuple[int, int]) -> Individual:
+        """The tree after one step: `mutation` (a new subtree of these depths), `hoist`, `point`, `number`, `exponent`."""
+        ...
+
+    def complete(self, tree: Individual) -> Individual:
+        """The tree, so changed that it is a loss."""
+        ...
+
+    def allows(self, loss: Weighted) -> bool:
+        """Whether a loss keeps to the limits of the grammar."""
+        ...
+
+    def smallest(self) -> Weighted:
+        """A loss that is always allowed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Trees over `y` and `p` of any operators: one type, so that anything may stand anywhere.
+
+    Args:
+        grammar: what may be drawn, and its limits.
+    """
+
+    grammar: Grammar
+
+    def draw(self, low: int, high: int, exponents: float) -> Individual:
+        """See `Stock`; repaired so that it has `y` and `p`."""
+        grammar = self.grammar
+        tree = Individual(gp.genHalfAndHalf(grammar.primitives, low, high), grammar.registry)
+        tree = self.complete(tree)
+        return exponent(grammar, tree) if exponents and random.random() < exponents else tree
+
+    def individual(self, loss: Program | Weighted) -> Individual:
+        """See `Stock`."""
+        if isinstance(loss, Program):
+            return individual(self.grammar, loss)
+        return individual(self.grammar, loss.program, loss.edges)
+
+    def mutate(self, tree: Individual, way: str, depths: tuple[int, int]) -> Individual:
+        """See `Stock`."""
+        if way == "mutation":
+            return subtree_mutation(tree, self.grammar.primitives, depths)
+        if way == "hoist":
+            (tree,) = gp.mutShrink(tree)
+            return tree
+        return {"point": point, "number": number, "exponent": exponent}[way](self.grammar, tree)
+
+    def complete(self, tree: Individual) -> Individual:
+        """A tree without `y` or without `p`: one of its leaves becomes an operation on both."""
+        if {"y", "p"} <= {node.name for node in tree}:
+            return tree
+        leaves = [i for i, node in enumerate(tree) if node.arity == 0]
+        i = random.choice(leaves)
+        tree[i : i + 1] = list(individual(self.grammar, self._joined()))
+        return tree
+
+    def allows(self, loss: Weighted) -> bool:
+        """See `Stock`."""
+        return self.grammar.allows(loss.program)
+
+    def smallest(self) -> Weighted:
+        """See `Stock`."""
+        return Weighted.plain(self._joined())
+
+    def _joined(self) -> Program:
+        pair = ["y", "p"]
+        random.shuffle(pair)
+        return self.grammar.program((random.choice(self.grammar.joiners), *pair))
+
+
+def subtree_mutation(tree: Individual, primitives: Any, depths: tuple[int, int]) -> Individual:
+    """A full random subtree in place of a node of the tree, drawn uniformly."""
+    low, high = depths
+    (tree,) = gp.mutUniform(tree, lambda pset, type_: gp.genFull(pset, low, high, type_), primitives)
+    return tree
