@@ -9,12 +9,13 @@ from symloss.meta.hypergradient import Hypergradient, one_step_hypergradient, un
 from symloss.meta.inner import SGD, Adam, Rule, rules_of
 from symloss.meta.learned_loss import FormulaLoss, LearnedLoss, NeuralLoss, TreeLoss
 from symloss.meta.population import fit_population, train_members, visit_members
+from symloss.meta.tied import TiedLoss
 from symloss.meta.together import Member
 from symloss.meta.tune import Tuned, initial_coefficients, learn, tune
 
 __all__ = [
     "SGD", "Adam", "AdaptiveLoss", "AdaptiveStep", "Divergence", "FormulaLoss", "Hypergradient", "LearnedLoss",
-    "Member", "NeuralLoss", "Rule", "ScaledLoss", "SmoothNeuralLoss", "TreeLoss", "Tuned", "fit_population",
+    "Member", "NeuralLoss", "Rule", "ScaledLoss", "SmoothNeuralLoss", "TiedLoss", "TreeLoss", "Tuned", "fit_population",
     "initial_coefficients", "learn", "one_step_hypergradient", "rules_of", "train_members", "tune",
     "unrolled_hypergradient", "visit_members",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ from symloss.runs import derive
 from symloss.tasks import SupervisedTask, Task
 from symloss.tasks.train.loop import seeded
 
-__all__ = ["SPREAD", "Tuned", "initial_coefficients", "learn", "tune"]
+__all__ = ["SPREAD", "Tuned", "drawn", "initial_coefficients", "learn", "tune"]
 
 SPREAD = 1e-3
 """Standard deviation of the coefficients' start about 1."""
@@ -51,8 +51,13 @@ class Tuned:
 
 def initial_coefficients(program: Program, seed: int, spread: float = SPREAD) -> Tensor:
     """Where tuning starts: `N(1, spread)`, drawn from the seed and the tree alone, `[size - 1]`."""
+    return 1 + spread * drawn(program.size - 1, seed, program)
+
+
+def drawn(count: int, seed: int, program: Program) -> Tensor:
+    """Standard normal numbers, `[count]`, from the seed and the tree alone."""
     generator = torch.Generator().manual_seed(derive(seed, "coefficients", *program.tokens))
-    return 1 + spread * torch.randn(program.size - 1, generator=generator)
+    return torch.randn(count, generator=generator)
 
 
 def tune(

@@ -16,6 +16,7 @@ from symloss.search.loop.engine import Engine
 from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.workers import Progress, place_for
 from symloss.search.prepare import (
+    check_exclusive,
     check_gradients,
     check_same,
     check_symbols,
@@ -65,6 +66,7 @@ def discover(
     seed_losses: Sequence[Loss | str] = (),
     extra_symbols: Sequence[str] = (),
     headroom: bool | None = None,
+    inside: str | Sequence[str] = (),
     propose: Ask | str | None = None,
     registry: Registry | None = None,
     on_generation: Watcher | None = None,
@@ -106,6 +108,9 @@ def discover(
         seed_losses: losses that the first generation begins with, names of the zoo among them.
         extra_symbols: terminals besides `y p 1 -1`: any of `C pi w`.
         headroom: whether zoo and random losses are trained first; unless said, where the trainer is ours.
+        inside: theorems, `"proper"`, `"symmetric"`, `"calibrated"`, `"bounded"`, `"smoothing=XI"`, of regression
+            `"mean"`, or several of them: the search is one of losses that have the property by construction, whatever
+            their coefficients.
         propose: where formulas come from instead of the method: a command that is run once a generation, or a
             function of what is known of the candidates; see `Command`. What it proposes is stored in the run; it
             is not, and has to be given again to go on.
@@ -136,7 +141,8 @@ def discover(
         extra_symbols=extra_symbols, headroom=headroom, registry=registry, method=method, population=population,
         generations=generations, keep_scale=keep_scale, max_evaluations=max_evaluations,
         seed_losses=tuple(_written_out(loss, task, registry) for loss in seed_losses) or None,
-        proposer="method" if propose is None else "command", **settings,
+        proposer="method" if propose is None else "command",
+        inside=tuple(inside.split(",") if isinstance(inside, str) else inside) or None, **settings,
     )  # fmt: skip
 
     def make() -> Memory | RunStore:
@@ -196,6 +202,7 @@ def plan(
     elif not all(isinstance(each, SupervisedTask) for each in tasks):
         # Each training of somebody else's trainer is for its owner to spend.
         chosen = replace(chosen, blocks=replace(chosen.blocks, headroom=False, zoo=False))
+    check_exclusive(chosen, tasks[0].kind)
     check_symbols(chosen, tasks)
     check_gradients(chosen, tasks)
     given_losses(chosen, tasks)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 __all__ = ["METHODS", "Method"]
 
 _BREEDING = ("grammar.operators", "grammar.extra_symbols", "grammar.max_height", "grammar.nesting", "rates",
-             "objectives", "seed_losses")  # fmt: skip
+             "objectives", "seed_losses", "inside")  # fmt: skip
 _NO_TREES = dict.fromkeys(_BREEDING, "breeds no trees")
 _NO_TUNING = dict.fromkeys(("tuning.steps", "tuning.rate"), "tunes no coefficients by gradients")
 _NO_FILTERS = dict.fromkeys(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from symloss.errors import SymlossError, TaskError
+from symloss.errors import DomainError, SymlossError, TaskError
 from symloss.expr import parse
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.search.loop.engine import task_signs
 from symloss.search.methods import METHODS
+from symloss.search.propose.inside import inside_of
+from symloss.search.propose.inside.read import read
+from symloss.search.propose.inside.theorem import EXCLUSIVE
 from symloss.search.settings import SearchSettings
 from symloss.tasks import SupervisedTask, Task, rebuild
 from symloss.tasks.data.pool import LARGE
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from symloss.tasks import Metric
 
 __all__ = [
+    "check_exclusive",
     "check_gradients",
     "check_same",
     "check_symbols",
@@ -156,7 +161,32 @@ def given_losses(settings: SearchSettings, tasks: Sequence[Task]) -> list[Weight
     # With the zoo the ordinary loss is a candidate already.
     ordinary = [tasks[0].base_loss()] if settings.ordinary and not settings.blocks.zoo else []
     given = [parse(text, kind=kind, registry=settings.registry) for text in settings.seed_losses]
-    return [weighted_from(loss, settings.registry) for loss in (*ordinary, *given)]
+    inside = inside_of(settings.inside, kind)
+    if inside is None:
+        return [weighted_from(loss, settings.registry) for loss in (*ordinary, *given)]
+    counts = {task.classes for task in tasks}
+    classes = counts.pop() if len(counts) == 1 else None
+    members = [read(loss, inside, classes) for loss in given]
+    with suppress(DomainError):  # where the ordinary loss is no member, the search does without
+        members = [*(read(loss, inside, classes) for loss in ordinary), *members]
+    return list(members)
+
+
+def check_exclusive(settings: SearchSettings, kind: str) -> None:
+    """Looks whether what is asked for can be had at all.
+
+    Raises:
+        DomainError: for theorems that exclude each other, or requirements that do.
+    """
+    inside_of(settings.inside, kind)
+    asked = {*settings.screening.require, *(name.partition("=")[0] for name in settings.inside)}
+    proper, symmetric = asked & {"proper", "smoothing"}, asked & {"symmetric", "symmetric_noise_robust"}
+    if kind == "classification" and proper and symmetric:
+        raise DomainError(f"{', '.join(sorted(proper | symmetric))}: {EXCLUSIVE}")
+    if "smoothing" in asked and "proper" in asked:
+        raise DomainError(
+            "smoothing, proper: a loss that smooths labels is not proper: leave one of them out"
+        )
 
 
 def check_symbols(settings: SearchSettings, tasks: Sequence[Task]) -> None:
@@ -188,6 +218,9 @@ def check_gradients(settings: SearchSettings, tasks: Sequence[Task]) -> None:
 def remarks(tasks: Sequence[Task], settings: SearchSettings) -> list[str]:
     """What a reader of the result should know: fallbacks that were taken."""
     said = []
+    inside = inside_of(settings.inside, tasks[0].kind)
+    if inside is not None:
+        said.append(f"inside {inside.name}: every loss of the front is {inside.says}, by construction")
     black = [task.name for task in tasks if not isinstance(task, SupervisedTask)]
     if settings.tunes and black:
         said.append(

@@ -28,6 +28,7 @@ __all__ = [
     "preset",
 ]
 
+_OPERATORS = ("grammar.operators", "grammar.extra_symbols", "grammar.nesting", "grammar.costs")
 PROPOSERS = ("method", "command", "tells")
 QUICK_RATES = Rates(crossover=0.5, hoist=0.2, exponent=0.2, neighbours=0.2, inherit=True, attempts=20)
 """What shows in `analysis/search_power.py`; point mutations and redrawn numbers do not."""
@@ -157,6 +158,7 @@ class SearchSettings:
         shuffled: whether selection sees the fitnesses of a generation in random order: a control, which keeps
             everything of the search but what it learns from.
         screening, tuning, blocks, cma, neural: see there.
+        inside: theorems that every loss of the search has by construction; see `symloss.search.Inside`.
         ordinary: whether the first generation begins with the ordinary loss, so that no front does
             without; it does anyway with the zoo, and not where others propose.
         keep_scale: whether the scale of a loss, a learning rate in disguise, is searched too.
@@ -184,6 +186,7 @@ class SearchSettings:
     ordinary: bool = True
     keep_scale: bool = False
     seed_losses: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
     max_evaluations: int | None = None
     patience: int = 0
     chunk: int = 8
@@ -354,6 +357,12 @@ def of_method(settings: SearchSettings) -> SearchSettings:
     method, usual = METHODS[settings.method], PRESETS[settings.preset]
     if not method.breeds and settings.proposer != "method":
         raise SymlossError(f"losses from elsewhere: {method.name} learns from its own only; choose evomal")
+    if settings.inside:
+        for name in _OPERATORS:
+            if attrgetter(name)(settings) != attrgetter(name)(usual):
+                raise SymlossError(
+                    f"{name}: inside a theorem its own rules are bred, and no operators; leave it out"
+                )
     for name, why in method.idle.items():
         if attrgetter(name)(settings) != attrgetter(name)(usual):
             raise SymlossError(f"{name}: {method.name} {why}; leave it out")

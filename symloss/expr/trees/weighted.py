@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import ClassVar
 
 from symloss.errors import DomainError
 from symloss.expr.loss import Loss, parse
@@ -30,6 +31,9 @@ class Weighted:
     program: Program
     edges: tuple[float, ...]
     factor: float = 1.0
+
+    free: ClassVar[bool] = True
+    """Whether each coefficient may be changed for itself."""
 
     def __post_init__(self) -> None:
         if len(self.edges) != self.program.size - 1:
@@ -70,6 +74,10 @@ class Weighted:
     def scaled(self, by: float) -> Weighted:
         """The loss times a number."""
         return replace(self, factor=self.factor * by)
+
+    def turned(self) -> Weighted | None:
+        """The loss negated; None where that has not what the loss was made to have."""
+        return self.scaled(-1.0)
 
     def rounded(self, digits: int = 4) -> Weighted:
         """Every coefficient to that many significant digits."""

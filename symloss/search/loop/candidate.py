@@ -10,17 +10,20 @@ from symloss.errors import SymlossError
 from symloss.expr import Program, parse
 from symloss.expr.trees import Weighted, symbols
 from symloss.meta import NeuralLoss
+from symloss.search.propose.inside import TypedLoss
 from symloss.search.screen.fingerprint import fingerprint
 from symloss.search.screen.gate import gate
 from symloss.search.settings import SearchSettings
 
-__all__ = ["NEURAL", "Candidate", "Graph", "Screen", "Values"]
+__all__ = ["INSIDE", "NEURAL", "Candidate", "Graph", "Screen", "Values"]
 
 MAX_LENGTH = 2000
 """Characters of a formula: well within what `parse` reads."""
 
 NEURAL = "neural"
 """What stands for a formula where there is none: the loss is a network."""
+INSIDE = "inside"
+"""What stands for a tree where it is a derivation whose numbers are tuned."""
 Graph = tuple[tuple[str, ...], tuple[float, ...]]
 
 Values = tuple[float | None, ...]
@@ -108,6 +111,13 @@ class Candidate:
         program, edges = self.weighted.graph()
         return program.tokens, edges
 
+    @property
+    def unbounded(self) -> Graph:
+        """What is tuned, as it travels: as `graph`, or of a derivation its rules and numbers."""
+        if isinstance(self.weighted, TypedLoss):
+            return (INSIDE, self.weighted.to_text()), self.weighted.numbers
+        return self.graph
+
     def inherit(self, source: Candidate) -> None:
         """Takes the formula of the candidate whose training it shares, unless it has its own."""
         if not self.formula:
@@ -145,7 +155,13 @@ class Screen:
                 candidate.stop("rejected", f"{when}{verdict.reason}")
                 return
             if verdict.sign < 0:
-                candidate.weighted = candidate.weighted.scaled(-1.0)
+                turned = candidate.weighted.turned()
+                if turned is None:
+                    candidate.stop(
+                        "rejected", f"{when}points the wrong way, and inside a theorem no sign is turned"
+                    )
+                    return
+                candidate.weighted = turned
 
     def key(self, candidate: Candidate) -> str:
         """The dynamics class: losses with one key train a model in one way."""

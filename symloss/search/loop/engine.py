@@ -145,8 +145,11 @@ class Engine:
         task = self.tasks[0]
         if not (blocks.zoo or blocks.headroom):
             return []
-        candidates = sweep.zoo_candidates(task, 0)
         wide = blocks.headroom and blocks.resample
+        inside = self.stages.inside
+        member = self.stages.member if inside is not None else None
+        # Without a headroom nobody asks about losses that the search may not find.
+        candidates = sweep.zoo_candidates(task, 0, member, alone=not wide)
         if wide:
             candidates += sweep.strangers(self.stages, len(candidates), blocks.strangers)
         limit = self.settings.max_evaluations
@@ -173,6 +176,9 @@ class Engine:
             if self.opening is not None:
                 self.opening(self.headroom)
         self.store.put("front", "noises", list(self.field.noises))
+        if inside is not None:
+            # The headroom was measured with them; no front shows them.
+            sweep.leave_out(candidates, inside)
         if blocks.zoo:
             self.ordinary, self._swept = sweep.ordinary_number(task, candidates), len(candidates)
             self.field.changed()
@@ -485,7 +491,8 @@ class Engine:
     def _given_ordinary(self) -> int | None:
         base = sweep.base_candidate(self.tasks[0])
         for number, candidate in self.field.candidates.items():
-            if candidate.as_given and candidate.program == base.program and candidate.outcome == "trained":
+            same = candidate.program == base.program or not candidate.weighted.free
+            if candidate.as_given and same and candidate.outcome == "trained":
                 return number
         return None
 

@@ -82,7 +82,12 @@ def written_candidates(
 
 
 def write_out(candidate: Candidate, kind: str, digits: int, *, hard_labels: bool) -> bool:
-    """Makes the numbers of the plainest form short; whether the formula changed."""
+    """Makes the numbers of the plainest form short; whether the formula changed.
+
+    Those of a member of a theorem stay: rounded one by one, they are no longer those of one.
+    """
+    if not candidate.weighted.free:
+        return False
     _, shown = presented(candidate.formula, kind, hard_labels)
     try:
         short = shortened(shown, digits, hard_labels=hard_labels)

@@ -15,6 +15,7 @@ from symloss.search.propose.neural import NeuralProposer
 from symloss.search.propose.outside import Ask, Outside, Records
 from symloss.search.propose.proposal import Proposer
 from symloss.search.propose.taylor import TaylorFamily
+from symloss.zoo import named, names
 
 __all__ = ["proposer_of"]
 
@@ -37,11 +38,22 @@ def proposer_of(
     if not method.breeds:
         family = _family(method.name, kind, settings.cma.sigma, stages)
         return CmaProposer(family, settings.population, seed, given, stages.turn, shuffled=settings.shuffled)
-    neighbours = zoo_trees(kind) if rates_of(settings).neighbours else ()
-    breeder = Breeder(settings, seed, given, stages.worth_it, neighbours)
+    neighbours = _neighbours(stages) if rates_of(settings).neighbours else ()
+    breeder = Breeder(settings, seed, given, stages.worth_it, neighbours, stages.stock)
     if settings.proposer == "method":
         return breeder
-    return Outside(kind, settings.registry, records, breeder, ask, waits=settings.proposer == "tells")
+    return Outside(
+        kind, settings.registry, records, breeder, ask, waits=settings.proposer == "tells", inside=stages.inside,
+        classes=stages.classes,
+    )  # fmt: skip
+
+
+def _neighbours(stages: Stages) -> list[Weighted]:
+    """The losses with a name that may be bred from: inside a theorem its members."""
+    task = stages.tasks[0]
+    if stages.inside is None:
+        return zoo_trees(task.kind)
+    return [one for name in names(task.kind) if (one := stages.member(named(name, task.kind)))]
 
 
 def _family(method: str, kind: str, sigma: float | None, stages: Stages) -> Family:

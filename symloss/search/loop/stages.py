@@ -6,11 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from symloss.errors import SymlossError
+from symloss.expr import Loss
 from symloss.expr.trees import Weighted
 from symloss.runs import derive
 from symloss.search.loop.candidate import Candidate, Screen, Values
 from symloss.search.loop.training import Own, Trainer, Training
 from symloss.search.loop.workers import Workers
+from symloss.search.propose.inside import TypedLoss, inside_of
+from symloss.search.propose.inside.read import read
+from symloss.search.propose.inside.stock import stock_of
 from symloss.search.screen.null_scale import NullScale
 from symloss.search.screen.published import norms_key
 from symloss.search.settings import SearchSettings
@@ -39,8 +44,12 @@ class Stages:
         self.tunes = settings.tunes and all(isinstance(task, SupervisedTask) for task in self.tasks)
         self.turned_away: list[Weighted] = []
         self._first: dict[str, tuple[int, int]] = {}
+        classes = tuple(dict.fromkeys(task.classes for task in self.tasks))
+        self.classes = classes[0] if len(classes) == 1 else None
+        self.inside = inside_of(settings.inside, self.tasks[0].kind)
+        self.stock = stock_of(settings, self.inside)
         self._screen = Screen(
-            settings, self.tasks[0].kind, tuple(dict.fromkeys(task.classes for task in self.tasks)),
+            settings, self.tasks[0].kind, classes,
             NullScale(self.tasks, derive(seed, "training", 0)),
         )  # fmt: skip
 
@@ -128,7 +137,10 @@ class Stages:
             settings=replace(self.settings, screening=replace(self.settings.screening, gate=False)),
         )
         candidates = [
-            Candidate(-1, 0, 0, loss.program, loss.scaled(sign)) for loss in losses for sign in (1.0, -1.0)
+            Candidate(-1, 0, 0, loss.program, one)
+            for loss in losses
+            for one in (loss, loss.turned())
+            if one is not None
         ]
         try:
             if self.tunes:
@@ -152,6 +164,9 @@ class Stages:
                     candidate.network = candidate.network.with_weights(answer["edges"][1:])
                 continue
             candidate.untuned = candidate.weighted
+            if isinstance(candidate.weighted, TypedLoss):
+                candidate.weighted = candidate.weighted.with_numbers(answer["edges"])
+                continue
             program, _ = candidate.weighted.graph()
             candidate.weighted = Weighted(program, tuple(answer["edges"]))
 
@@ -167,6 +182,14 @@ class Stages:
             self.turned_away.append(loss)
             return 0
         return 1 if candidate.weighted.factor * loss.factor > 0 else -1
+
+    def member(self, loss: Loss) -> TypedLoss | None:
+        """A loss as a member of the theorem that the search stays inside of; None for one that is not read as one."""
+        assert self.inside is not None
+        try:
+            return read(loss, self.inside, self.classes)
+        except SymlossError:
+            return None
 
     def scale(self, loss: Weighted) -> float:
         """How much steeper a loss is than the ordinary one where training starts."""

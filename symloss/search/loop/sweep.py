@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from symloss.errors import SymlossError
-from symloss.expr.trees import weighted_from
+from symloss.expr import Loss
+from symloss.expr.trees import Weighted, weighted_from
 from symloss.runs import derive
 from symloss.search.loop.candidate import Candidate
 from symloss.search.loop.evidence import Evidence
 from symloss.search.loop.field import row_of
 from symloss.search.loop.headroom import Headroom, HeadroomRow, headroom_of
 from symloss.search.loop.stages import Stages
+from symloss.search.propose.breeding import rates_of
 from symloss.search.propose.gp import initial_loss
+from symloss.search.propose.inside import Inside
 from symloss.tasks import SupervisedTask, Task
 from symloss.zoo import Entry, entry, names
 
 __all__ = [
     "base_candidate",
+    "leave_out",
     "measure",
     "noises_of",
     "ordinary_number",
@@ -34,14 +38,27 @@ _TRIALS = 2
 """Blocks on which its rate is chosen: none that counts as evidence."""
 
 
-def zoo_candidates(task: Task, start: int) -> list[Candidate]:
-    """The losses of the zoo, each at its defaults and at the values that its entry suggests, as candidates."""
+def zoo_candidates(
+    task: Task, start: int, member: Callable[[Loss], Weighted | None] | None = None, *, alone: bool = False
+) -> list[Candidate]:
+    """The losses of the zoo, each at its defaults and at the values that its entry suggests, as candidates.
+
+    Args:
+        task: what they are for.
+        start: number of the first.
+        member: inside a theorem, what reads a loss as a member.
+        alone: whether members alone are wanted; else others are candidates as they are, to be held against.
+    """
     found: list[Candidate] = []
     for name in names(task.kind):
         one = entry(name, task.kind)
         for values in settings_of(one):
             try:
-                loss = weighted_from(one.with_coefficients(**values))
+                formula = one.with_coefficients(**values)
+                loss = member(formula) if member is not None else None
+                if loss is None and member is not None and alone:
+                    continue
+                loss = weighted_from(formula) if loss is None else loss
             except SymlossError:
                 continue  # no tree says it
             number = start + len(found)
@@ -62,12 +79,20 @@ def settings_of(one: Entry) -> list[Mapping[str, float]]:
     return tried
 
 
+def leave_out(candidates: Sequence[Candidate], inside: Inside) -> None:
+    """Losses with a name that are not read as members of a theorem take no further part."""
+    for candidate in candidates:
+        if candidate.outcome == "trained" and candidate.weighted.free:
+            candidate.outcome = "rejected"
+            candidate.reason = f"{candidate.remark}; outside: not read as a member of {inside.name}"
+
+
 def strangers(stages: Stages, start: int, count: int) -> list[Candidate]:
     """Random trees that pass the gate, with unit coefficients."""
-    grammar, rates = stages.settings.grammar, stages.settings.rates
+    rates = rates_of(stages.settings)
     found = []
     for i in range(count):
-        loss = initial_loss(grammar, rates, derive(stages.seed, "stranger", i), stages.worth_it)
+        loss = initial_loss(stages.stock, rates, derive(stages.seed, "stranger", i), stages.worth_it)
         remark = "a random loss of the sweep"
         found.append(Candidate(start + i, 0, start + i, loss.program, loss, fixed=True, remark=remark))
     return found

@@ -22,8 +22,10 @@ from symloss.expr import Program, Registry
 from symloss.expr.trees import Weighted
 from symloss.meta import Member, NeuralLoss, learn, train_members, tune
 from symloss.meta.learned_loss import single
+from symloss.meta.tune import SPREAD, drawn
 from symloss.search.loop.blocks import block_of
-from symloss.search.loop.candidate import NEURAL, Graph
+from symloss.search.loop.candidate import INSIDE, NEURAL, Graph
+from symloss.search.propose.inside import TypedLoss
 from symloss.search.screen.published import gain
 from symloss.tasks import SupervisedTask, Task
 
@@ -96,6 +98,8 @@ def do(piece: Piece) -> list[Answer]:
 def loss_of(graph: Graph, kind: str, registry: Registry) -> Weighted | NeuralLoss:
     """The loss that travelled as a graph."""
     tokens, numbers = graph
+    if tokens[0] == INSIDE:
+        return TypedLoss.from_text(tokens[1], kind)
     if tokens[0] != NEURAL:
         return Weighted(Program(tokens, registry), numbers)
     factor, *weights = numbers
@@ -118,10 +122,31 @@ def _tune(piece: Piece) -> list[Answer]:
             {"edges": [loss.factor, *single(tuned.coefficients.tolist())], "reason": tuned.reason}
             for loss, tuned in zip(networks, learned, strict=True)
         ]
+    members = [loss for loss in losses if isinstance(loss, TypedLoss)]
+    if members:
+        return _tune_members(members, tasks, seed, options)
     programs = [loss.program for loss in losses if isinstance(loss, Weighted)]
     near = [edges for _, edges in piece.graphs]
     found = tune(programs, tasks, seed=seed, near=near, **options)
     return [{"edges": tuned.coefficients.tolist(), "reason": tuned.reason} for tuned in found]
+
+
+def _tune_members(
+    losses: Sequence[TypedLoss], tasks: Sequence[Task], seed: int, options: dict[str, Any]
+) -> list[Answer]:
+    """Members of a theorem, by the numbers behind the links of their own."""
+    kind = tasks[0].kind
+    tied = [loss.tied(kind) for loss in losses]
+    # A little off, as edges of trees begin a little off 1: each from the seed and the tree alone.
+    starts = [
+        each.coefficients["numbers"] + SPREAD * drawn(len(each.links), seed, each.program) for each in tied
+    ]
+    supervised = [task for task in tasks if isinstance(task, SupervisedTask)]
+    learned = learn(tied, supervised, seed=seed, starts=starts, **options)
+    return [
+        {"edges": each.linked(tuned.coefficients).tolist(), "reason": tuned.reason}
+        for each, tuned in zip(tied, learned, strict=True)
+    ]
 
 
 def _train(piece: Piece) -> list[Answer]:

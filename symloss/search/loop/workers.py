@@ -79,7 +79,7 @@ class Workers:
 
     def piece(self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any]) -> Piece:
         """A piece of work on some candidates."""
-        graphs = tuple(candidate.graph for candidate in candidates)
+        graphs = tuple(candidate.unbounded if what == "tune" else candidate.graph for candidate in candidates)
         return Piece(what, self.tasks, graphs, seed, options, self.registry)
 
     def answers(self, pieces: Sequence[Piece], stage: str) -> Iterator[list[Answer]]:

@@ -11,7 +11,7 @@ from symloss.runs import derive, generator
 from symloss.search.propose.gp import Individual, Rates, initial_loss, member, offspring, survivors
 from symloss.search.propose.grammar import OPERATORS
 from symloss.search.propose.proposal import Outcome, Proposal
-from symloss.search.propose.stock import Trees
+from symloss.search.propose.stock import Stock, Trees
 from symloss.search.settings import SearchSettings
 from symloss.zoo import named, names
 
@@ -31,6 +31,9 @@ def rates_of(settings: SearchSettings) -> Rates:
     rates = settings.rates
     if settings.method == "gplfl":
         rates = replace(rates, inherit=False, number=0.0, exponent=0.0, neighbours=0.0)
+    if settings.inside:
+        # A power with a free exponent is a rule of its own there, and its exponent a number.
+        rates = replace(rates, number=rates.number + rates.exponent, exponent=0.0)
     if settings.grammar.operators != OPERATORS:
         rates = replace(rates, exponent=0.0, neighbours=0.0)
     return rates
@@ -45,6 +48,7 @@ class Breeder:
         given: losses that the first generation begins with.
         worth_it: whether a loss may take a slot: one that cannot learn, or is known, is drawn again.
         neighbours: losses with names, bred from where the rates say so.
+        stock: what is drawn and bred; trees of the settings' operators unless given.
     """
 
     def __init__(
@@ -54,9 +58,10 @@ class Breeder:
         given: Sequence[Weighted],
         worth_it: Callable[[Weighted], bool],
         neighbours: Sequence[Weighted] = (),
+        stock: Stock | None = None,
     ) -> None:
         self.settings, self.seed, self.given, self.worth_it = settings, seed, tuple(given), worth_it
-        self.stock, self.rates = Trees(settings.grammar), rates_of(settings)
+        self.stock, self.rates = stock or Trees(settings.grammar), rates_of(settings)
         self.parents: list[Individual] = []
         self._neighbours = [member(self.stock, loss, None, 0, -1) for loss in neighbours]
         self._elites: dict[int, Weighted] = {}
@@ -85,7 +90,7 @@ class Breeder:
             outcomes: all so far, by number, as their fitness stands now.
             fresh: how many of the last belong to the generation that has just ended.
         """
-        pool = list(outcomes[-fresh:])
+        pool = [outcome for outcome in outcomes[-fresh:] if self.stock.breeds(outcome.loss)]
         if self.settings.objectives == 2:
             # NSGA-II chooses among parents and offspring; elites do the same for one objective.
             pool = [outcomes[parent.number] for parent in self.parents] + pool
@@ -95,12 +100,7 @@ class Breeder:
             fitnesses = [fitnesses[i] for i in order]
         members = [
             member(
-                self.stock,
-                self._bred_as(outcome),
-                fitness,
-                outcome.complexity,
-                outcome.number,
-                outcome.pace,
+                self.stock, self._bred_as(outcome), fitness, outcome.complexity, outcome.number, outcome.pace
             )
             for outcome, fitness in zip(pool, fitnesses, strict=True)
         ]
@@ -125,7 +125,7 @@ class Breeder:
                 each.pace = best[each.program].pace
 
     def _bred_as(self, outcome: Outcome) -> Program | Weighted:
-        return outcome.loss if self.rates.inherit else outcome.program
+        return outcome.loss if self.rates.inherit else self.stock.begun(outcome.loss, outcome.program)
 
     def _elite(self, generation: int, slot: int) -> int | None:
         if self.settings.objectives == 2 or self.settings.method == "random" or generation == 0:

@@ -9,9 +9,9 @@ from typing import Any
 from symloss.search.propose.grammar import Grammar
 from symloss.search.propose.individual import Individual, node
 
-__all__ = ["exponent", "number", "point"]
+__all__ = ["STEP", "exponent", "number", "point"]
 
-_STEP = 0.7
+STEP = 0.7
 """Standard deviation of a coefficient's logarithm when it is drawn anew: about a factor of 2."""
 _TURNED = 0.2
 """How often its sign is turned as well."""
@@ -34,7 +34,7 @@ def number(grammar: Grammar, tree: Individual) -> Individual:
     if len(tree) == 1:
         return tree
     i = random.randrange(1, len(tree))
-    factor = math.exp(random.gauss(0.0, _STEP)) * (-1.0 if random.random() < _TURNED else 1.0)
+    factor = math.exp(random.gauss(0.0, STEP)) * (-1.0 if random.random() < _TURNED else 1.0)
     tree[i] = node(grammar, tree[i].name, _edge(tree[i]) * factor)
     return tree
 
@@ -54,7 +54,7 @@ def exponent(grammar: Grammar, tree: Individual) -> Individual:
         inner[0] = node(grammar, inner[0].name, _edge(tree[i]))
         tree[below] = inner
         return tree
-    power = node(grammar, "1", math.exp(random.gauss(0.0, _STEP)))
+    power = node(grammar, "1", math.exp(random.gauss(0.0, STEP)))
     root = node(grammar, "pow", _edge(tree[i]))
     if inner[0].name in ("square", "psqrt"):
         # The power that is there becomes a free one.

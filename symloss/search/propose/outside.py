@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from symloss.errors import RunError, SymlossError
+from symloss.errors import DomainError, RunError, SymlossError
 from symloss.expr import Loss, Program, Registry, parse
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.search.propose.breeding import Breeder
+from symloss.search.propose.inside import Inside, TypedLoss
+from symloss.search.propose.inside.read import read
 from symloss.search.propose.proposal import Outcome, Proposal
 from symloss.zoo import named, names
 
@@ -112,6 +114,8 @@ class Outside:
         breeder: keeps the parents, which are scored on every generation's block.
         ask: where formulas come from; None where only what is remembered is told again.
         waits: whether the run waits for whoever tells, and is not in want of a command when nothing is left.
+        inside: the theorem that every formula must be read inside of.
+        classes: of the task, where the theorem wants to know.
     """
 
     def __init__(
@@ -123,7 +127,10 @@ class Outside:
         ask: Ask | None,
         *,
         waits: bool = False,
+        inside: Inside | None = None,
+        classes: int | None = None,
     ) -> None:
+        self.inside, self.classes = inside, classes
         self.kind, self.registry, self.records, self.breeder = kind, registry, records, breeder
         self.ask, self.waits = ask, waits
         self.known: list[dict[str, Any]] = []
@@ -135,7 +142,10 @@ class Outside:
             return []
         # Whoever tells has been answered about every loss: none is cut when the run is gone through again.
         formulas = found.formulas if self.waits else found.formulas[:slots]
-        proposals = [proposal_of(text, self.kind, self.registry, found.tune) for text in formulas]
+        proposals = [
+            proposal_of(text, self.kind, self.registry, found.tune, self.inside, self.classes)
+            for text in formulas
+        ]
         if found.problem or not proposals:
             problem = found.problem or "the command printed no formula"
             proposals = [*proposals[: slots - 1], Proposal(NOTHING, problem=problem, remark="proposer")]
@@ -179,12 +189,28 @@ class Outside:
         return self.breeder.scored_again()
 
 
-def proposal_of(text: str, kind: str, registry: Registry, tune: bool) -> Proposal:
-    """A formula, or the name of a loss of the zoo, as a proposal; with a problem if it is neither."""
+def proposal_of(
+    text: str,
+    kind: str,
+    registry: Registry,
+    tune: bool,
+    inside: Inside | None = None,
+    classes: int | None = None,
+) -> Proposal:
+    """A formula, or the name of a loss of the zoo, as a proposal; with a problem if it is neither.
+
+    Inside a theorem it must be read as a member; a derivation in the words of `TypedLoss.to_text` is one as well.
+    """
     if len(text) > _LONGEST:
         return Proposal(NOTHING, problem=f"longer than {_LONGEST} characters", remark=text[:80])
     try:
+        if inside is not None and text.startswith("{"):
+            member = TypedLoss.from_text(text, kind)
+            if member.inside != inside:
+                raise DomainError(f"it is not of the grammar of {inside.name}")
+            return Proposal(member, fixed=not tune, remark=f"proposed {member.formula}")
         loss: Loss = named(text, kind) if text in names(kind) else parse(text, kind=kind, registry=registry)
-        return Proposal(weighted_from(loss, registry), fixed=not tune, remark=f"proposed {text}")
+        tree = weighted_from(loss, registry) if inside is None else read(loss, inside, classes)
+        return Proposal(tree, fixed=not tune, remark=f"proposed {text}")
     except SymlossError as error:
         return Proposal(NOTHING, problem=f"no loss: {error}", remark=f"proposed {text}")

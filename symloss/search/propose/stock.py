@@ -28,8 +28,21 @@ class Stock(Protocol):
         """A loss as a tree to breed from."""
         ...
 
+    def breeds(self, loss: Weighted) -> bool:
+        """Whether a loss can be bred from."""
+        ...
+
+    def begun(self, loss: Weighted, program: Program) -> Program | Weighted:
+        """A loss as it was before its numbers were learned.
+
+        Args:
+            loss: as it is.
+            program: as it was proposed.
+        """
+        ...
+
     def mutate(self, tree: Individual, way: str, depths: tuple[int, int]) -> Individual:
-        """The tree after one step: `mutation` (a new subtree of these depths), `hoist`, `point`, `number`, `exponent`."""
+        """The tree after one step: `mutation` (a subtree of these depths), `hoist`, `point`, `number`, `exponent`."""
         ...
 
     def complete(self, tree: Individual) -> Individual:
@@ -67,6 +80,14 @@ class Trees:
         if isinstance(loss, Program):
             return individual(self.grammar, loss)
         return individual(self.grammar, loss.program, loss.edges)
+
+    def breeds(self, loss: Weighted) -> bool:
+        """See `Stock`."""
+        return True
+
+    def begun(self, loss: Weighted, program: Program) -> Program | Weighted:
+        """See `Stock`."""
+        return program
 
     def mutate(self, tree: Individual, way: str, depths: tuple[int, int]) -> Individual:
         """See `Stock`."""
