@@ -13,7 +13,7 @@ from members import GRAMMARS, members
 import symloss as sl
 from symloss.codegen.interpret import interpret
 from symloss.errors import DomainError
-from symloss.expr import P, Y
+from symloss.expr import P, Y, agrees
 from symloss.search.propose.gp import Rates, initial_loss, member, offspring, survivors
 from symloss.search.propose.inside import Inside, TypedLoss, inside_of
 from symloss.search.propose.inside.stock import MOST_TOKENS, Derivations
@@ -89,9 +89,8 @@ def test_the_tree_is_the_exact_formula(name: str) -> None:
         for i in range(4):
             value = exact.subs({Y: float(y[i]), P: float(p[i])})
             assert float(found[i]) == pytest.approx(float(value), rel=1e-9, abs=1e-9)
-        assert sl.parse(loss.formula, kind=inside.kind.name) == sl.parse(
-            str(sl.Loss(loss.exactly(), inside.kind.name)), kind=inside.kind.name
-        ), "printed and read again it is the same loss, to the last digit"
+        read = sl.parse(loss.formula, kind=inside.kind.name).value_expr
+        assert agrees(read, loss.exactly(), inside.kind.name), "printed and read it is the same, to 50 digits"
 
 
 def test_a_member_stays_one_however_its_numbers_are_moved() -> None:
