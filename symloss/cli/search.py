@@ -155,6 +155,15 @@ def discover(
             metavar="FINDING,...",
         ),
     ] = None,
+    inside: Annotated[
+        str | None,
+        option(
+            "Search among losses that have a property by construction: proper, symmetric, calibrated, bounded, "
+            "smoothing=XI, of regression mean; several where they go together, as proper,bounded.",
+            SEARCH,
+            metavar="THEOREM,...",
+        ),
+    ] = None,
     seed_loss: Annotated[
         list[str] | None,
         option("Losses to start from: formulas, or sums of zoo names; repeatable.", SEARCH, metavar="LOSS"),
@@ -272,6 +281,7 @@ def discover(
     - `symloss discover digits --label-noise 0.4 --demo`
     - `symloss discover digits --label-noise 0.4 --seed 1 --out runs/noisy`
     - `symloss discover --data houses.csv --target price --generations 5`
+    - `symloss discover digits --label-noise 0.4 --inside symmetric`
     - `symloss discover wine --define 'swish(x) = x*sigmoid(x)' --cost swish=2 --nesting 'tanh(tanh)=0'`
     - `symloss discover --config runs/noisy/config.toml --seed 2`
     """
@@ -308,7 +318,7 @@ def discover(
             out=out or free_folder([*(task.name for task in tasks), method, str(seed)]),
             time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
             max_evaluations=max_evaluations, patience=patience, keep_scale=keep_scale,
-            require=items_of("--require", require), seed_losses=tuple(seeds),
+            require=items_of("--require", require), inside=items_of("--inside", inside), seed_losses=tuple(seeds),
             extra_symbols=items_of("--with", symbols), headroom=headroom, propose=propose,
             blocks={"folds": folds, "final": blocks, "val_size": val_size, "zoo": zoo},
             grammar={**trees, "max_height": max_height}, cma={"sigma": sigma}, **groups,

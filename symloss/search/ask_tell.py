@@ -14,6 +14,7 @@ from symloss.runs import RunStore
 from symloss.search.discover import plan
 from symloss.search.loop.engine import Engine
 from symloss.search.loop.workers import Progress, place_for
+from symloss.search.propose.inside import TypedLoss
 from symloss.search.propose.outside import Outside, Received
 from symloss.search.record.memory import Memory
 from symloss.search.record.reading import read_result
@@ -65,11 +66,12 @@ class Search:
         config, tasks, chosen = plan(
             task, seed=seed, device=device, executor=executor, proposer="tells", **settings
         )
+        self._asked: dict[str, str] = {}
         self._stack = ExitStack()
         place = self._stack.enter_context(place_for(tasks, executor, workers))
         self._store: Memory | RunStore = Memory(config) if out is None else RunStore.create(out, config)
         self._stack.callback(self._store.__exit__, None, None, None)
-        self._engine = Engine(tasks, chosen, config["seed"], self._store, place, (), on_progress)
+        self._engine = Engine(tasks, chosen, config["seed"], self._store, place, (), on_progress, proves=True)
         try:
             self._engine.begin()
         except BaseException:
@@ -92,7 +94,11 @@ class Search:
         proposer, kind = self._engine.proposer, self._engine.tasks[0].kind
         assert isinstance(proposer, Outside)
         proposals = proposer.breeder.propose(len(self._engine.generations), n)
-        return [proposal.loss.to_loss(kind) for proposal in proposals if proposal.source is None]
+        losses = [proposal.loss for proposal in proposals if proposal.source is None]
+        asked = [(loss.to_loss(kind), loss) for loss in losses]
+        # Inside a theorem a loss is told by its derivation, which is not read off its formula.
+        self._asked.update({str(one): loss.to_text() for one, loss in asked if isinstance(loss, TypedLoss)})
+        return [one for one, _ in asked]
 
     def tell(self, losses: Sequence[Loss | str], *, tune: bool = False) -> tuple[Evaluation, ...]:
         """Gates, trains and records losses from anywhere; what became of each, in their order.
@@ -108,7 +114,7 @@ class Search:
         assert isinstance(proposer, Outside)
         if self._store.status != "running":
             raise RunError(f"this search is {self._store.status}: begin another")
-        texts = tuple(str(each) for each in losses)
+        texts = tuple(self._asked.get(str(each), str(each)) for each in losses)
         if not texts:
             return ()
         proposer.remember(len(engine.generations), Received(texts, tune=tune))

@@ -142,7 +142,7 @@ def discover(
         generations=generations, keep_scale=keep_scale, max_evaluations=max_evaluations,
         seed_losses=tuple(_written_out(loss, task, registry) for loss in seed_losses) or None,
         proposer="method" if propose is None else "command",
-        inside=tuple(inside.split(",") if isinstance(inside, str) else inside) or None, **settings,
+        inside=inside or None, **settings,
     )  # fmt: skip
 
     def make() -> Memory | RunStore:
@@ -355,7 +355,9 @@ def _run(
         on_generation, on_progress, on_headroom = watching
         store.log("discover %s by %s, seed %s", config["task"].get("name"), settings.method, config["seed"])
         progress = store.log.stages(on_progress)
-        engine = Engine(tasks, settings, int(config["seed"]), store, place, given, progress, on_headroom, ask)
+        engine = Engine(
+            tasks, settings, int(config["seed"]), store, place, given, progress, on_headroom, ask, proves=True
+        )
         try:
             engine.run(on_generation, time_limit)
         except KeyboardInterrupt:

@@ -193,6 +193,8 @@ class SearchSettings:
     model: str | None = None
 
     def __post_init__(self) -> None:
+        inside = self.inside.split(",") if isinstance(self.inside, str) else self.inside
+        object.__setattr__(self, "inside", tuple(inside))
         if self.method not in METHODS:
             raise SymlossError(f"unknown method {self.method!r}: expected one of {', '.join(METHODS)}")
         if self.proposer not in PROPOSERS:

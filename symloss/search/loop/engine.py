@@ -33,6 +33,7 @@ from symloss.search.record.finals import Finals, Own, finals_record
 from symloss.search.record.front import front_of, scored
 from symloss.search.record.memory import Store
 from symloss.search.record.result import Evaluation, FrontRow, Generation, Network
+from symloss.search.screen.proved_again import proved_again
 from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
 from symloss.tasks import SupervisedTask, Task
@@ -61,6 +62,7 @@ class Engine:
         progress: told of every stage.
         ask: where formulas come from, if not from the method.
         opening: called with what is known of the tasks before the first generation.
+        proves: whether what a theorem says of the front is proved again at the end, row by row.
     """
 
     def __init__(
@@ -74,7 +76,10 @@ class Engine:
         progress: Progress | None = None,
         opening: Callable[[Sequence[Headroom]], object] | None = None,
         ask: Ask | None = None,
+        *,
+        proves: bool = False,
     ) -> None:
+        self.proves = proves
         self.tasks, self.settings, self.seed, self.store = tuple(tasks), settings, seed, store
         self.signs, self.opening = task_signs(self.tasks), opening
         self.workers = Workers(self.tasks, store, place, settings.chunk, progress, settings.registry)
@@ -134,6 +139,8 @@ class Engine:
             for row in self.front:
                 proofs = self.requirements.proofs(row.loss)
                 notes += [f"required of row {row.row}: {proof}" for proof in proofs]
+        if self.proves and self.stages.inside is not None:
+            notes += proved_again(self.stages.inside, self.front, self.stages.classes, self.store)
         self.store.put("front", "notes", notes)
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status

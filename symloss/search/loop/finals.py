@@ -214,9 +214,9 @@ def audit(stages: Stages, field: Field) -> list[str]:
             row_of(c.scores, field.signs, field.noises).get(block, math.inf)
             if c.outcome == "trained"
             else math.inf
-            for c in pair
+            for c in ways
         )
-        for pair in zip(tried[::2], tried[1::2], strict=True)
+        for ways in tried
     ]
     good = sum(fitness <= fitnesses[len(fitnesses) // 2] for fitness in best)
     return [

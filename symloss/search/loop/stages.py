@@ -129,19 +129,18 @@ class Stages:
             if not answer["gain"] > 0:
                 candidate.stop("rejected", "predictions do not improve when they descend the loss")
 
-    def try_anyway(self, losses: Sequence[Weighted]) -> list[Candidate]:
-        """Tunes and trains trees that the gate turned away, either way up."""
+    def try_anyway(self, losses: Sequence[Weighted]) -> list[list[Candidate]]:
+        """Tunes and trains trees that the gate turned away, each either way up, if it has two ways."""
         screen = self._screen
         self._screen = replace(
             screen,
             settings=replace(self.settings, screening=replace(self.settings.screening, gate=False)),
         )
-        candidates = [
-            Candidate(-1, 0, 0, loss.program, one)
+        tried = [
+            [Candidate(-1, 0, 0, loss.program, one) for one in (loss, loss.turned()) if one is not None]
             for loss in losses
-            for one in (loss, loss.turned())
-            if one is not None
         ]
+        candidates = [candidate for each in tried for candidate in each]
         try:
             if self.tunes:
                 self._tune(candidates, self.settings.tuning.steps, self.settings.tuning.rate)
@@ -151,7 +150,7 @@ class Stages:
             self._screen = screen
         block = 0 if self.settings.blocks.resample else None
         self.train([c for c in candidates if c.on_its_way], [block])
-        return candidates
+        return tried
 
     def _tune(self, candidates: Sequence[Candidate], steps: int, rate: float) -> None:
         # On a block of its own: a tuned loss has seen what it was tuned on, a loss of the zoo has not.

@@ -291,7 +291,7 @@ class _Reader:
                 raise
             powers = Poly(d.subs(P, 1 - P), P).all_coeffs()[::-1]
             parts = [
-                self._weighted(-c, "co-power-up", Integer(n)) for n, c in enumerate(powers) if n and c != 0
+                self._weighted(-c, "co-power-rise", Integer(n)) for n, c in enumerate(powers) if n and c != 0
             ]
         flat = all(self.inside.rules[part[1][0][0]].gives.__name__ == "Increasing" for part in parts)
         return self._joined(parts, "sum-up" if flat else "sum-rise")
@@ -314,10 +314,8 @@ class _Reader:
                 parts.append(self._weighted(-coefficient, "pole", -kernel.exp))
             elif steep and (k := _focus(kernel)) is not None:
                 parts.append(self._weighted(coefficient, "focus", k))
-            elif _is_power(kernel, 1 - P) or kernel == 1 - P:
-                k = kernel.exp if kernel.is_Pow else _ONE
-                parts.append(self._weighted(-coefficient, "co-power-up", k))
-                rest += coefficient
+            elif steep and _is_power(kernel, 1 - P):
+                parts.append(self._weighted(-coefficient, "co-power-rise", kernel.exp))
             elif isinstance(kernel, exp):
                 parts.append(self._around(coefficient, "exp-up", kernel.args[0]))
                 rest += coefficient
@@ -328,10 +326,8 @@ class _Reader:
     def _increasing_term(self, coefficient: Expr, kernel: Expr) -> tuple[Expr, Taken]:
         if kernel == P:
             return self._weighted(coefficient, "p")
-        if kernel.is_Pow and (kernel.exp.is_positive and kernel.exp.is_number):
-            _, head = self._weighted(coefficient, "power-up", kernel.exp)
-            weight, taken = self.increasing(kernel.base)
-            return coefficient * weight**kernel.exp, [*head, *taken]
+        if _is_power(kernel, P) and kernel.exp.is_positive:
+            return self._weighted(coefficient, "power-up", kernel.exp)
         if isinstance(kernel, log):
             return self._around(coefficient, "log-up", kernel.args[0] - 1)
         if isinstance(kernel, tanh):

@@ -170,10 +170,11 @@ _CONVEX = (
 
 _INCREASING = (
     Rule("p", Increasing, "p", "1"),
-    Rule("co-power-up", Increasing, "1 - (1 - p)**a", "a (1 - p)**(a - 1)", numbers=_TWO),
+    # Of a power of log(1 + u) or exp(u) - 1 single precision makes 0 below 6e-8, and an infinite slope: only p has one.
+    Rule("power-up", Increasing, "p**a", "a p**(a - 1)", numbers=_HALF),
+    Rule("bend-up", Increasing, "p*(2 - p)", "2 (1 - p)"),
     Rule("sum-up", Increasing, "u + v", "u' + v'", {"u": Increasing, "v": Increasing}),
     Rule("product-up", Increasing, "u*v", "u' v + u v', and u, v > 0", {"u": Increasing, "v": Increasing}, bare=_UV),
-    Rule("power-up", Increasing, "u**a", "a u**(a - 1) u', and u > 0", {"u": Increasing}, bare=(_U,), numbers=_HALF),
     Rule("log-up", Increasing, "log(1 + u)", "u'/(1 + u)", {"u": Increasing}),
     Rule("exp-up", Increasing, "exp(u) - 1", "exp(u) u'", {"u": Increasing}),
     Rule("tanh-up", Increasing, "tanh(u)", "(1 - tanh(u)**2) u'", {"u": Increasing}),
@@ -181,6 +182,7 @@ _INCREASING = (
 )  # fmt: skip
 
 _RISING = (
+    Rule("co-power-rise", Rising, "1 - (1 - p)**a", "a (1 - p)**(a - 1)", numbers=_TWO),
     Rule("log-rise", Rising, "log(p)", "1/p", steep=True),
     Rule("pole", Rising, "-(1/p**a)", "a p**(-a - 1)", numbers=_A, steep=True),
     Rule("focus", Rising, "(1 - p)**a*log(p)", "(1 - p)**a/p - a (1 - p)**(a - 1) log(p), both positive", numbers=_TWO,
