@@ -21,6 +21,7 @@ class Theorem(StrEnum):
 
     sparse_lsr = "sparse-lsr"
     ace_lsr = "ace-lsr"
+    proper_symmetric_exclusive = "proper-symmetric-exclusive"
 
 
 def analyze(
@@ -91,7 +92,7 @@ def derive(
     import symloss.theory as theory
 
     if (loss is None) == (theorem is None):
-        raise DomainError("derive takes a LOSS or --theorem sparse-lsr|ace-lsr, one of the two")
+        raise DomainError(f"derive takes a LOSS or --theorem {'|'.join(Theorem)}, one of the two")
     derivation = theory.derive(str(theorem) if loss is None else read_loss(loss, kind, values))
     if as_json:
         print_json(derivation.to_dict())

@@ -28,7 +28,7 @@ def derive(what: str | Loss) -> Derivation:
     """A theorem by name, or the sparse form of a loss, step by step and machine-checked.
 
     Args:
-        what: `"sparse-lsr"`, `"ace-lsr"`, or a classification loss.
+        what: `"sparse-lsr"`, `"ace-lsr"`, `"proper-symmetric-exclusive"`, or a classification loss.
 
     Raises:
         DomainError: for another theorem, or a loss of another kind.

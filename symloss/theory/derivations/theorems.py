@@ -30,6 +30,7 @@ from symloss.theory.derivations.derivation import (
     probabilities,
     sampled,
 )
+from symloss.theory.derivations.exclusive import proper_symmetric_exclusive
 from symloss.zoo import named
 
 __all__ = ["THEOREMS", "ace_lsr", "sparse_lsr"]
@@ -324,4 +325,8 @@ def _lsr_pull(count: int, point: int) -> Expr:
     return p[1] * (slopes[1] - mean) - (p[1] - xi / count)
 
 
-THEOREMS = {"sparse-lsr": sparse_lsr, "ace-lsr": ace_lsr}
+THEOREMS = {
+    "sparse-lsr": sparse_lsr,
+    "ace-lsr": ace_lsr,
+    "proper-symmetric-exclusive": proper_symmetric_exclusive,
+}

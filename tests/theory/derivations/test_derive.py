@@ -16,7 +16,7 @@ from symloss.theory.derivations.derivation import Derivation, identity, positive
 from symloss.theory.derivations.sparsify import derive, sparsify
 
 
-@pytest.fixture(scope="module", params=["sparse-lsr", "ace-lsr"])
+@pytest.fixture(scope="module", params=["sparse-lsr", "ace-lsr", "proper-symmetric-exclusive"])
 def theorem(request: pytest.FixtureRequest) -> Derivation:
     return derive(request.param)
 
