@@ -8,10 +8,11 @@ a replayed path meets a start and an order of batches that it was not adapted on
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -42,6 +43,8 @@ __all__ = ["ADAPTIVE", "ALL_ROWS", "COSINE", "FIXED", "MEAN", "ML3", "ORDINARY",
            "TUNED", "Answer", "Piece", "do", "fits"]  # fmt: skip
 
 Answer = dict[str, Any]
+PROBE = 30.0
+"""Tried as learning rates are, but never chosen: whether the rate below it is safe."""
 ADAPTIVE, FIXED, RATE, REPLAYED, SCALE = "adaptive", "fixed", RATE_ONLY, "replayed", "scale only"
 MEAN, ML3, ORDINARY = "frozen mean", "offline ML3", "ordinary"
 TUNED, COSINE, ALL_ROWS = "ordinary tuned", "tuned cosine", "ordinary tuned on all rows"
@@ -201,12 +204,15 @@ class _Bench:
         ).implicit_learning_rate
         if scale is None or scale <= 0:  # it climbs, or stands still: no rate makes it train
             return self.task, 1.0
-        best = (math.inf, 1.0)
-        for rate in RATES:
-            speed = rate / scale
-            at = self._at(speed, self.task.settings.steps)
-            best = min(best, (self._fitness(train_along(at, loss, start[None], seed=self.tuning)), speed))
-        return self._at(best[1], self.task.settings.steps), best[1]
+        steps = self.task.settings.steps
+        tried = {
+            rate: self._fitness(
+                train_along(self._at(rate / scale, steps), loss, start[None], seed=self.tuning)
+            )
+            for rate in (*RATES, PROBE)
+        }
+        speed = min((tried[rate], rate) for rate in steady(tried))[1] / scale
+        return self._at(speed, steps), speed
 
     def _fitness(self, found: Trained) -> float:
         """By the validation rows; smaller is better."""
@@ -280,8 +286,8 @@ class _Bench:
         """Learning rate and steps by the validation rows; a cosine is laid out for all its steps."""
         steps = self.task.settings.steps
         stops = [steps] if cosine else sorted({max(1, round(share * steps)) for share in STOPS})
-        best = (math.inf, 1.0, steps)
-        for rate in RATES:
+        tried: dict[float, dict[int, float]] = {}
+        for rate in (*RATES, PROBE):
             scores: dict[int, float] = {}
 
             def look(step: int, model: nn.Module, phi: Tensor, scores: dict[int, float] = scores) -> None:
@@ -291,9 +297,11 @@ class _Bench:
                 self._at(rate, steps), loss, torch.zeros(1, 1), seed=self.tuning, cosine=cosine, looks=stops,
                 look=look,
             )  # fmt: skip
-            for step, score in scores.items():
-                best = min(best, (self.task.measure.fitness(score), rate, step))
-        return best[1], best[2]
+            tried[rate] = {step: self.task.measure.fitness(score) for step, score in scores.items()}
+        ends = {rate: scores.get(steps, math.inf) for rate, scores in tried.items()}
+        known = [(value, rate, stop) for rate in steady(ends) for stop, value in tried[rate].items()]
+        _, rate, stop = min((one for one in known if math.isfinite(one[0])), default=(math.inf, 1.0, steps))
+        return rate, stop
 
     def _look(self, loss: LearnedLoss, path: list[Answer], step: int, model: nn.Module, phi: Tensor) -> None:
         """What the loss and the model are on the way."""
@@ -315,6 +323,26 @@ class _Bench:
 
     def _answer(self, **facts: Any) -> Answer:
         return {"rows": self.rows, **facts}
+
+
+def steady(tried: Mapping[float, float]) -> list[float]:
+    """The rates at which training is to be trusted: those below one that trained as well.
+
+    What just trains from one start diverges from another. Where no two neighbours train, every rate counts.
+
+    Args:
+        tried: by rate its fitness, infinite or NaN where training diverged; the largest is a probe alone.
+
+    >>> steady({0.3: 0.4, 1.0: 0.2, 3.0: 0.1, 10.0: math.inf})
+    [0.3, 1.0]
+    """
+    rates = sorted(tried)
+    trained = [
+        rate
+        for rate, above in itertools.pairwise(rates)
+        if math.isfinite(tried[rate]) and math.isfinite(tried[above])
+    ]
+    return trained or rates[:-1]
 
 
 def _joined(one: Split, two: Split) -> Split:

@@ -19,6 +19,7 @@ from symloss.compare import (
     verify,
 )
 from symloss.compare.adapt_table import CLAIMS, ORDER, _claims, _rows
+from symloss.compare.adapt_work import steady
 from symloss.compare.adaptation import adaptation_from
 from symloss.errors import DomainError, RunError, SymlossError
 from symloss.meta import NeuralLoss
@@ -214,3 +215,20 @@ def test_scale_is_taken_out_unless_it_is_kept() -> None:
     kept = sl.adapt(wine(), hundred, keep_scale=True, **options)
     assert kept.settings["chosen"]["speed"] == [1.0]
     assert kept.row("fixed").scores != told[1].row("fixed").scores
+
+
+def test_a_rate_just_below_divergence_is_not_trusted() -> None:
+    inf = float("inf")
+    assert steady({0.3: 0.4, 1.0: 0.2, 3.0: 0.1, 10.0: inf}) == [0.3, 1.0]
+    assert steady({1.0: 0.2, 3.0: float("nan"), 10.0: 0.1}) == [1.0, 3.0], (
+        "no neighbours train: none is better known"
+    )
+    assert steady({1.0: inf, 3.0: inf, 10.0: inf}) == [1.0, 3.0]
+
+
+def test_a_task_on_which_every_rate_diverges_is_still_told() -> None:
+    task = load_task("diabetes", model="linear").with_settings(learning_rate=1e9)
+    loss = sl.parse("a*(y - p)**2", kind="regression", coefficients={"a": 1.0})
+    found = sl.adapt(task, loss, **{**QUICK, "seeds": 1, "initial_steps": 0, "steps": 40}, model=None)
+    assert found.row("ordinary tuned").diverged == 1
+    assert "diverged" in found.row("adaptive").note
