@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from symloss.compare import (
         Adaptation,
         Comparison,
+        FewShot,
         Searched,
         Transfer,
         adapt,
         compare,
+        fewshot,
         open_run,
         resume,
         transfer,
@@ -34,9 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adaptation", "AdaptiveLoss", "Certificate", "Comparison", "CompileError", "Derivation", "Distillation",
-    "DomainError", "Headroom", "Loss", "ParseError", "Registry", "Result", "RunError", "Search", "Searched",
+    "DomainError", "FewShot", "Headroom", "Loss", "ParseError", "Registry", "Result", "RunError", "Search", "Searched",
     "SymlossError", "Task", "TaskError", "Transfer", "adapt", "analyze", "compare", "derive", "discover", "distill",
-    "headroom", "load_csv", "load_task", "named", "names", "open_run", "parse", "posterior_map",
+    "fewshot", "headroom", "load_csv", "load_task", "named", "names", "open_run", "parse", "posterior_map",
     "register_primitive", "resume", "sparsify", "task_names", "transfer", "verify",
 ]  # fmt: skip
 
@@ -51,10 +53,12 @@ _ROOMS = {
         (
             "Adaptation",
             "Comparison",
+            "FewShot",
             "Searched",
             "Transfer",
             "adapt",
             "compare",
+            "fewshot",
             "open_run",
             "resume",
             "transfer",

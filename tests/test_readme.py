@@ -25,8 +25,11 @@ def test_python_runs_as_printed() -> None:
         exec(compile("\n".join(_blocks("python")), "README.md", "exec"), {"__name__": "readme"})
     lines = said.getvalue().splitlines()
     assert lines[0].startswith("drives the target's probability to 0.77, as label smoothing")
-    assert len(lines) == 6
-    assert all("p" in line for line in lines)
+    formulas, few_shot = [*lines[:4], *lines[7:]], lines[4:7]
+    assert len(lines) == 9
+    assert all("p" in line for line in formulas)
+    assert few_shot[1].count(",") == 5
+    assert few_shot[2].startswith("['encoder.0.bias'")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from symloss.cli import adapt, compare, distill, headroom, look, prove, report, runs, search, transfer
+from symloss.cli import (
+    adapt,
+    compare,
+    distill,
+    fewshot,
+    headroom,
+    look,
+    prove,
+    report,
+    runs,
+    search,
+    transfer,
+)
 from symloss.cli.group import OneLineErrors
 
 __all__ = ["app", "main"]
@@ -42,7 +54,7 @@ def symloss(
     """
 
 
-for _room in (search, headroom, compare, transfer, adapt, distill, runs, report, look, prove):
+for _room in (search, headroom, compare, transfer, adapt, distill, fewshot, runs, report, look, prove):
     _room.register(app)
 
 

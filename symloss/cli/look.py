@@ -239,7 +239,7 @@ def show_(
             _print_race(open_run(subject), as_json)
             return
         found = compare.open_run(subject)
-        if isinstance(found, compare.Comparison | compare.Transfer | compare.Adaptation):
+        if isinstance(found, compare.Comparison | compare.Transfer | compare.Adaptation | compare.FewShot):
             print_outcome(found, as_json)
         else:
             print_run(found, as_json=as_json)

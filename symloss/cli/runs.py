@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from symloss.cli.arguments import Json
 from symloss.cli.group import FAILED, FormulaCommand
 from symloss.cli.output import print_json, say, show
 from symloss.errors import SymlossError
+
+if TYPE_CHECKING:
+    from symloss.compare import FewShot
 
 __all__ = ["register"]
 
@@ -46,7 +49,7 @@ def runs(
 
 def _row(path: Path) -> dict[str, Any]:
     """What a run came to; of a damaged one, what is wrong with it."""
-    from symloss.compare import Adaptation, Comparison, Transfer, open_run
+    from symloss.compare import Adaptation, Comparison, FewShot, Transfer, open_run
 
     try:
         found = open_run(path)
@@ -63,11 +66,24 @@ def _row(path: Path) -> dict[str, Any]:
         said = "; ".join([found.loss, *(f"{claim}: {answer}" for claim, answer in found.claims.items())])
         more = {"candidates": None, "metric": found.metric, "validation": None, "loss": said}
         return {**row, "method": "adapt", **more}
+    if isinstance(found, FewShot):
+        last = found.history[-1][1] if found.history else None
+        told: dict[str, Any] = {"candidates": None, "metric": found.metric, "validation": last}
+        return {**row, "method": f"fewshot {found.settings.method}", **told, "loss": _tested(found)}
     picked = next((row for row in found.front if row.picked), None)
     return {
         **row, "method": found.method, "candidates": len(found.evaluations), "metric": found.task.get("metric"),
         "validation": picked.validation if picked else None, "loss": picked.text if picked else None,
     }  # fmt: skip
+
+
+def _tested(found: FewShot) -> str | None:
+    """What stands where a search has its loss: how well tasks of new classes are learned."""
+    if found.mean is None:
+        return None
+    return (
+        f"{found.settings.shape}: test {found.metric} {found.mean:.4g} on {found.settings.tests.tasks} tasks"
+    )
 
 
 def _verdicts(found: str | Mapping[str, int]) -> str:

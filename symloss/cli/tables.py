@@ -13,12 +13,12 @@ from symloss.cli.group import INTERRUPTED
 from symloss.cli.output import print_json, progress_console, say, show, write_figure, write_text
 
 if TYPE_CHECKING:
-    from symloss.compare import Adaptation, Comparison, Ranking, Transfer
+    from symloss.compare import Adaptation, Comparison, FewShot, Ranking, Transfer
     from symloss.report import LiveStages
 
 __all__ = ["finish", "print_outcome", "resume_table", "watched"]
 
-Found = TypeVar("Found", "Comparison", "Transfer", "Adaptation")
+Found = TypeVar("Found", "Comparison", "Transfer", "Adaptation", "FewShot")
 
 
 def watched(
@@ -39,7 +39,7 @@ def watched(
 
 
 def resume_table(run: Path, code: str | None, as_json: bool, quiet: bool, **where: Any) -> None:
-    """Go on with a comparison, a transfer or an adaptation, for `symloss resume`."""
+    """Go on with any run but a search, for `symloss resume`."""
     from symloss.compare import open_run, resume
     from symloss.tasks import load_object
 
@@ -54,7 +54,7 @@ def resume_table(run: Path, code: str | None, as_json: bool, quiet: bool, **wher
 
 
 def finish(
-    found: Comparison | Transfer | Adaptation,
+    found: Comparison | Transfer | Adaptation | FewShot,
     as_json: bool,
     csv: Path | None = None,
     latex: Path | None = None,
@@ -66,15 +66,21 @@ def finish(
         found: what was found.
         as_json: print JSON alone.
         csv, latex: files for the table of a comparison or a transfer.
-        plot: file for the matrix of a transfer, or the path of an adaptation.
+        plot: file for the matrix of a transfer, the path of an adaptation, or the course of few-shot learning.
     """
     import symloss.report as report
-    from symloss.compare import Adaptation, Transfer
+    from symloss.compare import Adaptation, FewShot, Transfer
 
     if isinstance(found, Adaptation):
         print_outcome(found, as_json, report.write_adaptation_files(found))
         if plot is not None and found.rows:
             write_figure(plot, report.plot_adaptation(found))
+        _leave(found)
+        return
+    if isinstance(found, FewShot):
+        print_outcome(found, as_json, report.write_few_shot_files(found))
+        if plot is not None and found.history:
+            write_figure(plot, report.plot_few_shot(found))
         _leave(found)
         return
     files = (
@@ -91,24 +97,26 @@ def finish(
     _leave(found)
 
 
-def _leave(found: Comparison | Transfer | Adaptation) -> None:
+def _leave(found: Comparison | Transfer | Adaptation | FewShot) -> None:
     if found.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
 
 
 def print_outcome(
-    found: Comparison | Transfer | Adaptation, as_json: bool, files: Sequence[Path] = ()
+    found: Comparison | Transfer | Adaptation | FewShot, as_json: bool, files: Sequence[Path] = ()
 ) -> None:
     """The table, what it says in sentences, and what limits it."""
     import symloss.report as report
-    from symloss.compare import Adaptation, Transfer
+    from symloss.compare import Adaptation, FewShot, Transfer
 
     if as_json:
         print_json({**found.to_dict(), "files": [str(file) for file in files]})
         return
-    kinds = {Adaptation: "adaptation", Transfer: "transfer"}
+    kinds = {Adaptation: "adaptation", Transfer: "transfer", FewShot: "training"}
     what = kinds.get(type(found), "comparison")
-    if not found.rows:
+    if isinstance(found, FewShot):
+        _few_shot(found)
+    elif not found.rows:
         say("No split is finished yet.")
     elif isinstance(found, Adaptation):
         _table(report.adaptation_table(found), report.adaptation_sentences(found))
@@ -118,14 +126,24 @@ def print_outcome(
     else:
         sentences = [*report.comparison_sentences(found), *map(_ranks, found.rankings.items())]
         _table(report.comparison_table(found), sentences)
-    if not isinstance(found, Adaptation) and found.detectable:
+    if not isinstance(found, Adaptation | FewShot) and found.detectable:
         say(f"Differences of {found.detectable:.2g} {found.metric} are told with 80 % power.")
     for note in found.notes:
         say(f"note: {note}")
     if files:
         say(f"Files in {found.path}: " + ", ".join(file.name for file in files))
-    if found.path is not None and found.status != "finished":
+    if found.path is not None and found.status in ("running", "interrupted"):
         say(f"The {what} was not over: symloss resume {found.path} goes on with it.")
+
+
+def _few_shot(found: FewShot) -> None:
+    import symloss.report as report
+
+    if found.seeds:
+        _table(report.few_shot_table(found), report.few_shot_sentences(found))
+        return
+    last = f": validation {found.metric} {found.begun[-1][1]:.4g} after {found.begun[-1][0]} meta-steps"
+    say(f"No training is finished yet{last if found.begun else ''}.")
 
 
 def _table(table: Table, sentences: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 `sl.compare(task, losses)` compares losses, see `symloss.compare.compare`; `sl.transfer(run, to)` asks the same of a
 run's losses on other tasks, see `symloss.compare.transfer`; `sl.adapt(task, loss)` asks whether it pays that
-a loss adapts while a model trains, see `symloss.compare.adapt`.
+a loss adapts while a model trains, see `symloss.compare.adapt`; `sl.fewshot(task)` meta-trains few-shot learners and
+tests them on the same unseen tasks, see `symloss.compare.few_shot`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from symloss.compare.baselines import baselines
 from symloss.compare.compare import MODEL, compare
 from symloss.compare.comparison import Comparison, Cost, Row
 from symloss.compare.contenders import Contender, contenders_of
+from symloss.compare.few_shot.result import FewShot, SeedScores
+from symloss.compare.few_shot.run import fewshot
 from symloss.compare.ranks import Ranking, rank_losses, wilcoxon_p
 from symloss.compare.searched import Searched
 from symloss.compare.statistics import (
@@ -33,10 +36,10 @@ from symloss.compare.transferred import Transfer, TransferRow
 from symloss.compare.verdicts import explained_by, margin_of, verdict
 
 __all__ = [
-    "MODEL", "Adaptation", "AdaptationRow", "Comparison", "Contender", "Cost", "Ranking", "Row", "Searched", "Step",
-    "Transfer", "TransferRow", "adapt", "baselines", "bootstrap", "compare", "contenders_of",
-    "detectable_difference", "effect_size", "explained_by", "holm", "kaplan_meier_median", "loss_at", "margin_of",
-    "open_run", "paired_t", "rank_losses", "resume", "transfer", "verdict", "verify", "wilcoxon_p",
+    "MODEL", "Adaptation", "AdaptationRow", "Comparison", "Contender", "Cost", "FewShot", "Ranking", "Row", "Searched",
+    "SeedScores", "Step", "Transfer", "TransferRow", "adapt", "baselines", "bootstrap", "compare", "contenders_of",
+    "detectable_difference", "effect_size", "explained_by", "fewshot", "holm", "kaplan_meier_median", "loss_at",
+    "margin_of", "open_run", "paired_t", "rank_losses", "resume", "transfer", "verdict", "verify", "wilcoxon_p",
 ]  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from symloss.compare.adapt import ADAPT, AdaptVerb
 from symloss.compare.adapt_verify import verify_adaptation
 from symloss.compare.compare import COMPARE
+from symloss.compare.few_shot.run import FEWSHOT, FewShotVerb
+from symloss.compare.few_shot.verify import verify_few_shot
 from symloss.compare.running import TableVerb
 from symloss.compare.transfer import TRANSFER
 from symloss.compare.verify import verify_table
@@ -19,12 +21,13 @@ from symloss.search import open_run as open_search
 from symloss.search import resume as resume_search
 from symloss.search import verify as verify_search
 from symloss.search.loop.workers import Progress
-from symloss.tasks import Task
 
 __all__ = ["open_run", "resume", "verify"]
 
-_TABLES: dict[str, TableVerb[Any] | AdaptVerb] = {verb.name: verb for verb in (COMPARE, TRANSFER, ADAPT)}
-"""The verbs that end in a table; every other run is a search."""
+_VERBS: dict[str, TableVerb[Any] | AdaptVerb | FewShotVerb] = {
+    verb.name: verb for verb in (COMPARE, TRANSFER, ADAPT, FEWSHOT)
+}
+"""The verbs that are no search; every other run is one."""
 
 
 def open_run(path: str | Path) -> Any:
@@ -32,18 +35,18 @@ def open_run(path: str | Path) -> Any:
 
     Returns:
         what the verb that made the run returned: a `Result` of `discover`, a `Comparison` of `compare`, a `Transfer`
-        of `transfer`, an `Adaptation` of `adapt`.
+        of `transfer`, an `Adaptation` of `adapt`, a `FewShot` of `fewshot`.
 
     Raises:
         RunError: when there is no run, or it is damaged.
     """
-    verb = _TABLES.get(verb_of(path))
+    verb = _VERBS.get(verb_of(path))
     return open_search(path) if verb is None else verb.open(path)
 
 
 def resume(
     path: str | Path,
-    task: Task | Sequence[Task] | None = None,
+    task: Any = None,
     *,
     models: Sequence[Any] | None = None,
     workers: int = 1,
@@ -59,7 +62,8 @@ def resume(
 
     Args:
         path: folder of the run.
-        task: again where it came from arrays or code, or all of several tasks; the data must be those of the run.
+        task: again where it came from arrays or code (few-shot: its source of episodes), or all of several tasks; the
+            data must be those of the run.
         models: of a transfer, again where one of them was a function.
         workers, executor, on_progress: see `discover`.
         device: another than that of the run, where its own is not to be had; the end may differ in rounding.
@@ -77,7 +81,7 @@ def resume(
     where: dict[str, Any] = {
         "workers": workers, "executor": executor, "device": device, "on_progress": on_progress,
     }  # fmt: skip
-    verb = _TABLES.get(verb_of(path))
+    verb = _VERBS.get(verb_of(path))
     if verb is None:
         _no_models(models)
         return resume_search(path, task, **where, **of_search)
@@ -87,9 +91,7 @@ def resume(
     return verb.resume(path, task, models, **where)
 
 
-def verify(
-    path: str | Path, task: Task | Sequence[Task] | None = None, models: Sequence[Any] | None = None
-) -> tuple[Check, ...]:
+def verify(path: str | Path, task: Any = None, models: Sequence[Any] | None = None) -> tuple[Check, ...]:
     """Works out every printed number of a run again, from formulas, data and seeds, and compares its files.
 
     Args:
@@ -100,12 +102,14 @@ def verify(
         RunError: when the run cannot be read.
         TaskError: when its task cannot be made again, or its data are others.
     """
-    verb = _TABLES.get(verb_of(path))
+    verb = _VERBS.get(verb_of(path))
     if verb is None:
         _no_models(models)
         return verify_search(path, task)
     if isinstance(verb, AdaptVerb):
         return verify_adaptation(path, verb.one(task, models))
+    if isinstance(verb, FewShotVerb):
+        return verify_few_shot(path, verb.one(task, models))
     return verify_table(verb, path, task, models)
 
 

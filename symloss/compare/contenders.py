@@ -22,7 +22,16 @@ from symloss.search.loop.sweep import base_name, settings_of
 from symloss.tasks import Task
 from symloss.zoo import Entry, entry, named, names, parse
 
-__all__ = ["BEST_ZOO", "ROLES", "Contender", "Origin", "Variant", "contender_of_row", "contenders_of"]
+__all__ = [
+    "BEST_ZOO",
+    "ROLES",
+    "Contender",
+    "Origin",
+    "Variant",
+    "contender_of_row",
+    "contenders_of",
+    "loss_of_row",
+]
 
 BEST_ZOO = "best-zoo"
 """What is typed for the loss of the zoo that does best on the blocks of each split, tuned."""
@@ -247,13 +256,7 @@ def contender_of_row(row: FrontRow, result: Result, name: str, task: Task) -> Co
     Raises:
         DomainError: for a loss of another kind, or a network whose weights the run did not keep.
     """
-    network = result.network
-    if not row.neural:
-        loss: Loss | NeuralLoss = row.loss
-    elif network is not None and network.evaluation == row.evaluation:
-        loss = network.loss
-    else:
-        raise DomainError(f"{name} is a network, and its run did not keep its weights: distil it")
+    loss = loss_of_row(row, result, name)
     _check_kind(loss, task, name)
     described = result.task.get("tasks", [result.task])
     origin = Origin(
@@ -265,6 +268,20 @@ def contender_of_row(row: FrontRow, result: Result, name: str, task: Task) -> Co
         classes=row.classes,
     )
     return Contender(name, "discovered", (Variant(name, loss),), origin)
+
+
+def loss_of_row(row: FrontRow, result: Result, name: str) -> Loss | NeuralLoss:
+    """The formula of a row of a run, or its network as the run's weights have it.
+
+    Raises:
+        DomainError: for a network whose weights the run did not keep.
+    """
+    if not row.neural:
+        return row.loss
+    network = result.network
+    if network is None or network.evaluation != row.evaluation:
+        raise DomainError(f"{name} is a network, and its run did not keep its weights: distil it")
+    return network.loss
 
 
 def _spent(result: Result) -> float:

@@ -18,6 +18,7 @@ from symloss.report.comparison_figures import (
     plot_sample_efficiency,
 )
 from symloss.report.export import export
+from symloss.report.few_shot_report import plot_few_shot
 from symloss.report.loss_figures import plot_gradient, plot_loss
 from symloss.report.run_figures import plot_front, plot_history
 from symloss.report.tables import losses_tex
@@ -27,12 +28,12 @@ from symloss.report.tree_figure import plot_tree
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from symloss.compare import Adaptation, Comparison, Transfer
+    from symloss.compare import Adaptation, Comparison, FewShot, Transfer
     from symloss.search import Result
 
 __all__ = [
-    "image", "write_adaptation_files", "write_comparison_files", "write_file", "write_run_files",
-    "write_transfer_files",
+    "image", "write_adaptation_files", "write_comparison_files", "write_few_shot_files", "write_file",
+    "write_run_files", "write_transfer_files",
 ]  # fmt: skip
 
 _DPI = 150
@@ -141,6 +142,24 @@ def write_adaptation_files(adaptation: Adaptation) -> list[Path]:
     return [
         *_there(path, "path.csv"),
         write_file(path / "path.png", image(plot_adaptation(adaptation), "png")),
+    ]
+
+
+def write_few_shot_files(found: FewShot) -> list[Path]:
+    """Write the figure of few-shot learning beside its `tasks.csv`.
+
+    Returns:
+        all files of the run that a person reads.
+
+    Raises:
+        RunError: when the folder cannot be written.
+    """
+    path = found.path
+    if path is None or not found.history:
+        return []
+    return [
+        *_there(path, "tasks.csv"),
+        write_file(path / "fewshot.png", image(plot_few_shot(found), "png")),
     ]
 
 

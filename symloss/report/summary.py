@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from symloss.report.few_shot_report import describe_episodes
 from symloss.report.tables import number
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ SIGNIFICANT = 0.05
 
 
 def describe(task: Mapping[str, Any]) -> str:
-    """What `Task.describe` says, in a line, and its remarks about the data, a line each."""
+    """What `Task.describe` says, in a line, and its remarks about the data, a line each; so of episodes."""
+    if "instances" in task:
+        return describe_episodes(task)
     if task["sizes"] is None:  # the function of a user keeps its data and its model to itself
         data = "trained by a function"
     else:

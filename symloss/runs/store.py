@@ -179,11 +179,15 @@ class RunStore:
 
     def write_text(self, name: str, text: str) -> Path:
         """Replaces the file `name` in the run's folder: a reader, or a kill, finds the old one or the new."""
+        return self.write_bytes(name, text.encode())
+
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        """As `write_text`, of what is no text."""
         target, draft = self.path / name, self.path / f".{name}.new"
         with _explained(self.path, "cannot be written"):
             try:
-                with open(draft, "w", encoding="utf-8", newline="") as file:
-                    file.write(text)
+                with open(draft, "wb") as file:
+                    file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
                 draft.replace(target)
@@ -192,6 +196,20 @@ class RunStore:
                     draft.unlink(missing_ok=True)
                 raise
         return target
+
+    def read_bytes(self, name: str) -> bytes:
+        """The file `name` in the run's folder.
+
+        Raises:
+            RunError: when it cannot be read.
+        """
+        with _explained(self.path, f"has a file {name} that cannot be read"):
+            return (self.path / name).read_bytes()
+
+    def remove(self, name: str) -> None:
+        """Removes the file `name` from the run's folder, where there is one."""
+        with _explained(self.path, "cannot be written"):
+            (self.path / name).unlink(missing_ok=True)
 
     def _meta(self, key: str) -> str:
         with _explained(self.path, "cannot be read"):

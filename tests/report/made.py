@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from symloss.compare import Adaptation, AdaptationRow, Comparison, Cost, Row, Step, Transfer, TransferRow
+from symloss.compare import (
+    Adaptation,
+    AdaptationRow,
+    Comparison,
+    Cost,
+    FewShot,
+    Row,
+    SeedScores,
+    Step,
+    Transfer,
+    TransferRow,
+)
+from symloss.meta.fewshot import settings_for
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -78,3 +90,19 @@ def adaptation() -> Adaptation:
         None, {"name": "digits", "kind": "classification"}, "accuracy", HOSTILE[2], 0, 1, {}, rows, 0.5, 0.1, (path,),
         {"adaptivity": "yes: better than its path replayed on another start"}, (HOSTILE[3],),
     )  # fmt: skip
+
+
+def few_shot(method: str = "maml", seeds: int = 2) -> FewShot:
+    """Trainings of four test tasks each, before and after two inner steps."""
+    task = {
+        "name": HOSTILE[0], "kind": "classification", "inputs": [1, 28, 28], "notes": [HOSTILE[3]],
+        "classes": {"train": 9, "val": 5, "test": 5}, "instances": {"train": 90, "val": 50, "test": 50},
+    }  # fmt: skip
+    tasks = tuple((0.2, 0.5 + 0.1 * i, 0.6 + 0.1 * i) for i in range(4))
+    found = tuple(
+        SeedScores(
+            seed, 40, ((0, 0.2), (20, 0.5), (40, 0.6 + 0.1 * seed)), tasks, tasks, HOSTILE[5], HOSTILE[2]
+        )
+        for seed in range(seeds)
+    )
+    return FewShot(None, "stopped", task, settings_for("classification", (1, 28, 28), method), 0, found)

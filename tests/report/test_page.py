@@ -26,7 +26,7 @@ from symloss.report.page.references import _ZOO, METHOD_KEYS, _entries, bibtex, 
 from symloss.report.page.tex import as_tex
 from symloss.runs import Origin
 from symloss.zoo.entries import ENTRIES
-from tests.report.made import HOSTILE, adaptation, comparison, transfer
+from tests.report.made import HOSTILE, adaptation, comparison, few_shot, transfer
 
 MADE = Made(
     Path("runs/my run"), Origin(("discover", "diabetes", "--seed", "1"), {"python": "3.12"}, "Linux, x86_64"),
@@ -63,7 +63,12 @@ class Structure(HTMLParser):
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    return {"comparison": comparison(), "transfer": transfer(), "adaptation": adaptation()}
+    return {
+        "comparison": comparison(),
+        "transfer": transfer(),
+        "adaptation": adaptation(),
+        "few shot": few_shot(),
+    }
 
 
 def test_a_search_says_what_was_done_found_proved_and_how_to_do_it_again(
@@ -121,7 +126,7 @@ def test_no_text_of_a_run_is_markup(result: Any, page: str) -> None:
     assert not [key for _, attributes in found.tags for key in attributes if key.startswith("on")]
 
 
-@pytest.mark.parametrize("kind", ["comparison", "transfer", "adaptation"])
+@pytest.mark.parametrize("kind", ["comparison", "transfer", "adaptation", "few shot"])
 def test_every_verb_that_ends_in_a_table_has_a_report(found: dict[str, Any], kind: str) -> None:
     document = document_of(found[kind], MADE)
     tables = [block for section in document.sections for block in section.blocks if isinstance(block, Table)]
@@ -134,7 +139,7 @@ def test_every_verb_that_ends_in_a_table_has_a_report(found: dict[str, Any], kin
     page = as_html(document)
     assert page.count("<table") == len(tables)
     assert page.count("<svg") == len(pictures)
-    assert "@article{nadeau2003," in page
+    assert ("@inproceedings{finn2017," if kind == "few shot" else "@article{nadeau2003,") in page
 
 
 def test_an_interrupted_run_has_one_too(result: Any) -> None:

@@ -19,6 +19,9 @@ METHOD_KEYS: dict[str, tuple[str, ...]] = {
     "mixture": ("hansen2001",),
     "ml3": ("bechtle2021",),
     "adapt": ("raymond2023online",),
+    "maml": ("finn2017",),
+    "npbml": ("raymond2024procedural", "finn2017", "perez2018", "flennerhag2020"),
+    "centroid": ("snell2017",),
     "landscape": ("li2018", "foret2021"),
 }
 """By method of search, and by what else is done."""

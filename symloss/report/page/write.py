@@ -12,6 +12,7 @@ from symloss.report.page.adaptation import adaptation_document
 from symloss.report.page.common import Made
 from symloss.report.page.comparison import comparison_document, transfer_document
 from symloss.report.page.document import Document
+from symloss.report.page.few_shot import few_shot_document
 from symloss.report.page.html import as_html
 from symloss.report.page.search import search_document
 from symloss.report.page.tex import as_tex
@@ -25,6 +26,7 @@ _DOCUMENTS: dict[str, Callable[[Any, Made], Document]] = {
     "Comparison": comparison_document,
     "Transfer": transfer_document,
     "Adaptation": adaptation_document,
+    "FewShot": few_shot_document,
 }
 """By what `open_run` returns; a new verb adds its row."""
 

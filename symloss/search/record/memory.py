@@ -43,6 +43,7 @@ class Memory:
         self.path: Path | None = None
         self.log = RunLog(None)
         self._records: dict[tuple[str, str], str] = {}
+        self._files: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -71,3 +72,15 @@ class Memory:
 
     def write_text(self, name: str, text: str) -> None:
         """Nothing is written."""
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Remembers what a file would hold."""
+        self._files[name] = content
+
+    def read_bytes(self, name: str) -> bytes:
+        """What `write_bytes` was given."""
+        return self._files[name]
+
+    def remove(self, name: str) -> None:
+        """Forgets it."""
+        self._files.pop(name, None)

@@ -1,0 +1,198 @@
+"""The inner loop: a task is learned by a few steps, each a function of what is meta-learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from symloss.meta.fewshot.encoders import encode
+from symloss.meta.fewshot.inner_loss import class_scores, task_loss
+from symloss.meta.fewshot.layers import Rows, Weights
+from symloss.meta.fewshot.learner import RATE_SPEED, Learner
+from symloss.meta.fewshot.recompute import recomputed
+from symloss.meta.inner import SGD
+from symloss.tasks.episodes import Episode
+
+__all__ = ["InnerLoop", "stacked"]
+
+Tensors = Mapping[str, Tensor]
+
+
+def stacked(episodes: list[Episode]) -> Episode:
+    """Several episodes as one, tasks first: every tensor `[tasks, rows, ...]`."""
+    return Episode(*(
+        torch.stack([getattr(each, name) for each in episodes])
+        for name in ("support_inputs", "support_targets", "query_inputs", "query_targets")
+    ))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class InnerLoop:
+    """One task, or several at once, under given meta-learned weights.
+
+    Attributes:
+        learner: what learns.
+        phi: what is meta-learned.
+        episode: the task; `stacked` where there are several.
+        together: whether there are several. Their losses are computed by `vmap`; gradients are those of the sum over
+            tasks, as no task's loss depends on another's weights: autograd works on tensors of all tasks at once.
+    """
+
+    learner: Learner
+    phi: Weights
+    episode: Episode
+    together: bool = False
+
+    def begin(self) -> dict[str, Tensor]:
+        """What stays the same for all steps: inputs of the first block that adapts, class scores, task embedding."""
+        known = self._each(_known, (None, 0))(self.phi, _tensors(self.episode))
+        return cast(dict[str, Tensor], known)
+
+    def start(self) -> dict[str, Tensor]:
+        """What adapts, before the first step."""
+        theta = self.learner.at_start(self.phi)
+        if self.together:
+            count = len(self.episode.support_targets)
+            theta = {name: each.expand(count, *each.shape) for name, each in theta.items()}
+        return theta
+
+    def adapt(
+        self,
+        known: Tensors,
+        steps: int,
+        *,
+        graph: bool,
+        watch: Callable[[dict[str, Tensor]], object] | None = None,
+    ) -> dict[str, Tensor]:
+        """What adapts, after some steps.
+
+        Args:
+            known: from `begin`.
+            steps: how many.
+            graph: whether the result is to be differentiable in what is meta-learned.
+            watch: told of what adapts before the first step and after each.
+        """
+        theta, speed = self.start(), dict[str, Tensor]()
+        if not graph:
+            theta = {name: each.detach() for name, each in theta.items()}
+        again = graph and self.learner.settings.inner.checkpointed
+        for _ in range(steps):
+            if watch:
+                watch(theta)
+            if again:
+                theta, speed = recomputed(self._again(known), theta, speed, self.phi, known)
+            else:
+                theta, speed = self.step(theta, speed, self.phi, known, graph=graph)
+        if watch:
+            watch(theta)
+        return theta
+
+    def step(
+        self, theta: Tensors, speed: Tensors, phi: Weights, known: Tensors, *, graph: bool
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """One step of SGD with Nesterov's momentum, and its momentum."""
+        inner = self.learner.settings.inner
+        keep = graph and not inner.first_order
+        with torch.enable_grad():
+            leaves = {
+                name: each if each.requires_grad else each.detach().requires_grad_()
+                for name, each in theta.items()
+            }
+            losses = self._each(_loss, (0, None, 0))(leaves, phi, known)
+            slopes = torch.autograd.grad(losses.sum(), list(leaves.values()), create_graph=keep)
+        moved, faster = {}, {}
+        for (name, weight), slope in zip(theta.items(), slopes, strict=True):
+            rule = SGD(
+                cast(float, self._rate(phi, name)), momentum=inner.momentum, nesterov=True,
+                weight_decay=inner.weight_decay,
+            )  # fmt: skip
+            state = {"momentum_buffer": speed[name]} if name in speed else {}
+            moved[name], state = rule.step(weight, slope, state)
+            if inner.momentum:
+                faster[name] = state["momentum_buffer"]
+        return moved, faster
+
+    def query_outputs(self, theta: Tensors, known: Tensors) -> Tensor:
+        """Logits or predictions of the query rows, `[queries, N]` (after the tasks, where there are several)."""
+        return cast(Tensor, self._each(_query, (0, None, 0))(theta, self.phi, known))
+
+    def _rate(self, phi: Weights, name: str) -> float | Tensor:
+        alpha = self.learner.settings.inner.rate
+        learned = phi.get(f"rate.{name}", phi.get("rate.all"))
+        return alpha if learned is None else alpha * (RATE_SPEED * learned).exp()
+
+    def _again(self, known: Tensors) -> Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]:
+        def step(theta: Tensors, speed: Tensors, phi: Tensors, known: Tensors) -> Any:
+            return self.step(theta, speed, phi, known, graph=True)
+
+        return step
+
+    def _each(self, function: Callable[..., Any], where: tuple[int | None, ...]) -> Callable[..., Any]:
+        """The function of one task, of all of them at once where there are several."""
+
+        def of_one(*arguments: Any) -> Any:
+            return function(self.learner, *arguments)
+
+        return torch.vmap(of_one, in_dims=where) if self.together else of_one
+
+
+def _tensors(episode: Episode) -> dict[str, Tensor]:
+    return {
+        "support": episode.support_inputs,
+        "targets": episode.support_targets,
+        "query": episode.query_inputs,
+    }
+
+
+def _known(learner: Learner, phi: Weights, episode: Tensors) -> dict[str, Tensor]:
+    support, query = episode["support"], episode["query"]
+    sizes, found = [len(support), len(query)], {"targets": episode["targets"]}
+    both = torch.cat([support, query])
+    rows = _rows(learner, *sizes)
+    if learner.first:
+        both = encode(learner.encoder, both, phi, rows, 0, learner.first)
+    found["support"], found["query"] = both.split(sizes)
+    scored = "transductive" in learner.settings.terms
+    modulated = learner.formula is not None and "film.formula.weight" in phi
+    if scored or modulated:
+        features = learner.encoder.flat(encode(learner.encoder, both, phi, rows, learner.first))
+        if scored:
+            found["scores"] = class_scores(learner, features, episode["targets"], phi)
+        if modulated:
+            found["embedding"] = features[: sizes[0]].mean(0)
+    return found
+
+
+def _loss(learner: Learner, theta: Tensors, phi: Weights, known: Tensors) -> Tensor:
+    scores = known.get("scores")
+    inputs = known["support"] if scores is None else torch.cat([known["support"], known["query"]])
+    count = len(known["targets"])
+    outputs = _outputs(learner, theta, phi, inputs, _rows(learner, count, len(inputs) - count))
+    return task_loss(learner, outputs, known["targets"], theta, phi, scores, known.get("embedding"))
+
+
+def _query(learner: Learner, theta: Tensors, phi: Weights, known: Tensors) -> Tensor:
+    design = learner.settings.design
+    if design.statistics != "support" and not (
+        "film" in learner.settings.parts and design.film_on == "support"
+    ):
+        return _outputs(learner, theta, phi, known["query"], _rows(learner, 0, len(known["query"])))
+    # What the queries are normalised or modulated by is the support set: it goes through as well.
+    inputs, count = torch.cat([known["support"], known["query"]]), len(known["support"])
+    return _outputs(learner, theta, phi, inputs, _rows(learner, count, len(inputs) - count))[count:]
+
+
+def _outputs(learner: Learner, theta: Tensors, phi: Weights, inputs: Tensor, rows: Rows) -> Tensor:
+    weights = {**phi, **theta}
+    features = learner.encoder.flat(encode(learner.encoder, inputs, weights, rows, learner.first))
+    return F.linear(features, weights["head.weight"], weights["head.bias"])
+
+
+def _rows(learner: Learner, support: int, query: int) -> Rows:
+    design = learner.settings.design
+    return Rows(support, query, design.statistics, design.film_on)
