@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from analysis.adaptive_answers import EQUAL_TIME, QUESTIONS, Cells, by_loss, relative_rates
 from analysis.comparison_figures import grid
 from symloss.meta.adaptable import NEURAL
-from symloss.report.style import BLACK, COLOURS, GREY, legend_outside
+from symloss.report.style import BLACK, COLOURS, GREY
 
 __all__ = ["draw"]
 
@@ -26,8 +26,14 @@ def draw(cells: Cells, found: Mapping[str, Any]) -> Figure:
     _draw_gains(axes[1], found["gains of adapting over"])
     _draw_paths(axes[2], by_loss(cells, "adapt"))
     _draw_divergence(axes[3], found["divergence"])
-    if any(ax.get_legend_handles_labels()[1] for ax in axes):
-        legend_outside(fig, [axes[2], axes[3]])
+    for ax in axes[2:4]:
+        if ax.get_legend_handles_labels()[1]:
+            ax.legend(
+                fontsize=6.5,
+                framealpha=0.7,
+                edgecolor="none",
+                loc="lower right" if ax is axes[2] else "upper left",
+            )
     return fig
 
 
@@ -59,6 +65,7 @@ def _draw_gains(ax: Axes, gains: Mapping[str, Mapping[str, Any]]) -> None:
     ax.set_yticks(range(len(keys)), keys, fontsize=8)
     ax.invert_yaxis()
     ax.set_xscale("symlog", linthresh=10)
+    ax.set_xticks([-10_000, -100, 0, 100, 10_000], ["-10⁴", "-100", "0", "100", "10⁴"])
     ax.set_title("gain of adapting, % of the other's error", fontsize=10)
     handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     if handles:
@@ -85,7 +92,9 @@ def _draw_paths(ax: Axes, replicates: Mapping[str, Mapping[int, Any]]) -> None:
         ]
         ax.plot(steps, middle, "-" if loss == NEURAL else "--", color=COLOURS[tasks.index(task)], label=key)
     ax.axhline(1, color=GREY, lw=1)
-    ax.set_yscale("symlog", linthresh=0.01)  # a rate may be negative
+    shown = [rate for line in ax.lines[:-1] for rate in line.get_ydata()]
+    # A rate may be negative.
+    ax.set_yscale("log") if shown and min(shown) > 0 else ax.set_yscale("symlog", linthresh=0.01)
     ax.set_title("implicit rate over the best fixed one", fontsize=10)
     ax.set_xlabel("step", fontsize=8)
 
@@ -93,7 +102,8 @@ def _draw_paths(ax: Axes, replicates: Mapping[str, Mapping[int, Any]]) -> None:
 def _draw_divergence(ax: Axes, found: Mapping[str, Any]) -> None:
     """Share of trainings that end no better than they began, over all data sets that are measured."""
     ways = list(dict.fromkeys(way for each in found.values() for way in each))
-    for i, way in enumerate(ways):
+    losses = list(dict.fromkeys(way.split(", ")[0] for way in ways))
+    for way in ways:
         rows = [each[way] for each in found.values() if way in each]
         factors = list(rows[0])
         shares = [statistics.fmean(row[factor]["worse"] for row in rows) for factor in factors]
@@ -104,10 +114,12 @@ def _draw_divergence(ax: Axes, found: Mapping[str, Any]) -> None:
             style,
             marker="o",
             ms=3,
-            color=COLOURS[i % 7],
+            color=COLOURS[losses.index(way.split(", ")[0]) % len(COLOURS)],
             label=way,
         )
     if ways:
         ax.set_xscale("log")
+        ax.set_ylim(-0.05, 1.75)  # the legend above
+        ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     ax.set_title("share that ends no better than it began", fontsize=10)
     ax.set_xlabel("times the task's learning rate", fontsize=8)
