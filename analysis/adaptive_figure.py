@@ -83,6 +83,7 @@ def _draw_gains(ax: Axes, gains: Mapping[str, Mapping[str, Any]]) -> None:
 def _draw_paths(ax: Axes, replicates: Mapping[str, Mapping[int, Any]]) -> None:
     """Medians over the replicates; a colour for each data set, the formula dashed."""
     tasks = list(dict.fromkeys(key.split("/")[0] for key in replicates))
+    lowest = math.inf
     for key, each in replicates.items():
         task, loss = key.split("/")
         paths = [relative_rates(cell) for cell in each.values()]
@@ -90,11 +91,13 @@ def _draw_paths(ax: Axes, replicates: Mapping[str, Mapping[int, Any]]) -> None:
         middle = [
             statistics.median(rate for path in paths for at, rate in path if at == step) for step in steps
         ]
+        lowest = min([lowest, *middle])
         ax.plot(steps, middle, "-" if loss == NEURAL else "--", color=COLOURS[tasks.index(task)], label=key)
     ax.axhline(1, color=GREY, lw=1)
-    shown = [rate for line in ax.lines[:-1] for rate in line.get_ydata()]
-    # A rate may be negative.
-    ax.set_yscale("log") if shown and min(shown) > 0 else ax.set_yscale("symlog", linthresh=0.01)
+    if lowest > 0:
+        ax.set_yscale("log")
+    else:
+        ax.set_yscale("symlog", linthresh=0.01)
     ax.set_title("implicit rate over the best fixed one", fontsize=10)
     ax.set_xlabel("step", fontsize=8)
 
