@@ -3,7 +3,7 @@ BIN = .venv/bin
 # One torch thread a process: two processes with two threads each on two cores slow each other badly.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check docs format clean
+.PHONY: demo test check docs wheel format clean
 
 demo: .venv/.stamp
 	$(BIN)/symloss discover diabetes --demo
@@ -19,6 +19,9 @@ check: .venv/.stamp-test
 
 docs: .venv/.stamp-test
 	$(BIN)/python -m docs.make
+
+wheel: .venv/.stamp-test
+	.ci/wheel
 
 format: .venv/.stamp-test
 	$(BIN)/ruff check --fix .
