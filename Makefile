@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test check docs wheel format clean
 
 demo: .venv/.stamp
-	$(BIN)/symloss discover diabetes --demo
+	$(BIN)/symloss discover digits --label-noise 0.4 --demo --seed 1
 
 test: .venv/.stamp-test
 	$(BIN)/python -m pytest -n 2 -q

@@ -116,7 +116,7 @@ def _verdict(certificate: Certificate, key: str) -> str:
 
 
 def _value(finding: Finding) -> str:
-    return "" if finding.value in (None, "") else f"`{finding.value}`"
+    return f"`{finding.text}`" if finding.text else ""
 
 
 def _ambiguous(entry: Entry) -> bool:

@@ -202,12 +202,12 @@ def test_shells_can_complete_it(run, monkeypatch):
 
 
 @pytest.mark.parametrize("verb", ["discover", "headroom"])
-def test_help_and_readme_list_every_model(run, verb):
+def test_help_and_page_list_every_model(run, verb):
     text = run(verb, "--help")[1]
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    page = (Path(__file__).parent.parent / "docs/tasks.md").read_text("utf-8")
     for name in MODELS:
         assert re.search(rf"\b{name}\b", text), name
-        assert re.search(rf"`{name}[-`]", readme), name
+        assert re.search(rf"`{name}[-`]", page), name
 
 
 def test_a_model_that_does_not_fit_is_one_line(run):
