@@ -20,20 +20,12 @@ def test_python_runs_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         exec(compile("\n".join(blocks), "README.md", "exec"), {"__name__": "readme"})
     lines = said.getvalue().splitlines()
     assert lines[0].startswith("drives the target's probability to 0.77, as label smoothing")
-<<<<<<< HEAD
-    formulas, few_shot = [*lines[:4], *lines[7:]], lines[4:7]
-    assert len(lines) == 9
-    assert all("p" in line for line in formulas)
-    assert few_shot[1].count(",") == 5
-    assert few_shot[2].startswith("['encoder.0.bias'")
-=======
     assert lines[1] == "-0.1102*(9*y + 1/C)*log(p)"
     assert lines[2] == "smooths labels implicitly, with strength 0.5"
     assert lines[3] == "lsr(xi=0.5)"
     assert "p" in lines[4]
     compared = [f"{name} {how}" for name in ("huber", "runs/first#1") for how in ("as is", "normalised")]
     assert lines[5:] == ["mse as is baseline", *(f"{each} too few splits to tell" for each in compared)]
->>>>>>> 5701879 (README as a first screen and a tour, with the long sections as pages; changelog, citation and demo of 0.2.0)
 
 
 def test_what_is_said_of_the_output_is_the_output() -> None:
