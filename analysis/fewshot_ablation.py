@@ -308,7 +308,7 @@ def draw(cells: Mapping[str, Any], found: Mapping[str, Any]) -> Figure:
     for ax, (name, rows) in zip(axes[len(found) :], gaps.items(), strict=False):
         for i, (row, each) in enumerate(rows.items()):
             ax.plot(list(each), list(each.values()), "o-", color=COLOURS[i], label=row)
-        ax.set_title(f"{name}: training over test tasks, points", fontsize=9)
+        ax.set_title(f"{name.split()[0]}: training over test tasks, points", fontsize=9)
         ax.set_xlabel("training classes", fontsize=8)
         ax.legend(fontsize=8, frameon=False)
     return fig
