@@ -12,7 +12,7 @@ from sympy import Expr
 
 from symloss.errors import DomainError
 from symloss.expr import Loss
-from symloss.theory.functions.exact import as_float
+from symloss.theory.functions.constants import as_float
 from symloss.theory.sentences import sentence
 from symloss.theory.values import Value, latex_of, text_of
 

@@ -16,8 +16,8 @@ from symloss.expr import P
 from symloss.theory import analyze, derive
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.proper import risk
+from symloss.theory.functions.constants import as_float
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.exact import as_float
 
 # Complex detours
 

@@ -17,9 +17,10 @@ from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.basin import stays_even
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.algebra import shorter
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve, Extreme, Limit
 from symloss.theory.functions.enclose import enclose_number
-from symloss.theory.functions.exact import number_sign, shorter
 from symloss.theory.functions.pieces import Undecided
 from symloss.theory.functions.signs import Point, Span
 

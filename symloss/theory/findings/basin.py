@@ -16,19 +16,19 @@ from sympy import Expr, Integer, Rational
 
 from symloss.expr import P
 from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.convexity import is_convex, opens
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.enclose import enclose_sharply
-from symloss.theory.functions.exact import shorter
 from symloss.theory.functions.interval import Interval
 from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.probes import ENTRIES_OF_CERTAINTY
 from symloss.theory.functions.signs import Point
 
 __all__ = ["stays_even"]
 
 _MAX_GROWTH = 20
 """An asymmetry of the other classes that grows more than this is not small."""
-_ENTRIES = (0.5, 0.6, 0.75, 0.9, 0.95, 0.99, 0.999)
 
 
 def stays_even(profile: Profile, end: Point) -> str:
@@ -116,7 +116,7 @@ def _entry_of_certainty(profile: Profile) -> float | None:
     if not (profile.m1.is_continuous and profile.m0.is_continuous):
         return None
     target, other = profile.m1.derivative, profile.m0.derivative
-    for p0 in _ENTRIES:
+    for p0 in ENTRIES_OF_CERTAINTY:
         high, low = np.linspace(p0, 1, 64)[1:-1], np.linspace(0, 1 - p0, 64)[1:-1]
         top, bottom = float(np.max(target.at(high).hi)), float(np.min(other.at(low).lo))
         if not top < bottom or not np.isfinite([top, bottom]).all():

@@ -11,10 +11,11 @@ from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.convexity import is_convex
 from symloss.theory.functions.curve import Curve, Extreme
-from symloss.theory.functions.exact import shorter
 from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.probes import UNIT_TO_THE_ENDS
 
 __all__ = ["bounded"]
 
@@ -92,15 +93,11 @@ def _relaxed(profile: Profile, side: int) -> Finding:
             return unknown(f"the extreme of {name} is not settled")
         if math.isinf(extreme.value.middle) and extreme.value.middle * side > 0:
             return _unbounded(profile, name, extreme, side)
-    grid = np.concatenate(
-        [10.0 ** -np.arange(12, 2, -0.5), np.linspace(0.0107, 0.9931, 200), 1 - 10.0 ** -np.arange(3, 9)]
-    )
-    samples = [(grid, side * _mid(curve, grid)) for curve in (m1, m0)]
+    grid = UNIT_TO_THE_ENDS
+    target, other = (side * _mid(curve, grid) for curve in (m1, m0))
 
     def relaxation(slope: float) -> float:
-        return float(
-            max(samples[0][1] - slope * grid) + (classes - 1) * max(samples[1][1] - slope * grid) + slope
-        )
+        return float(max(target - slope * grid) + (classes - 1) * max(other - slope * grid) + slope)
 
     slope = _least(relaxation)
     weight = Rational(Float(side * slope, 6))

@@ -29,9 +29,9 @@ from symloss.theory.findings.misrank import misranked
 from symloss.theory.findings.posterior import closed_map, with_map
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.start import slope_at
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.convexity import is_convex
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.exact import number_sign
 
 __all__ = ["EXCHANGE", "classification_calibrated"]
 

@@ -18,15 +18,12 @@ from sympy import (
     Pow,
     Rational,
     Symbol,
-    cancel,
     exp,
     fraction,
     log,
     nan,
     oo,
-    simplify,
-    solve,
-    together,
+    sqrt,
     zoo,
 )
 from sympy.core.function import Application
@@ -36,7 +33,8 @@ from symloss.errors import DomainError
 from symloss.expr import C, P, at_one, at_zero
 from symloss.theory.certificate import Finding, proved, unknown
 from symloss.theory.findings.posterior import shifted, with_map
-from symloss.theory.functions.exact import number_sign, shorter
+from symloss.theory.functions.algebra import multiplied_out, one_fraction, shorter
+from symloss.theory.functions.constants import number_sign
 
 __all__ = ["Algebra", "one_sign"]
 
@@ -100,7 +98,7 @@ class Algebra:
         """Whether `M1' < M0'` at `p = 1/C`."""
         pull = self.pull.subs(P, 1 / C)
         if one_sign(pull) == -1:
-            return proved(f"M1' - M0' = {shorter(cancel(together(pull)))} < 0 at p = 1/C for every C >= 2")
+            return proved(f"M1' - M0' = {shorter(one_fraction(pull))} < 0 at p = 1/C for every C >= 2")
         return unknown("the sign of M1' - M0' at p = 1/C is not settled for every C")
 
     def convex(self) -> Finding:
@@ -121,16 +119,15 @@ class Algebra:
             return unknown("M0 is not seen to be convex for every C")
         rest = (1 - P) / (C - 1)
         spread = self.m1 + (C - 1) * self.m0.subs(P, rest)
-        slope = cancel(together(spread.diff(P)))
+        slope = one_fraction(spread.diff(P))
         if on_interval(slope) == -1:
             return proved("T falls on (0, 1) for every C >= 2, and M0 is convex", Integer(1), 1.0)
         if on_interval(spread.diff(P, 2)) != 1:
             return unknown("T is not seen to be strictly convex for every C")
-        p = Symbol("p", positive=True)
-        for root in solve(slope.subs(C, _COUNT).subs(P, p), p):
+        for root in _roots(fraction(one_fraction(slope.subs(C, _COUNT)))[0]):
             inside = root.is_positive and (one_sign(1 - root) == 1 or one_sign(1 - root**2) == 1)
-            if inside and simplify(slope.subs(C, _COUNT).subs(P, root)) == 0:
-                value = shorter(simplify(root.subs(_M, C - 2)))
+            if inside:
+                value = shorter(root.subs(_M, C - 2))
                 return proved(
                     "the stationary point of T, which is strictly convex for every C >= 2; M0 is convex",
                     value,
@@ -164,7 +161,7 @@ class Algebra:
 
     def _posterior_map(self) -> Expr | None:
         """That of `M1' = c - a1/p`, `M0' = c - a0/p`; see `closed_map`."""
-        gain, base = cancel(together(-P * self.pull)), cancel(together(P**2 * self.m0.diff(P, 2)))
+        gain, base = one_fraction(-P * self.pull), one_fraction(P**2 * self.m0.diff(P, 2))
         if P in gain.free_symbols | base.free_symbols or one_sign(gain) != 1 or one_sign(base) not in (0, 1):
             return None
         return shifted(base, gain, C)
@@ -172,13 +169,28 @@ class Algebra:
     def lipschitz(self) -> Finding:
         """`p (1-p) M'` a polynomial in `p`, so bounded on (0, 1), for `M1` and `M0`."""
         for m in (self.m1, self.m0):
-            pull = cancel(together(P * (1 - P) * m.diff(P)))
+            pull = one_fraction(P * (1 - P) * m.diff(P))
             if not pull.is_polynomial(P):
                 return unknown("p (1-p) M' is not seen to be bounded for every C")
         return proved(
             "p (1-p) M1' and p (1-p) M0' are polynomials in p, so bounded, for every C >= 2; give the number of"
             " classes for the constant"
         )
+
+
+def _roots(polynomial: Expr) -> list[Expr]:
+    """The roots in `p` of a polynomial of degree 1 or 2 in it."""
+    try:
+        coefficients = Poly(polynomial, P).all_coeffs()
+    except PolynomialError:
+        return []
+    if len(coefficients) == 2:
+        return [-coefficients[1] / coefficients[0]]
+    if len(coefficients) != 3:
+        return []
+    a, b, c = coefficients
+    root = sqrt(multiplied_out(b**2 - 4 * a * c))
+    return [(-b + side * root) / (2 * a) for side in (-1, 1)]
 
 
 def _demand_value(node: Expr) -> None:
@@ -202,7 +214,7 @@ def on_interval(expr: Expr) -> int | None:
 
 def one_sign(expr: Expr) -> int | None:
     """The sign of a rational function of `C >= 2`, `m >= 0` and `t > 0`: 1, -1, 0 where it vanishes, or None."""
-    quotient = cancel(together(expr.subs(C, _COUNT)))
+    quotient = one_fraction(expr.subs(C, _COUNT))
     if quotient == 0:
         return 0
     if not quotient.is_rational_function(_M, _T):
@@ -217,6 +229,6 @@ def _of_coefficients(polynomial: Expr) -> int | None:
         signs = {number_sign(c) for c in Poly(polynomial, _M, _T).coeffs()}
     except PolynomialError:
         return None
-    if signs not in ({1}, {-1}) or cancel(polynomial.subs(_M, 0)) == 0:
+    if signs not in ({1}, {-1}) or multiplied_out(polynomial.subs(_M, 0)) == 0:
         return None
     return signs.pop()

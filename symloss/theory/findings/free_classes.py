@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, I, Integer, Rational, cancel, nan, oo, together, zoo
+from sympy import Expr, I, Integer, Rational, nan, oo, zoo
 
 from symloss.errors import SymlossError
 from symloss.expr import C, Loss, P, canonicalise
@@ -23,10 +23,10 @@ from symloss.theory.findings.calibration import EXCHANGE, classification_calibra
 from symloss.theory.findings.free_algebra import Algebra, one_sign
 from symloss.theory.findings.posterior import closed_map, with_map
 from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.algebra import one_fraction, shorter
 from symloss.theory.functions.convexity import is_convex
 from symloss.theory.functions.curve import Curve, Extreme
 from symloss.theory.functions.enclose import enclose_number
-from symloss.theory.functions.exact import shorter
 from symloss.theory.functions.interval import Interval
 from symloss.theory.identify.fit import loss_of
 from symloss.theory.values import Named
@@ -141,7 +141,7 @@ class _Free:
         else:
             cell, first = self.profile.difference.parts[0]
             pull, smallest = self.factor * first.diff(P), _first_below(cell.right.lo)
-        value = cancel(together((-pull / C).subs(P, 1 / C)))
+        value = one_fraction((-pull / C).subs(P, 1 / C))
         if value.has(nan, zoo, oo, -oo, I):
             return unknown("M0' - M1' has no finite value at p = 1/C")
         since = "" if smallest == 2 else f", for every C >= {smallest}"
@@ -317,7 +317,7 @@ def _smoothing(attractor: Finding, shown: Finding) -> Finding:
     if attractor.numeric == 1:
         return refuted("p* = 1 for every C >= 2", {}, Integer(0), 0.0)
     if isinstance(point, Expr):
-        strength = shorter(cancel(together((1 - point) * C / (C - 1))))
+        strength = shorter(one_fraction((1 - point) * C / (C - 1)))
     else:
-        strength = shorter(cancel((1 - Rational(repr(attractor.numeric))) * C / (C - 1))).evalf(15)
+        strength = shorter(one_fraction((1 - Rational(repr(attractor.numeric))) * C / (C - 1))).evalf(15)
     return proved("xi = (1 - p*) C/(C - 1)", strength)

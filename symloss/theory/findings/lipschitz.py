@@ -17,9 +17,10 @@ from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.curve import Curve, Extreme
-from symloss.theory.functions.exact import shorter
 from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.probes import UNIT_TO_THE_ENDS
 
 __all__ = ["lipschitz_in_logits"]
 
@@ -157,13 +158,7 @@ def _relaxed(profile: Profile, cells: int = 400) -> float:
 def _attained(profile: Profile) -> float:
     """The largest norm on a set of predictions: along the edges to one other class and the even spread."""
     classes = profile.classes
-    t = np.concatenate(
-        [
-            10.0 ** -np.arange(9.0, 2.0, -0.5),
-            np.linspace(0.0101, 0.9899, 150),
-            1 - 10.0 ** -np.arange(2.0, 9.0),
-        ]
-    )
+    t = UNIT_TO_THE_ENDS
     rest, floor = classes - 1, np.full_like(t, 1e-10)
     largest = 0.0
     for counts, groups in (((1, 1, rest - 1), (t, 1 - t, floor)), ((1, rest), (t, (1 - t) / rest))):

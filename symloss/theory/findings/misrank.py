@@ -10,18 +10,23 @@ former does not decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.proper import risk
 from symloss.theory.functions.interval import FloatArray, Interval
+from symloss.theory.functions.probes import EVEN_SHARES, POSTERIOR_HEADS
+from symloss.theory.functions.work import spend
 
 __all__ = ["grid_minimiser", "misranked"]
 
 _COARSE, _FINE = 150, 1500
 _COARSE_TOP, _FINE_TOP = 60, 250
 _MOST_CLASSES = 1000
+_ELEMENTS = 10_000
+"""Additions and comparisons of floats in an array that count as one step."""
 _Found = tuple[list[float], list[float], float]
 
 
@@ -89,17 +94,7 @@ def grid_minimiser(profile: Profile, posteriors: FloatArray) -> FloatArray:
 
 
 def _posteriors(classes: int) -> list[FloatArray]:
-    heads: list[tuple[float, ...]] = [
-        (0.99,),
-        (0.9,),
-        (0.75,),
-        (0.6,),
-        (0.51,),
-        (0.4,),
-        (0.25,),
-        (1.3 / classes,),
-    ]
-    heads += [(0.5, 0.45), (0.55, 0.35), (0.45, 0.3), (0.3, 0.25), (0.7, 0.2), (0.6, 0.39)]
+    heads = [*POSTERIOR_HEADS, (EVEN_SHARES / classes,)]
     found = []
     for head in heads:
         if len(head) >= classes and abs(sum(head) - 1) > 1e-12:
@@ -148,15 +143,15 @@ class _Risk:
         """The least risk on the grid with the second class at least two steps above the first."""
         n, classes = self.n, len(posterior)
         first, second, rest = self._terms(posterior)
-        total, choice = _copies(rest, classes - 2)
+        others = _copies(rest, classes - 2)
         pair = first[:, None] + second[None, :]
         k = np.arange(n + 1)
         left = n - k[:, None] - k[None, :]
         allowed = (k[None, :] >= k[:, None] + 2) & (left >= 0)
-        value = np.where(allowed, pair + total[np.maximum(left, 0)], np.inf)
+        value = np.where(allowed, pair + others.total[np.maximum(left, 0)], np.inf)
         i, j = np.unravel_index(int(np.argmin(value)), value.shape)
         steps = (
-            [int(i), int(j), *_unwound(choice, int(n - i - j))] if np.isfinite(value[i, j]) else [0] * classes
+            [int(i), int(j), *others.indices(int(n - i - j))] if np.isfinite(value[i, j]) else [0] * classes
         )
         prediction = np.maximum(np.array(steps) / n, 1e-9)
         return float(value[i, j]), prediction / prediction.sum()
@@ -164,7 +159,7 @@ class _Risk:
     def best_right(self, posterior: FloatArray) -> float:
         """The least risk on the grid with the first class at least as high as the second."""
         first, second, rest = self._terms(posterior)
-        total, _ = _copies(rest, len(posterior) - 2)
+        total = _copies(rest, len(posterior) - 2).total
         k = np.arange(self.n + 1)
         left = self.n - k[:, None] - k[None, :]
         allowed = (k[:, None] >= k[None, :]) & (left >= 0)
@@ -178,19 +173,17 @@ class _Risk:
         """
         n, classes = self.n, len(posterior)
         first, second, rest, slack = self._floors(posterior)
-        total, _ = _copies(rest, classes - 2)
+        total = _copies(rest, classes - 2).total
+        # The least of the sums from `s - C` to `s`, infinite where there is none.
+        padded = np.concatenate([np.full(classes, np.inf), total, [np.inf]])
+        least = np.lib.stride_tricks.sliding_window_view(padded, classes + 1).min(axis=1)
         k = np.arange(n)
-        best = np.inf
-        padded = np.append(total, np.full(2 * n + classes, np.inf))[: 2 * n]
-        for loss_of_steps in range(classes + 1):
-            left = n - loss_of_steps - k[:, None] - k[None, :]
-            allowed = (k[:, None] >= k[None, :]) & (left >= 0)
-            if classes == 2:
-                allowed &= left == 0
-            tail = padded[np.clip(left, 0, 2 * n - 1)] if classes > 2 else 0.0
-            value = np.where(allowed, first[:, None] + second[None, :] + tail, np.inf)
-            best = min(best, float(value.min()))
-        return best - slack
+        left = n - k[:, None] - k[None, :]
+        allowed = (k[:, None] >= k[None, :]) & (left >= 0)
+        tail = least[np.maximum(left, 0)]
+        spend(n * n // _ELEMENTS)
+        value = np.where(allowed, first[:, None] + second[None, :] + tail, np.inf)
+        return float(value.min()) - slack
 
     def _floors(self, posterior: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, float]:
         """Lower bounds of the terms of the first, second and last class on the cells, and what rounding may add."""
@@ -229,33 +222,49 @@ def _least_on_top(
 
 
 def _power(f: FloatArray, count: int) -> FloatArray:
-    """The least sum of `count` values of `f` for each sum of indices, by doubling."""
-    total = np.full(len(f), np.inf)
-    total[0] = 0.0
-    while count:
-        if count % 2:
-            total, _ = _convolved(total, f)
-        count //= 2
-        if count:
-            f, _ = _convolved(f, f)
-    return total
+    """The least sum of `count` values of `f` for each sum of indices."""
+    return _copies(f, count).total
 
 
-def _copies(f: FloatArray, count: int) -> tuple[FloatArray, list[FloatArray]]:
-    """The least sum of `count` values of `f` for each sum of indices, and the last index of each choice."""
-    n = len(f)
-    total = np.full(n, np.inf)
-    total[0] = 0.0
-    choices: list[FloatArray] = []
-    for _ in range(count):
-        total, chosen = _convolved(total, f)
-        choices.append(chosen)
-    return total, choices
+@dataclass(frozen=True)
+class _Copies:
+    """The least sums of values of one function, for each sum of their indices.
+
+    Attributes:
+        total: the least sum.
+        parts: those that it is put together from, none of a single value or of nothing.
+        chosen: the sum of the indices in the second part.
+    """
+
+    total: FloatArray
+    parts: tuple[_Copies, ...] = ()
+    chosen: FloatArray | None = None
+    empty: bool = False
+
+    def indices(self, left: int) -> list[int]:
+        """The indices of a least sum, which add up to `left`."""
+        if self.chosen is None:
+            return [] if self.empty else [left]
+        k = int(self.chosen[left])
+        return [*self.parts[0].indices(left - k), *self.parts[1].indices(k)]
+
+
+def _copies(f: FloatArray, count: int) -> _Copies:
+    """Those of `count` values of `f`, by doubling."""
+    if count == 0:
+        return _Copies(np.where(np.arange(len(f)) == 0, 0.0, np.inf), empty=True)
+    if count == 1:
+        return _Copies(f)
+    half = _copies(f, count // 2)
+    parts = (half, half) if count % 2 == 0 else (_copies(f, count - 1), _Copies(f))
+    total, chosen = _convolved(parts[0].total, parts[1].total)
+    return _Copies(total, parts, chosen)
 
 
 def _convolved(total: FloatArray, f: FloatArray) -> tuple[FloatArray, FloatArray]:
     """`min_k total[s - k] + f[k]` for every `s`, and the `k` of each minimum."""
     n = len(f)
+    spend(n // 4 + n * n // _ELEMENTS)
     new, chosen = np.full(n, np.inf), np.zeros(n)
     for k in range(n):
         candidate = total[: n - k] + f[k]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from sympy import Rational
 
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.profile import Profile
-from symloss.theory.functions.exact import number_sign, shorter
+from symloss.theory.functions.algebra import shorter
+from symloss.theory.functions.constants import number_sign
+from symloss.theory.functions.probes import UNIT_FEW
 
 __all__ = ["entry_bounded", "entry_proper", "entry_trainable"]
 
@@ -48,9 +49,8 @@ def entry_proper(profile: Profile) -> Finding:
         if profile.m1.derivative.signs <= {-1}:
             return proved("p M1' + (1 - p) M0' = 0 by algebra, and M1' < 0 on (0, 1)")
         return unknown("p M1' + (1 - p) M0' = 0, but the sign of M1' is not proved negative")
-    points = np.array([0.31, 0.5123, 0.77, 0.12, 0.93])
-    value = h.at(points)
-    for point, sign in zip(points, value.sign, strict=True):
+    value = h.at(UNIT_FEW)
+    for point, sign in zip(UNIT_FEW, value.sign, strict=True):
         if sign:
             q = float(point)
             return refuted(

@@ -14,7 +14,8 @@ from symloss.theory.certificate import Finding, proved
 from symloss.theory.findings.misrank import grid_minimiser
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.proper import proper
-from symloss.theory.functions.exact import is_zero, number_sign, shorter
+from symloss.theory.functions.algebra import shorter, vanishes
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.interval import FloatArray
 
 __all__ = ["PosteriorMap", "Q", "closed_map", "posterior_map", "shifted", "with_map"]
@@ -107,7 +108,7 @@ def closed_map(profile: Profile, classes: Expr | None = None) -> Expr | None:
     gain = shorter(slope * P**power)
     base = shorter(m0.diff(P) * P ** (power + 1) / power)
     for constant in (gain, base):
-        if is_zero(constant.diff(P), P, 0.0, 1.0) is not True:
+        if not vanishes(constant.diff(P)):
             return None
     if P in gain.free_symbols or P in base.free_symbols:
         return None

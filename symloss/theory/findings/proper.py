@@ -14,10 +14,11 @@ from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.exact import number_sign
 from symloss.theory.functions.interval import FloatArray, Interval
 from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.probes import MOVES, POSTERIOR_SHARES, POSTERIOR_TOPS
 
 __all__ = ["proper", "risk"]
 
@@ -85,21 +86,15 @@ def _better(profile: Profile) -> tuple[list[float], list[float], float] | None:
     """A posterior and a prediction that is proved to have a lower risk than the posterior itself."""
     classes = profile.classes
     best: tuple[list[float], list[float], float] | None = None
-    firsts = np.array([0.03, 0.1, 0.21, 0.33, 0.45, 0.62, 0.8, 0.93])
-    for a in firsts:
-        for share in (0.07, 0.3, 0.5, 0.81, 0.97) if classes > 2 else (1.0,):
+    for a in POSTERIOR_TOPS:
+        for share in POSTERIOR_SHARES if classes > 2 else (1.0,):
             b = (1 - a) * share
             # The predictions move between two classes: the terms of the others are equal, and cancel.
             q = np.array([a, b if classes > 2 else 1 - a])
             rest = (1 - a - b) / max(classes - 2, 1)
             if classes > 2 and not np.isfinite(risk(profile, np.array([rest]), np.array([rest])).hi):
                 continue
-            moves = np.concatenate(
-                [
-                    b * np.array([0.9, 0.5, 0.2, 0.05, 0.01, 1e-3]),
-                    -a * np.array([0.9, 0.5, 0.2, 0.05, 0.01, 1e-3]),
-                ]
-            )
+            moves = np.concatenate([b * MOVES, -a * MOVES])
             p = np.repeat(q[None, :], len(moves), axis=0)
             p[:, 0] += moves
             p[:, 1] -= moves

@@ -16,11 +16,13 @@ from sympy import Abs, Expr, Max, Min, Rational, log, sign, sqrt
 from symloss.expr import plog, psqrt
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
-from symloss.theory.findings.residual import Family, R, Residual, value_at
+from symloss.theory.findings.residual import SEEN, Family, R, Residual, is_above, value_at
+from symloss.theory.functions.algebra import shorter
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.convexity import is_convex, low_chord
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.exact import number_sign, shorter
 from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.probes import RESIDUALS, TARGETS
 from symloss.theory.identify.signature import slope_in_p
 from symloss.theory.values import Pieces, Statistic
 
@@ -35,16 +37,13 @@ __all__ = [
     "translation_invariant",
 ]
 
-_TARGETS = [Rational(n, 2) for n in (0, 2, -2, 1, -5)]
-_GRID = [Rational(n, 8) for n in (-40, -17, -9, -4, -1, 0, 1, 3, 8, 15, 41)]
-
 
 def _at_targets(find: Callable[[Residual], Finding], residual: Residual) -> Finding:
     """What is found at the target 0, or a refutation at another."""
     first = find(residual)
     if residual.invariant or first.verdict != "unknown":
         return first
-    for target in _TARGETS[1:]:
+    for target in TARGETS[1:]:
         try:
             finding = find(residual.at(target))
         except (Undecided, Undefined):  # the loss has no value there
@@ -114,12 +113,13 @@ def minimum_at_target(residual: Residual) -> Finding:
 
 def _lower_than_target(residual: Residual) -> Finding | None:
     """A target and a prediction at which the loss is lower than where they meet: found in floats, then checked."""
-    values = residual.table(_GRID)
-    margin = values - values[:, [_GRID.index(Rational(0))]]
-    for i, k in zip(*np.nonzero(margin < -1e-9), strict=True):
-        y, r = _GRID[i], _GRID[k]
+    values = residual.table(RESIDUALS)
+    there = values[:, [RESIDUALS.index(Rational(0))]]
+    lower = there - values > SEEN * np.fmax(np.abs(values), np.abs(there))
+    for i, k in zip(*np.nonzero(lower), strict=True):
+        y, r = RESIDUALS[i], RESIDUALS[k]
         here, best = value_at(residual.loss, y, y), value_at(residual.loss, y, y - r)
-        if here is not None and best is not None and here - best > Rational(1, 10**25):
+        if here is not None and best is not None and is_above(here, best, here, best):
             reason = f"M({y}, {y - r}) = {float(best):.6g} is below M({y}, {y}) = {float(here):.6g}"
             return refuted(reason, {"y": float(y), "p": float(y - r)})
     return None

@@ -33,12 +33,23 @@ from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary, log_cosh, 
 from symloss.theory.functions.curve import Curve, Limit
 from symloss.theory.functions.interval import FloatArray
 from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.probes import TARGETS_AND_RESIDUALS
 
-__all__ = ["Family", "R", "Residual", "value_at"]
+__all__ = ["SEEN", "Family", "R", "Residual", "is_above", "value_at"]
 
 R = Symbol("r", real=True)
 _MOST_LEANS = 4
-_POINTS = [Rational(n, 4) for n in (-13, -6, -2, 0, 1, 3, 9)]
+
+
+SEEN = 1e-12
+"""A relative difference in floats that is worth a look at 50 digits."""
+_SURE = Rational(1, 10**25)
+"""A relative difference at 50 digits that is one."""
+
+
+def is_above(value: Expr, other: Expr, *scales: Expr) -> bool:
+    """Whether one value at 50 digits is larger than another, sizes being those of `scales`."""
+    return bool(value - other > _SURE * max(map(abs, scales)))
 
 
 def value_at(loss: Loss, y: Expr, p: Expr) -> Expr | None:
@@ -80,12 +91,14 @@ class Residual:
         if Y not in formula.free_symbols:
             return Residual(loss, formula, True, None)
         found = Residual(loss, shifted, None, None)
-        values = found.table(_POINTS)
-        for base, other in ((Integer(0), values[_POINTS.index(Integer(0))]), (_POINTS[-1], values[-1])):
-            for i, k in zip(*np.nonzero(np.abs(values - other) > 1e-9), strict=True):
-                y, r = _POINTS[i], _POINTS[k]
+        points = TARGETS_AND_RESIDUALS
+        values = found.table(points)
+        for base, other in ((Integer(0), values[points.index(Integer(0))]), (points[-1], values[-1])):
+            apart = np.abs(values - other) > SEEN * np.fmax(np.abs(values), np.abs(other))
+            for i, k in zip(*np.nonzero(apart), strict=True):
+                y, r = points[i], points[k]
                 one, two = value_at(loss, y, y - r), value_at(loss, base, base - r)
-                if one is not None and two is not None and abs(one - two) > Rational(1, 10**25):
+                if one is not None and two is not None and is_above(abs(one - two), S.Zero, one, two):
                     return Residual(loss, shifted, False, ((y, y - r), (base, base - r)))
         return found
 

@@ -7,8 +7,9 @@ from sympy import Expr, Rational
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.algebra import shorter
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.exact import number_sign, shorter
 
 __all__ = ["implicit_learning_rate", "slope_at", "trainable_at_start"]
 

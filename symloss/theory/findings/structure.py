@@ -9,9 +9,11 @@ from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.profile import Profile
+from symloss.theory.functions.algebra import shorter
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.exact import number_sign, shorter
 from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.probes import MOVE_SHARES, UNIT_HALF, UNIT_INSIDE
 
 __all__ = ["symmetric_noise_robust", "target_only"]
 
@@ -38,8 +40,7 @@ def target_only(profile: Profile) -> Finding:
 
 def _uneven(curve: Curve, classes: int) -> tuple[float, float, float, float] | None:
     """`(a, b, d, change)` with `M0(a-d) + M0(b+d)` apart from `M0(a) + M0(b)`, `a + b < 1`."""
-    grid = np.concatenate([np.linspace(0.013, 0.931, 40), 10.0 ** -np.arange(2.1, 6.4, 0.7)])
-    a, b, share = (v.ravel() for v in np.meshgrid(grid, grid, np.array([0.9, 0.5, 0.11, 0.013])))
+    a, b, share = (v.ravel() for v in np.meshgrid(UNIT_INSIDE, UNIT_INSIDE, MOVE_SHARES))
     step = a * share
     keep = (a + b < 0.97) & (a - step > 0) & (np.abs(a - step - b) > 1e-12)
     a, b, step = a[keep], b[keep], step[keep]
@@ -91,11 +92,10 @@ def _two_classes(profile: Profile) -> Finding:
     line = curve.line
     if line is not None and number_sign(line.slope) == 0:
         return proved("G(p) + G(1-p), G = M1 + M0, is constant", shorter(line.intercept))
-    points = np.linspace(0.0137, 0.4973, 60)
-    value = curve.at(points)
+    value = curve.at(UNIT_HALF)
     low, high = int(np.argmin(value.hi)), int(np.argmax(value.lo))
     if value.hi[low] < value.lo[high]:
-        a, b = float(points[low]), float(points[high])
+        a, b = float(UNIT_HALF[low]), float(UNIT_HALF[high])
         return refuted(
             f"the sum over both labels is {value.hi[low]:.6g} at p = {a:.6g} and {value.lo[high]:.6g} at {b:.6g}",
             {"p": a, "other_p": b},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from symloss.theory.functions.curve import Curve
+from symloss.theory.functions.probes import CHORD_REACHES, CHORD_SHARES, KINK_OFFSETS, OFFSETS
 
 __all__ = ["Chord", "is_convex", "low_chord", "opens"]
 
@@ -46,23 +47,20 @@ def low_chord(curve: Curve) -> Chord | None:
     cells = [cell for cell, _ in curve.parts]
     low = cells[0].left.lo if cells[0].left.is_finite else -40.0
     high = cells[-1].right.hi if cells[-1].right.is_finite else 40.0
-    centres = low + (high - low) * (np.arange(1, 240) / 240.0 + 0.0009173)
+    centres = low + (high - low) * CHORD_SHARES
     for spot in [cell.right.middle for cell in cells[:-1]]:
-        offsets = 10.0 ** -np.arange(1, 9, 0.5)
-        centres = np.append(centres, [spot, *(spot + offsets), *(spot - offsets)])
+        centres = np.append(centres, [spot, *(spot + KINK_OFFSETS), *(spot - KINK_OFFSETS)])
     for cell in (cells[0].left, cells[-1].right):
         if cell.is_finite:
-            offsets = 10.0 ** -np.arange(1, 12, 0.5)
-            centres = np.append(centres, cell.middle + offsets * (1 if cell is cells[0].left else -1))
+            centres = np.append(centres, cell.middle + OFFSETS * (1 if cell is cells[0].left else -1))
     # The spans of the second derivative that are negative are the best places to look.
     for span in curve.derivative.derivative.pattern:
         if span.sign in (-1, None) and span.left.is_finite and span.right.is_finite:
             centres = np.append(centres, (span.left.middle + span.right.middle) / 2)
     centres = np.unique(centres[(centres > low) & (centres < high)])
     reach = np.minimum(centres - low, high - centres)
-    shares = np.array([0.9, 0.5, 0.2, 0.05, 0.01, 1e-3, 1e-4])
-    middles = np.repeat(centres, len(shares))
-    steps = (reach[:, None] * shares[None, :]).ravel()
+    middles = np.repeat(centres, len(CHORD_REACHES))
+    steps = (reach[:, None] * CHORD_REACHES[None, :]).ravel()
     a, b = middles - steps, middles + steps
     m = (a + b) / 2
     left, right, middle = curve.at(a), curve.at(b), curve.at(m)

@@ -10,16 +10,16 @@ from functools import cached_property
 import numpy as np
 from sympy import Expr, Integer, Rational, Symbol, nan, oo, zoo
 
+from symloss.theory.functions.algebra import differs, shorter, tidy, vanishes
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.enclose import enclose, enclose_number
-from symloss.theory.functions.exact import is_zero, number_sign, shorter, tidy
 from symloss.theory.functions.interval import FloatArray, Interval
 from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
+from symloss.theory.functions.probes import LIMIT_REACHES
 from symloss.theory.functions.signs import Cell, Point, Span, sign_pattern, tail_at
 from symloss.theory.functions.tail import TailError
 
 __all__ = ["Curve", "Extreme", "Limit", "Line"]
-
-_REACHES = (1e-2, 1e-4, 1e-8, 1e-12)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Curve:
         """The limit of part `index` at its left (-1) or right (1) end; None where it is not settled."""
         cell, expr = self.parts[index]
         point = cell.left if side < 0 else cell.right
-        for eps in _REACHES:
+        for eps in LIMIT_REACHES:
             try:
                 lo, hi = tail_at(expr, self.variable, cell, side, eps).limit()
             except TailError:
@@ -163,7 +163,7 @@ class Curve:
 
     def _stays_finite(self, expr: Expr, cell: Cell) -> bool:
         """Whether a formula has a finite limit at the right end of a cell."""
-        for eps in _REACHES:
+        for eps in LIMIT_REACHES:
             try:
                 return all(map(math.isfinite, tail_at(expr, self.variable, cell, 1, eps).limit()))
             except TailError:
@@ -193,7 +193,7 @@ class Curve:
         """Whether the curve is proved to be no line: one piece bends, or two are on different lines."""
         lines = []
         for cell, expr in self.parts:
-            if is_zero(expr.diff(self.variable, 2), self.variable, *cell.inner) is False:
+            if differs(expr.diff(self.variable, 2), self.variable, *cell.inner):
                 return True
             lines.append(self._line_of(cell, expr))
         known = [line for line in lines if line is not None]
@@ -205,7 +205,7 @@ class Curve:
 
     def _line_of(self, cell: Cell, expr: Expr) -> Line | None:
         low, high = cell.inner
-        if not is_zero(expr.diff(self.variable, 2), self.variable, low, high):
+        if not vanishes(expr.diff(self.variable, 2)):
             return None
         slope = shorter(expr.diff(self.variable))
         intercept = shorter(expr - slope * self.variable)

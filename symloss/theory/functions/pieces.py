@@ -10,8 +10,8 @@ from sympy import Abs, Expr, Integer, Max, Min, Pow, Rational, S, Symbol, log, s
 
 from symloss.errors import SymlossError
 from symloss.expr import GUARD, RealFunction, plog, psqrt
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.enclose import enclose, is_smooth
-from symloss.theory.functions.exact import number_sign
 from symloss.theory.functions.signs import Cell, Point, sign_pattern
 
 __all__ = ["Piece", "Resolver", "Undecided", "Undefined", "pieces_of"]

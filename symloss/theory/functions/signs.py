@@ -10,10 +10,13 @@ import numpy as np
 from sympy import Add, Expr, Mul, Pow, Rational, Symbol
 
 from symloss.expr import BY_HEAD, log_cosh
+from symloss.theory.functions.algebra import differs, tidy, vanishes
+from symloss.theory.functions.closed_roots import closed_root
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.enclose import enclose, enclose_number, enclose_sharply
-from symloss.theory.functions.exact import closed_root, is_zero, number_sign, tidy
 from symloss.theory.functions.expand import expand_at
 from symloss.theory.functions.interval import FloatArray, Interval
+from symloss.theory.functions.probes import CUT, GROWTH, LEAST_STEP, SIGN_REACHES, STEP_SHIFT
 from symloss.theory.functions.tail import Tail, TailError
 from symloss.theory.functions.work import remembered
 
@@ -21,9 +24,6 @@ __all__ = ["Cell", "Point", "Span", "sign_pattern", "tail_at"]
 
 _MAX_CELLS = 6000
 _ROUNDS = 60
-# No bisection point should fall on a root, which loves round numbers.
-_CUT = 0.48712385
-_REACHES = (3e-2, 1e-3, 1e-5, 1e-7, 1e-9, 1e-12)
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,7 @@ def _factor_pattern(factor: Expr, variable: Symbol, cell: Cell) -> tuple[Span, .
     sign = _of_terms(factor) or _of_squashed(factor)
     if sign:
         return (Span(cell.left, cell.right, sign),)
-    low, high = cell.inner
-    zero = is_zero(factor, variable, low, high)
-    if zero is not False and zero is not None:
+    if not differs(factor, variable, *cell.inner) and vanishes(factor):
         return (Span(cell.left, cell.right, 0),)
     return _bisect(factor, variable, cell)
 
@@ -263,7 +261,7 @@ def _end(f: Expr, x: Symbol, cell: Cell, side: int) -> tuple[float, int | None, 
             slope.sign != 0 and np.isfinite(slope.lo) and np.isfinite(slope.hi) and not _touches(f, x, point)
         ):
             return edge, None, True
-    for reach in _REACHES:
+    for reach in SIGN_REACHES:
         try:
             sign = tail_at(f, x, cell, side, reach * (width if point.is_finite else 1.0)).sign()
         except TailError:
@@ -285,18 +283,18 @@ def _grid(cell: Cell, low: float, high: float) -> FloatArray:
     span = high - low
     for point, start, side in ((cell.left, low, 1), (cell.right, high, -1)):
         if point.is_finite:
-            distance = max(abs(start - point.middle), 1.0379e-3 * min(span, 1.0))  # not round: see _CUT
+            distance = max(abs(start - point.middle), LEAST_STEP * min(span, 1.0))
             while distance < span / 2:
                 borders.add(point.middle + side * distance)
-                distance *= 1.9173
+                distance *= GROWTH
         else:
             distance = abs(start)
             while distance > 1:
                 borders.add(-side * distance)
-                distance /= 1.9173
+                distance /= GROWTH
     inside = np.array(sorted(b for b in borders if low <= b <= high))
     steps = np.linspace(0, 1, 9)[:-1] + 0.0
-    steps[1:] += 0.0012347
+    steps[1:] += STEP_SHIFT
     count = len(inside)
     if count > 12:
         return inside
@@ -335,7 +333,7 @@ def _search(f: Expr, x: Symbol, borders: FloatArray) -> _Found:
         if stop:
             return found
         lo, hi = lo[todo & ~small], hi[todo & ~small]
-        cut = lo + (hi - lo) * _CUT
+        cut = lo + (hi - lo) * CUT
         lo, hi = np.concatenate([lo, cut]), np.concatenate([cut, hi])
     for a, b in zip(lo, hi, strict=True):
         found.signed.append((float(a), float(b), None))

@@ -15,6 +15,7 @@ from sympy import Expr, Rational
 
 from symloss.expr import Loss
 from symloss.theory.functions.interval import FloatArray
+from symloss.theory.functions.probes import FIT_AXIS
 from symloss.theory.identify.signature import family, gap
 from symloss.theory.values import Named
 from symloss.zoo import Entry, entry
@@ -118,8 +119,7 @@ def _search(
 
     starts = [default[free], np.zeros(len(free)), np.ones(len(free))]
     if len(free) <= 2:
-        axis = np.array([0.03, 0.1, 0.2, 0.35, 0.5, 0.75, 1.5, 2.5, 5.0, 12.0])
-        mesh = np.stack([m.ravel() for m in np.meshgrid(*[axis] * len(free))], axis=1)
+        mesh = np.stack([m.ravel() for m in np.meshgrid(*[FIT_AXIS] * len(free))], axis=1)
         starts += list(mesh)
         starts += [-row for row in mesh]
     scored = []

@@ -9,15 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from sympy import Expr, Integer, Poly, Rational, expand, oo, solve, sqrt
+from sympy import Expr, Integer, Poly, Rational, linsolve, oo, sqrt
+from sympy.solvers.solveset import NonlinearError
 
 from symloss.errors import SymlossError
 from symloss.expr import KINDS, C, Loss, P, at_one, at_zero
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.residual import R, Residual
+from symloss.theory.functions.algebra import multiplied_out, shorter
+from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.exact import number_sign, shorter
 from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
 from symloss.theory.functions.signs import Point
 from symloss.theory.identify.fit import CLOSE, Fit, loss_of, proposals
@@ -158,7 +160,7 @@ def _solved(loss: Loss, fit: Fit, classes: int) -> Fit | None:
     smooth piece, that some coefficients make equal.
     """
     family = fit.entry.loss.expr.xreplace({C: Integer(classes)})
-    symbols = [s for s in family.free_symbols if s.name in fit.values]
+    symbols = sorted((s for s in family.free_symbols if s.name in fit.values), key=str)
     linear = [s for s in symbols if family.diff(s, 2) == 0]
     fixed = {s: Integer(0) for s in symbols if s not in linear}
     bounds = fit.entry.bounds
@@ -181,14 +183,18 @@ def _solved(loss: Loss, fit: Fit, classes: int) -> Fit | None:
         target, other = target + other.subs(P, 1 - P), Integer(0)
     present, absent = pieces[0].exprs[0] - target, pieces[0].exprs[1] - other
     powers: list[Expr] = []
-    for expr in (expand((present - absent).diff(P)), expand(absent.diff(P, 2))):
+    for expr in (multiplied_out((present - absent).diff(P)), multiplied_out(absent.diff(P, 2))):
         if not expr.is_polynomial(P):
             return None
         powers += [power for power in Poly(expr, P).coeffs() if power != 0]
-    for solution in solve(powers, linear, dict=True):
-        values = {s.name: solution.get(s, Integer(0)).subs(dict.fromkeys(linear, 0)) for s in linear}
-        return Fit(fit.entry, {**dict.fromkeys(fit.values, Integer(0)), **values}, fit.apart)
-    return None
+    try:
+        solutions = list(linsolve(powers, linear))
+    except NonlinearError:
+        return None
+    if not solutions:
+        return None
+    values = {s.name: x.subs(dict.fromkeys(linear, 0)) for s, x in zip(linear, solutions[0], strict=True)}
+    return Fit(fit.entry, {**dict.fromkeys(fit.values, Integer(0)), **values}, fit.apart)
 
 
 def _difference(pieces: tuple[Piece, ...], i: int, factor: Expr) -> Curve:

@@ -16,14 +16,10 @@ from sympy import Abs, Expr, Function, Heaviside, Integer, Symbol, lambdify, sig
 from symloss.errors import DomainError
 from symloss.expr import KINDS, C, Loss, P, Y, elementary
 from symloss.theory.functions.interval import FloatArray
+from symloss.theory.functions.probes import LINE, UNIT
 from symloss.zoo import Entry, entry
 
 __all__ = ["distance", "family", "gap", "signature", "slope_function", "slope_in_p"]
-
-# Irrational steps keep the points off kinks at round numbers.
-_UNIT: FloatArray = np.asarray((np.arange(1, 30) * 0.6180339887) % 1.0 * 0.97 + 0.0153, dtype=np.float64)
-_SIZES: FloatArray = np.asarray(10.0 ** np.arange(-2.0, 2.3, 0.2718281), dtype=np.float64)
-_LINE: FloatArray = np.concatenate([-_SIZES[::-1], _SIZES])
 
 _Gradient = Callable[..., FloatArray]
 
@@ -132,16 +128,16 @@ def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, .
         return _evaluated(function, y, p, classes, values)
 
     if not KINDS[kind].probabilities:
-        y = np.concatenate([np.zeros(_LINE.size), np.full(_LINE.size, 1.37)])
-        return at(y, y - np.concatenate([_LINE, _LINE]))
-    one, zero = at(1.0, _UNIT), at(0.0, _UNIT)
+        y = np.concatenate([np.zeros(LINE.size), np.full(LINE.size, 1.37)])
+        return at(y, y - np.concatenate([LINE, LINE]))
+    one, zero = at(1.0, UNIT), at(0.0, UNIT)
     if not KINDS[kind].exclusive:
-        weight = _UNIT * (1 - _UNIT)
+        weight = UNIT * (1 - UNIT)
         return np.concatenate([weight * one, weight * zero])
     if classes == 2:
-        mirrored = at(0.0, 1 - _UNIT)
-        return _UNIT * (1 - _UNIT) * (one - mirrored)
-    return np.concatenate([_UNIT * (one - zero), _UNIT * (zero - zero[0])])
+        mirrored = at(0.0, 1 - UNIT)
+        return UNIT * (1 - UNIT) * (one - mirrored)
+    return np.concatenate([UNIT * (one - zero), UNIT * (zero - zero[0])])
 
 
 def _direction(vector: FloatArray) -> FloatArray:
