@@ -113,6 +113,11 @@ class Resolver:
             if exponent < 0 and self.sign_of(base) == 0:
                 raise Undefined(f"a division by zero {self._where()}")
             return self.without_abs(base**exponent)
+        if isinstance(base, Pow) and base.exp.is_Integer and base.exp % 2 == 0:
+            # The root of an even power is one of an absolute value: sqrt(u**2) = |u|.
+            direction = self.sign_of(base.base)
+            if direction:
+                return self.without_abs((direction * base.base) ** (base.exp * exponent))
         direction = self.sign_of(base)
         if direction < 0 or (direction == 0 and not exponent.is_positive):
             raise Undefined(f"({base})**({exponent}) is not real {self._where()}")
