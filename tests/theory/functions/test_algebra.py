@@ -107,8 +107,9 @@ def test_what_is_remembered_costs_what_it_did() -> None:
     for _ in range(2):  # never asked before, and asked before
         with limited(6) as meter, pytest.raises(Exhausted):
             square(7)
-        with limited(6), pytest.raises(Exhausted):
+        with limited(6):
             spend(2)
-            square(5)
+            with pytest.raises(Exhausted):
+                square(5)
     with limited(7) as meter:
         assert square(7) == 49

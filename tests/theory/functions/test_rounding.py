@@ -1,7 +1,7 @@
 """What interval arithmetic takes for granted of numpy, held against 40 digits: errors of a few units in the last place.
 
-`Interval` moves bounds outwards by 4e-15 of their size, 18 units in the last place at least. numpy's functions are right
-to 4 of them, or they were when this was written; a build that is not fails here, before a proof is wrong.
+`Interval` moves bounds outwards by 4e-15 of their size, 18 units in the last place at least. numpy's functions are
+right to 4 of them, or they were when this was written; a build that is not fails here, before a proof is wrong.
 """
 
 from __future__ import annotations

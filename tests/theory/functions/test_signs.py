@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -23,7 +24,7 @@ LINE = Cell(Point.at(-oo), Point.at(oo))
 
 def _check(expr: Expr, spans: tuple[Span, ...]) -> None:
     value = lambdify([X], elementary(expr), "mpmath")
-    assert all(a.right == b.left for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.right == b.left for a, b in pairwise(spans))
     for span in spans:
         low = span.left.hi if span.left.is_finite else min(span.right.lo, 0.0) - 50.0
         high = span.right.lo if span.right.is_finite else max(span.left.hi, 0.0) + 50.0

@@ -63,9 +63,11 @@ def _holds(expr: Expr, cell: Cell, side: int, eps: float) -> bool:
 
 
 NEAR = [
-    X * log(X), log(X) ** 2 * sqrt(X), 1 / X - log(X), exp(X) - 1 - X, sin(X) / X, (1 - X) ** Rational(7, 3), tanh(X) - X,
+    X * log(X), log(X) ** 2 * sqrt(X), 1 / X - log(X), exp(X) - 1 - X, sin(X) / X, (1 - X) ** Rational(7, 3),
+    tanh(X) - X,
     softplus(X), sigmoid(1 / X), exp(-1 / X), log(1 + X) / X, cosh(X) - cos(X), log_cosh(X), sqrt(1 + X) - sqrt(1 - X),
-    X ** Rational(3, 10) * log(X), log(2 * X) * (1 - X), exp(log(X) / 2), 1 / (1 - log(X)), log(X + X**2), sinh(X) / X**2,
+    X ** Rational(3, 10) * log(X), log(2 * X) * (1 - X), exp(log(X) / 2), 1 / (1 - log(X)), log(X + X**2),
+    sinh(X) / X**2,
     log(1 + exp(1 / X)), tanh(1 / X), X**X, log(1 - X), (1 - X) * log(1 - X), log(X) - log(1 - X),
 ]  # fmt: skip
 FAR = [
