@@ -15,6 +15,7 @@ from symloss.theory.functions.closed_roots import closed_root
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.enclose import enclose, enclose_number, enclose_sharply
 from symloss.theory.functions.expand import expand_at
+from symloss.theory.functions.growth import Growth
 from symloss.theory.functions.interval import FloatArray, Interval
 from symloss.theory.functions.probes import CUT, GROWTH, LEAST_STEP, SIGN_REACHES, STEP_SHIFT
 from symloss.theory.functions.tail import Tail, TailError
@@ -93,8 +94,8 @@ class Span:
     sign: int | None
 
 
-def tail_at(expr: Expr, variable: Symbol, cell: Cell, side: int, eps: float) -> Tail:
-    """The tail of `expr` at the left (`side` -1) or right (1) end of `cell`.
+def tail_at(expr: Expr, variable: Symbol, cell: Cell, side: int, eps: float) -> Growth:
+    """What `expr` does at the left (`side` -1) or right (1) end of `cell`.
 
     Raises:
         TailError: where there is none.

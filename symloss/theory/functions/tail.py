@@ -22,6 +22,7 @@ __all__ = [
     "Num",
     "Tail",
     "TailError",
+    "Term",
     "bounds_of",
     "magnitude",
     "monomial_sup",

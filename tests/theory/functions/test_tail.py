@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from sympy import Expr, Rational, Symbol, cos, cosh, exp, lambdify, log, oo, sin, sinh, sqrt, tanh
 
 from symloss.expr import elementary, log_cosh, sigmoid, softplus
+from symloss.theory.functions.growth import Growth
 from symloss.theory.functions.signs import Cell, Point, tail_at
 from symloss.theory.functions.tail import Tail, TailError, bounds_of
 
 X = Symbol("x", real=True)
 UNIT = Cell(Point.at(Rational(0)), Point.at(Rational(1)))
+OO = mpmath.inf
 LINE = Cell(Point.at(-oo), Point.at(oo))
 
 
@@ -44,21 +46,24 @@ def _exact(value: Any) -> Any:
 def _holds(expr: Expr, cell: Cell, side: int, eps: float) -> bool:
     """Whether there is a tail, and if so it holds what the formula is."""
     try:
-        tail = tail_at(expr, X, cell, side, eps)
+        found = tail_at(expr, X, cell, side, eps)
     except TailError:
         return False
     point = cell.left if side < 0 else cell.right
     value = lambdify([X], elementary(expr), "mpmath")
     with mpmath.workdps(60):
-        for share in (1, 0.9, 0.4, 0.05, 1e-3, 1e-6):
+        for share in (1, 0.9, 0.4, 0.05) if found.exponent.terms else (1, 0.9, 0.4, 0.05, 1e-3, 1e-6):
             distance = mpmath.mpf(eps) * share
             at = side / distance if not point.is_finite else point.lo - side * distance
-            low, high = _at(tail, distance)
+            low, high = _at(found.factor, distance)
+            least, most = (mpmath.exp(end) for end in _at(found.exponent, distance))
+            # Less than 60 digits hold an exponential of that size, or an argument of it.
             here = value(at)
-            slack = mpmath.mpf(10) ** -45 * (1 + abs(here))
-            assert low - slack <= here <= high + slack, (expr, side, eps, distance)
-            if tail.sign():
-                assert tail.sign() == mpmath.sign(here)
+            slack = mpmath.mpf(10) ** -40 * (1 + abs(here))
+            ends = [end * size for end in (low, high) for size in (least, most)]
+            assert min(ends) - slack <= here <= max(ends) + slack, (expr, side, eps, distance)
+            if found.sign() and here:
+                assert found.sign() == mpmath.sign(here)
     return True
 
 
@@ -120,7 +125,47 @@ def test_limits(expr: Expr, side: int, limit: float) -> None:
     assert lo == hi == limit or hi - lo < 1e-10
 
 
+GROWING = [
+    exp(X) - X - 1, cosh(X) - 1, log(exp(X) + exp(-X)), X**3 * exp(-X), exp(X) / (1 + exp(2 * X)), sinh(X) - X**5,
+    exp(X**2) - exp(X**2 - X), (1 + exp(X)) ** Rational(1, 3), exp(2 * X) - 3 * exp(X) + X, sqrt(cosh(X)),
+    log(1 + X**2 * exp(X)), 1 / (exp(X) - X**2), exp(X) - X**100,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("expr", GROWING, ids=str)
+def test_growth_beyond_powers(expr: Expr) -> None:
+    assert [_holds(expr, LINE, side, 5e-3) for side in (-1, 1)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("expr", "limits"),
+    [
+        (exp(X) - X - 1, (OO, OO)), (cosh(X), (OO, OO)), (X * exp(-(X**2)), (0, 0)), (exp(X) / (1 + exp(X)), (0, 1)),
+        (sinh(X), (-OO, OO)), (log(exp(X) + exp(-X)) - X, (OO, 0)), (exp(X) - exp(2 * X), (0, -OO)),
+        (exp(-exp(X)), (1, 0)), (tanh(exp(X) - X), (1, 1)), (sigmoid(-exp(X)), (0.5, 0)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_limits_of_growth(expr: Expr, limits: tuple[float, float]) -> None:
+    for side, limit in zip((-1, 1), limits, strict=True):
+        lo, hi = tail_at(expr, X, LINE, side, 1e-3).limit()
+        assert lo <= limit <= hi
+        assert lo == hi or hi - lo < 1e-9
+
+
+def test_exponents_that_only_rounding_makes_equal_do_not_cancel() -> None:
+    near = sqrt(2) + Rational(1, 10**30)
+    with pytest.raises(TailError):
+        tail_at(exp(sqrt(2) * X) - exp(near * X), X, LINE, 1, 1e-3)
+
+
+def test_slow_growth_is_not_taken_for_fast() -> None:
+    expr = exp(sqrt(log(X)))
+    with pytest.raises(TailError):
+        Growth.limit(tail_at(expr, X, Cell(Point.at(Rational(2)), Point.at(oo)), 1, 1e-3))
+
+
 def test_a_formula_without_such_an_expansion_has_none() -> None:
-    for expr in (sin(1 / X), log(-log(X)), exp(sqrt(-log(X)))):
+    for expr in (sin(1 / X), log(-log(X)), exp(sqrt(-log(X))), sin(exp(1 / X))):
         with pytest.raises(TailError):
             tail_at(expr, X, UNIT, -1, 1e-4)
