@@ -16,22 +16,15 @@ from symloss.theory.findings.bounds import bounded
 from symloss.theory.findings.calibration import classification_calibrated
 from symloss.theory.findings.convex import convex_in_p
 from symloss.theory.findings.free_classes import SAMPLE, for_every_number
+from symloss.theory.findings.influence import bounded_above, bounded_influence, influence, redescending
 from symloss.theory.findings.lipschitz import lipschitz_in_logits
 from symloss.theory.findings.multilabel import entry_bounded, entry_proper, entry_trainable
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.proper import proper
-from symloss.theory.findings.regression import (
-    bounded_above,
-    bounded_influence,
-    converges_to,
-    convex,
-    influence,
-    minimum_at_target,
-    redescending,
-    translation_invariant,
-)
+from symloss.theory.findings.regression import convex, minimum_at_target, translation_invariant
 from symloss.theory.findings.residual import Residual
 from symloss.theory.findings.start import implicit_learning_rate, trainable_at_start
+from symloss.theory.findings.statistic import converges_to
 from symloss.theory.findings.structure import symmetric_noise_robust, target_only
 from symloss.theory.functions.pieces import Undecided, Undefined
 from symloss.theory.functions.work import Exhausted

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symloss.theory.values import Statistic
+
 if TYPE_CHECKING:
     from symloss.theory.certificate import Certificate
 
@@ -69,7 +71,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "redescending": ("forgets outliers: their pull vanishes", "does not forget outliers"),
     "converges_to": (
-        "drives a constant prediction to the {value} of the targets",
+        "drives a constant prediction to {value}",
         "converges to no known statistic",
     ),
 }
@@ -98,7 +100,8 @@ def sentence(key: str, certificate: Certificate) -> str:
     number = finding.text if finding.numeric is None else f"{finding.numeric:.4g}"
     if finding.verdict == "proved" and not number:
         text = _WITHOUT_NUMBER.get(key, text)
-    return text.format(numeric=number, value=finding.text)
+    value = finding.value.words() if isinstance(finding.value, Statistic) else finding.text
+    return text.format(numeric=number, value=value)
 
 
 def _attractor(certificate: Certificate) -> str:

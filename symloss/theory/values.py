@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sympy import Expr
+from sympy import Expr, Pow, S, Symbol
 
-from symloss.expr import to_latex
+from symloss.expr import to_latex, to_string
 
-__all__ = ["Named", "Pieces", "Statistic", "Value", "latex_of", "text_of"]
+__all__ = ["MEAN", "Named", "Pieces", "Statistic", "Value", "latex_of", "text_of"]
 
 _DIGITS = 10
 """Significant digits of a coefficient that is neither whole nor a root."""
@@ -25,27 +25,70 @@ class Named:
     Attributes:
         name: of the entry.
         coefficients: by name, in the entry's order.
+        weight: what the loss of a target counts for, a formula of `y`; None where all count alike.
+        scale: the factor of the target before it meets the prediction.
         digits: to which coefficients are shown.
     """
 
     name: str
     coefficients: tuple[tuple[str, Expr], ...] = ()
+    weight: Expr | None = None
+    scale: Expr = S.One
     digits: int = _DIGITS
 
     def __str__(self) -> str:
-        inside = [f"{name}={float(value):.{self.digits}g}" for name, value in self.coefficients]
+        inside = [f"{name}={self._shown(value)}" for name, value in self.coefficients]
+        inside += [] if self.weight is None else [f"weight={to_string(self.weight)}"]
+        inside += [] if self.scale == 1 else [f"scale={self.scale}"]
         return f"{self.name}({', '.join(inside)})" if inside else self.name
+
+    def _shown(self, value: Expr) -> str:
+        """A coefficient as a decimal, or a root as what it is."""
+        root = value.as_coeff_Mul()[1]
+        is_root = isinstance(root, Pow) and root.base.is_Rational and root.exp.is_Rational
+        return str(value) if is_root else f"{float(value):.{self.digits}g}"
+
+
+MEAN = Symbol("m", real=True)
+"""The plain statistic, in the formula of what is made of it."""
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """What the constant prediction of least mean loss is of the targets, such as `quantile(9/10)`."""
+    """What the constant prediction of least mean loss is of the targets, such as `quantile(9/10)` or `log(mean)`.
+
+    Attributes:
+        name: mean, median, quantile or expectile.
+        share: which quantile or expectile.
+        of: what it is taken of, a formula of `y`; None for the targets themselves.
+        weight: what each target counts for, a formula of `y`; None where all count alike.
+        outer: what is made of it, a formula of `MEAN`.
+    """
 
     name: str
     share: Expr | None = None
+    of: Expr | None = None
+    weight: Expr | None = None
+    outer: Expr = MEAN
 
     def __str__(self) -> str:
-        return self.name if self.share is None else f"{self.name}({self.share})"
+        inside = [] if self.share is None else [str(self.share)]
+        inside += [] if self.of is None else [to_string(self.of)]
+        inside += [] if self.weight is None else [f"weight={to_string(self.weight)}"]
+        inner = f"{self.name}({', '.join(inside)})" if inside else self.name
+        return str(self.outer.subs(MEAN, Symbol(inner)))
+
+    def words(self) -> str:
+        """In plain words: `the median of the targets weighted by abs(y), times 5/6`."""
+        share = "" if self.share is None else f"{self.share} "
+        inner = f"the {share}{self.name} of {'the targets' if self.of is None else to_string(self.of)}"
+        inner += "" if self.weight is None else f" weighted by {to_string(self.weight)}"
+        factor = self.outer / MEAN
+        if factor == 1:
+            return inner
+        if MEAN not in factor.free_symbols:
+            return f"{inner}, times {factor}"
+        return f"{self.outer}, m being {inner}"
 
 
 @dataclass(frozen=True)

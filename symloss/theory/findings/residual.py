@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 from sympy import (
+    Abs,
     Add,
     Expr,
     I,
     Integer,
     Max,
     Min,
-    Poly,
     Rational,
     S,
     Symbol,
@@ -24,27 +24,27 @@ from sympy import (
     log,
     nan,
     oo,
-    preorder_traversal,
+    sqrt,
     zoo,
 )
 
-from symloss.errors import SymlossError
 from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary, log_cosh, plog, psqrt
-from symloss.theory.functions.curve import Curve, Limit
+from symloss.theory.findings.family import Family, R, family_of
+from symloss.theory.functions.algebra import shorter
+from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.interval import FloatArray
+from symloss.theory.functions.periodic import period_of
 from symloss.theory.functions.pieces import Undecided, Undefined
 from symloss.theory.functions.probes import TARGETS_AND_RESIDUALS
+from symloss.theory.functions.slope import slope_in_p
 
-__all__ = ["SEEN", "Family", "R", "Residual", "is_above", "value_at"]
-
-R = Symbol("r", real=True)
-_MOST_LEANS = 4
-
+__all__ = ["SEEN", "R", "Residual", "is_above", "on_line", "value_at"]
 
 SEEN = 1e-12
 """A relative difference in floats that is worth a look at 50 digits."""
 _SURE = Rational(1, 10**25)
 """A relative difference at 50 digits that is one."""
+_NO_VALUES = (nan, zoo, oo, -oo, I)
 
 
 def is_above(value: Expr, other: Expr, *scales: Expr) -> bool:
@@ -58,6 +58,20 @@ def value_at(loss: Loss, y: Expr, p: Expr) -> Expr | None:
     return value if value.is_Float or value.is_Rational else None
 
 
+def on_line(expr: Expr, variable: Symbol) -> Curve:
+    """A formula as a curve on the whole line; of one that has a period, on one around 0.
+
+    Raises:
+        Undefined, Undecided: see `Curve.build`; the former too where it has no finite value.
+    """
+    if expr.has(*_NO_VALUES):
+        raise Undefined("the loss has no finite real value there")
+    expr = expr.replace(lambda node: node.func == log and node.args[0].func == cosh, _as_log_cosh)
+    period = period_of(expr, variable)
+    ends = (-oo, oo) if period is None else (-period / 2, period / 2)
+    return Curve.build(lambda resolver: resolver.smooth(expr, {}), variable, *ends)
+
+
 @dataclass(frozen=True)
 class Residual:
     """The loss in residuals.
@@ -65,14 +79,14 @@ class Residual:
     Attributes:
         loss: the loss.
         formula: `M(y, y - r)`, free of `y` where the loss is translation-invariant.
-        invariant: whether it is; None where that is not settled.
+        invariant: whether it is proved to be.
         witness: two points of one residual at which the values differ, of a loss that is not.
         target: the `y` of `curve` and `influence`; of no matter where the loss is invariant.
     """
 
     loss: Loss
     formula: Expr
-    invariant: bool | None
+    invariant: bool
     witness: tuple[tuple[Expr, Expr], tuple[Expr, Expr]] | None
     target: Expr = S.Zero
 
@@ -90,7 +104,7 @@ class Residual:
         formula = canonicalise(shifted, "regression") if Y in shifted.free_symbols else shifted
         if Y not in formula.free_symbols:
             return Residual(loss, formula, True, None)
-        found = Residual(loss, shifted, None, None)
+        found = Residual(loss, shifted, False, None)
         points = TARGETS_AND_RESIDUALS
         values = found.table(points)
         for base, other in ((Integer(0), values[points.index(Integer(0))]), (points[-1], values[-1])):
@@ -99,7 +113,7 @@ class Residual:
                 y, r = points[i], points[k]
                 one, two = value_at(loss, y, y - r), value_at(loss, base, base - r)
                 if one is not None and two is not None and is_above(abs(one - two), S.Zero, one, two):
-                    return Residual(loss, shifted, False, ((y, y - r), (base, base - r)))
+                    return replace(found, witness=((y, y - r), (base, base - r)))
         return found
 
     @property
@@ -131,13 +145,9 @@ class Residual:
         """`f(r)` of a translation-invariant loss, else `M(y, y - r)` at the target.
 
         Raises:
-            Undefined, Undecided: see `Curve.build`.
+            Undefined, Undecided: see `on_line`.
         """
-        expr = self.formula.subs(Y, self.target)
-        if expr.has(nan, zoo, oo, -oo, I):
-            raise Undefined(f"the loss has no finite real value at the target {self.target}")
-        expr = expr.replace(lambda node: node.func == log and node.args[0].func == cosh, _as_log_cosh)
-        return Curve.build(lambda resolver: resolver.smooth(expr, {}), R, -oo, oo)
+        return on_line(self.formula.subs(Y, self.target), R)
 
     @cached_property
     def influence(self) -> Curve:
@@ -145,86 +155,19 @@ class Residual:
         return self.curve.derivative
 
     @cached_property
-    def family(self) -> Family | None:
-        """How the curves at the other targets follow from the one at 0; None if no way is found."""
-        leans = [S.One, S.Zero, *_leans(self.loss.value_expr)]
-        found = [(lean, self._along(lean)) for lean in leans]
-        for lean, along in found:
-            if Y not in along.free_symbols:
-                return Family(lean, None, True)
-        for lean, along in found:
-            try:
-                weight = _weight(along)
-                _of_target(along.subs(R, S.One))  # raises where the loss has no value at some target
-            except SymlossError:
-                continue
-            if weight is not None and weight.signs <= {0, 1}:
-                return Family(lean, weight, False)
-        return None
-
-    def _along(self, lean: Expr) -> Expr:
-        """`M(y, lean y - r)`."""
-        return canonicalise(self.loss.value_expr.subs(P, lean * Y - R), "regression")
-
-
-@dataclass(frozen=True)
-class Family:
-    """A loss `M(y, c y - s) = h(y) f(s) + k(y)` with `h >= 0`: one curve, moved and scaled from target to target.
-
-    Attributes:
-        lean: `c`; 1 where `s` is the residual, 0 where it is the prediction alone.
-        weight: `h` as a curve of `y`, 1 at the target 0; None where it is 1 everywhere.
-        same: whether `k` is a constant and `h` is 1, so that the values are the same at every target.
-    """
-
-    lean: Expr
-    weight: Curve | None
-    same: bool
-
-    def __str__(self) -> str:
-        form = "f(s)" if self.same else "h(y) f(s) + k(y), h >= 0,"
-        target = {S.Zero: "", S.One: "y "}.get(self.lean, f"{float(self.lean):.6g} y ")
-        return f"the loss is {form} of s = {target}- p"
+    def slope(self) -> Expr:
+        """`dM/dp`, protected operators as outside their guard."""
+        plain = self.loss.value_expr
+        for guarded, free in ((plog, log), (psqrt, sqrt)):
+            plain = plain.replace(guarded, lambda x, f=free: f(Abs(x)))
+        return shorter(slope_in_p(plain))
 
     @cached_property
-    def most(self) -> Limit | None:
-        """The supremum of `h`, None where none is known."""
-        if self.weight is None:
-            return Limit(1.0, 1.0, S.One)
-        top = self.weight.extreme(1)
-        return None if top is None else top.value
-
-
-def _leans(formula: Expr) -> list[Expr]:
-    """The `c` of the forms `b (c y - p) + a` in a formula, the simplest first."""
-    found = set()
-    for node in preorder_traversal(formula):
-        if node.is_Add and {Y, P} <= node.free_symbols and node.is_polynomial(Y, P):
-            form = Poly(node, Y, P)
-            if form.total_degree() == 1:
-                found.add(-form.coeff_monomial(Y) / form.coeff_monomial(P))
-    return sorted(found - {S.One}, key=lambda c: (c.count_ops(), str(c)))[:_MOST_LEANS]
-
-
-def _weight(along: Expr) -> Curve | None:
-    """`h(y)` of a formula `h(y) f(r) + k(y)` with `h(0) = 1`; None if it is not one."""
-    slope = along.diff(R)
-    at_zero = slope.subs(Y, 0)
-    for r in (Rational(1, 2), Rational(-1, 2), Rational(2)):
-        scale = at_zero.subs(R, r)
-        if not scale.is_finite or scale == 0:
-            continue
-        ratio = slope.subs(R, r) / scale
-        # Of the values and not of the slopes, which say nothing of jumps.
-        if R in canonicalise(along - ratio * along.subs(Y, 0), "regression").free_symbols:
-            return None
-        return _of_target(ratio)
-    return None
-
-
-def _of_target(formula: Expr) -> Curve:
-    """A formula of the target as a curve."""
-    return Curve.build(lambda resolver: resolver.smooth(formula, {}), Y, -oo, oo)
+    def family(self) -> Family | None:
+        """The one curve that the loss is at every target, moved and scaled; None where that is not seen."""
+        if self.invariant:
+            return Family(S.One, self.formula, S.One, S.Zero, self.target)
+        return family_of(self.loss.value_expr)
 
 
 def _is_extremum(node: Expr) -> bool:

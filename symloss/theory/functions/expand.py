@@ -87,8 +87,14 @@ def _hides_zero(f: Tail) -> bool:
     )
 
 
-def _near(function: Callable[[Tail], Tail]) -> Callable[[Growth], Growth]:
-    return lambda f: Growth.of(function(f.tail()))
+def _circular(function: Callable[[Tail], Tail]) -> Callable[[Growth], Growth]:
+    def apply(f: Growth) -> Growth:
+        try:
+            return Growth.of(function(f.tail()))
+        except TailError:  # it may turn for ever, and stays between -1 and 1
+            return Growth.of(Tail((), (_ZERO, _ZERO, 1.0), f.eps))
+
+    return apply
 
 
 def _stays(f: Growth) -> bool:
@@ -153,8 +159,8 @@ _RULES: dict[object, Callable[[Growth], Growth]] = {
     exp: Growth.exp,
     log: Growth.log,
     tanh: _tanh,
-    sin: _near(sin_near),
-    cos: _near(cos_near),
+    sin: _circular(sin_near),
+    cos: _circular(cos_near),
     sinh: lambda f: _halves(f, -1),
     cosh: lambda f: _halves(f, 1),
     log_cosh: _log_cosh,

@@ -78,7 +78,7 @@ def proposals(found: Entry, classes: int, target: FloatArray, likely: list[Expr]
         best, values = min(
             ((gap(target, at(found)), found) for found in attempts), key=lambda pair: max(pair[0], _EXACT)
         )
-    yield Fit(found, {coefficients[i]: _exact(float(values[i])) for i in free}, best)
+    yield Fit(found, {coefficients[i]: _exact(float(values[i]), likely) for i in free}, best)
 
 
 def loss_of(named: Named, kind: str) -> Loss:
@@ -92,8 +92,12 @@ def loss_of(named: Named, kind: str) -> Loss:
     return Loss(found.loss.expr.xreplace(known), kind)
 
 
-def _exact(value: float) -> Expr:
-    """A float as the decimal that it prints as, or as the short fraction that it is nearest to."""
+def _exact(value: float, likely: list[Expr]) -> Expr:
+    """A float as the likely number that it is, the decimal that it prints as, or the short fraction next to it."""
+    for number in likely:
+        for signed in (number, -number):
+            if float(signed) == value and not signed.is_Rational:
+                return signed
     decimal = Rational(repr(value))
     near = Rational(value).limit_denominator(200)
     return near if len(str(decimal)) > 12 and abs(near - decimal) <= 1e-7 * max(1.0, abs(value)) else decimal

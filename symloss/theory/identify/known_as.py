@@ -13,7 +13,7 @@ from sympy import Expr, Integer, Poly, Rational, linsolve, oo, sqrt
 from sympy.solvers.solveset import NonlinearError
 
 from symloss.errors import SymlossError
-from symloss.expr import KINDS, C, Loss, P, at_one, at_zero
+from symloss.expr import KINDS, C, Loss, P, Y, at_one, at_zero
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.residual import R, Residual
@@ -24,13 +24,37 @@ from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
 from symloss.theory.functions.signs import Point
 from symloss.theory.identify.fit import CLOSE, Fit, loss_of, proposals
 from symloss.theory.identify.signature import signature
+from symloss.theory.values import Named
 from symloss.zoo import entry, names
 
 __all__ = ["known_as"]
 
 
 def known_as(loss: Loss, classes: int) -> Finding:
-    """Equality with a zoo loss up to a positive factor and a constant; else the nearest one."""
+    """Equality with a zoo loss up to a positive factor and a constant; else the nearest one.
+
+    Of regression losses also with one whose targets are weighted and scaled, `w(y) L(c y, p)`.
+    """
+    return _weighted(loss, classes) or _known_as(loss, classes)
+
+
+def _weighted(loss: Loss, classes: int) -> Finding | None:
+    """The loss of the zoo that a regression loss is up to a weight of each target and a factor of all."""
+    if KINDS[loss.kind].probabilities:
+        return None
+    residual = Residual.of(loss)
+    family = None if residual.invariant else residual.family
+    if family is None or family.lean == 0 or Y in family.offset.free_symbols:
+        return None
+    inner = _known_as(Loss(family.shape.subs(R, Y - P), loss.kind), classes)
+    if inner.verdict != "proved" or not isinstance(inner.value, Named):
+        return None
+    weight = None if family.weight == 1 else family.bare_weight
+    value = replace(inner.value, weight=weight, scale=family.lean)
+    return proved(f"{family}, and f is {inner.value}: {inner.reason}", value)
+
+
+def _known_as(loss: Loss, classes: int) -> Finding:
     target = signature(loss, classes)
     if not np.all(np.isfinite(target)):
         return unknown("the gradient is zero or not finite, so the loss has no direction to compare")
@@ -113,7 +137,7 @@ def _constants(loss: Loss, classes: int) -> list[Expr]:
         parts = Profile.of(loss, classes).m1.parts
     kinks = {cell.right.exact for cell, _ in parts[:-1]} - {None}
     found = {abs(number) for number in numbers | kinks}
-    found |= {root for number in found if (root := sqrt(number)).is_Rational}
+    found |= {sqrt(number) for number in found}
     found |= {1 / number for number in found if number != 0}
     found |= {abs(1 - number) for number in found} | {1 + number for number in found}
     return sorted(found, key=lambda number: (number.count_ops(), len(str(number)), float(number)))

@@ -11,38 +11,18 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
-from sympy import Abs, Expr, Function, Heaviside, Integer, Symbol, lambdify, sign
+from sympy import Expr, Symbol, lambdify
 
 from symloss.errors import DomainError
-from symloss.expr import KINDS, C, Loss, P, Y, elementary
+from symloss.expr import KINDS, C, Loss, P, Y
 from symloss.theory.functions.interval import FloatArray
 from symloss.theory.functions.probes import LINE, UNIT
+from symloss.theory.functions.slope import slope_in_p
 from symloss.zoo import Entry, entry
 
-__all__ = ["distance", "family", "gap", "signature", "slope_function", "slope_in_p"]
+__all__ = ["distance", "family", "gap", "signature", "slope_function"]
 
 _Gradient = Callable[..., FloatArray]
-
-
-class _sign(Function):
-    """`sign` of a real number, with the slope 0: SymPy's may be of complex ones, and have a Dirac delta."""
-
-    def fdiff(self, argindex: int = 1) -> Expr:
-        return Integer(0)
-
-
-class _abs(Function):
-    """`abs` of a real number."""
-
-    def fdiff(self, argindex: int = 1) -> Expr:
-        return _sign(self.args[0])
-
-
-def slope_in_p(expr: Expr) -> Expr:
-    """`dM/dp` as training sees it: a jump has no part in it."""
-    real = elementary(expr).replace(Abs, _abs).replace(sign, _sign)
-    slope = real.diff(P).replace(Heaviside, lambda x, *_: (1 + _sign(x)) / 2)
-    return slope.replace(_abs, Abs).replace(_sign, sign)
 
 
 def signature(loss: Loss, classes: int) -> FloatArray:
