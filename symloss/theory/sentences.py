@@ -96,6 +96,8 @@ def sentence(key: str, certificate: Certificate) -> str:
     if key == "attractor" and finding.verdict == "proved":
         return _attractor(certificate)
     positive, negative = _SENTENCES[key]
+    if key == "known_as" and finding.value is None:
+        return "is no loss of the zoo"
     text = positive if finding.verdict == "proved" else negative
     number = finding.text if finding.numeric is None else f"{finding.numeric:.4g}"
     if finding.verdict == "proved" and not number:

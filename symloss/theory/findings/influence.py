@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from sympy import Abs, Add, Expr, Max, Min, oo, sign
+from sympy import Abs, Expr, Max, Min, oo, sign
 
 from symloss.errors import SymlossError
 from symloss.expr import P, Y
@@ -17,10 +17,10 @@ from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.family import Family
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.residual import R, Residual, on_line
-from symloss.theory.functions.algebra import multiplied_out, shorter
+from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.curve import Curve, Extreme
 from symloss.theory.functions.periodic import along_periods, period_of, turns
-from symloss.theory.functions.plane import is_defined, range_on_plane
+from symloss.theory.functions.plane import is_defined, range_on_plane, separated
 from symloss.theory.functions.probes import TARGETS
 from symloss.theory.functions.signs import Cell, Point, tail_at
 from symloss.theory.functions.tail import TailError
@@ -283,9 +283,9 @@ def _pull_lasts(residual: Residual) -> Finding | None:
 
 def _parts_vanish(slope: Expr) -> bool:
     """Whether a slope is a sum of terms `u(y) v(p)` with `v` vanishing far out."""
-    for term in Add.make_args(multiplied_out(slope)):
-        fixed, moving = term.as_independent(P, as_Add=False)
-        if Y in moving.free_symbols or not is_defined(fixed):
+    parts = separated(slope)
+    for fixed, moving in parts.items():
+        if not is_defined(fixed):
             return False
         try:
             curve = on_line(moving.subs(P, R), R)
@@ -294,7 +294,7 @@ def _parts_vanish(slope: Expr) -> bool:
         ends = [curve.limit(0, -1), curve.limit(len(curve.parts) - 1, 1)]
         if not all(end is not None and end.lo == end.hi == 0 for end in ends):
             return False
-    return True
+    return bool(parts)
 
 
 # Bounded above

@@ -8,19 +8,28 @@ For C = 2 the same holds of `k(p) = p A'(p)`, `A(p) = M1(p) + M0(1-p)`, with `k(
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from sympy import Expr, Integer, Rational
+
+from symloss.errors import DomainError
 from symloss.expr import P
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.profile import Profile
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
+from symloss.theory.functions.digits import enclose_to
 from symloss.theory.functions.interval import FloatArray, Interval
 from symloss.theory.functions.pieces import Undecided, Undefined
 from symloss.theory.functions.probes import MOVES, POSTERIOR_SHARES, POSTERIOR_TOPS
 
 __all__ = ["proper", "risk"]
+
+_UNITS = 2.0**40
+"""Probabilities are multiples of its inverse, so that sums of them are exact."""
+_HALVINGS, _DIGITS = 60, 60
 
 
 def risk(profile: Profile, posterior: FloatArray, p: FloatArray) -> Interval:
@@ -83,29 +92,72 @@ def _conditions(profile: Profile) -> tuple[Curve, Curve, str]:
 
 
 def _better(profile: Profile) -> tuple[list[float], list[float], float] | None:
-    """A posterior and a prediction that is proved to have a lower risk than the posterior itself."""
+    """A posterior and a prediction that is proved to have a lower risk than the posterior itself.
+
+    Probability moves between two classes; the terms of the others are equal, and cancel.
+    """
     classes = profile.classes
     best: tuple[list[float], list[float], float] | None = None
-    for a in POSTERIOR_TOPS:
+    for first in POSTERIOR_TOPS:
         for share in POSTERIOR_SHARES if classes > 2 else (1.0,):
-            b = (1 - a) * share
-            # The predictions move between two classes: the terms of the others are equal, and cancel.
-            q = np.array([a, b if classes > 2 else 1 - a])
+            a = _dyadic(first)
+            b = _dyadic((1 - a) * share) if classes > 2 else 1 - a
             rest = (1 - a - b) / max(classes - 2, 1)
             if classes > 2 and not np.isfinite(risk(profile, np.array([rest]), np.array([rest])).hi):
                 continue
-            moves = np.concatenate([b * MOVES, -a * MOVES])
-            p = np.repeat(q[None, :], len(moves), axis=0)
-            p[:, 0] += moves
-            p[:, 1] -= moves
+            q = np.array([a, b])
+            moves = _dyadic(np.concatenate([b * MOVES, -a * MOVES]))
+            # Multiples of one power of two: both sums are exactly equal.
+            p = np.stack([a + moves, b - moves], axis=-1)
             here, there = risk(profile, q, q), risk(profile, q, p)
-            gap = here.lo - there.hi
-            # Rounding of the moves leaves sums that differ by a unit in the last place.
-            gap = np.where(np.isfinite(gap), gap, -np.inf)
+            with np.errstate(all="ignore"):
+                gap = np.where(here.lo > there.hi, here.lo - there.hi, 0.0)
+            gap = np.where(np.isfinite(gap), gap, 0.0)
             i = int(np.argmax(gap))
-            if gap[i] > 1e-12 and (best is None or gap[i] > best[2]):
+            if gap[i] > 0 and (best is None or gap[i] > best[2]):
                 best = profile.listed(q.tolist(), rest), profile.listed(p[i].tolist(), rest), float(gap[i])
-    return best
+    return best or _tilted(profile)
+
+
+def _dyadic(value: Any) -> Any:
+    return np.round(value * _UNITS) / _UNITS
+
+
+def _tilted(profile: Profile) -> tuple[list[float], list[float], float] | None:
+    """The same where floats do not show it: `h(a) != h(b)` tilts the risk at the posterior, so that a step gains."""
+    try:
+        h = profile.pick(lambda m1, m0: P * m1.diff(P) + (1 - P) * m0.diff(P))
+    except (Undecided, Undefined):
+        return None
+    for first in POSTERIOR_TOPS:
+        a = _dyadic(first)
+        b = 1 - a if profile.classes == 2 else _dyadic((1 - a) * POSTERIOR_SHARES[1])
+        tilt = h.at(np.array([a])) - h.at(np.array([b]))
+        down = -int(tilt.sign[0])
+        for k in range(1, _HALVINGS) if down else ():
+            step = down * min(a, b) / 2**k
+            gain = _gain(profile, (a, a + step), (b, b - step))
+            if gain > 0:
+                rest = (1 - a - b) / max(profile.classes - 2, 1)
+                return profile.listed([a, b], rest), profile.listed([a + step, b - step], rest), gain
+    return None
+
+
+def _gain(profile: Profile, *moves: tuple[float, float]) -> float:
+    """How much lower the risk is at the least after probabilities have moved, to many digits; 0 where that is open."""
+    total: Expr = Integer(0)
+    for before, after in moves:
+        q, weight = Rational(before), Rational(after)
+        for share, curve in ((q, profile.m1), (1 - q, profile.m0)):
+            parts = curve.part_at(q), curve.part_at(weight)
+            if parts[0] is None or parts[1] is None:
+                return 0.0
+            total += share * (parts[0].xreplace({P: q}) - parts[1].xreplace({P: weight}))
+    try:
+        low = float(enclose_to(total, _DIGITS).a)
+    except DomainError:
+        return 0.0
+    return max(low, 0.0)
 
 
 def _short(values: list[float]) -> str:

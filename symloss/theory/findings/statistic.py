@@ -11,7 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol, exp, log, oo, preorder_traversal, tanh
+from sympy import (
+    Add,
+    Expr,
+    Integer,
+    Mul,
+    Pow,
+    Rational,
+    Symbol,
+    atanh,
+    exp,
+    log,
+    oo,
+    preorder_traversal,
+    tanh,
+)
 
 from symloss.errors import SymlossError
 from symloss.expr import P, Y, sigmoid
@@ -19,10 +33,10 @@ from symloss.theory.certificate import Finding, proved, unknown
 from symloss.theory.findings.family import bare
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.residual import R, Residual, on_line
-from symloss.theory.functions.algebra import multiplied_out, shorter, vanishes
+from symloss.theory.functions.algebra import shorter, vanishes
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.plane import has_kinks, is_defined, is_nonnegative
+from symloss.theory.functions.plane import has_kinks, is_defined, is_nonnegative, separated
 from symloss.theory.values import MEAN, Statistic
 
 __all__ = ["converges_to"]
@@ -128,12 +142,7 @@ def _of_slope(residual: Residual) -> Finding | None:
 
 def _forms(slope: Expr) -> list[_Mean]:
     """The ways to read a slope as a mean: two functions of the target, each times one of the prediction."""
-    found: dict[Expr, Expr] = {}
-    for term in Add.make_args(multiplied_out(slope)):
-        moving, fixed = term.as_independent(Y, as_Add=False)
-        if P in fixed.free_symbols:
-            return []
-        found[fixed] = found.get(fixed, Integer(0)) + moving
+    found = separated(slope)
     if len(found) != 2:
         return []
     (g, a), (h, b) = found.items()
@@ -175,7 +184,7 @@ def _solved(formula: Expr, form: _Mean, low: Expr, where: str) -> Finding | None
 _INVERSES: dict[object, Callable[[Expr], Expr]] = {
     exp: log,
     log: exp,
-    tanh: lambda value: log((1 + value) / (1 - value)) / 2,
+    tanh: atanh,
     sigmoid: lambda value: log(value / (1 - value)),
 }
 

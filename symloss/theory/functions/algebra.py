@@ -8,10 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from sympy import Abs, Add, Expr, Pow, Symbol, cancel, exp, expand, factor, factor_terms, log, together
+from sympy import (
+    Abs,
+    Add,
+    Expr,
+    Pow,
+    Symbol,
+    cancel,
+    cosh,
+    exp,
+    expand,
+    factor,
+    factor_terms,
+    log,
+    sinh,
+    tanh,
+    together,
+)
 from sympy.polys.polyerrors import PolynomialError
 
-from symloss.expr import Y, canonicalise
+from symloss.expr import Y, canonicalise, elementary, log_cosh, sigmoid, softplus
 from symloss.expr.canonical import MAX_TERMS, count_terms
 from symloss.theory.functions.enclose import enclose
 from symloss.theory.functions.interval import Interval
@@ -24,6 +40,7 @@ _MAX_OPERATIONS = 600
 """Formulas beyond this many operations are not rewritten, only enclosed; a third of it where factors are sought."""
 _MAX_DEGREE, _MAX_DEGREES, _MAX_RATE, _MAX_GENERATORS = 12, 60, 24, 6
 """Of one power, of all together, of the numbers in an exponent, and of what counts as a variable."""
+_HYPERBOLIC = (tanh, sinh, cosh, sigmoid, softplus, log_cosh)
 _PRICE = 20
 """Steps for each operation of a formula that polynomial algebra rewrites."""
 
@@ -77,7 +94,13 @@ def vanishes(expr: Expr) -> bool:
         or tidy(expr) == 0
         or _rewritten(lambda e: canonicalise(e, kind), expr) == 0
         or one_fraction(multiplied_out(expr)) == 0
+        or (expr.has(*_HYPERBOLIC) and one_fraction(_in_exponentials(expr)) == 0)
     )
+
+
+def _in_exponentials(expr: Expr) -> Expr:
+    """`tanh`, `sinh`, `cosh` and what is made of them by exponentials."""
+    return multiplied_out(elementary(expr).rewrite((tanh, sinh, cosh), exp))
 
 
 @remembered(4096)

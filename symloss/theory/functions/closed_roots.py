@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol, exp, log, sqrt
+from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol, cos, exp, log, pi, sin, sqrt
 from sympy.polys.polyerrors import PolynomialError
 
 from symloss.theory.functions.algebra import multiplied_out, tidy
@@ -11,6 +11,8 @@ from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.enclose import enclose_number
 
 __all__ = ["closed_root"]
+
+_TURNS = 4
 
 
 def closed_root(expr: Expr, variable: Symbol, low: float, high: float) -> Expr | None:
@@ -74,6 +76,10 @@ def _solve(expr: Expr, x: Symbol, value: Expr, depth: int) -> list[Expr]:
         return _solve(expr.args[0], x, exp(value), depth + 1)
     if isinstance(expr, exp):
         return _solve(expr.args[0], x, log(value), depth + 1) if number_sign(value) == 1 else []
+    if isinstance(expr, sin | cos) and value in (-1, 0, 1):
+        return [
+            root for angle in _angles(expr.func, value) for root in _solve(expr.args[0], x, angle, depth + 1)
+        ]
     if isinstance(expr, Pow) and expr.exp.is_Rational:
         if number_sign(value) not in (0, 1):
             return []
@@ -88,6 +94,13 @@ def _solve(expr: Expr, x: Symbol, value: Expr, depth: int) -> list[Expr]:
             return _solve(rest, x, value - constant, depth + 1)
         return _quadratic(expr - value, x)
     return []
+
+
+def _angles(function: type, value: Expr) -> list[Expr]:
+    """Angles of a few turns whose sine or cosine is -1, 0 or 1."""
+    quarter = {-1: (3,), 0: (0, 2), 1: (1,)}[int(value)]
+    shift = 1 if function is cos else 0  # cos u = sin(u + pi/2)
+    return [(4 * turn + q - shift) * pi / 2 for turn in range(-_TURNS, _TURNS + 1) for q in quarter]
 
 
 def _quadratic(expr: Expr, x: Symbol) -> list[Expr]:

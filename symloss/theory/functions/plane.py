@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from enum import Enum
 
-from sympy import Abs, Add, Expr, Max, Min, Mul, Pow, cosh, exp, log, preorder_traversal, sign
+from sympy import Abs, Add, Expr, Integer, Max, Min, Mul, Pow, cosh, exp, log, preorder_traversal, sign
 
-from symloss.expr import P, RealFunction, log_cosh, plog, psqrt, softplus
+from symloss.expr import P, RealFunction, Y, log_cosh, plog, psqrt, softplus
 from symloss.expr.ranges import Range, range_of
+from symloss.theory.functions.algebra import multiplied_out
 from symloss.theory.functions.work import spend
 
-__all__ = ["Bend", "bend", "has_kinks", "is_defined", "is_nonnegative", "range_on_plane"]
+__all__ = ["Bend", "bend", "has_kinks", "is_defined", "is_nonnegative", "range_on_plane", "separated"]
 
 _LINE = Range(-math.inf, math.inf, True, True)
 
@@ -57,6 +58,17 @@ def has_kinks(expr: Expr) -> bool:
         and range_on_plane(node.base).sign != 1
         for node in preorder_traversal(expr)
     )  # fmt: skip
+
+
+def separated(expr: Expr) -> dict[Expr, Expr]:
+    """A formula as a sum of functions of the target, each times one of the prediction; nothing where it is none."""
+    found: dict[Expr, Expr] = {}
+    for term in Add.make_args(multiplied_out(expr)):
+        moving, fixed = term.as_independent(Y, as_Add=False)
+        if P in fixed.free_symbols:
+            return {}
+        found[fixed] = found.get(fixed, Integer(0)) + moving
+    return found
 
 
 class Bend(Enum):

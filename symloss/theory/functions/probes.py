@@ -90,7 +90,7 @@ ENTRIES_OF_CERTAINTY = (0.5, 0.6, 0.75, 0.9, 0.95, 0.99, 0.999)
 """From where on the target may rise whatever the spread of the rest."""
 
 # Posteriors
-POSTERIOR_TOPS: FloatArray = np.array([0.03, 0.1, 0.21, 0.33, 0.45, 0.62, 0.8, 0.93])
+POSTERIOR_TOPS: FloatArray = np.array([1e-6, 1e-4, 3e-3, 0.03, 0.1, 0.21, 0.33, 0.45, 0.62, 0.8, 0.93])
 """The first class's share of a posterior under which a better prediction is looked for ..."""
 POSTERIOR_SHARES = (0.07, 0.3, 0.5, 0.81, 0.97)
 """... and the second's of the rest."""

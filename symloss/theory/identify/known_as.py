@@ -57,7 +57,8 @@ def _weighted(loss: Loss, classes: int) -> Finding | None:
 def _known_as(loss: Loss, classes: int) -> Finding:
     target = signature(loss, classes)
     if not np.all(np.isfinite(target)):
-        return unknown("the gradient is zero or not finite, so the loss has no direction to compare")
+        problem = "has a gradient that is zero or not finite, and so no direction to compare"
+        return _otherwise(loss, classes, problem) or unknown(f"the loss {problem}")
     likely = _constants(loss, classes)
     fits: list[Fit] = []
     problem = ""
@@ -253,8 +254,14 @@ def _residual_factor(pieces: tuple[Piece, ...]) -> Expr | None:
             spot = Rational(repr(round((low + high) / 2 + (high - low) / 5, 5)))
             top, bottom = (expr.diff(R).subs(R, spot) for expr in piece.exprs)
             if bottom.is_finite and number_sign(bottom) in (1, -1):
-                return shorter(top / bottom)
+                return _simple(shorter(top / bottom))
     return None
+
+
+def _simple(ratio: Expr) -> Expr:
+    """The short decimal that a number is, or may be as far as enclosures show; else the number."""
+    near = Rational(repr(round(float(ratio), 12)))
+    return near if number_sign(ratio - near) in (0, None) and abs(float(ratio - near)) < 1e-13 else ratio
 
 
 def _factor(exprs: tuple[Expr, ...], inner: tuple[float, float]) -> Expr | None:
@@ -267,12 +274,7 @@ def _factor(exprs: tuple[Expr, ...], inner: tuple[float, float]) -> Expr | None:
             if below.is_finite and number_sign(below) in (1, -1):
                 ratio = shorter(top.xreplace({P: x}) / below)
                 if number_sign(ratio):
-                    simple = Rational(repr(round(float(ratio), 12)))
-                    return (
-                        simple
-                        if number_sign(ratio - simple) in (0, None) and abs(float(ratio - simple)) < 1e-13
-                        else ratio
-                    )
+                    return _simple(ratio)
     return None
 
 
