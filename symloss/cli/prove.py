@@ -30,6 +30,14 @@ def analyze(
         int | None,
         typer.Option(help="Number of classes; without it the findings hold for every C.", show_default=False),
     ] = None,
+    weight: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W,...",
+            help="A weight for each class: what weights do to start, attractor and label smoothing.",
+            show_default=False,
+        ),
+    ] = None,
     kind: KindOption = None,
     values: SetOption = None,
     as_json: Json = False,
@@ -45,11 +53,13 @@ def analyze(
     - `symloss analyze ace --classes 10 --why`
     - `symloss analyze '-y*log(p) + y*p' --json`
     - `symloss analyze 'log(cosh(y - p))' --kind regression`
+    - `symloss analyze lsr --weight 1,1,4`
     """
     from symloss.theory import analyze as prove
 
     subject = read_loss(loss, kind, values)
-    certificate = prove(subject, classes)
+    certificate = prove(subject, classes, weight=None if weight is None else _weights(weight))
+    classes = certificate.classes
     if as_json:
         print_json(certificate.to_dict())
         return
@@ -61,6 +71,13 @@ def analyze(
     of = f", C = {classes}" if classes else ""
     say(f"{subject}  ({subject.kind}{of})")
     show(certificate_table(certificate, why))
+
+
+def _weights(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise DomainError(f"weights {text!r}: expected a number for each class, such as 1,1,2.5") from None
 
 
 def derive(

@@ -26,6 +26,7 @@ from symloss.theory.findings.residual import Residual
 from symloss.theory.findings.start import implicit_learning_rate, trainable_at_start
 from symloss.theory.findings.statistic import converges_to
 from symloss.theory.findings.structure import symmetric_noise_robust, target_only
+from symloss.theory.findings.weights import Weighted, weighted_attractor, weighted_rate, weighted_smoothing
 from symloss.theory.functions.pieces import Undecided, Undefined
 from symloss.theory.functions.work import Exhausted
 from symloss.theory.identify.known_as import known_as
@@ -107,6 +108,12 @@ _LINE = Findings(
         "known_as": _known,
     },
 )
+_WEIGHTED: dict[str, Find] = {
+    "implicit_learning_rate": weighted_rate,
+    "attractor": weighted_attractor,
+    "label_smoothing": weighted_smoothing,
+}
+"""What class weights change, and how."""
 FINDINGS: dict[str, Findings] = {
     "classification": _CLASSES,
     "multilabel": _LABELS,
@@ -120,6 +127,7 @@ def analyze(
     classes: int | None = None,
     only: Collection[str] | None = None,
     patience: float | None = PATIENCE,
+    weight: Sequence[float] | None = None,
 ) -> Certificate:
     """What can be proved of a loss from its formula alone.
 
@@ -130,9 +138,11 @@ def analyze(
         classes: the number of classes, at least 2; None keeps `C` free. Of no account to other kinds.
         only: keys of the findings that are wanted; all of them if None.
         patience: seconds after which the clock ends a finding whose count has not; None for never.
+        weight: of each class; the findings are then those that weights change.
 
     Raises:
-        DomainError: for fewer than two classes, a loss that is infinite at `y = 0`, or a key that there is not.
+        DomainError: for fewer than two classes, another number of weights, a loss that is infinite at `y = 0`, or a
+            key that there is not.
 
     >>> from symloss import parse
     >>> certificate = analyze(parse("y*abs(log(1.3*p))"), classes=10)
@@ -147,6 +157,14 @@ def analyze(
             raise DomainError(f"classes is {classes!r}: expected an integer of at least 2")
         classes = number
     findings, budget = FINDINGS[loss.kind], Budget(patience)
+    if weight is not None:
+        weighted = Weighted.of(loss, weight)
+        if classes not in (None, weighted.classes):
+            raise DomainError(
+                f"{weighted.classes} weights for {classes} classes: expected one for each class"
+            )
+        findings = Findings(lambda loss, classes: weighted, _WEIGHTED)
+        classes = weighted.classes
     keys = list(findings.find)
     wanted = keys if only is None else [key for key in keys if key in only]
     if only is not None and len(wanted) != len(set(only)):
@@ -154,12 +172,13 @@ def analyze(
         raise DomainError(
             f"no finding {strange!r} about a {loss.kind} loss: expected one of {', '.join(keys)}"
         )
-    if findings.free is None:
+    if findings.free is None and weight is None:
         classes = None
-    elif classes is None:
+    elif classes is None and findings.free is not None:
         found = findings.free(loss, _found(findings, loss, SAMPLE, keys, budget), budget)
         return Certificate(loss, None, {key: found[key] for key in wanted})
-    return Certificate(loss, classes, _found(findings, loss, classes or 2, wanted, budget))
+    found = _found(findings, loss, classes or 2, wanted, budget)
+    return Certificate(loss, classes, found, None if weight is None else tuple(map(float, weight)))
 
 
 def _found(

@@ -66,6 +66,7 @@ class Certificate:
     loss: Loss
     classes: int | None
     findings: Mapping[str, Finding]
+    weight: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "findings", MappingProxyType(dict(self.findings)))
@@ -76,12 +77,19 @@ class Certificate:
         return self.loss.kind
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Certificate, (self.loss, self.classes, dict(self.findings))
+        return Certificate, (self.loss, self.classes, dict(self.findings), self.weight)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready: loss, kind, classes, and each finding's verdict, value, numeric, reason and latex."""
+        """JSON-ready: loss, kind, classes, weights if any, and each finding as plain data."""
+        weight = {} if self.weight is None else {"weight": list(self.weight)}
         findings = {key: finding.to_dict() for key, finding in self.findings.items()}
-        return {"loss": str(self.loss), "kind": self.kind, "classes": self.classes, "findings": findings}
+        return {
+            "loss": str(self.loss),
+            "kind": self.kind,
+            "classes": self.classes,
+            **weight,
+            "findings": findings,
+        }
 
     def sentence(self, key: str) -> str:
         """One finding in plain words.

@@ -12,7 +12,7 @@ from sympy import Expr, Pow, S, Symbol
 
 from symloss.expr import to_latex, to_string
 
-__all__ = ["MEAN", "Named", "Pieces", "Statistic", "Value", "latex_of", "text_of"]
+__all__ = ["MEAN", "ByWeight", "Named", "Pieces", "Statistic", "Value", "latex_of", "text_of"]
 
 _DIGITS = 10
 """Significant digits of a coefficient that is neither whole nor a root."""
@@ -101,7 +101,17 @@ class Pieces:
         return "; ".join(f"{expr} for {low:.6g} < r < {high:.6g}" for expr, low, high in self.parts)
 
 
-Value: TypeAlias = "Expr | Named | Statistic | Pieces"
+@dataclass(frozen=True)
+class ByWeight:
+    """A value for each weight that a class has."""
+
+    values: tuple[tuple[Expr, Expr], ...]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{value} at weight {float(weight):g}" for weight, value in self.values)
+
+
+Value: TypeAlias = "Expr | Named | Statistic | Pieces | ByWeight"
 """The value of a finding."""
 
 

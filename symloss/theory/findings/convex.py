@@ -5,7 +5,7 @@ from __future__ import annotations
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.profile import Profile
-from symloss.theory.functions.convexity import is_convex, low_chord
+from symloss.theory.functions.convexity import is_convex, low_chord, sought_chord
 
 __all__ = ["convex_in_p"]
 
@@ -15,9 +15,10 @@ def convex_in_p(profile: Profile) -> Finding:
     """`M0` and `M1` are convex on (0, 1)."""
     open_for = []
     for name, curve in (("M1", profile.m1), ("M0", profile.m0)):
-        if is_convex(curve):
-            continue
         chord = low_chord(curve)
+        if chord is None and is_convex(curve):
+            continue
+        chord = chord or sought_chord(curve)
         if chord is not None:
             a, b = chord.a, chord.b
             return refuted(

@@ -18,7 +18,7 @@ from symloss.theory.functions.algebra import shorter, vanishes
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.interval import FloatArray
 
-__all__ = ["PosteriorMap", "Q", "closed_map", "posterior_map", "shifted", "with_map"]
+__all__ = ["PosteriorMap", "Q", "closed_map", "logarithmic", "posterior_map", "shifted", "with_map"]
 
 Q = Symbol("q", positive=True)
 """One entry of the class posterior."""
@@ -96,6 +96,26 @@ def closed_map(profile: Profile, classes: Expr | None = None) -> Expr | None:
     """
     if proper(profile).verdict == "proved":
         return Q
+    found = _powers(profile)
+    if found is None:
+        return None
+    power, gain, base, _ = found
+    if power == 1:
+        return shifted(base, gain, Integer(profile.classes) if classes is None else classes)
+    return shorter((base + gain * Q) / gain) ** (1 / power)
+
+
+def logarithmic(profile: Profile) -> tuple[Expr, Expr] | None:
+    """`(a1 - a0, a0)` of a loss with `M1' = -a1/p` and `M0' = -a0/p`, `a1 > a0 >= 0`, or None."""
+    found = _powers(profile)
+    if found is None:
+        return None
+    power, gain, base, shift = found
+    return (gain, base) if power == 1 and number_sign(shift) == 0 else None
+
+
+def _powers(profile: Profile) -> tuple[Expr, Expr, Expr, Expr] | None:
+    """`(k, a1 - a0, a0, c)` of a loss with `M1' = c - a1 p**-k` and `M0' = c - a0 p**-k`, `a1 > a0 >= 0`, or None."""
     if len(profile.pieces) != 1:
         return None
     m1, m0 = (e.diff(P) for e in profile.pieces[0].exprs)
@@ -107,16 +127,15 @@ def closed_map(profile: Profile, classes: Expr | None = None) -> Expr | None:
         return None
     gain = shorter(slope * P**power)
     base = shorter(m0.diff(P) * P ** (power + 1) / power)
-    for constant in (gain, base):
-        if not vanishes(constant.diff(P)):
-            return None
-    if P in gain.free_symbols or P in base.free_symbols:
+    shift = shorter(m0 + base * P**-power)
+    constants = gain, base, shift
+    if any(P in constant.free_symbols and not vanishes(constant.diff(P)) for constant in constants):
+        return None
+    if any(P in constant.free_symbols for constant in constants):
         return None
     if number_sign(gain) != 1 or number_sign(base) not in (0, 1):
         return None
-    if power == 1:
-        return shifted(base, gain, Integer(profile.classes) if classes is None else classes)
-    return shorter((base + gain * Q) / gain) ** (1 / power)
+    return power, gain, base, shift
 
 
 def shifted(base: Expr, gain: Expr, classes: Expr) -> Expr:

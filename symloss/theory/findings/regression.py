@@ -18,7 +18,7 @@ from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.residual import SEEN, R, Residual, is_above, on_line, value_at
 from symloss.theory.functions.algebra import one_fraction, shorter, tidy, vanishes
 from symloss.theory.functions.constants import number_sign
-from symloss.theory.functions.convexity import is_convex, low_chord
+from symloss.theory.functions.convexity import is_convex, low_chord, sought_chord
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.plane import Bend, bend, has_kinks, is_defined, is_nonnegative
 from symloss.theory.functions.probes import RESIDUALS, TARGETS
@@ -133,18 +133,10 @@ def _spellings(formula: Expr) -> Iterator[Expr]:
 @names_guards
 def convex(residual: Residual) -> Finding:
     """Whether `M` is convex in the prediction, for every target."""
-    family, formula = residual.family, residual.loss.value_expr
-    if family is not None:
-        try:
-            curve = on_line(family.shape, R)
-        except SymlossError:
-            curve = None
-        if curve is not None and is_convex(curve):
-            reason = "the second derivative is nowhere negative, and no kink points down, on every piece"
-            return proved(reason if residual.invariant else f"{reason}, and {family}")
-        chord = None if curve is None else low_chord(curve)
-        if chord is not None:
-            return _bends_down(float(family.base), family.prediction(chord.a), family.prediction(chord.b))
+    finding = _bent_family(residual)
+    if finding.verdict != "unknown":
+        return finding
+    formula = residual.loss.value_expr
     if is_defined(formula):
         if bend(formula) in (Bend.UP, Bend.STRAIGHT):
             return proved(
@@ -162,7 +154,26 @@ def convex(residual: Residual) -> Finding:
         if chord is not None:
             y = float(target)
             return _bends_down(y, y - chord.a, y - chord.b)
-    return unknown("the sign of the second derivative is open")
+    return finding
+
+
+def _bent_family(residual: Residual) -> Finding:
+    """What follows from the one curve that the loss is, moved and scaled."""
+    family = residual.family
+    if family is None:
+        return unknown("the sign of the second derivative is open")
+    try:
+        curve = on_line(family.shape, R)
+        chord = low_chord(curve)
+        if chord is None and is_convex(curve):
+            reason = "the second derivative is nowhere negative, and no kink points down, on every piece"
+            return proved(reason if residual.invariant else f"{reason}, and {family}")
+        chord = chord or sought_chord(curve)
+    except SymlossError as error:
+        return unknown(str(error))
+    if chord is None:
+        return unknown("the sign of the second derivative is open")
+    return _bends_down(float(family.base), family.prediction(chord.a), family.prediction(chord.b))
 
 
 def _bends_down(y: float, a: float, b: float) -> Finding:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.probes import CHORD_REACHES, CHORD_SHARES, KINK_OFFSETS, OFFSETS
+from symloss.theory.functions.signs import Span
 
-__all__ = ["Chord", "is_convex", "low_chord", "opens"]
+__all__ = ["Chord", "is_convex", "low_chord", "opens", "sought_chord"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,18 @@ def opens(curve: Curve, index: int) -> bool:
 
 
 def low_chord(curve: Curve) -> Chord | None:
-    """A chord that is proved to be below the curve at its middle, as far below as a grid shows."""
+    """A chord that is proved to be below the curve at its middle, as far below as a grid shows, if there is one."""
+    return _low_chord(curve, ())
+
+
+def sought_chord(curve: Curve) -> Chord | None:
+    """The same, looked for where the second derivative may be negative: for when a grid shows none."""
+    return _low_chord(
+        curve, [span for span in curve.derivative.derivative.pattern if span.sign in (-1, None)]
+    )
+
+
+def _low_chord(curve: Curve, spans: Sequence[Span]) -> Chord | None:
     cells = [cell for cell, _ in curve.parts]
     low = cells[0].left.lo if cells[0].left.is_finite else -40.0
     high = cells[-1].right.hi if cells[-1].right.is_finite else 40.0
@@ -53,9 +66,8 @@ def low_chord(curve: Curve) -> Chord | None:
     for cell in (cells[0].left, cells[-1].right):
         if cell.is_finite:
             centres = np.append(centres, cell.middle + OFFSETS * (1 if cell is cells[0].left else -1))
-    # The spans of the second derivative that are negative are the best places to look.
-    for span in curve.derivative.derivative.pattern:
-        if span.sign in (-1, None) and span.left.is_finite and span.right.is_finite:
+    for span in spans:
+        if span.left.is_finite and span.right.is_finite:
             centres = np.append(centres, (span.left.middle + span.right.middle) / 2)
     centres = np.unique(centres[(centres > low) & (centres < high)])
     reach = np.minimum(centres - low, high - centres)

@@ -25,6 +25,7 @@ __all__ = ["Cell", "Point", "Span", "sign_pattern", "tail_at"]
 
 _MAX_CELLS = 6000
 _ROUNDS = 60
+_MAX_ROOTS = 48
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,8 @@ def _bisect(f: Expr, x: Symbol, cell: Cell) -> tuple[Span, ...]:
             return (Span(cell.left, cell.right, left_sign),)
         return (Span(cell.left, cell.right, None),)
     found = _search(f, x, _grid(cell, low, high))
+    if len(found.roots) > _MAX_ROOTS:  # it turns for ever
+        return (Span(cell.left, cell.right, None),)
     if not low_known:
         found.signed.append((cell.left.lo, low, left_sign))
     if not high_known:

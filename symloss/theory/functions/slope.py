@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sympy import Abs, Expr, Function, Heaviside, Integer, sign
 
-from symloss.expr import P, elementary
+from symloss.expr import P, RealFunction
+from symloss.theory.functions.enclose import is_smooth
 
 __all__ = ["slope_in_p"]
 
@@ -23,8 +24,17 @@ class _abs(Function):
         return _sign(self.args[0])
 
 
+def _plain_kinks(expr: Expr) -> Expr:
+    """A formula with the project's own operators that have kinks written in SymPy's functions."""
+    return expr.replace(
+        lambda node: isinstance(node, RealFunction) and not is_smooth(node.func),
+        lambda node: node.plain(node.args[0]),
+    )
+
+
 def slope_in_p(expr: Expr) -> Expr:
     """`dM/dp` as training sees it: a jump has no part in it."""
-    real = elementary(expr).replace(Abs, _abs).replace(sign, _sign)
+    kinked = _plain_kinks(expr)
+    real = kinked.replace(Abs, _abs).replace(sign, _sign)
     slope = real.diff(P).replace(Heaviside, lambda x, *_: (1 + _sign(x)) / 2)
     return slope.replace(_abs, Abs).replace(_sign, sign)

@@ -14,7 +14,7 @@ import numpy as np
 from sympy import Expr, Symbol, lambdify
 
 from symloss.errors import DomainError
-from symloss.expr import KINDS, C, Loss, P, Y
+from symloss.expr import KINDS, C, Loss, P, Y, elementary
 from symloss.theory.functions.interval import FloatArray
 from symloss.theory.functions.probes import LINE, UNIT
 from symloss.theory.functions.slope import slope_in_p
@@ -75,7 +75,9 @@ def _gradient(expr: Expr, coefficients: tuple[str, ...]) -> _Gradient:
     slope = slope_in_p(expr)
     # Own formulas and parsed trees only: every name that reaches the printer is on the parser's whitelist.
     plain = {s: Symbol(f"v{i}", real=True) for i, s in enumerate(symbols)}
-    function: _Gradient = lambdify([Y, P, C, *plain.values()], slope.evalf().xreplace(plain), modules="numpy")
+    function: _Gradient = lambdify(
+        [Y, P, C, *plain.values()], elementary(slope).evalf().xreplace(plain), modules="numpy"
+    )
     return function
 
 

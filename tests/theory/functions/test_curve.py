@@ -13,7 +13,7 @@ from sympy import Abs, Expr, Integer, Max, Min, Rational, exp, lambdify, log, si
 
 from symloss.errors import SymlossError
 from symloss.expr import P, elementary
-from symloss.theory.functions.convexity import is_convex, low_chord
+from symloss.theory.functions.convexity import is_convex, low_chord, sought_chord
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.pieces import Undecided, Undefined
 
@@ -73,8 +73,9 @@ def check(expr: Expr) -> None:
         assert np.all(finer <= 0.75 * steps + 0.05 * (1 + np.ptp(floats)))
     if is_convex(curve):
         assert np.diff(floats, 2).min() > -1e-12 * (1 + np.abs(floats).max())
-    chord = low_chord(curve)
-    if chord is not None:
+    for chord in (low_chord(curve), sought_chord(curve)):
+        if chord is None:
+            continue
         a, m, b = exactly(expr, [chord.a, (chord.a + chord.b) / 2, chord.b])
         assert m > (a + b) / 2
 

@@ -166,6 +166,12 @@ def test_slow_growth_is_not_taken_for_fast() -> None:
 
 
 def test_a_formula_without_such_an_expansion_has_none() -> None:
-    for expr in (sin(1 / X), log(-log(X)), exp(sqrt(-log(X))), sin(exp(1 / X))):
+    for expr in (X * sin(1 / X) / X**2, log(-log(X)), exp(sqrt(-log(X)))):
         with pytest.raises(TailError):
-            tail_at(expr, X, UNIT, -1, 1e-4)
+            tail_at(expr, X, UNIT, -1, 1e-4).limit()
+
+
+def test_what_turns_for_ever_stays_in_its_range() -> None:
+    assert tail_at(sin(1 / X), X, UNIT, -1, 1e-4).limit() == (-1.0, 1.0)
+    assert tail_at(X * cos(exp(1 / X)), X, UNIT, -1, 1e-4).limit() == (0.0, 0.0)
+    assert tail_at(2 * X + sin(X), X, LINE, 1, 1e-3).sign() == 1
