@@ -75,9 +75,8 @@ def _gradient(expr: Expr, coefficients: tuple[str, ...]) -> _Gradient:
     slope = slope_in_p(expr)
     # Own formulas and parsed trees only: every name that reaches the printer is on the parser's whitelist.
     plain = {s: Symbol(f"v{i}", real=True) for i, s in enumerate(symbols)}
-    function: _Gradient = lambdify(
-        [Y, P, C, *plain.values()], elementary(slope).evalf().xreplace(plain), modules="numpy"
-    )
+    numbers = elementary(slope).evalf().xreplace(plain)
+    function: _Gradient = lambdify([Y, P, C, *plain.values()], numbers, modules="numpy")
     return function
 
 

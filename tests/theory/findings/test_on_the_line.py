@@ -25,7 +25,8 @@ SETTLED = [
     ("exp(p) - exp(y)*(1 + p - y)", "pprrr"), ("exp(abs(y-p)) - abs(y - p)", "pprrr"), ("(y-p)*sinh(y-p)", "pprrr"),
     # Weights by the target
     ("y**2*log(cosh(y-p))", "pprrr"), ("abs(y)*abs(y - 1.2*p)", "rprrr"), ("(y-2*p)**2*abs(y)", "rprrr"),
-    ("tanh(y)**2*(1 - exp(-(y-p)**2))", "prppp"), ("exp(-y**2)*abs(y-p)", "ppprr"), ("(1 + cos(y)**2)*(y-p)**2", "pprrr"),
+    ("tanh(y)**2*(1 - exp(-(y-p)**2))", "prppp"), ("exp(-y**2)*abs(y-p)", "ppprr"),
+    ("(1 + cos(y)**2)*(y-p)**2", "pprrr"),
     # Bregman losses
     ("exp(p)*(p-y-1)", "prrrr"), ("exp(p) - y*p", "rprrr"), ("p**4/4 - y**3*p", "p-rrr"),
     ("softplus(p) - p*sigmoid(y)", "pppr-"),
@@ -186,7 +187,8 @@ KNOWN = [
     ("log(3+(y-p)**2)", "cauchy(c=sqrt(3))"), ("(y-p)**2/((y-p)**2+5)", "geman-mcclure(c=sqrt(5))"),
     ("1.635*abs(y)*abs(y - 1.2*p)", "mae(weight=abs(y), scale=5/6)"), ("abs(y)*abs(y - p)", "mae(weight=abs(y))"),
     ("(3*y-p)**2", "mse(scale=3)"), ("(1+y**2)*log(1+(y-p)**2)/7", "cauchy(c=1, weight=y**2 + 1)"),
-    ("log(exp(y-p)+exp(p-y))", "log-cosh"), ("exp(y)*(1 - exp(-(y-2*p)**2))", "welsch(c=0.5, weight=exp(y), scale=1/2)"),
+    ("log(exp(y-p)+exp(p-y))", "log-cosh"),
+    ("exp(y)*(1 - exp(-(y-2*p)**2))", "welsch(c=0.5, weight=exp(y), scale=1/2)"),
 ]  # fmt: skip
 
 
