@@ -174,16 +174,18 @@ class ComparisonStudy:
             })  # fmt: skip
         return str(self.cells["search"]["formula"])
 
-    def compare(self, key: str, make: Make, losses: Mapping[str, str], **options: Any) -> None:
+    def compare(self, key: str, make: Make, losses: Mapping[str, str | sl.Searched], **options: Any) -> None:
         """One cell, unless an earlier call finished it.
 
         Args:
             key: of the cell.
             make: the task; or one for each split, its rows settled, where the package cannot draw them anew.
-            losses: by name, beside the ordinary one.
+            losses: by name, beside the ordinary one; or searches that find them inside each split.
             options: of `symloss.compare`.
         """
-        asked = json.loads(json.dumps({"losses": dict(losses), **asdict(self.sizes), **options}))
+        asked = json.loads(
+            json.dumps({"losses": dict(losses), **asdict(self.sizes), **options}, default=repr)
+        )
         if self.cells.get(key, {}).get("asked") == asked:
             return
         if self.waiting or time.monotonic() > self.ends:
@@ -274,7 +276,10 @@ def _overlap(task: SupervisedTask, splits: int) -> float:
 
 def _rows(found: Comparison) -> list[dict[str, Any]]:
     """The rows of a cell; of one task a split, with the scores of all of them and no judgement yet."""
-    rows = [{name: getattr(row, name) for name in _KEPT} for row in (*found.rows, *found.controls)]
+    rows = [
+        {**{name: getattr(row, name) for name in _KEPT}, "cost": asdict(row.cost)}
+        for row in (*found.rows, *found.controls)
+    ]
     if "tasks" not in found.task:
         return rows
     together: dict[tuple[str, str], dict[str, Any]] = {}

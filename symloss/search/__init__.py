@@ -10,6 +10,7 @@ from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.race import RaceCheck
 from symloss.search.methods import METHODS, Method
 from symloss.search.propose.grammar import Grammar
+from symloss.search.propose.inside import Inside, Reach, coverage, inside_of
 from symloss.search.record.races import race_checks
 from symloss.search.record.result import Baseline, Evaluation, FrontRow, Generation, Network, Result
 from symloss.search.record.verify import Check, verify
@@ -33,20 +34,24 @@ __all__ = [
     "Generation",
     "Grammar",
     "Headroom",
+    "Inside",
     "Method",
     "Network",
     "Neural",
     "RaceCheck",
+    "Reach",
     "Result",
     "Screening",
     "Search",
     "SearchSettings",
     "Tuning",
+    "coverage",
     "discover",
     "distill",
     "fingerprint",
     "gate",
     "headroom",
+    "inside_of",
     "open_row",
     "open_run",
     "race_checks",

@@ -140,7 +140,7 @@ class Engine:
                 proofs = self.requirements.proofs(row.loss)
                 notes += [f"required of row {row.row}: {proof}" for proof in proofs]
         if self.proves and self.stages.inside is not None:
-            notes += proved_again(self.stages.inside, self.front, self.stages.classes, self.store)
+            notes += proved_again(self.stages.inside, self.front, self.stages.classes)
         self.store.put("front", "notes", notes)
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status

@@ -40,14 +40,6 @@ class Requirements:
         """Which requirement is refuted and why, or `""`."""
         return str(self._known(loss)["refuted"]) if self.names else ""
 
-    def verdicts(self, loss: Loss) -> list[tuple[str, str, str]]:
-        """For each requirement its name, its verdict on a loss, and the argument."""
-        try:
-            findings = self._findings(loss)
-        except SymlossError as error:
-            return [(name, "unknown", str(error)) for name in self.names]
-        return [(name, *findings[name]) for name in self.names]
-
     def proofs(self, loss: Loss) -> list[str]:
         """For each requirement its verdict on a loss, with the argument."""
         return list(map(str, self._known(loss)["proofs"])) if self.names else []

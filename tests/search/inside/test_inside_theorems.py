@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from members import GRAMMARS, members
+from members import GRAMMARS
 
 import symloss as sl
 from symloss.codegen.interpret import interpret
@@ -16,6 +16,7 @@ from symloss.errors import DomainError
 from symloss.expr import P, Y, agrees
 from symloss.search.propose.gp import Rates, initial_loss, member, offspring, survivors
 from symloss.search.propose.inside import Inside, TypedLoss, inside_of
+from symloss.search.propose.inside.sample import random_members
 from symloss.search.propose.inside.stock import MOST_TOKENS, Derivations
 
 PROPER = inside_of(["proper"], "classification")
@@ -38,7 +39,6 @@ assert PROPER is not None
 )
 def test_what_can_be_combined(asked: list[str], kind: str, name: str) -> None:
     inside = inside_of(asked, kind)
-    assert inside is not None
     assert inside.name == name
     assert inside_of(inside.to_list(), kind) == inside
 
@@ -70,7 +70,6 @@ def test_what_is_refused(asked: list[str], kind: str, message: str) -> None:
 
 def test_a_bounded_grammar_has_no_steep_rule_and_no_kink_is_in_a_smooth_one() -> None:
     for name, inside in GRAMMARS.items():
-        assert inside is not None
         flat = inside.bounded or inside.theorem.name in ("bounded", "symmetric")
         assert not (flat and any(rule.steep for rule in inside.rules.values())), name
         kinked = any(rule.kink for rule in inside.rules.values())
@@ -80,9 +79,8 @@ def test_a_bounded_grammar_has_no_steep_rule_and_no_kink_is_in_a_smooth_one() ->
 @pytest.mark.parametrize("name", GRAMMARS)
 def test_the_tree_is_the_exact_formula(name: str) -> None:
     inside = GRAMMARS[name]
-    assert inside is not None
     y, p = (torch.tensor(each, dtype=torch.float64) for each in ([1.0, 0.0, 1.0, 0.0], [0.2, 0.7, 0.9, 0.05]))
-    for loss in members(inside, 4, seed=1):
+    for loss in random_members(inside, 4, seed=1):
         edges = torch.tensor(loss.edges, dtype=torch.float64)
         found = interpret(loss.program, y, p, edges, {"C": torch.tensor(7.0, dtype=torch.float64)})
         exact = sl.Loss(loss.exactly(), inside.kind.name).at_classes(7)
@@ -137,7 +135,6 @@ def test_a_derivation_in_words_is_read_again_and_nothing_else_is() -> None:
 @pytest.mark.parametrize("name", GRAMMARS)
 def test_breeding_keeps_to_the_grammar(name: str) -> None:
     inside = GRAMMARS[name]
-    assert inside is not None
     stock = Derivations(inside, max_height=6)
     rates = Rates(crossover=0.4, mutation=0.2, hoist=0.2, point=0.2, number=0.2, inherit=True)
     losses = [initial_loss(stock, rates, seed) for seed in range(20)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from symloss.search.propose.inside.coverage import Reach, coverage
 from symloss.search.propose.inside.theorem import Inside, inside_of
 from symloss.search.propose.inside.typed import TypedLoss
 
-__all__ = ["Inside", "TypedLoss", "inside_of"]
+__all__ = ["Inside", "Reach", "TypedLoss", "coverage", "inside_of"]

@@ -18,6 +18,7 @@ from sympy import (
     Mul,
     Poly,
     Rational,
+    cancel,
     cos,
     diff,
     exp,
@@ -27,6 +28,7 @@ from sympy import (
     sin,
     sqrt,
     tanh,
+    together,
 )
 from sympy.polys.polyerrors import PolynomialError
 
@@ -154,7 +156,11 @@ def _vanishes(expr: Expr, kind: str) -> bool:
 
 
 def _score(formula: _Formula, reader: _Reader) -> tuple[Expr, Taken]:
-    weight, taken = reader.convex(formula.convex)
+    try:
+        weight, taken = reader.convex(formula.convex)
+    except _Apart:
+        # Fractions that cancel are not seen to before they are drawn together.
+        weight, taken = reader.convex(expand_mul(cancel(together(formula.convex))))
     return weight, [("score", (_ONE,)), *taken]
 
 
@@ -222,7 +228,7 @@ class _Reader:
             if any(not c.is_nonnegative for c in powers[2:]):
                 raise _Apart(f"{coefficient} is not a sum of convex powers")
             return [
-                (c, [("square", (_ONE,))] if n == 2 else [("power", (_ONE, Integer(n - 1)))])
+                self._weighted(c, "square") if n == 2 else self._weighted(c, "power", Integer(n - 1))
                 for n, c in enumerate(powers)
                 if n >= 2 and c != 0
             ]
@@ -436,6 +442,11 @@ def _kernels(f: Expr) -> dict[Expr, Expr]:
         polynomial = [each for each in Mul.make_args(term) if each.is_polynomial(P)]
         kernel = Mul(*(each for each in Mul.make_args(term) if not each.is_polynomial(P)))
         found[kernel] = expand_mul(found.get(kernel, _ZERO) + Mul(*polynomial))
+    for kernel in [each for each in found if each.is_Pow and each.exp == Rational(-1, 2)]:
+        ratio = cancel(found[kernel] / kernel.base)
+        if ratio.is_polynomial(P):  # Q/sqrt(Q)
+            found[1 / kernel] = expand_mul(found.get(1 / kernel, _ZERO) + ratio)
+            del found[kernel]
     return {kernel: coefficient for kernel, coefficient in found.items() if coefficient != 0}
 
 
