@@ -84,7 +84,9 @@ class SGD(Rule):
 
     def step(self, weight: Tensor, gradient: Tensor, state: State) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Rule`."""
-        d = (-gradient if self.maximize else gradient) + self.weight_decay * weight
+        d = -gradient if self.maximize else gradient
+        if self.weight_decay:
+            d = d + self.weight_decay * weight
         if not self.momentum:
             return weight - self.learning_rate * d, {}
         before = state.get("momentum_buffer")

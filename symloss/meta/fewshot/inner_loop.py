@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -54,7 +55,7 @@ class InnerLoop:
         return cast(dict[str, Tensor], known)
 
     def start(self) -> dict[str, Tensor]:
-        """What adapts, before the first step."""
+        """What adapts, before the first step; tasks first, where there are several."""
         theta = self.learner.at_start(self.phi)
         if self.together:
             count = len(self.episode.support_targets)
@@ -84,53 +85,63 @@ class InnerLoop:
         for _ in range(steps):
             if watch:
                 watch(theta)
-            if again:
-                theta, speed = recomputed(self._again(known), theta, speed, self.phi, known)
-            else:
-                theta, speed = self.step(theta, speed, self.phi, known, graph=graph)
+            step = partial(recomputed, self.step) if again else partial(self.step, graph=graph)
+            after = step(theta, speed, self.phi, known)
+            theta, speed = self._unpacked(after.pop("theta")), after
         if watch:
             watch(theta)
         return theta
 
     def step(
-        self, theta: Tensors, speed: Tensors, phi: Weights, known: Tensors, *, graph: bool
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """One step of SGD with Nesterov's momentum, and its momentum."""
+        self, theta: Tensors, speed: Tensors, phi: Weights, known: Tensors, *, graph: bool = True
+    ) -> dict[str, Tensor]:
+        """One step of SGD with Nesterov's momentum: `theta` and torch's `momentum_buffer` after it, each in one vector.
+
+        A vector, as few operations on long tensors take less time than many on short ones.
+        """
         inner = self.learner.settings.inner
-        keep = graph and not inner.first_order
         with torch.enable_grad():
             leaves = {
                 name: each if each.requires_grad else each.detach().requires_grad_()
                 for name, each in theta.items()
             }
             losses = self._each(_loss, (0, None, 0))(leaves, phi, known)
-            slopes = torch.autograd.grad(losses.sum(), list(leaves.values()), create_graph=keep)
-        moved, faster = {}, {}
-        for (name, weight), slope in zip(theta.items(), slopes, strict=True):
-            rule = SGD(
-                cast(float, self._rate(phi, name)), momentum=inner.momentum, nesterov=True,
-                weight_decay=inner.weight_decay,
-            )  # fmt: skip
-            state = {"momentum_buffer": speed[name]} if name in speed else {}
-            moved[name], state = rule.step(weight, slope, state)
-            if inner.momentum:
-                faster[name] = state["momentum_buffer"]
-        return moved, faster
+            slopes = torch.autograd.grad(
+                losses.sum(), list(leaves.values()), create_graph=graph and not inner.first_order
+            )
+        rule = SGD(
+            cast(float, self._rate(phi)),
+            momentum=inner.momentum,
+            nesterov=True,
+            weight_decay=inner.weight_decay,
+        )
+        moved, state = rule.step(self._packed(theta.values()), self._packed(slopes), speed)
+        return {"theta": moved, **state}
 
     def query_outputs(self, theta: Tensors, known: Tensors) -> Tensor:
         """Logits or predictions of the query rows, `[queries, N]` (after the tasks, where there are several)."""
         return cast(Tensor, self._each(_query, (0, None, 0))(theta, self.phi, known))
 
-    def _rate(self, phi: Weights, name: str) -> float | Tensor:
+    def _rate(self, phi: Weights) -> float | Tensor:
+        """The learning rate: a number, or one for each weight."""
         alpha = self.learner.settings.inner.rate
-        learned = phi.get(f"rate.{name}", phi.get("rate.all"))
-        return alpha if learned is None else alpha * (RATE_SPEED * learned).exp()
+        if "rate.all" in phi:
+            return alpha * (RATE_SPEED * phi["rate.all"]).exp()
+        if f"rate.{self.learner.adapted[0]}" not in phi:
+            return alpha
+        rates = torch.stack([phi[f"rate.{name}"] for name in self.learner.adapted])
+        return (alpha * (RATE_SPEED * rates).exp())[self.learner.places.to(rates.device)]
 
-    def _again(self, known: Tensors) -> Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]:
-        def step(theta: Tensors, speed: Tensors, phi: Tensors, known: Tensors) -> Any:
-            return self.step(theta, speed, phi, known, graph=True)
+    def _packed(self, tensors: Iterable[Tensor]) -> Tensor:
+        """Tensors in one vector, tasks first where there are several."""
+        return torch.cat([each.flatten(1 if self.together else 0) for each in tensors], -1)
 
-        return step
+    def _unpacked(self, vector: Tensor) -> dict[str, Tensor]:
+        parts = vector.split(list(self.learner.sizes), -1)
+        return {
+            name: part.unflatten(-1, shape)
+            for (name, shape), part in zip(self.learner.adapted_shapes.items(), parts, strict=True)
+        }
 
     def _each(self, function: Callable[..., Any], where: tuple[int | None, ...]) -> Callable[..., Any]:
         """The function of one task, of all of them at once where there are several."""
@@ -149,16 +160,16 @@ def _tensors(episode: Episode) -> dict[str, Tensor]:
     }
 
 
-def _known(learner: Learner, phi: Weights, episode: Tensors) -> dict[str, Tensor]:
+def _known(learner: Learner, phi: Weights, episode: dict[str, Tensor]) -> dict[str, Tensor]:
     support, query = episode["support"], episode["query"]
-    sizes, found = [len(support), len(query)], {"targets": episode["targets"]}
-    both = torch.cat([support, query])
-    rows = _rows(learner, *sizes)
-    if learner.first:
-        both = encode(learner.encoder, both, phi, rows, 0, learner.first)
-    found["support"], found["query"] = both.split(sizes)
+    sizes, rows = [len(support), len(query)], _rows(learner, len(support), len(query))
     scored = "transductive" in learner.settings.terms
     modulated = learner.formula is not None and "film.formula.weight" in phi
+    if not (learner.first or scored or modulated):
+        return episode
+    found = {"targets": episode["targets"]}
+    both = encode(learner.encoder, torch.cat([support, query]), phi, rows, 0, learner.first)
+    found["support"], found["query"] = both.split(sizes)
     if scored or modulated:
         features = learner.encoder.flat(encode(learner.encoder, both, phi, rows, learner.first))
         if scored:

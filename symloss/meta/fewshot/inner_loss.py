@@ -8,6 +8,8 @@ about a query (see `scores`); every term but the first only where it is learned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -64,20 +66,31 @@ def task_loss(
         seen = torch.cat([on_query, scores, guessed[:, None]], 1)
         total = total + network(seen, phi, "loss.transductive", _rows(learner, len(scores))).mean()
     if "regulariser.1.weight" in phi:
-        seen = torch.cat([statistics(theta[name]) for name in learner.adapted])[None]
+        vector = packed(theta)
+        seen = statistics(vector, learner.sizes, learner.places.to(vector.device)).reshape(1, -1)
         total = total + network(seen, phi, "regulariser", _rows(learner, 1)).squeeze(0)
     return total
 
 
-def statistics(weight: Tensor) -> Tensor:
-    """Mean, standard deviation, L1 norm over the root of the size, and L2 norm of a tensor, `[4]`.
+def statistics(theta: Tensor, sizes: Sequence[int], places: Tensor) -> Tensor:
+    """Mean, standard deviation, L1 norm over the root of the size, and L2 norm of each tensor, `[tensors, 4]`.
 
     L1 is divided so that its gradient is a vector of length one whatever the size, as that of L2. (NPBML's release
     computes L2 in its place.) Roots are smooth at zero.
+
+    Args:
+        theta: all tensors in one vector, `[P]`: a few operations for all of them.
+        sizes: how many numbers each tensor has.
+        places: the place of each number's tensor, int64 `[P]`.
     """
-    x = weight.reshape(-1)
-    l1 = smooth_root(x.square()).sum() / x.numel() ** 0.5
-    return torch.stack([x.mean(), smooth_root(x.var(correction=0)), l1, smooth_root(x.square().sum())])
+    n = torch.tensor(sizes, dtype=theta.dtype, device=theta.device)
+
+    def total(each: Tensor) -> Tensor:
+        return torch.stack([part.sum() for part in each.split(list(sizes))])
+
+    mean, square = total(theta) / n, theta.square()
+    spread = smooth_root(total((theta - mean[places]).square()) / n)
+    return torch.stack([mean, spread, total(smooth_root(square)) / n.sqrt(), smooth_root(total(square))], 1)
 
 
 def class_scores(learner: Learner, features: Tensor, targets: Tensor, phi: Weights) -> Tensor:

@@ -90,6 +90,23 @@ class Learner:
         ]
         return (*names, "head.weight", "head.bias")
 
+    @cached_property
+    def adapted_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of what adapts, as a task finds it."""
+        shapes = self.encoder.shapes(self.input_shape)
+        shapes |= {"head.weight": (self.outputs, self.features), "head.bias": (self.outputs,)}
+        return {name: shapes[name] for name in self.adapted}
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """How many numbers each tensor that adapts has."""
+        return tuple(math.prod(shape) for shape in self.adapted_shapes.values())
+
+    @cached_property
+    def places(self) -> Tensor:
+        """For each number that adapts, the place of its tensor among `adapted`, int64 `[P]`."""
+        return torch.arange(len(self.sizes)).repeat_interleave(torch.tensor(self.sizes))
+
     def learns(self, name: str) -> bool:
         """Whether a weight is meta-learned."""
         return PART_OF[name.partition(".")[0]] in self.settings.parts

@@ -48,23 +48,19 @@ def meta_gradient(
         together: see above.
     """
     learned = [name for name in phi if learner.learns(name)]
-    total = 0.0
-    found = {name: torch.zeros_like(each) for name, each in phi.items()}
-    for group, together_now in groups_of(episodes, len(episodes) if together else 1):
-        leaves = {
-            name: each.detach().requires_grad_(name in found and name in learned)
-            for name, each in phi.items()
-        }
+    total, found = 0.0, dict[str, Tensor]()
+    for group, several in groups_of(episodes, len(episodes) if together else 1):
+        share = (len(group.query_targets) if several else 1) / len(episodes)
+        leaves = {name: each.detach().requires_grad_(name in learned) for name, each in phi.items()}
         with torch.enable_grad():
-            value = query_loss(learner, leaves, group, together=together_now)
+            value = share * query_loss(learner, leaves, group, together=several)
             slopes = torch.autograd.grad(
                 value, [leaves[name] for name in learned], allow_unused=True, materialize_grads=True
             )
-        share = len(group.query_targets) / len(episodes) if together_now else 1 / len(episodes)
-        total += share * float(value.detach())
+        total += float(value.detach())
         for name, slope in zip(learned, slopes, strict=True):
-            found[name] += share * slope
-    return total, found
+            found[name] = found[name] + slope if name in found else slope
+    return total, {name: found.get(name, torch.zeros_like(each)) for name, each in phi.items()}
 
 
 def groups_of(episodes: Sequence[Episode], size: int) -> list[tuple[Episode, bool]]:

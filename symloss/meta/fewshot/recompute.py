@@ -11,36 +11,33 @@ from torch import Tensor
 __all__ = ["recomputed"]
 
 Tensors = Mapping[str, Tensor]
-Step = Callable[..., tuple[dict[str, Tensor], dict[str, Tensor]]]
+Step = Callable[..., dict[str, Tensor]]
 
 
-def recomputed(step: Step, *groups: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def recomputed(step: Step, *groups: Tensors) -> dict[str, Tensor]:
     """`step(*groups)`, differentiable once in every tensor of the groups, at the memory of its results.
 
     `torch.utils.checkpoint` does not serve here: a step takes a gradient inside, with a graph of its own.
 
     Args:
-        step: makes two mappings of tensors from mappings of tensors.
+        step: makes a mapping of tensors from mappings of tensors.
         groups: what it is applied to.
     """
     layout = [list(group) for group in groups]
     flat = [each for group in groups for each in group.values()]
-    made: list[list[str]] = []
-    results = _Recomputed.apply(step, layout, made, *flat)
-    first, second = made
-    return dict(zip(first, results[: len(first)], strict=True)), dict(
-        zip(second, results[len(first) :], strict=True)
-    )
+    names: list[str] = []
+    results = _Recomputed.apply(step, layout, names, *flat)
+    return dict(zip(names, results, strict=True))
 
 
 class _Recomputed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, step: Step, layout: list[list[str]], made: list[list[str]], *flat: Tensor) -> Any:
+    def forward(ctx: Any, step: Step, layout: list[list[str]], names: list[str], *flat: Tensor) -> Any:
         ctx.step, ctx.layout = step, layout
         ctx.save_for_backward(*flat)
         results = _run(step, layout, [each.detach() for each in flat])
-        made.extend(list(group) for group in results)
-        return tuple(each.detach() for group in results for each in group.values())
+        names.extend(results)
+        return tuple(each.detach() for each in results.values())
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -50,7 +47,7 @@ class _Recomputed(torch.autograd.Function):
             each.detach().requires_grad_(need) for each, need in zip(ctx.saved_tensors, needed, strict=True)
         ]
         with torch.enable_grad():
-            results = [each for group in _run(ctx.step, ctx.layout, leaves) for each in group.values()]
+            results = _run(ctx.step, ctx.layout, leaves).values()
             chosen = [leaf for leaf, need in zip(leaves, needed, strict=True) if need]
             pairs = [(each, slope) for each, slope in zip(results, slopes, strict=True) if each.requires_grad]
             found = iter(
@@ -61,9 +58,7 @@ class _Recomputed(torch.autograd.Function):
         return None, None, None, *(next(found) if need else None for need in needed)
 
 
-def _run(
-    step: Step, layout: list[list[str]], flat: list[Tensor]
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _run(step: Step, layout: list[list[str]], flat: list[Tensor]) -> dict[str, Tensor]:
     rest = iter(flat)
     groups = [dict(zip(names, rest, strict=False)) for names in layout]
     return step(*groups)
