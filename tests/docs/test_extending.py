@@ -91,7 +91,7 @@ from sympy import Integer
 from symloss.expr import P, Y, canonicalise, elementary
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.residual import Residual
-from symloss.theory.functions.exact import number_sign
+from symloss.theory.functions.constants import number_sign
 """
 
 USED = """
