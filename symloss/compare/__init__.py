@@ -21,6 +21,7 @@ from symloss.compare.comparison import Comparison, Cost, Row
 from symloss.compare.contenders import Contender, contenders_of
 from symloss.compare.few_shot.result import FewShot, SeedScores
 from symloss.compare.few_shot.run import fewshot
+from symloss.compare.landscapes import DIRECTIONS, Landscape, Sharpness, landscape, load_landscape
 from symloss.compare.ranks import Ranking, rank_losses, wilcoxon_p
 from symloss.compare.searched import Searched
 from symloss.compare.statistics import (
@@ -36,9 +37,10 @@ from symloss.compare.transferred import Transfer, TransferRow
 from symloss.compare.verdicts import explained_by, margin_of, verdict
 
 __all__ = [
-    "MODEL", "Adaptation", "AdaptationRow", "Comparison", "Contender", "Cost", "FewShot", "Ranking", "Row", "Searched",
-    "SeedScores", "Step", "Transfer", "TransferRow", "adapt", "baselines", "bootstrap", "compare", "contenders_of",
-    "detectable_difference", "effect_size", "explained_by", "fewshot", "holm", "kaplan_meier_median", "loss_at",
+    "DIRECTIONS", "MODEL", "Adaptation", "AdaptationRow", "Comparison", "Contender", "Cost", "FewShot",
+    "Landscape", "Ranking", "Row", "Searched", "SeedScores", "Sharpness", "Step", "Transfer", "TransferRow",
+    "adapt", "baselines", "bootstrap", "compare", "contenders_of", "detectable_difference", "effect_size",
+    "explained_by", "fewshot", "holm", "kaplan_meier_median", "landscape", "load_landscape", "loss_at",
     "margin_of", "open_run", "paired_t", "rank_losses", "resume", "transfer", "verdict", "verify", "wilcoxon_p",
 ]  # fmt: skip
 

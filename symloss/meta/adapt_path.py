@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from symloss.expr import KINDS
 from symloss.meta.learned_loss import Coefficients, LearnedLoss, unpacked
+from symloss.meta.sharpness import top_eigenvalue
 from symloss.tasks import SupervisedTask
 from symloss.tasks.train.objectives import ordinary
 
@@ -203,27 +204,11 @@ def sharpness(model: nn.Module, task: SupervisedTask, iterations: int = 12) -> f
 
     On the first 512 training rows, in evaluation mode. By the *ordinary* loss, whatever trains: losses of different
     scale would otherwise have different sharpness at one and the same point.
-
-    References:
-        Cohen et al., Gradient descent on neural networks typically occurs at the edge of stability, 2021.
     """
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     was_training = model.training
     model.eval()
     value = ordinary(task.kind, model(task.train.X[:_ROWS]), task.train.y[:_ROWS])
-    slopes = torch.autograd.grad(value, weights, create_graph=True)
-    draw = torch.Generator().manual_seed(0)
-    vector = [torch.randn(w.shape, generator=draw).to(w) for w in weights]
-    found = 0.0
-    for _ in range(iterations):
-        size = float(nn.utils.get_total_norm(vector))
-        if not (math.isfinite(size) and size > 0):
-            break
-        vector = [each / size for each in vector]
-        product = torch.autograd.grad(
-            slopes, weights, vector, retain_graph=True, allow_unused=True, materialize_grads=True
-        )
-        found = sum(float((a * b).sum()) for a, b in zip(vector, product, strict=True))
-        vector = list(product)
+    found = top_eigenvalue(value, weights, iterations)
     model.train(was_training)
     return found

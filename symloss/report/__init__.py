@@ -32,6 +32,7 @@ from symloss.report.files import (
     write_transfer_files,
 )
 from symloss.report.formula_tree import formula_tree
+from symloss.report.landscape_figure import landscape_sentences, plot_landscape, sharpness_table
 from symloss.report.live import LiveFront, LiveStages, duration
 from symloss.report.loss_figures import plot_gradient, plot_loss
 from symloss.report.page import document_of, write_report
@@ -44,11 +45,12 @@ from symloss.report.tree_figure import plot_tree
 
 __all__ = [
     "FORMATS", "LiveFront", "LiveStages", "adaptation_sentences", "adaptation_table", "baseline_table",
-    "certificate_table", "certificate_tex", "comparison_sentences", "comparison_table", "count_outcomes", "describe",
-    "describe_episodes", "distillation_sentences", "distillation_table", "document_of", "duration", "export",
-    "few_shot_sentences", "few_shot_table", "formula_tree", "front_table", "headroom_table", "losses_tex", "outcomes",
-    "path_table", "plot_adaptation", "plot_comparison", "plot_convergence", "plot_few_shot", "plot_front",
-    "plot_gradient", "plot_history", "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency",
-    "plot_transfer", "plot_tree", "transfer_sentences", "transfer_table", "verdict", "write_adaptation_files",
+    "certificate_table", "certificate_tex", "comparison_sentences", "comparison_table", "count_outcomes",
+    "describe", "describe_episodes", "distillation_sentences", "distillation_table", "document_of", "duration",
+    "export", "few_shot_sentences", "few_shot_table", "formula_tree", "front_table", "headroom_table",
+    "landscape_sentences", "losses_tex", "outcomes", "path_table", "plot_adaptation", "plot_comparison",
+    "plot_convergence", "plot_few_shot", "plot_front", "plot_gradient", "plot_history", "plot_landscape",
+    "plot_loss", "plot_posterior", "plot_ranking", "plot_sample_efficiency", "plot_transfer", "plot_tree",
+    "sharpness_table", "transfer_sentences", "transfer_table", "verdict", "write_adaptation_files",
     "write_comparison_files", "write_few_shot_files", "write_report", "write_run_files", "write_transfer_files",
 ]  # fmt: skip

@@ -37,14 +37,16 @@ _PANEL, _HEIGHT = 6.2, 4.3
 _LARGEST, _SMALLEST = 13.0, 8.0
 
 
-def figure(panels: int = 1, height: float = _HEIGHT) -> tuple[Figure, list[Axes]]:
-    """A figure with `panels` axes side by side, free of pyplot and of any global state."""
+def figure(panels: int = 1, height: float = _HEIGHT, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure with `panels` axes side by side in each of `rows`, free of pyplot and of any global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    result = Figure(figsize=(_PANEL * (1 if panels == 1 else 0.8 * panels), height), layout="constrained")
+    result = Figure(
+        figsize=(_PANEL * (1 if panels == 1 else 0.8 * panels), height * rows), layout="constrained"
+    )
     FigureCanvasAgg(result)
-    axes = [result.add_subplot(1, panels, i + 1) for i in range(panels)]
+    axes = [result.add_subplot(rows, panels, i + 1) for i in range(rows * panels)]
     for ax in axes:
         ax.grid(alpha=0.25, linewidth=0.6)
         ax.spines[["top", "right"]].set_visible(False)
