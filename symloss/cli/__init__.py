@@ -14,6 +14,7 @@ from symloss.cli import (
     fewshot,
     headroom,
     look,
+    plot,
     prove,
     report,
     runs,
@@ -54,7 +55,7 @@ def symloss(
     """
 
 
-for _room in (search, headroom, compare, transfer, adapt, distill, fewshot, runs, report, look, prove):
+for _room in (search, headroom, compare, transfer, adapt, distill, fewshot, runs, report, look, plot, prove):
     _room.register(app)
 
 

@@ -1,8 +1,7 @@
-"""Verbs that look: zoo, tasks, show, export, plot."""
+"""Verbs that look: zoo, tasks, show, export."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -22,17 +21,15 @@ from symloss.cli.arguments import (
 )
 from symloss.cli.conclude import print_run, row_facts
 from symloss.cli.group import FormulaCommand
-from symloss.cli.output import print_json, say, show, write_figure, write_text
+from symloss.cli.output import print_json, say, show, write_text
 from symloss.cli.tables import print_outcome
 from symloss.errors import DomainError
 from symloss.expr import Loss, to_string
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from symloss.search import Result
 
-__all__ = ["register"]
+__all__ = ["Classes", "Out", "refuse", "register"]
 
 
 class Format(StrEnum):
@@ -43,19 +40,6 @@ class Format(StrEnum):
     json = "json"
     dot = "dot"
 
-
-class What(StrEnum):
-    """What to draw."""
-
-    loss = "loss"
-    gradient = "gradient"
-    tree = "tree"
-    posterior = "posterior"
-    front = "front"
-    history = "history"
-
-
-_OF_RUN = (What.front, What.history)
 
 Out = Annotated[Path | None, typer.Option(help="File to write.", show_default=False)]
 Classes = Annotated[int | None, typer.Option(help="Number of classes C.", show_default=False)]
@@ -143,68 +127,6 @@ def export(
         say(text.rstrip("\n"))
 
 
-def plot(
-    subject: Annotated[
-        str, typer.Argument(metavar="LOSS|RUN", help="A formula, zoo name or RUN#ROW; or a run folder.")
-    ],
-    what: Annotated[
-        What | None, typer.Option(help="What to draw [default: loss, or front of a run].")
-    ] = None,
-    out: Out = None,
-    classes: Classes = None,
-    kind: KindOption = None,
-    values: SetOption = None,
-) -> None:
-    """Draw a loss (value, gradient, tree, posterior map) or a run (front, history) as .png, .svg or .pdf.
-
-    The posterior map is drawn for two or three classes. Of a run, `loss`, `gradient`, `tree` and `posterior`
-    are those of the picked row.
-
-    Examples:
-
-    - `symloss plot ace --what gradient --classes 10`
-    - `symloss plot runs/a --what history --out a.svg`
-    """
-    whole = is_run(subject)
-    chosen = what or (What.front if whole else What.loss)
-    if whole:
-        about_loss = {"--kind": kind, "--set": values, "--classes": classes if chosen in _OF_RUN else None}
-        _refuse(about_loss, subject)
-    if chosen in _OF_RUN and not whole:
-        raise DomainError(f"--what {chosen} draws a run, and {subject.strip()!r} is no run folder")
-    if whole:
-        from symloss.search import open_run
-
-        result = open_run(subject)
-        figure = _of_run(result, chosen) if chosen in _OF_RUN else _of_loss(result.best, chosen, classes)
-    else:
-        figure = _of_loss(read_loss(subject, kind, values), chosen, classes)
-    write_figure(out or Path(f"{_slug(subject)}-{chosen}.png"), figure)
-
-
-def _of_run(result: Result, what: What) -> Figure:
-    import symloss.report as report
-
-    return report.plot_front(result) if what is What.front else report.plot_history(result)
-
-
-def _of_loss(loss: Loss, what: What, classes: int | None) -> Figure:
-    import symloss.report as report
-
-    if what is What.tree:
-        return report.plot_tree(loss)
-    if what is What.posterior:
-        return report.plot_posterior(loss, 2 if classes is None else classes)
-    draw = report.plot_loss if what is What.loss else report.plot_gradient
-    return draw(loss, 10 if classes is None else classes)
-
-
-def _slug(text: str) -> str:
-    """A file name that reminds of what was typed."""
-    words = re.sub(r"[^A-Za-z0-9.]+", "-", text.strip().rstrip("/").rpartition("/")[2]).strip("-.")
-    return words[:40] or "loss"
-
-
 def show_(
     subject: Annotated[
         str, typer.Argument(metavar="LOSS|RUN|RUN#ROW", help="A loss, a run folder, or a row of a run.")
@@ -234,7 +156,7 @@ def show_(
         import symloss.compare as compare
         from symloss.search import open_run
 
-        _refuse({"--plan": plan or None, "--kind": kind, "--set": values, "--classes": classes}, subject)
+        refuse({"--plan": plan or None, "--kind": kind, "--set": values, "--classes": classes}, subject)
         if race:
             _print_race(open_run(subject), as_json)
             return
@@ -281,7 +203,7 @@ def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
     show(facts_table([(name, value) for name, value in facts.items() if value not in (None, {}, [], "")]))
 
 
-def _refuse(options: dict[str, Any], run: str) -> None:
+def refuse(options: dict[str, Any], run: str) -> None:
     """An option about a loss says nothing of a whole run."""
     for name, value in options.items():
         if value is not None:
@@ -331,5 +253,5 @@ def _verdicts(loss: Loss, classes: int | None) -> dict[str, str]:
 
 def register(app: typer.Typer) -> None:
     """Add these verbs to the command line."""
-    for name, verb in (("zoo", zoo), ("tasks", tasks), ("show", show_), ("export", export), ("plot", plot)):
+    for name, verb in (("zoo", zoo), ("tasks", tasks), ("show", show_), ("export", export)):
         app.command(name, cls=FormulaCommand)(verb)
