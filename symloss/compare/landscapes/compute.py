@@ -114,7 +114,8 @@ def landscape(
     if path is not None:
         save_landscape(path, found)
     try:
-        for found in _computed(laid, found, on_progress):
+        for part in _computed(laid, found, on_progress):
+            found = part
             if path is not None:
                 save_landscape(path, found)
     except KeyboardInterrupt:
@@ -253,12 +254,13 @@ def _laid_out(
     x, y = _axes(np.concatenate(ways) if directions == "path" else places.reshape(-1, 2), config)
     surface = Surface(task, walks[0].model, losses, _ROWS)
     shape = (len(planes), len(y), len(x))
+    unknown = np.full((shape[0], len(losses), *shape[1:]), np.nan)
+    sharp = tuple(_sharpness(task, loss, walk) for loss, walk in zip(losses, walks, strict=True))
     found = Landscape(
         config=config, losses=tuple(map(str, losses)), names=names, metric=task.metric,
-        greater_is_better=task.measure.greater_is_better, x=x, y=y, values=np.full((shape[0], len(losses), *shape[1:]), np.nan),
-        scores=np.full(shape, np.nan), places=places, ends=_alone(surface, ends, walks),
+        greater_is_better=task.measure.greater_is_better, x=x, y=y, values=unknown, scores=unknown[:, 0].copy(),
+        places=places, ends=_alone(surface, ends, walks), explained=planes[0].explained, sharpness=sharp,
         starts=_alone(surface, [start], walks[:1])[0], paths=tuple(ways) if directions == "path" else (),
-        explained=planes[0].explained, sharpness=tuple(_sharpness(task, loss, walk) for loss, walk in zip(losses, walks, strict=True)),
     )  # fmt: skip
     return _LaidOut(surface, planes, walks, found)
 
