@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["finish", "print_outcome", "resume_table", "watched"]
 
-Found = TypeVar("Found", "Comparison", "Transfer", "Adaptation", "FewShot")
+Found = TypeVar("Found")
 
 
 def watched(

@@ -68,7 +68,10 @@ def plot_sample_efficiency(comparison: Comparison) -> Figure:
         axes[0].fill_between(
             xs, [e[0] or 0.0 for e in ends], [e[1] or 0.0 for e in ends], color=colour, alpha=0.12
         )
+    shares = sorted({row.fraction for row in comparison.rows})
     axes[0].set_xscale("log")
+    axes[0].set_xticks(shares, [f"{share:.3g}" for share in shares])
+    axes[0].minorticks_off()
     axes[0].set_xlabel("share of the training and validation rows")
     axes[0].set_ylabel(f"test {plain(comparison.metric)}, {treatment}")
     legend_outside(fig, axes)

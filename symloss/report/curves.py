@@ -11,7 +11,7 @@ from sympy import Expr, Integer, Rational, lambdify
 from symloss.errors import DomainError
 from symloss.expr import KINDS, PI, C, Loss, P, W, Y, at_one, at_zero, elementary
 
-__all__ = ["Curve", "entry", "entry_expr", "logit_gradient"]
+__all__ = ["Curve", "entry", "entry_expr", "logit_gradient", "slope"]
 
 Array = NDArray[np.float64]
 Curve = Callable[[Array], Array]
@@ -39,6 +39,20 @@ def entry(loss: Loss, target: float, classes: int = 10, derivative: bool = False
     """The function `p -> M(target, p)`, or its derivative in `p`; NaN where it is not real."""
     expr = entry_expr(loss, target, classes)
     return _numeric(expr.diff(P) if derivative else expr)
+
+
+def slope(loss: Loss) -> Callable[[Array, Array], Array]:
+    """The function `(y, p) -> dM/dp`, at targets between 0 and 1 too; NaN where it is not real."""
+    expr = elementary(loss.value_expr.xreplace({W: Integer(1)})).diff(P).doit()
+    function = lambdify((Y, P), expr, modules="numpy")
+
+    def surface(y: Array, p: Array) -> Array:
+        with np.errstate(all="ignore"):
+            value = np.asarray(function(y, p), dtype=np.complex128)
+        real = np.where(np.abs(value.imag) > 1e-9 * (1 + np.abs(value.real)), np.nan, value.real)
+        return np.broadcast_to(real, np.broadcast(y, p).shape).astype(np.float64)
+
+    return surface
 
 
 def _numeric(expr: Expr) -> Curve:

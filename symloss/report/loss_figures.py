@@ -1,7 +1,8 @@
-"""Pictures of one loss: its value and its gradient."""
+"""Pictures of losses: their values and their gradients."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from symloss.errors import DomainError
 from symloss.expr import KINDS, Loss
 from symloss.report.curves import Array, Curve, entry, logit_gradient
-from symloss.report.style import BLACK, BLUE, COLOURS, GREY, VERMILION, figure, legend_outside, title
+from symloss.report.style import BLACK, BLUE, COLOURS, GREY, VERMILION, figure, legend_outside, plain, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,79 +21,118 @@ __all__ = ["plot_gradient", "plot_loss"]
 _UNIT = np.linspace(1e-4, 1 - 1e-4, 2001)
 _LINE = np.linspace(-4.0, 4.0, 2001)
 _STYLES = ("-", "--", "-.")
+_MOST = len(COLOURS)
 _TARGETS = (0.0, -1.0, 1.0)
 """Targets at which a regression loss is drawn when it is not a function of the residual alone."""
 
 
-def plot_loss(loss: Loss, classes: int = 10) -> Figure:
+def plot_loss(losses: Loss | Mapping[str, Loss], classes: int = 10) -> Figure:
     """The entry loss: over `p` for `y = 1` and `y = 0`, or over the residual `r = y - p` for regression.
 
     Args:
-        loss: any loss.
-        classes: the value of `C` where the formula has it.
+        losses: any loss, or several of one kind by what they are called.
+        classes: the value of `C` where a formula has it.
 
     Raises:
         CompileError: for a loss that is infinite at a hard label.
-        DomainError: for fewer than two classes, or a loss that is finite nowhere.
+        DomainError: for fewer than two classes, losses of several kinds, or one that is finite nowhere.
     """
-    _check(classes)
+    named, kind = _named(losses, classes)
     fig, axes = figure()
     ax = axes[0]
-    if not KINDS[loss.kind].probabilities:
-        _over_residual(ax, loss, derivative=False)
+    if not KINDS[kind].probabilities:
+        _over_residual(ax, named, derivative=False)
         ax.set_ylabel("loss $M(y, p)$")
     else:
-        for target, colour, style in ((1, BLUE, "-"), (0, VERMILION, "--")):
-            values = entry(loss, target, classes)(_UNIT)
-            ax.plot(_UNIT, values, style, color=colour, lw=2, label=f"$y = {target}$")
+        for (name, loss), colour in zip(named.items(), COLOURS * 2, strict=False):
+            for target, style in ((1, "-"), (0, "--")):
+                shown = (BLUE if target else VERMILION) if len(named) == 1 else colour
+                values = entry(loss, target, classes)(_UNIT)
+                if len(named) > 1 and not values.any():
+                    continue  # of several that look at the target alone, the others' zeros would hide each other
+                ax.plot(_UNIT, values, style, color=shown, lw=2, label=_label(name, named, f"$y = {target}$"))
         _probability_axis(ax, "predicted probability $p$")
         ax.set_ylabel("loss of one entry $M(y, p)$")
         _limit(ax, _UNIT)
-    return _finish(fig, axes, loss, classes)
+    return _finish(fig, axes, named, classes)
 
 
-def plot_gradient(loss: Loss, classes: int = 10) -> Figure:
-    """What the loss does to a logit, beside what the ordinary loss of its kind does.
+def plot_gradient(losses: Loss | Mapping[str, Loss], classes: int = 10) -> Figure:
+    """What a loss does to a logit, beside what the ordinary loss of its kind does.
 
-    Classification: `dL/dz_t` over the target's probability, the other classes sharing the rest evenly.
-    Multilabel: `dL/dz` of one label. Regression: the influence `-dM/dp` over the residual.
+    Classification: `dL/dz_t` over the target's probability, the other classes sharing the rest evenly, with the
+    attractor, where descent comes to rest. Multilabel: `dL/dz` of one label. Regression: the influence `-dM/dp` over
+    the residual.
 
     Args:
-        loss: any loss.
+        losses: any loss, or several of one kind by what they are called.
         classes: the number of classes.
 
     Raises:
         CompileError: for a loss that is infinite at a hard label.
-        DomainError: for fewer than two classes, or a loss that is finite nowhere.
+        DomainError: for fewer than two classes, losses of several kinds, or one that is finite nowhere.
     """
-    _check(classes)
+    named, kind = _named(losses, classes)
     fig, axes = figure()
     ax = axes[0]
-    if not KINDS[loss.kind].probabilities:
-        _over_residual(ax, loss, derivative=True)
+    if not KINDS[kind].probabilities:
+        _over_residual(ax, named, derivative=True)
         ax.set_ylabel(r"influence $-\partial M / \partial p$")
-    elif not KINDS[loss.kind].exclusive:
-        for target, colour, style in ((1, BLUE, "-"), (0, VERMILION, "--")):
-            gradient = _UNIT * (1 - _UNIT) * entry(loss, target, classes, derivative=True)(_UNIT)
-            ax.plot(_UNIT, gradient, style, color=colour, lw=2, label=f"$y = {target}$")
+    elif not KINDS[kind].exclusive:
+        for (name, loss), colour in zip(named.items(), COLOURS * 2, strict=False):
+            for target, style in ((1, "-"), (0, "--")):
+                shown = (BLUE if target else VERMILION) if len(named) == 1 else colour
+                gradient = _UNIT * (1 - _UNIT) * entry(loss, target, classes, derivative=True)(_UNIT)
+                ax.plot(
+                    _UNIT, gradient, style, color=shown, lw=2, label=_label(name, named, f"$y = {target}$")
+                )
         ax.plot(_UNIT, _UNIT - 1, ":", color=GREY, lw=1.5, label="binary cross-entropy")
         ax.plot(_UNIT, _UNIT, ":", color=GREY, lw=1.5)
         _probability_axis(ax, "predicted probability $p$")
         ax.set_ylabel(r"logit gradient $\partial L / \partial z$")
         _limit(ax, _UNIT)
     else:
-        values = logit_gradient(loss, classes)(_UNIT)
-        ax.plot(_UNIT, values, color=BLUE, lw=2, label="this loss")
-        ax.plot(_UNIT, _UNIT - 1, ":", color=GREY, lw=1.5, label="cross-entropy")
-        ax.axvline(1 / classes, color=BLACK, lw=0.8, dashes=(2, 3), label=f"null epoch, $p_t = 1/{classes}$")
-        rest = _resting_points(_UNIT, values)
-        if rest.size:
-            ax.plot(rest, np.zeros_like(rest), "o", color=VERMILION, ms=7, label=_rest_label(rest))
-        _probability_axis(ax, "probability of the target class $p_t$, the others sharing the rest evenly")
-        ax.set_ylabel(r"logit gradient $\partial L / \partial z_t$")
-        _limit(ax, _UNIT)
+        _pulls(ax, named, classes)
     ax.axhline(0, color=BLACK, lw=0.8)
-    return _finish(fig, axes, loss, classes)
+    return _finish(fig, axes, named, classes)
+
+
+def _pulls(ax: Axes, named: Mapping[str, Loss], classes: int) -> None:
+    """Of classification losses, with their attractors."""
+    styles = zip(COLOURS * 2, ("-", "--", "-.") * 5, strict=False)
+    for (name, loss), (colour, style) in zip(named.items(), styles, strict=False):
+        values = logit_gradient(loss, classes)(_UNIT)
+        rest = _resting_points(_UNIT, values)
+        told = "this loss" if len(named) == 1 else name
+        if rest.size and len(named) > 1:
+            told += f", rests at {', '.join(f'{point:.3g}' for point in rest[:3])}"
+        ax.plot(_UNIT, values, style, color=colour, lw=2, label=plain(told))
+        if rest.size:
+            label = _rest_label(rest) if len(named) == 1 else None
+            shown = VERMILION if len(named) == 1 else colour
+            ax.plot(rest, np.zeros_like(rest), "o", color=shown, ms=7, mec="white", zorder=5, label=label)
+    ax.plot(_UNIT, _UNIT - 1, ":", color=GREY, lw=1.5, label="cross-entropy")
+    ax.axvline(1 / classes, color=BLACK, lw=0.8, dashes=(2, 3), label=f"null epoch, $p_t = 1/{classes}$")
+    _probability_axis(ax, "probability of the target class $p_t$, the others sharing the rest evenly")
+    ax.set_ylabel(r"logit gradient $\partial L / \partial z_t$")
+    _limit(ax, _UNIT)
+
+
+def _named(losses: Loss | Mapping[str, Loss], classes: int) -> tuple[Mapping[str, Loss], str]:
+    """Losses by name, and their kind."""
+    _check(classes)
+    named = {"": losses} if isinstance(losses, Loss) else dict(losses)
+    kinds = list(dict.fromkeys(loss.kind for loss in named.values()))
+    if len(kinds) != 1:
+        told = " and ".join(kinds) or "no"
+        raise DomainError(f"{told} losses in one picture: expected losses of one kind")
+    if len(named) > _MOST:
+        raise DomainError(f"{len(named)} losses in one picture: at most {_MOST} lines can be told apart")
+    return named, kinds[0]
+
+
+def _label(name: str, named: Mapping[str, Loss], what: str) -> str:
+    return what if len(named) == 1 else f"{plain(name)}, {what}"
 
 
 def _check(classes: int) -> None:
@@ -100,9 +140,11 @@ def _check(classes: int) -> None:
         raise DomainError(f"{classes} classes: expected at least 2")
 
 
-def _finish(fig: Figure, axes: list[Axes], loss: Loss, classes: int) -> Figure:
-    title(fig, loss)
-    if KINDS[loss.kind].exclusive:
+def _finish(fig: Figure, axes: list[Axes], named: Mapping[str, Loss], classes: int) -> Figure:
+    first = next(iter(named.values()))
+    if len(named) == 1:
+        title(fig, first)
+    if KINDS[first.kind].exclusive:
         axes[0].set_title(f"C = {classes} classes", fontsize=9, color=GREY, loc="right")
     legend_outside(fig, axes)
     return fig
@@ -113,23 +155,38 @@ def _probability_axis(ax: Axes, label: str) -> None:
     ax.set_xlabel(label)
 
 
-def _over_residual(ax: Axes, loss: Loss, derivative: bool) -> None:
-    def at(target: float) -> Array:
-        curve: Curve = entry(loss, target, derivative=derivative)
-        values = curve(target - _LINE)
-        return -values if derivative else values
-
-    drawn = [at(target) for target in _TARGETS]
-    if all(np.allclose(values, drawn[0], rtol=1e-9, atol=1e-9, equal_nan=True) for values in drawn):
-        ax.plot(_LINE, drawn[0], color=BLUE, lw=2, label="this loss")
-    else:
-        for target, values, colour, style in zip(_TARGETS, drawn, COLOURS, _STYLES, strict=False):
-            ax.plot(_LINE, values, style, color=colour, lw=2, label=f"this loss at $y = {target:g}$")
+def _over_residual(ax: Axes, named: Mapping[str, Loss], derivative: bool) -> None:
+    colours, drawn = iter(COLOURS * 3), 0
+    for name, loss in named.items():
+        told = plain(name) or "this loss"
+        curves = [_at(loss, target, derivative) for target in _TARGETS]
+        # Of one that is not a function of the residual, three targets are drawn; of several losses one is enough.
+        if len(named) > 1 or all(
+            np.allclose(each, curves[0], rtol=1e-9, atol=1e-9, equal_nan=True) for each in curves
+        ):
+            where = "" if len(named) == 1 else _where(curves)
+            style = _STYLES[drawn % len(_STYLES)] if len(named) > 1 else "-"
+            ax.plot(_LINE, curves[0], style, color=next(colours), lw=2, label=f"{told}{where}")
+            drawn += 1
+            continue
+        for target, values, style in zip(_TARGETS, curves, _STYLES, strict=False):
+            ax.plot(_LINE, values, style, color=next(colours), lw=2, label=f"{told} at $y = {target:g}$")
     reference = 2 * _LINE if derivative else _LINE**2
     ax.plot(_LINE, reference, ":", color=GREY, lw=1.5, label="squared error")
     ax.set_xlim(_LINE[0], _LINE[-1])
     ax.set_xlabel("residual $r = y - p$")
     _limit(ax, _LINE, references=1)
+
+
+def _at(loss: Loss, target: float, derivative: bool) -> Array:
+    curve: Curve = entry(loss, target, derivative=derivative)
+    values = curve(target - _LINE)
+    return -values if derivative else values
+
+
+def _where(curves: Sequence[Array]) -> str:
+    same = all(np.allclose(each, curves[0], rtol=1e-9, atol=1e-9, equal_nan=True) for each in curves)
+    return "" if same else f" at $y = {_TARGETS[0]:g}$"
 
 
 def _limit(ax: Axes, x: Array, references: int = 0) -> None:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from symloss.errors import DomainError
 from symloss.report.style import BLACK, BLUE, COLOURS, GREY, VERMILION, figure, legend_outside, plain
+from symloss.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-    from symloss.search import Baseline, Result
+    from symloss.search import Baseline, FrontRow, Result
 
 __all__ = ["plot_front", "plot_history"]
 
 _OUTCOMES = ("trained", "reused", "rejected", "failed")
 _HATCHES = ("", "//", "..", "xx")
+_NEAR, _FAR = 0.6, 4.0
+"""Of what is to be seen the share that is seen at any rate; what is so many times further behind the best is off the
+picture."""
 
 
 def plot_front(result: Result) -> Figure:
-    """Validation metric against complexity: every trained candidate, the front, the pick, the baselines.
+    """Validation metric against complexity: the front with its pick, beside what was measured as it was.
+
+    After finals that is the other finalists; without any, every trained candidate and the baselines. What is far worse
+    than the rest is named at the edge of the picture.
 
     Raises:
         DomainError: when nothing has been trained yet.
@@ -33,43 +42,106 @@ def plot_front(result: Result) -> Figure:
     fig, axes = figure()
     ax = axes[0]
     metric, greater = _metric(result)
-    points = [
-        (entry.loss.complexity, entry.validation)
-        for entry in result.evaluations
-        if entry.outcome == "trained" and entry.loss is not None and entry.validation is not None
-    ]
+    points = _beside(result)
     shown = [row.validation for row in front] + [row.validation for row in _others(result)]
-    if min(shown) == max(shown):
-        # One row alone has no scale; the better half of the candidates gives it one.
-        ranked = sorted((validation for _, validation in points), reverse=greater)
-        shown += ranked[: (len(ranked) + 1) // 2]
-    low, high = min(shown), max(shown)
-    pad = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
-    ax.set_ylim(low - pad, high + pad)
-    inside = [point for point in points if low - pad <= point[1] <= high + pad]
-    if inside:
-        off = len(points) - len(inside)
-        label = f"trained ({len(points)}{f', {off} off the picture' if off else ''})"
-        ax.plot(*zip(*inside, strict=True), ".", color=GREY, alpha=0.5, ms=5, label=label)
-    xs, ys = [row.complexity for row in front], [row.validation for row in front]
-    ax.step(xs, ys, where="post", color=BLUE, lw=1.2, zorder=2)
-    ax.plot(xs, ys, "o", color=BLUE, ms=6, zorder=3, label="front, by row")
-    for row in front:
-        ax.annotate(
-            str(row.row), (row.complexity, row.validation), (6, 4 if greater else -9),
-            textcoords="offset points", fontsize=8, color=BLACK,
-        )  # fmt: skip
-        if row.picked:
-            ax.plot(row.complexity, row.validation, "*", color=VERMILION, ms=14, zorder=4, label="picked")
-    for baseline, colour in zip(_others(result), COLOURS[2:], strict=False):
-        ax.axhline(
-            baseline.validation, color=colour, lw=1.2, dashes=(4, 2), zorder=1, label=plain(baseline.name)
+    window = _window(shown, max(row.se or 0.0 for row in front), [value for _, value in points], greater)
+    ax.set_ylim(*window)
+    low, high = window
+    inside = [point for point in points if low <= point[1] <= high]
+    off = f", {len(points) - len(inside)} off the picture" if len(points) > len(inside) else ""
+    if inside and result.finalists:
+        ax.plot(
+            *zip(*inside, strict=True),
+            "o",
+            color=BLUE,
+            mfc="none",
+            ms=5,
+            zorder=2,
+            label=f"other finalists{off}",
         )
+    elif inside:
+        label = f"trained ({len(points)}{off})"
+        ax.plot(*zip(*inside, strict=True), ".", color=GREY, alpha=0.5, ms=5, label=label)
+    _steps(ax, front, window, greater)
+    for baseline, colour in zip(_others(result), COLOURS[2:], strict=False):
+        name = plain(baseline.name)
+        if low <= baseline.validation <= high:
+            ax.axhline(baseline.validation, color=colour, lw=1.2, dashes=(4, 2), zorder=1, label=name)
+        else:
+            label = f"{name}: {number(baseline.validation)}, off the picture"
+            ax.plot([], [], color=colour, lw=1.2, dashes=(4, 2), label=label)
     ax.set_xlabel("complexity of the formula")
     ax.set_ylabel(f"validation {metric} ({'higher' if greater else 'lower'} is better)")
+    _whole_numbers(ax.xaxis)
     fig.suptitle(plain(f"{result.task.get('name', 'run')}: {result.method}, seed {result.seed}"), fontsize=11)
     legend_outside(fig, axes)
     return fig
+
+
+def _beside(result: Result) -> list[tuple[int, float]]:
+    """Complexity and validation metric of the losses that were measured as the front was and are not on it."""
+    if result.finalists:
+        front = {row.evaluation for row in result.front}
+        return [(row.complexity, row.validation) for row in result.finalists if row.evaluation not in front]
+    return [
+        (entry.complexity, entry.validation)
+        for entry in result.evaluations
+        if entry.outcome == "trained" and entry.complexity is not None and entry.validation is not None
+    ]
+
+
+def _window(
+    rows: Sequence[float], error: float, candidates: Sequence[float], greater: bool
+) -> tuple[float, float]:
+    """A vertical range that shows what is near the best; a row far behind does not squash the others."""
+    best = max(rows) if greater else min(rows)
+    behind = sorted(abs(value - best) for value in rows)
+    if behind[-1] == 0:
+        # One row alone has no scale; the better half of the candidates gives it one.
+        ranked = sorted(abs(value - best) for value in candidates)
+        behind = ranked[: (len(ranked) + 1) // 2] or [0.0]
+    near = math.ceil(_NEAR * len(behind))
+    reach = max(4 * error, behind[near - 1])
+    for each in behind[near:]:
+        if each > _FAR * reach > 0:
+            break
+        reach = max(reach, each)
+    reach = reach or 0.1 * abs(best) or 1.0
+    worst, pad = (best - reach if greater else best + reach), max(0.15 * reach, 1.4 * error)
+    return min(best, worst) - pad, max(best, worst) + pad
+
+
+def _steps(ax: Axes, front: Sequence[FrontRow], window: tuple[float, float], greater: bool) -> None:
+    """The front: its rows with their standard errors, by number; a row outside the picture stands at its edge."""
+    low, high = window
+    xs, ys = [row.complexity for row in front], [row.validation for row in front]
+    ax.step(xs, ys, where="post", color=BLUE, lw=1.2, zorder=2)
+    known = [row for row in front if low <= row.validation <= high]
+    ax.errorbar(
+        [row.complexity for row in known], [row.validation for row in known], [row.se or 0.0 for row in known],
+        fmt="o", color=BLUE, ms=6, lw=1, zorder=3, label="front, by row",
+    )  # fmt: skip
+    for row in front:
+        if row in known:
+            place, text, shift = row.validation, str(row.row), (7, 5 if greater else -11)
+        else:
+            place, text = (low if row.validation < low else high), f"{row.row}: {number(row.validation)}"
+            shift = (7, 5 if row.validation < low else -11)
+            mark = "v" if row.validation < low else "^"
+            ax.plot(row.complexity, place, mark, color=BLUE, ms=7, clip_on=False, zorder=3)
+        ax.annotate(text, (row.complexity, place), shift, textcoords="offset points", fontsize=8, color=BLACK)
+        if row.picked:
+            ax.plot(
+                row.complexity,
+                place,
+                "*",
+                color=VERMILION,
+                ms=15,
+                mec="white",
+                mew=0.6,
+                zorder=4,
+                label="picked",
+            )
 
 
 def plot_history(result: Result) -> Figure:
@@ -93,8 +165,8 @@ def _metric(result: Result) -> tuple[str, bool]:
 
 
 def _others(result: Result) -> list[Baseline]:
-    """What is drawn beside the front; of several tasks nothing, whose front is one of ranks."""
-    if "tasks" in result.task:
+    """Baselines that were measured as the front was: not after finals, nor in the units of several tasks."""
+    if "tasks" in result.task or result.finalists:
         return []
     return [row for row in result.baselines if row.role != "discovered"]
 
@@ -108,7 +180,7 @@ def _scores(ax: Axes, result: Result) -> None:
     better = max if greater else min
     best: list[float] = []
     medians: list[float] = []
-    for scores in (by_generation[number] for number in sorted(by_generation)):
+    for scores in (by_generation[each] for each in sorted(by_generation)):
         best.append(better([*best[-1:], *scores]))
         medians.append(sorted(scores)[len(scores) // 2])
     numbers = sorted(by_generation)

@@ -13,7 +13,8 @@ from symloss.search import Baseline, Evaluation, FrontRow, Generation, Result
 def _evaluation(number: int, outcome: str, loss=None, validation: float | None = None) -> Evaluation:
     return Evaluation(
         number, number // 4, number % 4, ("mul", "y", "p"), outcome, "", "regression",
-        formula="" if loss is None else str(loss), validation=validation, fitness=validation, seconds=0.1,
+        formula="" if loss is None else str(loss),
+        complexity=None if loss is None else loss.complexity, validation=validation, fitness=validation, seconds=0.1,
     )  # fmt: skip
 
 

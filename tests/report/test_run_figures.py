@@ -29,6 +29,35 @@ def test_what_lies_off_the_picture_is_said(result):
     assert "trained (6, 3 off the picture)" in labels(plot_front(result))
 
 
+def test_one_bad_row_squashes_nothing(result):
+    usual = plot_front(result).axes[0].get_ylim()
+    bad = replace(result.front[0], validation=40.0, fitness=40.0)
+    untuned = replace(result.baselines[0], validation=9.0)
+    figure = plot_front(
+        replace(result, front=(bad, *result.front[1:]), baselines=(untuned, *result.baselines[1:]))
+    )
+    figure.canvas.draw()
+    low, high = figure.axes[0].get_ylim()
+    assert low >= usual[0] - 0.05
+    assert high < 1
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1: 40.00", "2", "3"]
+    assert "mse as is: 9.000, off the picture" in labels(figure)
+    # One row, or rows that are equal, have no scale of their own.
+    for front in (result.front[2:], tuple(replace(row, validation=0.5) for row in result.front)):
+        low, high = plot_front(replace(result, front=front, baselines=())).axes[0].get_ylim()
+        assert low < 0.5 < high
+
+
+def test_after_finals_stands_what_met_there(result):
+    losers = [
+        replace(row, evaluation=90 + i, validation=0.55 + 0.01 * i) for i, row in enumerate(result.front)
+    ]
+    front = tuple(replace(row, se=0.01) for row in result.front)
+    shown = labels(plot_front(replace(result, front=front, finalists=(*front, *losers))))
+    assert "other finalists" in shown
+    assert not [label for label in shown if "trained" in label or "mse" in label]
+
+
 def test_history_counts_every_candidate(result):
     figure = plot_history(result)
     figure.canvas.draw()

@@ -47,6 +47,32 @@ def test_the_first_generation_begins_with_what_is_given() -> None:
     assert not second.fixed
 
 
+def test_a_child_says_whom_it_comes_from() -> None:
+    children = grown(inherit=True)
+    ways = {"crossover": 2, "mutation": 1, "hoist": 1, "copy": 1, "point": 1, "number": 1}
+    assert {each.way for each in children} <= set(ways)
+    assert any(each.way == "crossover" for each in children)
+    for each in children:
+        assert len(each.parents) == ways[each.way]
+        assert all(0 <= number < 25 for number in each.parents)
+    # What is drawn or given comes from nobody.
+    assert all(each.parents == () for each in Breeder(QUICK, 0, [], lambda loss: True).propose(0, 9))
+
+
+def test_a_loss_with_a_name_is_a_parent_by_its_number_once_it_has_one() -> None:
+    settings = replace(QUICK, rates=replace(QUICK.rates, neighbours=1.0, crossover=0.0))
+    named = zoo_trees("regression")
+    breeder = Breeder(settings, 0, named, lambda loss: True, named)
+    first = breeder.propose(0, len(named) + 2)
+    outcomes = [Outcome(i, each.loss.program, each.loss, 0.1, 5, (1.0,)) for i, each in enumerate(first)]
+    breeder.learn(outcomes, len(first))
+    assert {number for each in breeder.propose(1, 20) for number in each.parents} <= set(range(len(named)))
+    fresh = Breeder(settings, 0, [], lambda loss: True, named)
+    drawn = [outcome(i, each) for i, each in enumerate(fresh.propose(0, 4))]
+    fresh.learn(drawn, 4)
+    assert all(each.parents == () for each in fresh.propose(1, 20))
+
+
 def test_an_elite_says_whom_it_repeats() -> None:
     settings = replace(PRESETS["paper"], rates=replace(PRESETS["paper"].rates, attempts=1))
     breeder = Breeder(settings, 0, [], lambda loss: True)

@@ -44,6 +44,7 @@ def landscape(
     task: Task,
     losses: Sequence[Loss | str],
     *,
+    names: Sequence[str] | None = None,
     model: str | None = None,
     steps: int | None = None,
     directions: str = "random",
@@ -64,6 +65,7 @@ def landscape(
     Args:
         task: with data, a model and gradients.
         losses: one, or two to be looked at side by side; formulas or names of the zoo.
+        names: what they are called.
         model, steps: those of the task unless given.
         directions: one of `DIRECTIONS`; `minima` needs two losses.
         dimensions: 1 for a line, 2 for a plane.
@@ -96,7 +98,9 @@ def landscape(
         )
     if steps is not None:
         placed = placed.with_settings(steps=_whole("steps", steps, 1))
-    names = tuple(map(str, losses))
+    called = tuple(map(str, losses if names is None else names))
+    if len(called) != len(losses):
+        raise DomainError(f"{len(called)} names for {len(losses)} losses: expected one each")
     chosen = [parse(each, kind=placed.kind) if isinstance(each, str) else each for each in losses]
     _check(placed, chosen, directions, dimensions, grid, span)
     config = as_json({
@@ -109,7 +113,7 @@ def landscape(
     if held is not None and held.done == 1.0:
         return held
     walks = [_walk(placed, loss, seed, directions == "path", on_progress) for loss in chosen]
-    laid = _laid_out(placed, chosen, names, walks, config)
+    laid = _laid_out(placed, chosen, called, walks, config)
     found = laid.landscape if held is None else held
     if path is not None:
         save_landscape(path, found)
@@ -162,7 +166,7 @@ def _held(path: Path | None, config: Mapping[str, Any]) -> Landscape | None:
     held = load_landscape(path)
     differing = [name for name, value in config.items() if held.config.get(name) != value]
     if differing:
-        raise RunError(f"{path} holds another landscape (its {differing[0]} differs): choose another file")
+        raise RunError(f"{path} holds another landscape, with another {differing[0]}: choose another file")
     return held
 
 

@@ -7,7 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from symloss.errors import SymlossError
-from symloss.expr import KINDS
+from symloss.expr import KINDS, Loss
+from symloss.report.certificate_figure import plot_certificates
+from symloss.report.heat_figure import plot_heat
+from symloss.report.lineage_figure import plot_lineage
 from symloss.report.loss_figures import plot_gradient, plot_loss
 from symloss.report.page.common import (
     Made,
@@ -28,9 +31,14 @@ from symloss.report.tables import baseline_table, front_table, headroom_table, n
 from symloss.report.tree_figure import plot_tree
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from symloss.search import FrontRow, Result
 
 __all__ = ["search_document"]
+
+_FEW = 4
+"""Losses in one picture, of several tasks each with baselines of its own."""
 
 
 def search_document(result: Result, made: Made) -> Document:
@@ -43,7 +51,7 @@ def search_document(result: Result, made: Made) -> Document:
             _done(result),
             _told(result),
             _front(result),
-            _pick(picked),
+            _pick(result, picked),
             _baselines(result),
             _shape(result, picked),
             _history(result),
@@ -120,7 +128,7 @@ def _named(row: FrontRow, shown: Row) -> Row:
     return replace(shown, cells=(mark, *cells, replace(last, note=row.name)))
 
 
-def _pick(picked: FrontRow | None) -> Section:
+def _pick(result: Result, picked: FrontRow | None) -> Section:
     title = "The pick"
     if picked is None:
         return Section(title, ())
@@ -133,7 +141,18 @@ def _pick(picked: FrontRow | None) -> Section:
         return Section(
             title, (*certificate_blocks(picked.shown, None), Words(f"Nothing is proved of it: {error}."))
         )
-    return Section(title, tuple(certificate_blocks(picked.shown, certificate)))
+    return Section(title, (*certificate_blocks(picked.shown, certificate), _matrix(result)))
+
+
+def _matrix(result: Result) -> Picture:
+    """What is proved of which row of the front."""
+
+    def draw() -> Figure:
+        rows = [row for row in result.front if not row.neural]
+        return plot_certificates({f"{row.row}: {row.text}": row.certificate for row in rows})
+
+    said = "A row for each loss of the front, a column for each finding: proved, refuted or open."
+    return Picture("certificates", "What is proved of the losses of the front", said, draw)
 
 
 def _baselines(result: Result) -> Section:
@@ -157,15 +176,17 @@ def _shape(result: Result, picked: FrontRow | None) -> Section:
         return Section(title, ())
     loss, classes = picked.loss, int(result.task.get("classes") or picked.classes or 10)
     text = str(loss)
+    beside = _beside(result, loss)
+    others = f", beside {', '.join(list(beside)[1:])}" if len(beside) > 1 else ""
     pictures = [
         Picture(
-            "loss", "The loss of one entry", f"The value of {text} over the prediction.",
-            partial(plot_loss, loss, classes),
+            "loss", f"The loss of one entry{others}", f"The value of {text} over the prediction{others}.",
+            partial(plot_loss, beside, classes),
         ),
         Picture(
-            "gradient", "How the loss pulls, beside the ordinary loss",
-            f"The gradient of {text} in the logit, beside that of the ordinary loss.",
-            partial(plot_gradient, loss, classes),
+            "gradient", f"How the loss pulls on a logit{others}",
+            f"The gradient of {text}{others}, with the points at which descent comes to rest.",
+            partial(plot_gradient, beside, classes),
         ),
         Picture("tree", "The formula as a tree", f"The tree of {text}.", partial(plot_tree, picked.shown)),
     ]  # fmt: skip
@@ -178,16 +199,33 @@ def _shape(result: Result, picked: FrontRow | None) -> Section:
                 partial(plot_posterior, loss, shown),
             )
         )  # fmt: skip
+    pictures.append(
+        Picture(
+            "heat", "The pull at all probabilities", f"The gradient of {text} as a map: zero on the black line.",
+            partial(plot_heat, loss, classes),
+        )
+    )  # fmt: skip
     return Section(title, tuple(pictures))
 
 
+def _beside(result: Result, picked: Loss) -> dict[str, Loss]:
+    """The pick, and the ordinary loss and the best of the zoo where they are others."""
+    found = {"pick": picked}
+    for row in result.baselines:
+        name = row.name.rpartition(": ")[2].replace(" as is", "").replace(" tuned", "")
+        if row.loss is not None and row.role != "discovered" and row.loss not in found.values():
+            found[name] = row.loss
+    return found if len(found) < _FEW else {"pick": picked}
+
+
 def _history(result: Result) -> Section:
-    blocks: tuple[Block, ...] = ()
-    if result.evaluations:
-        said = f"Best and median validation {_metric(result)} by generation, and {outcomes(result)}."
-        draw = partial(plot_history, result)
-        blocks = (Picture("history", "The search, generation by generation", said, draw),)
-    return Section("How the search went", blocks)
+    if not result.evaluations:
+        return Section("How the search went", ())
+    said = f"Best and median validation {_metric(result)} by generation, and {outcomes(result)}."
+    history = Picture("history", "The search, generation by generation", said, partial(plot_history, result))
+    told = "The ancestors of the pick by generation, each with its formula."
+    lineage = Picture("lineage", "Where the pick comes from", told, partial(plot_lineage, result))
+    return Section("How the search went", (history, lineage))
 
 
 def _seeds(result: Result) -> str:

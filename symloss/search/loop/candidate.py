@@ -48,6 +48,7 @@ class Candidate:
         source: the number of the candidate whose score it shares.
         remark: where it comes from, if not from breeding.
         parent: the number of the loss whose numbers it has rounded.
+        parents, way: which candidates it was bred from, and how; see `Proposal`.
         name: of a loss of the zoo.
         rates: its own learning rate, one a task, as a multiple of what the search trains at: of a loss of the zoo
             as tried, of a child that of its first parent.
@@ -71,6 +72,8 @@ class Candidate:
     source: int | None = None
     remark: str = ""
     parent: int | None = None
+    parents: tuple[int, ...] = ()
+    way: str = ""
     name: str = ""
     formula: str = ""
     scale: float = 1.0

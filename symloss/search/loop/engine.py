@@ -292,6 +292,7 @@ class Engine:
             candidate = Candidate(number, generation, slot, loss.program, loss, fixed=proposal.fixed)
             candidate.as_given, candidate.remark = proposal.as_given, proposal.remark
             candidate.network, candidate.rates = proposal.network, proposal.pace
+            candidate.parents, candidate.way = proposal.parents, proposal.way
             if proposal.problem:
                 candidate.nonsense = True
                 candidate.stop("rejected", proposal.problem)

@@ -122,7 +122,7 @@ class Breeder:
                     best[outcome.program] = outcome
         for each in self._neighbours:
             if each.program in best:
-                each.pace = best[each.program].pace
+                each.pace, each.number = best[each.program].pace, best[each.program].number
 
     def _bred_as(self, outcome: Outcome) -> Program | Weighted:
         return outcome.loss if self.rates.inherit else self.stock.begun(outcome.loss, outcome.program)
@@ -144,7 +144,9 @@ class Breeder:
         seed, rates = derive(self.seed, "variation", generation, slot), self.rates
         if generation == 0 or self.settings.method == "random":
             return Proposal(initial_loss(self.stock, rates, seed, self._wanted))
-        loss, parent = offspring(self.stock, rates, self.parents, seed, self._wanted, self._neighbours)
+        child = offspring(self.stock, rates, self.parents, seed, self._wanted, self._neighbours)
         # A child of a loss that wants ten times the learning rate wants about that too: at the ordinary loss's
         # it would lose to its parent, and leave the race, whatever its shape.
-        return Proposal(loss, pace=parent.pace if self.rates.inherit else ())
+        pace = child.first.pace if self.rates.inherit else ()
+        numbers = [parent.number for parent in (child.first, child.second) if parent is not None]
+        return Proposal(child.loss, pace=pace, parents=tuple(n for n in numbers if n >= 0), way=child.way)

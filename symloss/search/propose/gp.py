@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from deap import gp
 from deap.tools import emo
@@ -17,7 +18,7 @@ from symloss.search.propose.individual import WORST, Fitness, Individual, judged
 from symloss.search.propose.stock import Stock, Trees
 
 __all__ = [
-    "WORST", "Fitness", "Individual", "Rates", "initial_loss", "initial_program", "member", "offspring",
+    "WORST", "Child", "Fitness", "Individual", "Rates", "initial_loss", "initial_program", "member", "offspring",
     "survivors",
 ]  # fmt: skip
 
@@ -108,6 +109,15 @@ def initial_loss(stock: Stock | Grammar, rates: Rates, seed: int, wanted: Wanted
         return loss or stock.smallest()
 
 
+class Child(NamedTuple):
+    """A loss that was bred, its parents, the first of which it begins with, and how: a field of `Rates`, or `copy`."""
+
+    loss: Weighted
+    first: Individual
+    second: Individual | None
+    way: str
+
+
 def offspring(
     stock: Stock | Grammar,
     rates: Rates,
@@ -115,8 +125,8 @@ def offspring(
     seed: int,
     wanted: Wanted = _anything,
     neighbours: Sequence[Individual] = (),
-) -> tuple[Weighted, Individual]:
-    """One child: a crossover, a mutation or a simplification of parents won by tournament; and its first parent.
+) -> Child:
+    """One child: a crossover, a mutation or a simplification of parents won by tournament.
 
     A child that is too tall, or nested against the limits, is replaced by its parent. Of at most
     `rates.attempts` draws the first that is wanted, or the last.
@@ -143,18 +153,19 @@ def offspring(
                 first = random.choice(neighbours)
             else:
                 first = _tournament(parents, rates.tournament)
-            child = type(first)(first)
+            child, second = type(first)(first), None
             (way,) = random.choices(list(ways), list(ways.values()))
             if way == "crossover":
-                child, _ = gp.cxOnePoint(child, type(first)(_tournament(parents, rates.tournament)))
+                second = _tournament(parents, rates.tournament)
+                child, _ = gp.cxOnePoint(child, type(first)(second))
             else:
                 child = stock.mutate(child, way, rates.mutation_depth)
             loss = stock.complete(child).weighted
             if not stock.allows(loss):
-                loss = first.weighted
+                loss, second, way = first.weighted, None, "copy"
             if wanted(loss):
                 break
-    return loss, first
+    return Child(loss, first, second, way)
 
 
 def member(

@@ -27,6 +27,8 @@ class Proposal:
         network: the loss where it is a network, and no tree says it.
         pace: by task the learning rate that it is tried at, as a multiple of what the search trains at; the
             search's own unless given.
+        parents: the numbers of the candidates that it was bred from, the first one first.
+        way: how, a word.
     """
 
     loss: Weighted
@@ -37,6 +39,8 @@ class Proposal:
     problem: str = ""
     network: NeuralLoss | None = None
     pace: tuple[float, ...] = ()
+    parents: tuple[int, ...] = ()
+    way: str = ""
 
 
 @dataclass(frozen=True)

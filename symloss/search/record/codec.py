@@ -60,6 +60,8 @@ def evaluation_of(candidate: Candidate, kind: str, surcharge: float) -> Evaluati
         formula=candidate.formula, seconds=candidate.seconds, scale=candidate.scale,
         complexity=candidate.complexity + round(surcharge) if candidate.formula else None,
         blocks=dict(candidate.scores), name=candidate.name, source=candidate.source,
+        parents=candidate.parents if candidate.parent is None else (candidate.parent,),
+        way=candidate.way if candidate.parent is None else "rounder numbers",
     )  # fmt: skip
 
 
@@ -76,7 +78,8 @@ def evaluation_record(entry: Evaluation) -> dict[str, Any]:
         "generation": entry.generation, "slot": entry.slot, "tokens": list(entry.tokens),
         "outcome": entry.outcome, "reason": entry.reason, "kind": entry.kind, "formula": entry.formula,
         "seconds": entry.seconds, "scale": entry.scale, "complexity": entry.complexity, "name": entry.name,
-        "source": entry.source, "blocks": [[block, list(values)] for block, values in entry.blocks.items()],
+        "source": entry.source, "parents": list(entry.parents), "way": entry.way,
+        "blocks": [[block, list(values)] for block, values in entry.blocks.items()],
     }  # fmt: skip
 
 
@@ -95,6 +98,8 @@ def evaluation_from(number: int, data: Mapping[str, Any]) -> Evaluation:
             scale=float(data["scale"]), complexity=None if complexity is None else int(complexity),
             name=str(data["name"]), source=None if source is None else int(source),
             blocks={int(block): tuple(map(_number, values)) for block, values in data["blocks"]},
+            # A run from before this was kept says nothing of them.
+            parents=tuple(map(int, data.get("parents", ()))), way=str(data.get("way", "")),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, SymlossError) as error:
         raise RunError(f"evaluation {number} of the run cannot be read: {error}") from None

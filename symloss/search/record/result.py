@@ -45,6 +45,8 @@ class Evaluation:
         seconds: what it cost.
         name: of a loss of the zoo, with its parameters.
         source: the candidate whose training it shares.
+        parents: the candidates that it was bred from, the first one first; none where it was drawn or given.
+        way: how: `crossover`, `mutation`, `hoist`, `point`, `number`, `exponent`, `copy`, or `rounder numbers`.
     """
 
     number: int
@@ -64,6 +66,8 @@ class Evaluation:
     seconds: float = 0.0
     name: str = ""
     source: int | None = None
+    parents: tuple[int, ...] = ()
+    way: str = ""
 
     @cached_property
     def loss(self) -> Loss | None:
