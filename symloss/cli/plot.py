@@ -57,6 +57,7 @@ _OF_RUN = {
     "Comparison": (What.comparison, What.convergence),
     "Transfer": (What.transfer,),
     "Adaptation": (What.path,),
+    "FewShot": (What.history,),
 }
 """Pictures of each kind of run, the usual one first."""
 _OF_LOSSES = (What.loss, What.gradient, What.certificates, What.landscape)
@@ -108,8 +109,8 @@ def plot(
     Of a loss: `loss` and `gradient` over the prediction (`--with` draws more beside it, attractors marked), `heat` (the
     gradient as a map), `posterior` (for two or three classes), `tree`, `certificates` (what is proved of which loss).
     Of a search: `front`, `history`, `lineage` (the ancestors of the pick, or of RUN#ROW), `certificates` of the front;
-    of a comparison `comparison`, `convergence`; of a transfer `transfer`; of an adaptation `path`. Other pictures of a
-    search are those of its pick.
+    of a comparison `comparison`, `convergence`; of a transfer `transfer`; of an adaptation `path`; of few-shot learning
+    `history`. Other pictures of a search are those of its pick.
 
     `landscape` trains a model of `--task` with the loss, and one with the loss `--with` or else the ordinary one, and
     looks at both losses and the metric around them. Its values go to a `.npz` file beside the picture; where that holds
@@ -172,7 +173,8 @@ def _of_run(subject: str, what: What | None, others: str | None, classes: int | 
     if chosen is What.convergence:
         return report.plot_convergence(found, found.rows[0].task if found.rows else ""), chosen
     draw: dict[What, Any] = {
-        What.front: report.plot_front, What.history: report.plot_history, What.lineage: report.plot_lineage,
+        What.front: report.plot_front, What.lineage: report.plot_lineage,
+        What.history: report.plot_history if isinstance(found, Result) else report.plot_few_shot,
         What.comparison: report.plot_comparison, What.transfer: report.plot_transfer, What.path: report.plot_adaptation,
     }  # fmt: skip
     return draw[chosen](found), chosen
