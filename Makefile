@@ -2,6 +2,8 @@ PYTHON ?= python3
 BIN = .venv/bin
 # One torch thread a process: two processes with two threads each on two cores slow each other badly.
 export OMP_NUM_THREADS ?= 1
+# SymPy would take python-flint's numbers, an oracle of the tests, where it is installed: users do not have it.
+export SYMPY_GROUND_TYPES ?= python
 
 .PHONY: demo test check docs wheel format clean
 

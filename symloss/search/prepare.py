@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from symloss.errors import DomainError, SymlossError, TaskError
-from symloss.expr import parse
+from symloss.expr import KINDS, parse
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.search.loop.engine import task_signs
 from symloss.search.methods import METHODS
@@ -181,7 +181,7 @@ def check_exclusive(settings: SearchSettings, kind: str) -> None:
     inside_of(settings.inside, kind)
     asked = {*settings.screening.require, *(name.partition("=")[0] for name in settings.inside)}
     proper, symmetric = asked & {"proper", "smoothing"}, asked & {"symmetric", "symmetric_noise_robust"}
-    if kind == "classification" and proper and symmetric:
+    if KINDS[kind].exclusive and proper and symmetric:
         raise DomainError(f"{', '.join(sorted(proper | symmetric))}: {EXCLUSIVE}")
     if "smoothing" in asked and "proper" in asked:
         raise DomainError(

@@ -118,7 +118,7 @@ Value: TypeAlias = "Expr | Named | Statistic | Pieces | ByWeight"
 def text_of(value: Value | None) -> str:
     """The value as certificates print it: a formula as SymPy writes it, `""` for none.
 
-    >>> text_of(Named("gce", (("q", Integer(1) / 2),)))
+    >>> text_of(Named("gce", (("q", S.Half),)))
     'gce(q=0.5)'
     """
     return "" if value is None else str(value)

@@ -28,7 +28,6 @@ def test_evolution_finds_more_than_random_search(study: dict) -> None:
     found = {
         arm: sum(power[plant][arm]["recovered at 150"] for plant in power) for arm in ("evomal", "random")
     }
-    assert found["evomal"] >= 2
     assert found["evomal"] > found["random"]
 
 

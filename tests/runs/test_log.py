@@ -19,9 +19,10 @@ def test_every_line_has_its_time(tmp_path: Path) -> None:
     lines = (tmp_path / LOG).read_text(encoding="utf-8").splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}  ", line) for line in lines)
     said = [line.partition("  ")[2] for line in lines]
-    assert said[0].startswith("begun with symloss ")
+    assert said[0].startswith("begun with python ")
+    assert "symloss " in said[0]
     assert said[1] == "generation 3"
-    assert said[2].startswith("opened to be written, with symloss ")
+    assert said[2].startswith("opened to be written, with python ")
     assert said[3] == "ende: Größe 50 %"
 
 

@@ -35,7 +35,7 @@ class TypedLoss(Weighted):
 
     >>> one = TypedLoss.plain_of(inside_of(["proper"], "classification"), ["score", "power"])
     >>> one.formula, one.with_numbers([1.0, 1.0, 0.4]).formula
-    ('(p - (1 + 1)*y)*p', '(0.4*p - (1 + 0.4)*y)*p**0.4')
+    ('(0.5*p - (1 + 0.5)*y)*p**0.5', '(0.4*p - (1 + 0.4)*y)*p**0.4')
     """
 
     inside: Inside | None = None
