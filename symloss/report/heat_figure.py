@@ -9,7 +9,7 @@ import numpy as np
 from symloss.errors import DomainError
 from symloss.expr import KINDS, Loss
 from symloss.report.curves import Array, entry, slope
-from symloss.report.style import BLACK, GREY, figure, title
+from symloss.report.style import GREY, figure, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["logit_gradients", "plot_heat"]
 
 _STEPS = 161
+_INK = "#303030"
+"""Of what stands on the map, whose colours are the same on dark paper: not the ink of the page."""
 _REACH = 3.0
 _EDGE = 1e-3
 _SHOWN = 97
@@ -49,7 +51,7 @@ def plot_heat(loss: Loss, classes: int = 10) -> Figure:
         pulls = logit_gradients(loss, target, other, classes)
         for ax, pull, name in zip(axes, pulls, ("the target's logit", "another class's logit"), strict=True):
             _map(ax, line, line, pull, name)
-            ax.plot(1 / classes, 1 / classes, "o", color=BLACK, ms=5, mfc="none")
+            ax.plot(1 / classes, 1 / classes, "o", color=_INK, ms=5, mfc="none")
             ax.annotate(
                 "null epoch", (1 / classes, 1 / classes), (6, 6), textcoords="offset points", fontsize=8
             )
@@ -104,7 +106,7 @@ def _map(ax: Axes, x: Array, y: Array, values: Array, name: str) -> None:
     # Blue and red are told apart by every eye, and white is no pull at all.
     drawn = ax.contourf(x, y, np.clip(values, -most, most), levels, cmap="RdBu_r")
     if np.nanmin(values) < 0 < np.nanmax(values):
-        ax.contour(x, y, values, [0.0], colors=BLACK, linewidths=1.0)
+        ax.contour(x, y, values, [0.0], colors=_INK, linewidths=1.0)
     bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.9, format="%.2g")
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)

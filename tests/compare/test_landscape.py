@@ -248,6 +248,7 @@ def test_what_is_not_finite_is_infinite_and_not_unknown(wine: Any) -> None:
 def test_a_large_model_is_looked_at_point_by_point() -> None:
     assert at_once(nn.Linear(3, 3)) == 64
     assert at_once(nn.Linear(3000, 3000, bias=False)) == 1
+    assert at_once(nn.Conv2d(3, 3, 3)) == 1
 
 
 @pytest.mark.parametrize(
