@@ -166,7 +166,8 @@ def test_both_minima_stand_in_one_plane_with_their_statistics(batched: Any) -> N
     from symloss.compare.landscapes import compute as room
 
     walks = [room._walk(batched, named(name), 1, False, None) for name in ("ce", "mae")]
-    laid = room._laid_out(batched, [named("ce"), named("mae")], ("ce", "mae"), walks, line.config)
+    surface = Surface(batched, walks[0].model, [named("ce"), named("mae")])
+    laid = room._LaidOut(surface, room._planes(walks, line.config), walks, line)
     buffers = laid.buffers(0, torch.tensor([[0.0], [1.0], [-9.0]]))
     for i, walk in enumerate(walks):
         for name, each in walk.buffers.items():
@@ -190,7 +191,7 @@ def test_an_interrupted_landscape_goes_on_to_the_same_end(
     values, calls = Surface.values, []
 
     def stopped(self: Surface, *arguments: Any) -> Any:
-        calls.append(len(arguments[0]))
+        calls.append(len(arguments[0]))  # the end and the start alone, then 20 points at once
         if len(calls) == 4:
             raise KeyboardInterrupt
         return values(self, *arguments)

@@ -113,8 +113,10 @@ def landscape(
     if held is not None and held.done == 1.0:
         return held
     walks = [_walk(placed, loss, seed, directions == "path", on_progress) for loss in chosen]
-    laid = _laid_out(placed, chosen, called, walks, config)
-    found = laid.landscape if held is None else held
+    planes = _planes(walks, config)
+    surface = Surface(placed, walks[0].model, chosen, _ROWS)
+    found = held or _blank(surface, called, walks, planes, config)
+    laid = _LaidOut(surface, planes, walks, found)
     if path is not None:
         save_landscape(path, found)
     try:
@@ -233,40 +235,40 @@ class _LaidOut:
         return found
 
 
-def _laid_out(
-    task: SupervisedTask,
-    losses: Sequence[Loss],
+def _planes(walks: Sequence[_Walk], config: Mapping[str, Any]) -> list[Plane]:
+    ends, start = [walk.points[-1] for walk in walks], walks[0].points[0]
+    if config["directions"] == "random":
+        return [random_plane(walk.model, config["dimensions"], config["seed"]) for walk in walks]
+    if config["directions"] == "minima":
+        return [plane_of_points(ends[0], ends[1], start if config["dimensions"] == 2 else None)]
+    return [plane_of_paths([walk.points for walk in walks], config["dimensions"])]
+
+
+def _blank(
+    surface: Surface,
     names: tuple[str, ...],
     walks: Sequence[_Walk],
+    planes: Sequence[Plane],
     config: Mapping[str, Any],
-) -> _LaidOut:
-    directions, dimensions = config["directions"], config["dimensions"]
-    ends = [walk.points[-1] for walk in walks]
-    start = walks[0].points[0]
-    if directions == "random":
-        planes = [random_plane(walk.model, dimensions, config["seed"]) for walk in walks]
-    elif directions == "minima":
-        planes = [plane_of_points(ends[0], ends[1], start if dimensions == 2 else None)]
-    else:
-        planes = [plane_of_paths([walk.points for walk in walks], dimensions)]
+) -> Landscape:
+    """The landscape before any of its points is computed: where they are, and what is known of the models."""
+    directions, task, losses = config["directions"], surface.task, surface.losses
     ways = [np.array([_two(planes[0].place(each)) for each in walk.points]) for walk in walks]
     places = np.full((len(walks), 2, 2), np.nan)
     for i, way in enumerate(ways):
         places[i] = [[0.0, 0.0], [0.0, 0.0]] if directions == "random" else [way[0], way[-1]]
-    if directions == "random" or (directions == "minima" and dimensions == 1):
+    if directions == "random" or (directions == "minima" and config["dimensions"] == 1):
         places[:, 0] = np.nan  # the start is not there
     x, y = _axes(np.concatenate(ways) if directions == "path" else places.reshape(-1, 2), config)
-    surface = Surface(task, walks[0].model, losses, _ROWS)
-    shape = (len(planes), len(y), len(x))
-    unknown = np.full((shape[0], len(losses), *shape[1:]), np.nan)
-    sharp = tuple(_sharpness(task, loss, walk) for loss, walk in zip(losses, walks, strict=True))
-    found = Landscape(
+    unknown = np.full((len(planes), len(losses), len(y), len(x)), np.nan)
+    return Landscape(
         config=config, losses=tuple(map(str, losses)), names=names, metric=task.metric,
         greater_is_better=task.measure.greater_is_better, x=x, y=y, values=unknown, scores=unknown[:, 0].copy(),
-        places=places, ends=_alone(surface, ends, walks), explained=planes[0].explained, sharpness=sharp,
-        starts=_alone(surface, [start], walks[:1])[0], paths=tuple(ways) if directions == "path" else (),
+        places=places, ends=_alone(surface, [walk.points[-1] for walk in walks], walks),
+        starts=_alone(surface, [walks[0].points[0]], walks[:1])[0],
+        paths=tuple(ways) if directions == "path" else (), explained=planes[0].explained,
+        sharpness=tuple(_sharpness(task, loss, walk) for loss, walk in zip(losses, walks, strict=True)),
     )  # fmt: skip
-    return _LaidOut(surface, planes, walks, found)
 
 
 def _two(place: Sequence[float]) -> tuple[float, float]:
