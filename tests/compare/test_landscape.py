@@ -165,7 +165,7 @@ def test_both_minima_stand_in_one_plane_with_their_statistics(batched: Any) -> N
     # Statistics go from those of one minimum to those of the other.
     from symloss.compare.landscapes import compute as room
 
-    walks = [room._walk(batched, named(name), 1, False, None) for name in ("ce", "mae")]
+    walks = [room.walk(batched, named(name), 1, False, None) for name in ("ce", "mae")]
     surface = Surface(batched, walks[0].model, [named("ce"), named("mae")])
     laid = room._LaidOut(surface, room._planes(walks, line.config), walks, line)
     buffers = laid.buffers(0, torch.tensor([[0.0], [1.0], [-9.0]]))

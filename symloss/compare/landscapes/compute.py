@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from symloss.compare.landscapes.plane import Plane, flat, plane_of_paths, plane_of_points, random_plane
-from symloss.compare.landscapes.record import Array, Landscape, Sharpness, load_landscape, save_landscape
+from symloss.compare.landscapes.plane import Plane, plane_of_paths, plane_of_points, random_plane
+from symloss.compare.landscapes.record import Array, Landscape, load_landscape, save_landscape
 from symloss.compare.landscapes.surface import Surface, at_once
+from symloss.compare.landscapes.walk import Progress, Walk, alone, sharpness, walk
 from symloss.compare.protocol import as_json
 from symloss.errors import DomainError, RunError
 from symloss.expr import Loss
-from symloss.meta.sharpness import rise, top_eigenvalue
 from symloss.numbers import as_real, as_whole
 from symloss.search.prepare import prepare
 from symloss.tasks import SupervisedTask, Task
-from symloss.tasks.train.objectives import ordinary
 from symloss.zoo import parse
 
 __all__ = ["DIRECTIONS", "landscape"]
@@ -31,13 +30,8 @@ DIRECTIONS = ("random", "minima", "path")
 start; or along the principal directions of their training."""
 _MARGIN = 0.35
 """Beyond what is to be seen of a plane, as a share of it."""
-_SNAPSHOTS, _NUMBERS = 50, 2**27
-"""Points of a path that are kept, and the numbers that they may have together."""
 _ROWS = 2048
-"""Training rows by which losses are measured, and of these the first 512 for sharpness."""
-_SHARP_ROWS, _PRODUCTS, _TOLERANCE = 512, 100, 1e-4
-
-Progress = Callable[[str, int, int], object]
+"""Training rows by which losses are measured."""
 
 
 def landscape(
@@ -112,7 +106,7 @@ def landscape(
     held = _held(path, config)
     if held is not None and held.done == 1.0:
         return held
-    walks = [_walk(placed, loss, seed, directions == "path", on_progress) for loss in chosen]
+    walks = [walk(placed, loss, seed, directions == "path", on_progress) for loss in chosen]
     planes = _planes(walks, config)
     surface = Surface(placed, walks[0].model, chosen, _ROWS)
     found = held or _blank(surface, called, walks, planes, config)
@@ -173,46 +167,12 @@ def _held(path: Path | None, config: Mapping[str, Any]) -> Landscape | None:
 
 
 @dataclass(frozen=True)
-class _Walk:
-    """One training: the model, the weights on its way, and the buffers at its end."""
-
-    model: nn.Module
-    points: Tensor
-    buffers: Mapping[str, Tensor]
-
-
-def _walk(
-    task: SupervisedTask, loss: Loss, seed: int, all_along: bool, on_progress: Progress | None
-) -> _Walk:
-    """Trains, and keeps the start, the end and, if asked for, points between."""
-    start = flat(task.build_model(seed))
-    steps = task.settings.steps
-    count = max(2, min(_SNAPSHOTS, _NUMBERS // max(1, start.numel()))) if all_along else 1
-    kept = {round(i * steps / count) for i in range(1, count + 1)}
-    points = [start]
-
-    def look(step: int, model: nn.Module) -> None:
-        if step in kept:
-            points.append(flat(model))
-        if on_progress is not None and (step % 50 == 0 or step == steps):
-            on_progress(f"training with {loss}", step, steps)
-
-    model = task.fit(loss, seed=seed, on_step=look)
-    if not bool(torch.isfinite(flat(model)).all()):
-        raise DomainError(
-            f"training with {loss} diverged: there is no minimum to look around; try fewer steps"
-        )
-    points[-1] = flat(model)
-    return _Walk(model, torch.stack(points), dict(model.named_buffers()))
-
-
-@dataclass(frozen=True)
 class _LaidOut:
     """Planes to be looked at, and the landscape as it begins."""
 
     surface: Surface
     planes: Sequence[Plane]
-    walks: Sequence[_Walk]
+    walks: Sequence[Walk]
     landscape: Landscape
 
     def buffers(self, origin: int, places: Tensor) -> dict[str, Tensor]:
@@ -235,25 +195,25 @@ class _LaidOut:
         return found
 
 
-def _planes(walks: Sequence[_Walk], config: Mapping[str, Any]) -> list[Plane]:
-    ends, start = [walk.points[-1] for walk in walks], walks[0].points[0]
+def _planes(walks: Sequence[Walk], config: Mapping[str, Any]) -> list[Plane]:
+    ends, start = [one.points[-1] for one in walks], walks[0].points[0]
     if config["directions"] == "random":
-        return [random_plane(walk.model, config["dimensions"], config["seed"]) for walk in walks]
+        return [random_plane(one.model, config["dimensions"], config["seed"]) for one in walks]
     if config["directions"] == "minima":
         return [plane_of_points(ends[0], ends[1], start if config["dimensions"] == 2 else None)]
-    return [plane_of_paths([walk.points for walk in walks], config["dimensions"])]
+    return [plane_of_paths([one.points for one in walks], config["dimensions"])]
 
 
 def _blank(
     surface: Surface,
     names: tuple[str, ...],
-    walks: Sequence[_Walk],
+    walks: Sequence[Walk],
     planes: Sequence[Plane],
     config: Mapping[str, Any],
 ) -> Landscape:
     """The landscape before any of its points is computed: where they are, and what is known of the models."""
     directions, task, losses = config["directions"], surface.task, surface.losses
-    ways = [np.array([_two(planes[0].place(each)) for each in walk.points]) for walk in walks]
+    ways = [np.array([_two(planes[0].place(each)) for each in one.points]) for one in walks]
     places = np.full((len(walks), 2, 2), np.nan)
     for i, way in enumerate(ways):
         places[i] = [[0.0, 0.0], [0.0, 0.0]] if directions == "random" else [way[0], way[-1]]
@@ -264,10 +224,10 @@ def _blank(
     return Landscape(
         config=config, losses=tuple(map(str, losses)), names=names, metric=task.metric,
         greater_is_better=task.measure.greater_is_better, x=x, y=y, values=unknown, scores=unknown[:, 0].copy(),
-        places=places, ends=_alone(surface, [walk.points[-1] for walk in walks], walks),
-        starts=_alone(surface, [walks[0].points[0]], walks[:1])[0],
+        places=places, ends=alone(surface, [one.points[-1] for one in walks], walks),
+        starts=alone(surface, [walks[0].points[0]], walks[:1])[0],
         paths=tuple(ways) if directions == "path" else (), explained=planes[0].explained,
-        sharpness=tuple(_sharpness(task, loss, walk) for loss, walk in zip(losses, walks, strict=True)),
+        sharpness=tuple(sharpness(task, loss, one) for loss, one in zip(losses, walks, strict=True)),
     )  # fmt: skip
 
 
@@ -287,34 +247,6 @@ def _axes(seen: Array, config: Mapping[str, Any]) -> tuple[Array, Array]:
     sides = [(low[i] - pad, high[i] + pad) for i in range(2)]
     x, y = (middle + (b - a) / 2 * steps / half for (a, b), middle in ((s, (s[0] + s[1]) / 2) for s in sides))
     return x, y if config["dimensions"] == 2 else np.zeros(1)
-
-
-def _alone(surface: Surface, points: Sequence[Tensor], walks: Sequence[_Walk]) -> Array:
-    rows = []
-    for weights, walk in zip(points, walks, strict=True):
-        buffers = {name: each.unsqueeze(0) for name, each in walk.buffers.items()}
-        values, scores = surface.values(weights.unsqueeze(0), buffers)
-        rows.append([*values[0], scores[0]])
-    return np.array(rows)
-
-
-def _sharpness(task: SupervisedTask, loss: Loss, walk: _Walk) -> Sharpness:
-    """Of a trained model, in evaluation mode, on the first training rows."""
-    model = walk.model.eval()
-    inputs, targets = task.train.X[:_SHARP_ROWS], task.train.y[:_SHARP_ROWS]
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    surface = Surface(task, model, [loss], _SHARP_ROWS)
-
-    def own() -> Tensor:
-        return surface.mean(loss, model(inputs))
-
-    def usual() -> Tensor:
-        return ordinary(task.kind, model(inputs), targets)
-
-    return Sharpness(
-        top_eigenvalue(own(), weights, _PRODUCTS, _TOLERANCE), top_eigenvalue(usual(), weights, _PRODUCTS, _TOLERANCE),
-        rise(own, weights), rise(usual, weights),
-    )  # fmt: skip
 
 
 def _computed(laid: _LaidOut, found: Landscape, on_progress: Progress | None) -> Any:
