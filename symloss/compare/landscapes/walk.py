@@ -60,7 +60,7 @@ def walk(task: SupervisedTask, loss: Loss, seed: int, all_along: bool, on_progre
 
 
 def alone(surface: Surface, points: Sequence[Tensor], walks: Sequence[Walk]) -> Array:
-    """Losses and the metric at points, `[N, L + 1]`, each with the buffers of its training and apart from the others."""
+    """Losses and the metric at points, `[N, L + 1]`, each with the buffers of its own training."""
     rows = []
     for weights, one in zip(points, walks, strict=True):
         buffers = {name: each.unsqueeze(0) for name, each in one.buffers.items()}
