@@ -60,10 +60,6 @@ class Findings:
     free: Callable[[Loss, dict[str, Finding], Budget], dict[str, Finding]] | None = None
 
 
-def _known(view: Any) -> Finding:
-    return known_as(view.loss, view.classes)
-
-
 _CLASSES = Findings(
     Profile.of,
     {
@@ -79,7 +75,7 @@ _CLASSES = Findings(
         "bounded_below": lambda profile: bounded(profile, -1),
         "bounded_above": lambda profile: bounded(profile, 1),
         "lipschitz_in_logits": lipschitz_in_logits,
-        "known_as": _known,
+        "known_as": known_as,
     },
     for_every_number,
 )
@@ -91,7 +87,7 @@ _LABELS = Findings(
         "convex_in_p": convex_in_p,
         "bounded_below": lambda profile: entry_bounded(profile, -1),
         "bounded_above": lambda profile: entry_bounded(profile, 1),
-        "known_as": _known,
+        "known_as": known_as,
     },
 )
 _LINE = Findings(
@@ -105,7 +101,7 @@ _LINE = Findings(
         "redescending": redescending,
         "bounded_above": bounded_above,
         "converges_to": converges_to,
-        "known_as": _known,
+        "known_as": known_as,
     },
 )
 _WEIGHTED: dict[str, Find] = {

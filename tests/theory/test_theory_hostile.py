@@ -6,7 +6,6 @@ import pytest
 
 import symloss as sl
 from symloss.theory import analyze
-from symloss.theory.identify.known_as import known_as
 
 HOSTILE = [
     # M1 - M0 falls, but is stationary at 1/3, where three classes tie under every posterior.
@@ -68,7 +67,7 @@ KNOWN = [
 
 @pytest.mark.parametrize(("text", "classes", "value"), KNOWN)
 def test_coefficients_that_no_slope_shows(text: str, classes: int, value: str) -> None:
-    finding = known_as(sl.parse(text), classes)
+    finding = analyze(sl.parse(text), classes, ["known_as"]).findings["known_as"]
     assert (finding.verdict, finding.text) == ("proved", value)
 
 
@@ -82,7 +81,7 @@ def test_coefficients_that_no_slope_shows(text: str, classes: int, value: str) -
     ],
 )
 def test_known_by_more_than_slopes_on_a_grid(text: str, kind: str, verdict: str) -> None:
-    assert known_as(sl.parse(text, kind=kind), 3).verdict == verdict
+    assert analyze(sl.parse(text, kind=kind), 3, ["known_as"]).findings["known_as"].verdict == verdict
 
 
 @pytest.mark.parametrize(

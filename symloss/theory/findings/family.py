@@ -6,10 +6,10 @@ What holds of `f` then holds at every target, weights by the target included: `a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sympy import Expr, Integer, Poly, Rational, S, Symbol, oo, preorder_traversal
+from sympy import Expr, Integer, Poly, Rational, S, Symbol, nan, oo, preorder_traversal, zoo
 
 from symloss.errors import SymlossError
 from symloss.expr import P, Y, canonicalise
@@ -20,6 +20,7 @@ __all__ = ["Family", "R", "bare", "family_of"]
 
 R = Symbol("r", real=True)
 _MOST_LEANS = 4
+_NO_VALUES = (nan, zoo, oo, -oo)
 _BASES = tuple(map(Integer, (0, 1, -1, 2)))
 """Targets that are tried for the one whose curve is `f`: at some of them weights vanish."""
 _SPOTS = (Rational(1, 2), Rational(-1, 2), Rational(2))
@@ -86,15 +87,21 @@ def family_of(formula: Expr) -> Family | None:
     found = [(lean, canonicalise(formula.subs(P, lean * Y - R), "regression")) for lean in leans]
     for lean, along in found:
         if Y not in along.free_symbols:
-            return Family(lean, along, S.One, S.Zero, S.Zero)
+            return _written(formula, Family(lean, along, S.One, S.Zero, S.Zero))
     for lean, along in found:
         if not _has_values(along):
             continue
         for base in _BASES:
             family = _scaled(lean, along, base)
             if family is not None:
-                return family
+                return _written(formula, family)
     return None
+
+
+def _written(formula: Expr, family: Family) -> Family:
+    """The family, its curve as the formula has it: a canonical form over one denominator is no good for enclosures."""
+    shape = formula.subs({Y: family.base, P: family.lean * family.base - R}, simultaneous=True)
+    return family if shape.has(*_NO_VALUES) else replace(family, shape=shape)
 
 
 def _leans(formula: Expr) -> list[Expr]:

@@ -134,11 +134,7 @@ def _far_targets(residual: Residual, formula: Expr, name: str) -> Finding | None
 def _bounded_pull(residual: Residual, curve: Curve) -> Finding:
     family = residual.family
     assert family is not None
-    y = float(family.base)
-    broken = _jump(family, curve)
-    if broken is not None:
-        return broken
-    psi = curve.derivative
+    psi, y = curve.derivative, float(family.base)
     ends = [psi.extreme(side) for side in (-1, 1)]
     found = [end for end in ends if end is not None]
     escape = next((end for end in found if end.value.lo == end.value.hi and math.isinf(end.value.lo)), None)
@@ -149,6 +145,9 @@ def _bounded_pull(residual: Residual, curve: Curve) -> Finding:
         far = _grows_along(psi)
         if far:
             return refuted(f"psi grows without bound along {far}, at y = {y:g}", {"r": math.inf, "y": y})
+    broken = _jump(family, curve)
+    if broken is not None:
+        return broken
     if len(found) < 2 or any(math.isinf(v) for end in found for v in (end.value.lo, end.value.hi)):
         return unknown("an extreme of the influence is not settled")
     largest = max(found, key=_size)

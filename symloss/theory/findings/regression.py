@@ -15,7 +15,7 @@ from symloss.errors import SymlossError
 from symloss.expr import P, Y, canonicalise
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
-from symloss.theory.findings.residual import SEEN, R, Residual, is_above, on_line, value_at
+from symloss.theory.findings.residual import SEEN, R, Residual, on_line, value_at
 from symloss.theory.functions.algebra import one_fraction, shorter, tidy, vanishes
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.convexity import is_convex, low_chord, sought_chord
@@ -34,7 +34,7 @@ def translation_invariant(residual: Residual) -> Finding:
     if residual.witness is None:
         return unknown("M(y, y - r) is not free of y by algebra, and no two values differ on a grid")
     (y1, p1), (y2, p2) = residual.witness
-    values = [float(value_at(residual.loss, y, p) or 0) for y, p in residual.witness]
+    values = [float(value_at(residual.loss, y, p).mid) for y, p in residual.witness]
     return refuted(
         f"M({y1}, {p1}) = {values[0]:.6g} but M({y2}, {p2}) = {values[1]:.6g}, with equal residuals",
         {"points": [[float(y1), float(p1)], [float(y2), float(p2)]]},
@@ -68,8 +68,8 @@ def _lower_than_target(residual: Residual) -> Finding | None:
     for i, k in zip(*np.nonzero(lower), strict=True):
         y, r = RESIDUALS[i], RESIDUALS[k]
         here, best = value_at(residual.loss, y, y), value_at(residual.loss, y, y - r)
-        if here is not None and best is not None and is_above(here, best, here, best):
-            reason = f"M({y}, {y - r}) = {float(best):.6g} is below M({y}, {y}) = {float(here):.6g}"
+        if here is not None and best is not None and here.a > best.b:
+            reason = f"M({y}, {y - r}) = {float(best.mid):.6g} is below M({y}, {y}) = {float(here.mid):.6g}"
             return refuted(reason, {"y": float(y), "p": float(y - r)})
     return None
 

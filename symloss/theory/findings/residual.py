@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from sympy import (
@@ -15,7 +16,6 @@ from sympy import (
     Integer,
     Max,
     Min,
-    Rational,
     S,
     Symbol,
     cosh,
@@ -28,34 +28,32 @@ from sympy import (
     zoo,
 )
 
+from symloss.errors import DomainError
 from symloss.expr import PI, Loss, P, W, Y, canonicalise, elementary, log_cosh, plog, psqrt
 from symloss.theory.findings.family import Family, R, family_of
 from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.curve import Curve
+from symloss.theory.functions.digits import enclose_to
 from symloss.theory.functions.interval import FloatArray
 from symloss.theory.functions.periodic import period_of
 from symloss.theory.functions.pieces import Undecided, Undefined
 from symloss.theory.functions.probes import TARGETS_AND_RESIDUALS
 from symloss.theory.functions.slope import slope_in_p
 
-__all__ = ["SEEN", "R", "Residual", "is_above", "on_line", "value_at"]
+__all__ = ["SEEN", "R", "Residual", "on_line", "value_at"]
 
 SEEN = 1e-12
-"""A relative difference in floats that is worth a look at 50 digits."""
-_SURE = Rational(1, 10**25)
-"""A relative difference at 50 digits that is one."""
+"""A relative difference in floats that is worth a look at many digits."""
+_DIGITS = 50
 _NO_VALUES = (nan, zoo, oo, -oo, I)
 
 
-def is_above(value: Expr, other: Expr, *scales: Expr) -> bool:
-    """Whether one value at 50 digits is larger than another, sizes being those of `scales`."""
-    return bool(value - other > _SURE * max(map(abs, scales)))
-
-
-def value_at(loss: Loss, y: Expr, p: Expr) -> Expr | None:
-    """`M(y, p)` to 50 digits; None where it is not a finite real number."""
-    value = elementary(loss.value_expr).subs({Y: y, P: p}, simultaneous=True).evalf(50)
-    return value if value.is_Float or value.is_Rational else None
+def value_at(loss: Loss, y: Expr, p: Expr) -> Any:
+    """An interval of mpmath around `M(y, p)` at rational numbers, 50 digits; None where it is not seen to be real."""
+    try:
+        return enclose_to(loss.value_expr, _DIGITS, {Y: y, P: p})
+    except DomainError:
+        return None
 
 
 def on_line(expr: Expr, variable: Symbol) -> Curve:
@@ -112,7 +110,7 @@ class Residual:
             for i, k in zip(*np.nonzero(apart), strict=True):
                 y, r = points[i], points[k]
                 one, two = value_at(loss, y, y - r), value_at(loss, base, base - r)
-                if one is not None and two is not None and is_above(abs(one - two), S.Zero, one, two):
+                if one is not None and two is not None and (one.a > two.b or two.a > one.b):
                     return replace(found, witness=((y, y - r), (base, base - r)))
         return found
 

@@ -5,7 +5,8 @@ Slow, and of one number at a time: for what float64 cannot tell from zero, such 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mpmath import libmp
@@ -37,14 +38,20 @@ from symloss.theory.functions.work import spend
 
 __all__ = ["enclose_to"]
 
+_NOWHERE: Mapping[Expr, Rational] = MappingProxyType({})
 _STEPS = 50
 """Digits that an operation has for one step."""
 _HUGE = 10**6
 """An argument of an exponential beyond this has more digits than there is room for."""
 
 
-def enclose_to(number: Expr, digits: int) -> Any:
+def enclose_to(number: Expr, digits: int, at: Mapping[Expr, Rational] = _NOWHERE) -> Any:
     """An interval of mpmath around a constant, computed with so many digits; its ends are `.a` and `.b`.
+
+    Args:
+        number: a constant, or a formula.
+        digits: of the computation.
+        at: the values of the formula's symbols.
 
     Raises:
         DomainError: for what has no real value, or another function.
@@ -60,6 +67,7 @@ def enclose_to(number: Expr, digits: int) -> Any:
         return seen[node]
 
     def step(node: Expr) -> Any:
+        node = at.get(node, node)
         if isinstance(node, Rational):
             return context.mpf(int(node.p)) / int(node.q)
         if node is pi or node is E:

@@ -30,36 +30,36 @@ from symloss.zoo import entry, names
 __all__ = ["known_as"]
 
 
-def known_as(loss: Loss, classes: int) -> Finding:
+def known_as(view: Profile | Residual) -> Finding:
     """Equality with a zoo loss up to a positive factor and a constant; else the nearest one.
 
     Of regression losses also with one whose targets are weighted and scaled, `w(y) L(c y, p)`.
     """
-    return _weighted(loss, classes) or _known_as(loss, classes)
+    return _weighted(view) or _known_as(view)
 
 
-def _weighted(loss: Loss, classes: int) -> Finding | None:
+def _weighted(view: Profile | Residual) -> Finding | None:
     """The loss of the zoo that a regression loss is up to a weight of each target and a factor of all."""
-    if KINDS[loss.kind].probabilities:
+    if isinstance(view, Profile) or view.invariant:
         return None
-    residual = Residual.of(loss)
-    family = None if residual.invariant else residual.family
+    family = view.family
     if family is None or family.lean == 0 or Y in family.offset.free_symbols:
         return None
-    inner = _known_as(Loss(family.shape.subs(R, Y - P), loss.kind), classes)
-    if inner.verdict != "proved" or not isinstance(inner.value, Named):
+    inner = _known_as(Residual.of(Loss(family.shape.subs(R, Y - P), view.loss.kind)))
+    if inner.verdict == "unknown" or not isinstance(inner.value, Named):
         return None
     weight = None if family.weight == 1 else family.bare_weight
     value = replace(inner.value, weight=weight, scale=family.lean)
-    return proved(f"{family}, and f is {inner.value}: {inner.reason}", value)
+    return replace(inner, value=value, reason=f"{family}; of f: {inner.reason}")
 
 
-def _known_as(loss: Loss, classes: int) -> Finding:
+def _known_as(view: Profile | Residual) -> Finding:
+    loss, classes = view.loss, view.classes
     target = signature(loss, classes)
     if not np.all(np.isfinite(target)):
         problem = "has a gradient that is zero or not finite, and so no direction to compare"
-        return _otherwise(loss, classes, problem) or unknown(f"the loss {problem}")
-    likely = _constants(loss, classes)
+        return _otherwise(view, problem) or unknown(f"the loss {problem}")
+    likely = _constants(view)
     fits: list[Fit] = []
     problem = ""
     for name in sorted(names(loss.kind), key=lambda name: len(entry(name, loss.kind).defaults)):
@@ -68,10 +68,10 @@ def _known_as(loss: Loss, classes: int) -> Finding:
                 fits.append(fit)
                 continue
             try:
-                found = _proof(loss, fit, classes)
-                if found is None and KINDS[loss.kind].probabilities:
-                    solved = _solved(loss, fit, classes)
-                    found = _proof(loss, solved, classes) if solved is not None else None
+                found = _proof(view, fit)
+                if found is None and isinstance(view, Profile):
+                    solved = _solved(view, fit)
+                    found = _proof(view, solved) if solved is not None else None
             except SymlossError as error:
                 problem = problem or f"agrees with {fit.name} on a grid, which is not proved: {error}"
                 continue
@@ -79,7 +79,7 @@ def _known_as(loss: Loss, classes: int) -> Finding:
                 return found
             problem = problem or f"agrees with {fit.name} to {fit.apart:.1g} on a grid, which is not proved"
     if problem:
-        return _otherwise(loss, classes, problem) or unknown(problem)
+        return _otherwise(view, problem) or unknown(problem)
     if not fits:
         return unknown("no zoo loss of this kind can be compared")
     nearest = min(fits, key=lambda f: f.apart)
@@ -94,22 +94,20 @@ def _known_as(loss: Loss, classes: int) -> Finding:
     )  # fmt: skip
 
 
-def _otherwise(loss: Loss, classes: int, problem: str) -> Finding | None:
+def _otherwise(view: Profile | Residual, problem: str) -> Finding | None:
     """The refutation of a loss by what its slopes do not show: it jumps, or its values depend on the target."""
     try:
-        if not KINDS[loss.kind].probabilities:
-            residual = Residual.of(loss)
-            if residual.witness is not None:
-                points = [[float(value) for value in point] for point in residual.witness]
+        if isinstance(view, Residual):
+            if view.witness is not None:
+                points = [[float(value) for value in point] for point in view.witness]
                 return refuted(
                     f"the loss depends on more than y - p, as no zoo loss does; but for that it {problem}",
                     {"points": points},
                 )
-            curves = [residual.curve] if residual.invariant else []
+            curves = [view.curve] if view.invariant else []
         else:
-            profile = Profile.of(loss, classes)
-            two = KINDS[loss.kind].exclusive and classes == 2
-            curves = [profile.spread] if two else [profile.m1, profile.m0]
+            two = KINDS[view.loss.kind].exclusive and view.classes == 2
+            curves = [view.spread] if two else [view.m1, view.m0]
     except SymlossError:
         return None
     for curve in curves:
@@ -125,17 +123,16 @@ def _otherwise(loss: Loss, classes: int, problem: str) -> Finding | None:
     return None
 
 
-def _constants(loss: Loss, classes: int) -> list[Expr]:
+def _constants(view: Profile | Residual) -> list[Expr]:
     """Constants of the formula, and the places of its kinks, with their inverses and the like: likely coefficients.
 
     A kink leaves no trace in the slope at points beside it, so no fit finds its place.
     """
-    numbers = loss.at_classes(classes).atoms(Rational)
-    if not KINDS[loss.kind].probabilities:
-        residual = Residual.of(loss)
-        parts = residual.curve.parts if residual.invariant else ()
+    numbers = view.loss.at_classes(view.classes).atoms(Rational)
+    if isinstance(view, Residual):
+        parts = view.curve.parts if view.invariant else ()
     else:
-        parts = Profile.of(loss, classes).m1.parts
+        parts = view.m1.parts
     kinks = {cell.right.exact for cell, _ in parts[:-1]} - {None}
     found = {abs(number) for number in numbers | kinks}
     found |= {sqrt(number) for number in found}
@@ -144,12 +141,13 @@ def _constants(loss: Loss, classes: int) -> list[Expr]:
     return sorted(found, key=lambda number: (number.count_ops(), len(str(number)), float(number)))
 
 
-def _proof(loss: Loss, fit: Fit, classes: int) -> Finding | None:
+def _proof(view: Profile | Residual, fit: Fit) -> Finding | None:
     """The identity `L = a L_zoo + b`, with `a` from one point and the rest by algebra."""
+    loss, classes = view.loss, view.classes
     other = loss_of(fit.name, loss.kind)
-    if not KINDS[loss.kind].probabilities:
-        return _residual_proof(loss, other, fit)
-    ours, theirs = Profile.of(loss, classes), Profile.of(other, classes)
+    if isinstance(view, Residual):
+        return _residual_proof(view, Residual.of(other), fit)
+    ours, theirs = view, Profile.of(other, classes)
 
     def build(resolver: Resolver) -> tuple[Expr, ...]:
         return (*_curves(ours, resolver), *_curves(theirs, resolver))
@@ -178,12 +176,13 @@ def _curves(profile: Profile, resolver: Resolver) -> tuple[Expr, Expr]:
     return profile.target(resolver, P), profile.other(resolver, P)
 
 
-def _solved(loss: Loss, fit: Fit, classes: int) -> Fit | None:
+def _solved(view: Profile, fit: Fit) -> Fit | None:
     """The coefficients in which the zoo loss is linear, from equating the powers of `p`, the others zero.
 
     Up to a factor and a constant a loss is `(M1 - M0)'` and `M0''`. None unless these are polynomials, on one
     smooth piece, that some coefficients make equal.
     """
+    loss, classes = view.loss, view.classes
     family = fit.entry.loss.expr.xreplace({C: Integer(classes)})
     symbols = sorted((s for s in family.free_symbols if s.name in fit.values), key=str)
     linear = [s for s in symbols if family.diff(s, 2) == 0]
@@ -199,8 +198,7 @@ def _solved(loss: Loss, fit: Fit, classes: int) -> Fit | None:
         if s not in symbols and (value := fit.entry.defaults.get(s.name)) is not None
     }
     theirs = family.xreplace(fixed)
-    ours = Profile.of(loss, classes)
-    pieces, _ = pieces_of(lambda r: _curves(ours, r), P, Point.at(Integer(0)), Point.at(Integer(1)))
+    pieces, _ = pieces_of(lambda r: _curves(view, r), P, Point.at(Integer(0)), Point.at(Integer(1)))
     if len(pieces) > 1:
         return None
     target, other = at_one(theirs).expr, at_zero(theirs).expr
@@ -227,9 +225,8 @@ def _difference(pieces: tuple[Piece, ...], i: int, factor: Expr) -> Curve:
     return Curve.of_pieces(P, pieces, lambda exprs: shorter(exprs[i] - factor * exprs[i + 2]))
 
 
-def _residual_proof(loss: Loss, other: Loss, fit: Fit) -> Finding | None:
+def _residual_proof(ours: Residual, theirs: Residual, fit: Fit) -> Finding | None:
     """The identity in the residual, on the whole line."""
-    ours, theirs = Residual.of(loss), Residual.of(other)
     if not (ours.invariant and theirs.invariant):
         return None
     pieces, _ = pieces_of(
