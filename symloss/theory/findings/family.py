@@ -121,10 +121,9 @@ def _has_values(along: Expr) -> bool:
     if is_defined(spot):
         return True
     try:
-        _of_target(spot)
+        return _of_target(spot).is_continuous
     except SymlossError:
         return False
-    return True
 
 
 def _scaled(lean: Expr, along: Expr, base: Expr) -> Family | None:
@@ -146,7 +145,8 @@ def _is_weight(weight: Expr) -> bool:
     if is_defined(weight) and is_nonnegative(weight):
         return True
     try:
-        return _of_target(weight).signs <= {0, 1}
+        curve = _of_target(weight)
+        return curve.signs <= {0, 1} and curve.is_continuous
     except SymlossError:
         return False
 

@@ -36,7 +36,11 @@ def risk(profile: Profile, posterior: FloatArray, p: FloatArray) -> Interval:
     """Enclosures of the expected loss of predictions `p` [..., C] under a class posterior [C]."""
     p = np.asarray(p, dtype=np.float64)
     present, absent = profile.m1.at(p), profile.m0.at(p)
-    weight, rest = Interval(posterior, posterior), Interval(1 - posterior, np.nextafter(1 - posterior, 2))
+    weight, left = Interval(posterior, posterior), 1 - posterior
+    exact = 1 - left == posterior
+    rest = Interval(
+        np.where(exact, left, np.nextafter(left, -1)), np.where(exact, left, np.nextafter(left, 2))
+    )
     with np.errstate(all="ignore"):
         terms = weight * present + rest * absent
         total = Interval(terms.lo[..., 0], terms.hi[..., 0])

@@ -57,7 +57,7 @@ def value_at(loss: Loss, y: Expr, p: Expr) -> Any:
 
 
 def on_line(expr: Expr, variable: Symbol) -> Curve:
-    """A formula as a curve on the whole line; of one that has a period, on one around 0.
+    """A formula as a curve on the whole line; of one that has a period, on two around 0: no place is an end alone.
 
     Raises:
         Undefined, Undecided: see `Curve.build`; the former too where it has no finite value.
@@ -66,7 +66,7 @@ def on_line(expr: Expr, variable: Symbol) -> Curve:
         raise Undefined("the loss has no finite real value there")
     expr = expr.replace(lambda node: node.func == log and node.args[0].func == cosh, _as_log_cosh)
     period = period_of(expr, variable)
-    ends = (-oo, oo) if period is None else (-period / 2, period / 2)
+    ends = (-oo, oo) if period is None else (-period, period)
     return Curve.build(lambda resolver: resolver.smooth(expr, {}), variable, *ends)
 
 

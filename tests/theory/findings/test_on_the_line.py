@@ -47,6 +47,10 @@ def against_floats(certificate: Certificate) -> list[str]:
     """What floats say against what is proved, and against what is refuted."""
     loss, found = certificate.loss, certificate.findings
     values, here = _values(loss, GRID), _values(loss, TARGETS)
+    real = np.isfinite(values).all(axis=1) & np.isfinite(here).all(
+        axis=1
+    )  # targets at which the loss has values
+    values, here = values[real], here[real]
     slopes = np.diff(values, axis=1) / np.diff(GRID)
     scale = 1 + np.abs(values)
     problems = []
@@ -102,6 +106,32 @@ def test_settled(formula: str, expected: str) -> None:
     found = {key: certificate.findings[key].verdict for key in ALL}
     wanted = {key: WORDS[letter] for key, letter in zip(ALL, expected, strict=True) if letter != "-"}
     assert {key: found[key] for key in wanted} == wanted
+    assert against_floats(certificate) == []
+
+
+TRAPS = [
+    ("-abs(cos((y-p)/2))", {"convex"}),  # convex on one period, its kinks at the ends
+    ("1 - sign(1 + cos(y-p))", {"bounded_influence"}),  # 1 at single points, a period apart
+    ("(y - p)**2/y**2", {"minimum_at_target", "convex", "bounded_influence"}),  # no value at the target 0
+    ("(y-p)**2*y", {"minimum_at_target", "convex"}),  # a weight that changes sign
+    ("(y-p)**2 - 3*sign(p - 0.5)", {"minimum_at_target", "convex", "bounded_influence"}),
+    ("abs(y)*abs(y-p) - p*y**2/1000", {"minimum_at_target"}),
+    ("log(1 + (y-p)**2 + y**2) + log(y)", {"minimum_at_target", "convex"}),  # no value at negative targets
+    ("tanh(y-p)**2 + 1e-9*p", {"minimum_at_target", "bounded_above"}),
+    ("sqrt(abs(y-p)) + exp(-y)*0", {"convex", "bounded_influence"}),
+    ("exp(-(y-p)**2)*abs(y) + p**2*exp(-p**2)", {"minimum_at_target", "convex"}),
+    ("cosh(y-p) - 1.000001*(y-p)**2/2", {"convex"}),
+    ("softplus(p) - p", {"minimum_at_target"}),
+    ("y*abs(y)*abs(y-p)", {"minimum_at_target", "convex"}),
+    ("sin(y-p)/(y-p)", {"minimum_at_target", "convex"}),
+    ("(y-p)**2*sin(1/(y-p))", {"minimum_at_target", "convex"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("formula", "never"), TRAPS)
+def test_what_must_not_be_proved(formula: str, never: set[str]) -> None:
+    certificate = analyze(sl.parse(formula, kind="regression"))
+    assert {key for key in never if certificate.findings[key].verdict == "proved"} == set()
     assert against_floats(certificate) == []
 
 
