@@ -28,15 +28,16 @@ from analysis.judgements import TUNED, Cell
 from analysis.study import FIGURES, ROOT, code
 from symloss.compare import Comparison
 from symloss.compare.comparison import finite
-from symloss.compare.statistics import overlap_of
 from symloss.errors import TaskError
 from symloss.search import FrontRow, Result
 from symloss.tasks import SupervisedTask, replicates_of
 
-__all__ = ["MODEL", "ComparisonStudy", "Make", "Sizes"]
+__all__ = ["MODEL", "ComparisonStudy", "Given", "Make", "Sizes"]
 
 MODEL = "mlp-2x64"
 Make = Callable[[], SupervisedTask | list[SupervisedTask]]
+Given = str | sl.Searched
+"""A loss of a comparison: a name, a formula, or what a search finds in each split."""
 _KEPT = (
     "name", "treatment", "fraction", "loss", "mean", "difference", "difference_interval", "p", "detectable", "verdict",
     "explained_by", "learning_rate", "steps", "at_edge", "scores", "metrics", "area", "steps_to_target", "chosen",
@@ -174,7 +175,35 @@ class ComparisonStudy:
             })  # fmt: skip
         return str(self.cells["search"]["formula"])
 
-    def compare(self, key: str, make: Make, losses: Mapping[str, str | sl.Searched], **options: Any) -> None:
+    def pilot(
+        self, name: str, cells: Mapping[str, Callable[[], SupervisedTask]], losses: Mapping[str, Given]
+    ) -> None:
+        """Says what cells that are alike will take: one split of the first of them is timed, and thrown away.
+
+        Args:
+            name: of what the cells have in common.
+            cells: by key, those that are wanted.
+            losses: by name, beside the ordinary one.
+        """
+        asked = self._asked(losses)
+        left = [key for key in cells if self.cells.get(key, {}).get("asked") != asked]
+        if not left or time.monotonic() > self.ends:
+            return
+        try:
+            task = cells[left[0]]()
+        except TaskError:  # `compare` says so
+            return
+        start = time.process_time()
+        sl.compare(task, losses, seeds=self.sizes.seeds, splits=1, model=None)
+        seconds = time.process_time() - start
+        minutes = len(left) * self.sizes.splits * seconds / 60
+        print(
+            f"pilot: one split of {left[0]} took {seconds:.1f} s of one core; {len(left)} cells of {name}, "
+            f"{self.sizes.splits} splits each: about {minutes:.0f} minutes",
+            flush=True,
+        )
+
+    def compare(self, key: str, make: Make, losses: Mapping[str, Given], **options: Any) -> None:
         """One cell, unless an earlier call finished it.
 
         Args:
@@ -183,9 +212,7 @@ class ComparisonStudy:
             losses: by name, beside the ordinary one; or searches that find them inside each split.
             options: of `symloss.compare`.
         """
-        asked = json.loads(
-            json.dumps({"losses": dict(losses), **asdict(self.sizes), **options}, default=repr)
-        )
+        asked = self._asked(losses, **options)
         if self.cells.get(key, {}).get("asked") == asked:
             return
         if self.waiting or time.monotonic() > self.ends:
@@ -232,6 +259,12 @@ class ComparisonStudy:
         data: dict[str, Any] = json.loads(self._file.read_text())
         return data
 
+    def _asked(self, losses: Mapping[str, Given], **options: Any) -> dict[str, Any]:
+        """What a cell depends on, as its record has it."""
+        named = {name: str(loss) for name, loss in losses.items()}
+        asked: dict[str, Any] = json.loads(json.dumps({"losses": named, **asdict(self.sizes), **options}))
+        return asked
+
     def _folder(self, key: str, asked: Mapping[str, Any]) -> Path:
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:10]
         return self.runs / f"{re.sub(r'[^A-Za-z0-9.]+', '-', key)}-{digest}"
@@ -271,7 +304,7 @@ def _overlap(task: SupervisedTask, splits: int) -> float:
     """Of the splits; disjoint pools have none, and what is said of them is said of their common test rows."""
     if task.pool is None or replicates_of(task, splits) != "splits":
         return 0.0
-    return overlap_of(task.test_size, task.pool.size)
+    return task.overlap
 
 
 def _rows(found: Comparison) -> list[dict[str, Any]]:

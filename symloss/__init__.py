@@ -15,6 +15,7 @@ from symloss.expr import Loss, Registry, register_primitive
 from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
+    from symloss.codegen import dpo_margins
     from symloss.compare import (
         Adaptation,
         Comparison,
@@ -38,8 +39,8 @@ __all__ = [
     "Adaptation", "AdaptiveLoss", "Certificate", "Comparison", "CompileError", "Derivation", "Distillation",
     "DomainError", "FewShot", "Headroom", "Loss", "ParseError", "Registry", "Result", "RunError", "Search", "Searched",
     "SymlossError", "Task", "TaskError", "Transfer", "adapt", "analyze", "compare", "derive", "discover", "distill",
-    "fewshot", "headroom", "load_csv", "load_task", "named", "names", "open_run", "parse", "posterior_map",
-    "register_primitive", "resume", "sparsify", "task_names", "transfer", "verify",
+    "dpo_margins", "fewshot", "headroom", "load_csv", "load_task", "named", "names", "open_run", "parse",
+    "posterior_map", "register_primitive", "resume", "sparsify", "task_names", "transfer", "verify",
 ]  # fmt: skip
 
 # Rooms that load torch or take long to import are opened when first asked for.
@@ -47,6 +48,7 @@ _ROOMS = {
     **dict.fromkeys(
         ("Certificate", "Derivation", "analyze", "derive", "posterior_map", "sparsify"), "symloss.theory"
     ),
+    "dpo_margins": "symloss.codegen",
     **dict.fromkeys(("Task", "load_csv", "load_task", "task_names"), "symloss.tasks"),
     "AdaptiveLoss": "symloss.meta",
     **dict.fromkeys(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from symloss.errors import DomainError, ParseError, RunError
-from symloss.expr import Loss, Registry
+from symloss.expr import KINDS, Loss, Registry
+from symloss.expr.symbols import SYMBOLS
 from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
@@ -24,19 +25,13 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Kind(StrEnum):
-    """The kinds of loss."""
-
-    classification = "classification"
-    multilabel = "multilabel"
-    regression = "regression"
-
-
+Kind = StrEnum("Kind", {name: name for name in KINDS})  # type: ignore[misc]
+"""The kinds of loss, for the command line."""
 LossArgument = Annotated[
     str,
     typer.Argument(
         metavar="LOSS",
-        help="A formula in y and p (`-y*log(p)`, `ce + 0.1*brier`), a zoo name (`ace`), or a row of a run (`a#2`).",
+        help="A formula in y and p (`-y*log(p)`, `ce + 0.1*brier`) or m, a zoo name (`ace`) or a row of a run (`a#2`).",
     ),
 ]
 KindOption = Annotated[
@@ -52,7 +47,6 @@ SetOption = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*\Z")
-_SYMBOLS = {"y", "p", "C", "pi", "w"}
 
 
 def read_loss(
@@ -89,7 +83,7 @@ def read_loss(
     except ParseError as error:
         if is_run(text):
             raise RunError(f"{text} is a run; name one of its rows, as {text}#1") from None
-        if _NAME.match(text) and text not in _SYMBOLS:
+        if _NAME.match(text) and text not in SYMBOLS:
             return named(text, kind)  # says which name is near
         if "/" in text and not any(mark in text for mark in "(*+ "):
             raise RunError(f"{text!r} is neither a run folder nor a formula: {error}") from None

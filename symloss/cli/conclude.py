@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symloss.cli.output import print_json, say, show
+from symloss.expr import KINDS
 
 if TYPE_CHECKING:
     from symloss.search import Baseline, FrontRow, Result
@@ -36,7 +37,7 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
     if best.neural:
         say(f"  neural: a network of {best.complexity:,} weights, which has no formula: distil it")
     else:
-        say(f"  M(y, p) = {best.shown}")
+        say(f"  {KINDS[best.kind].signature} = {best.shown}")
         say(f"  LaTeX:    {best.shown.latex()}")
     if best.hard:
         say(f"  on soft labels too: {best.loss}")

@@ -102,6 +102,9 @@ def tasks(as_json: Json = False) -> None:
         "folder:PATH opens class folders of images, PATH/CLASS/*.png or PATH/train/CLASS and PATH/test/CLASS;"
     )
     say("few-shot, PATH/train/CLASS, PATH/val/CLASS and PATH/test/CLASS share no class")
+    say(
+        "pairs:NAME is to tell which of two rows of a table has the higher target: a task for losses of a margin"
+    )
 
 
 def export(

@@ -71,6 +71,9 @@ def analyze(
     of = f", C = {classes}" if classes else ""
     say(f"{subject}  ({subject.kind}{of})")
     show(certificate_table(certificate, why))
+    summary = certificate.summary()
+    if summary:
+        say(f"In short: {summary}.")
 
 
 def _weights(text: str) -> list[float]:

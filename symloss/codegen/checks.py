@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from symloss.errors import CompileError
-from symloss.numbers import as_whole
+from symloss.numbers import as_real, as_whole
 
 __all__ = [
-    "REDUCTIONS", "check_class_shapes", "check_entry_shapes", "check_floating", "check_index", "check_indices",
-    "check_nothing_ignored", "check_reduction", "class_vector", "instance_weights",
+    "REDUCTIONS", "check_beta", "check_class_shapes", "check_entry_shapes", "check_floating", "check_index",
+    "check_indices", "check_nothing_ignored", "check_reduction", "check_signs", "class_vector", "instance_weights",
 ]  # fmt: skip
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -24,6 +24,14 @@ def check_reduction(reduction: str) -> str:
     if reduction not in REDUCTIONS:
         raise CompileError(f"expected reduction {' or '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
     return reduction
+
+
+def check_beta(beta: Any) -> float:
+    """`beta` as a positive number."""
+    number = as_real(beta)
+    if number is None or not 0 < number < math.inf:
+        raise CompileError(f"expected beta as a positive number, got {beta!r}; it multiplies the margins")
+    return number
 
 
 def check_index(ignore_index: Any) -> int:
@@ -38,11 +46,11 @@ def _shape(x: Tensor) -> str:
     return str(list(x.shape))
 
 
-def check_floating(outputs: Tensor) -> None:
+def check_floating(outputs: Tensor, what: str = "logits") -> None:
     """Refuses outputs that are no tensor of a floating dtype."""
     if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
         got = str(outputs.dtype) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise CompileError(f"expected outputs of a floating dtype, got {got}; pass the raw logits")
+        raise CompileError(f"expected outputs of a floating dtype, got {got}; pass the raw {what}")
 
 
 def check_class_shapes(outputs: Tensor, targets: Tensor) -> bool:
@@ -82,6 +90,16 @@ def check_entry_shapes(outputs: Tensor, targets: Tensor, kind: str) -> None:
         raise CompileError(
             f"expected targets of the outputs' shape {_shape(outputs)} for a {kind} loss, got "
             f"{_shape(targets)}; squeeze or unsqueeze one of them"
+        )
+
+
+def check_signs(targets: Tensor) -> None:
+    """Refuses targets of a margin loss other than 0 and 1."""
+    wrong = (targets != 0) & (targets != 1)
+    if bool(wrong.any()):
+        raise CompileError(
+            f"expected targets 0 and 1 for a margin loss, got {targets[wrong].flatten()[0].item():g}; (t + 1)/2 makes "
+            "them of -1 and 1, and margins alone need no targets"
         )
 
 

@@ -32,7 +32,6 @@ from symloss.codegen.rewrite import (
 from symloss.codegen.soundness import sound
 from symloss.errors import CompileError, DomainError
 from symloss.expr import KINDS, PI, C, HardValue, P, W, Y, at_one, at_zero
-from symloss.expr.symbols import RESERVED
 
 __all__ = ["Affine", "Composed", "Formula", "formula_of"]
 
@@ -105,8 +104,9 @@ class Formula:
 
     def __init__(self, expr: Expr, kind: str, coefficients: tuple[str, ...] = ()) -> None:
         self.kind, self.coefficients = KINDS[kind], coefficients
-        self.source = expr
-        self.entry = expr.xreplace(ENTRY) if KINDS[kind].probabilities else expr
+        # A margin is computed as a prediction that has no target.
+        self.source = expr.xreplace({self.kind.variable: P})
+        self.entry = self.source.xreplace(ENTRY) if self.kind.probabilities else self.source
         self.uses_priors, self.uses_weights = expr.has(PI), expr.has(W)
         self._checked = False
         self._built: dict[object, Callable[..., Any]] = {}
@@ -115,7 +115,7 @@ class Formula:
         """Raises `CompileError` where a branch that hard labels need does not exist."""
         if self._checked:
             return
-        foreign = set(RESERVED) - self.kind.symbols
+        foreign = self.kind.vocabulary.keys() - self.kind.symbols
         if foreign & {symbol.name for symbol in self.source.free_symbols}:
             raise CompileError(
                 f"expected a {self.kind.name} formula without {' and '.join(sorted(foreign))}, "

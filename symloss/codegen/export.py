@@ -71,7 +71,7 @@ class _Export:
 
     def text(self) -> str:
         kind, kernel = KINDS[self.loss.kind], recognise(self.formula)
-        if kernel is not None and not kind.exclusive:
+        if kernel is not None and not (kind.exclusive or kind.signed):
             return self.of_kernel(kernel)
         composed = self.filled(templates.COMPOSED[kind.link.name])
         fused = self.fused()
@@ -79,7 +79,7 @@ class _Export:
         if kind.exclusive and self.formula.other == 0:
             call = templates.AT_TARGET_CALL
         module = templates.MODULES[kind.link.name].replace("@FUSED@", call)
-        torchs = templates.CROSS_ENTROPY if kernel is not None else ""
+        torchs = templates.CROSS_ENTROPY if kernel is not None and kind.exclusive else ""
         module = module.replace("@KERNEL@", torchs and torchs.replace("@SCALE@", _factor(kernel)))
         priors = (
             "\n\n    `priors` [C] is the class prior pi of the formula." if self.formula.uses_priors else ""
@@ -115,8 +115,11 @@ class _Export:
             "softmax": "L = sum_i M(y_i, p_i) over classes, p = softmax(logits)",
             "sigmoid": "M of every entry, p = sigmoid(logits)",
             "identity": "M of every entry, p the prediction",
+            "sign": "M of every entry; p below is the margin m",
         }[KINDS[self.loss.kind].link.name]
-        title = f"M(y, p) = {self.loss}, a {self.loss.kind} loss exported by symloss."
+        title = (
+            f"{KINDS[self.loss.kind].signature} = {self.loss}, a {self.loss.kind} loss exported by symloss."
+        )
         names = "u = log p, v = log(1 - p), q = 1 - p, y the target entry, C the number of classes"
         note = f"\n\nIn the functions below {names}." if KINDS[self.loss.kind].probabilities else ""
         return f'"""{title}\n\n{what}.{note}\n"""\n\n{_HEAD}'
@@ -196,7 +199,8 @@ class _Export:
         arguments = [x for x in order if x in words] or (["C"] if name == "coefficients" else [])
         if name == "coefficients":
             arguments = ["C"]
-        self.functions[name] = f"def {name}({', '.join(arguments)}):\n    {_TITLES[name]}\n{body}"
+        title = _TITLES[name].replace("M(y, p)", KINDS[self.loss.kind].signature)
+        self.functions[name] = f"def {name}({', '.join(arguments)}):\n    {title}\n{body}"
         return f"{name}({', '.join(arguments)})"
 
 

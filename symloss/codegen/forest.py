@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from symloss.codegen.arrays import TORCH
-from symloss.codegen.links import PREDICTIONS, count
+from symloss.codegen.links import count, entries_of
 from symloss.codegen.schedule import Operation, Schedule
 from symloss.errors import CompileError
 from symloss.expr import KINDS, OPERATORS, Operator, Program
@@ -38,8 +38,8 @@ class Forest:
 
     Args:
         losses: trees and their coefficients, one an edge.
-        kind: `"classification"`, `"multilabel"` or `"regression"`.
-        classes: number of classes or labels; None for regression.
+        kind: of the losses.
+        classes: number of classes or labels; None where the outputs are numbers.
         priors: for each loss what `pi` stands for, `[C]`; None where no tree speaks of it.
 
     Raises:
@@ -73,14 +73,14 @@ class Forest:
 
         Args:
             outputs: logits `[n, B, C]` or `[n, B, K]`, or predictions `[n, B]`.
-            targets: class indices `[B]`, 0/1 labels `[B, K]` or numbers `[B]`, of all losses or, with an axis
-                in front, of each.
+            targets: class indices `[B]`, 0/1 labels `[B, K]` or numbers `[B]` (of scores 0 or 1), of all losses or,
+                with an axis in front, of each.
             weights: what `w` stands for, `[B]` or `[n, B]`; 1 unless given.
         """
         if self._kind.exclusive:
             p, y = _softmax(outputs), F.one_hot(targets, outputs.shape[-1]).to(outputs.dtype)
         else:
-            p, y = PREDICTIONS[self._kind.link.name](outputs), targets
+            p, y = entries_of(self._kind, outputs, targets)
         if weights is not None and outputs.dim() > 2:
             weights = weights.unsqueeze(-1)
         g = self._slopes(p, y, weights)

@@ -40,7 +40,7 @@ class Node:
 
 @lru_cache(maxsize=4096)
 def plan(program: Program) -> tuple[Node, ...]:
-    """The tree's nodes, operands before operators; registered operators become built-in ones."""
+    """The tree's nodes, operands before operators; registered operators become built-in ones, margins products."""
     nodes: list[Node] = []
     where: dict[int, int] = {}
     operators = program.registry.operators
@@ -58,7 +58,12 @@ def plan(program: Program) -> tuple[Node, ...]:
     for i in range(program.size - 1, -1, -1):
         token, children = program.tokens[i], program.children(i)
         operands = [(where[child], child - 1) for child in children]
-        if not children:
+        if token == "m":
+            # The margin: a score on the side of its target.
+            where[i] = add(
+                Node(OPERATORS["mul"], (add(Node(None, leaf="y")), add(Node(None, leaf="p"))), (-1, -1))
+            )
+        elif not children:
             where[i] = add(Node(None, leaf=float(token) if token in ("1", "-1") else token))
         elif operators[token].body is not None:
             where[i] = expand(operators[token].body, operands)[0]
@@ -265,9 +270,9 @@ def program_loss(
 
     Args:
         program: the tree.
-        kind: `"classification"`, `"multilabel"` or `"regression"`.
-        outputs: logits `[N, C]` or `[N, K]`, or predictions `[N]`.
-        targets: class indices `[N]` or probabilities, 0/1 labels, or numbers.
+        kind: of the loss.
+        outputs: logits `[N, C]` or `[N, K]`, or predictions or scores `[N]`.
+        targets: class indices `[N]` or probabilities, 0/1 labels, or numbers; of scores 0 or 1.
         coefs: one coefficient an edge.
         context: values of `pi` `[C]` and `w` `[N]` where the tree speaks of them; `w` is 1 unless given.
     """

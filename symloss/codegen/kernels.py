@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,11 +37,16 @@ class Kernel:
 
     name: str
     scale: float
-    function: Callable[[Tensor, Tensor, Tensor | None, str, int], Tensor]
+    function: Callable[[Tensor, Any, Tensor | None, str, int], Tensor]
     options: str = ""
 
     def __call__(
-        self, outputs: Tensor, targets: Tensor, weight: Tensor | None, reduction: str, ignore_index: int
+        self,
+        outputs: Tensor,
+        targets: Tensor | None,
+        weight: Tensor | None,
+        reduction: str,
+        ignore_index: int,
     ) -> Tensor:
         if self.scale == 1.0:
             return self.function(outputs, targets, weight, reduction, ignore_index)
@@ -69,6 +75,12 @@ def _huber(delta: float, p: Tensor, y: Tensor, weight: Tensor | None, reduction:
     return F.huber_loss(p, y, reduction=reduction, delta=delta)
 
 
+def _logistic(f: Tensor, t: Tensor | None, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
+    """Of scores and targets 0 and 1, or of margins alone."""
+    t = f.new_ones(()).expand_as(f) if t is None else t
+    return F.binary_cross_entropy_with_logits(f, t, weight, reduction=reduction)
+
+
 def _same_shape(outputs: Tensor, targets: Tensor) -> None:
     # torch would broadcast, with a warning.
     if outputs.shape != targets.shape:
@@ -81,6 +93,8 @@ def recognise(formula: Formula) -> Kernel | None:
     if formula.coefficients or formula.uses_priors or formula.uses_weights:
         return None
     general = formula.general
+    if formula.kind.signed:
+        return _scaled("F.binary_cross_entropy_with_logits", general, nodes.softened(-P), _logistic)
     if not formula.kind.probabilities:
         # Not `F.l1_loss`: the gradient that it has for a NaN is 0.
         return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse) or _recognised_huber(formula)
@@ -112,7 +126,7 @@ def _recognised_huber(formula: Formula) -> Kernel | None:
 
 
 def _scaled(
-    name: str, expr: Expr, unit: Expr, function: Callable[[Tensor, Tensor, Tensor | None, str, int], Tensor]
+    name: str, expr: Expr, unit: Expr, function: Callable[[Tensor, Any, Tensor | None, str, int], Tensor]
 ) -> Kernel | None:
     if expr.free_symbols != unit.free_symbols or expr.count_ops() > 50:
         return None

@@ -16,14 +16,17 @@ PREDICTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda z: z.softmax(-1),
     "sigmoid": torch.sigmoid,
     "identity": lambda z: z,
+    "sign": lambda z: z,
 }
 """`p` of the outputs, by the name of the link; the classes are on the last axis."""
 
 
 def entries_of(kind: Kind, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Predictions and targets, one for each entry; class indices become one-hot rows."""
+    """Predictions and targets, one for each entry; class indices become one-hot rows, targets 0 and 1 signs."""
     if kind.exclusive and not targets.is_floating_point():
         targets = F.one_hot(targets, outputs.shape[-1])
+    if kind.signed:
+        targets = 2 * targets - 1
     return PREDICTIONS[kind.link.name](outputs), targets.to(outputs.dtype)
 
 

@@ -21,7 +21,7 @@ from symloss.expr import KINDS, Loss
 
 __all__ = ["SymbolicLoss", "compile_loss"]
 
-_COMPILED = ("_formula", "_kernel", "_bare", "_hard_path", "_straight", "_path_of", "_direct")
+_COMPILED = ("_formula", "_kernel", "_bare", "_hard_path", "_signed", "_straight", "_path_of", "_direct")
 """The attributes that `SymbolicLoss._compile` sets."""
 _NOTHING: dict[str, Any] = {"pi": None, "w": None, "k": ()}
 
@@ -35,22 +35,26 @@ def compile_loss(
     *,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     priors: Any = None,
+    beta: float = 1.0,
 ) -> SymbolicLoss:
     r"""A torch module that computes a formula's loss from raw outputs and targets.
 
     Classification: `L = sum_i weight_i M(y_i, p_i)` with `p = softmax(z)`, as `nn.CrossEntropyLoss` behaves.
     Multilabel: `M(y, sigmoid(z))` of every entry, as `nn.BCEWithLogitsLoss`. Regression: `M(y, p)`, as
-    `nn.MSELoss`.
+    `nn.MSELoss`. Margin: `M(beta m)` of margins, or of scores and targets in {0, 1} with `m = (2t - 1) f`, as
+    `nn.BCEWithLogitsLoss` too.
 
     Args:
         loss: the formula.
         reduction: "mean" (over class indices: divided by the summed weights of the targets), "sum", "none".
-        weight: `[C]`, multiplies each class's term; multilabel: each label's.
+        weight: `[C]`, multiplies each class's term; multilabel: each label's; margin: `[2]`, the entries' of target
+            0 and of target 1.
         ignore_index: class index whose instances count for nothing.
         trainable: make the coefficients parameters of the module.
         bounds: for each trainable coefficient the open interval that it stays in (`inf` for no bound); where
             not given, a loss of the zoo has the zoo's bounds. `{}` lifts them.
         priors: `[C]`, positive: the value of the symbol `pi` for each class.
+        beta: what margins are multiplied by, as in DPO; of margin losses alone.
 
     Raises:
         CompileError: for options that do not fit the loss, or a formula that is infinite at `y = 0`.
@@ -68,6 +72,7 @@ def compile_loss(
         trainable=trainable,
         bounds=bounds,
         priors=priors,
+        beta=beta,
     )
 
 
@@ -76,7 +81,7 @@ class SymbolicLoss(nn.Module):
 
     Attributes:
         loss: the formula that was compiled; `to_loss` gives it with the current coefficients.
-        reduction, ignore_index: as given.
+        reduction, ignore_index, beta: as given.
         weight, priors: buffers `[C]`, or None.
         coefficients: the trainable coefficients, unbounded; empty where not trainable.
     """
@@ -94,17 +99,27 @@ class SymbolicLoss(nn.Module):
         trainable: bool = False,
         bounds: Mapping[str, tuple[float, float]] | None = None,
         priors: Any = None,
+        beta: float = 1.0,
     ) -> None:
         super().__init__()
         self.loss = loss
         self.reduction = checks.check_reduction(reduction)
         self.ignore_index = checks.check_index(ignore_index)
-        if not KINDS[loss.kind].probabilities and (weight is not None or priors is not None):
+        self.beta = checks.check_beta(beta)
+        kind = KINDS[loss.kind]
+        if self.beta != 1 and not kind.signed:
+            raise CompileError(
+                f"expected beta for a margin loss, got a {loss.kind} loss; write it in the formula"
+            )
+        numbers = not kind.probabilities
+        if numbers and (priors is not None or (weight is not None and not kind.signed)):
             raise CompileError(
                 f"expected no class weights or priors for a {loss.kind} loss, got some; "
                 "weigh instances by w in the formula"
             )
         self.register_buffer("weight", checks.class_vector(weight, "weight"))
+        if kind.signed and self.weight is not None and len(self.weight) != 2:
+            raise CompileError(f"expected weight of 2 classes, targets 0 and 1, got {len(self.weight)}")
         self.register_buffer("priors", checks.class_vector(priors, "priors", positive=True))
         if bounds is None:
             bounds = zoo_bounds(loss) if trainable else {}
@@ -119,6 +134,7 @@ class SymbolicLoss(nn.Module):
         self._kernel = recognise(self._formula)
         self._bare = not (names or self._formula.uses_priors or self._formula.uses_weights)
         self._hard_path = hard_path(self._formula) if KINDS[loss.kind].exclusive else ""
+        self._signed = KINDS[loss.kind].signed
         self._straight = self._bare and self.weight is None and KINDS[loss.kind].exclusive
         self._path_of = HARD_PATHS.get(self._hard_path, HARD_PATHS["dense"])
         _ = self._formula.composed  # printed now: `torch.compile` cannot trace the algebra
@@ -145,19 +161,27 @@ class SymbolicLoss(nn.Module):
     def extra_repr(self) -> str:
         return f"{str(self.loss)!r}, kind={self.loss.kind!r}, reduction={self.reduction!r}"
 
-    def forward(self, outputs: Tensor, targets: Tensor, *, w: Any = None, priors: Any = None) -> Tensor:
+    def forward(
+        self, outputs: Tensor, targets: Tensor | None = None, *, w: Any = None, priors: Any = None
+    ) -> Tensor:
         """The loss of a batch.
 
         Args:
-            outputs: logits `[N, C, ...]` or `[C]`; multilabel and regression: any shape.
+            outputs: logits `[N, C, ...]` or `[C]`; otherwise any shape.
             targets: class indices `[N, ...]` or probabilities of the logits' shape; otherwise of the outputs'
-                shape.
+                shape. Of a margin loss 0 and 1; without them the outputs are margins.
             w: the symbol `w`: one weight for each instance, 1 where not given.
             priors: the symbol `pi`: `[C]`, instead of the priors given on compilation.
 
         Raises:
             CompileError: for shapes, dtypes or class indices that do not fit.
         """
+        if self._signed:
+            return self._margins(outputs, targets, w, priors)
+        if targets is None:
+            raise CompileError(
+                f"expected targets for a {self.loss.kind} loss, got none; pass outputs and targets"
+            )
         if self._kernel is not None and w is None and priors is None:
             try:
                 # The buffer without `Module.__getattr__`, which costs as much as the rest of this line.
@@ -175,6 +199,32 @@ class SymbolicLoss(nn.Module):
             result = self._classification(inside, targets, w, priors)
         else:
             result = self._entries(inside, targets, w, priors)
+        return result if inside is outputs else narrowed(result, outputs)
+
+    def _margins(self, outputs: Tensor, targets: Tensor | None, w: Any, priors: Any) -> Tensor:
+        checks.check_floating(outputs, KINDS[self.loss.kind].outputs)
+        inside = widened(outputs) if torch.float32 in self._direct else doubled(outputs)
+        m, t, factor = inside if self.beta == 1 else inside * self.beta, None, None
+        if targets is not None:
+            checks.check_entry_shapes(outputs, targets, self.loss.kind)
+            if not composes(m):
+                checks.check_signs(targets)
+            t = targets.to(m.dtype)
+            if self.weight is not None:
+                off, on = self.weight.to(m)
+                factor = off * (1 - t) + on * t
+        elif self.weight is not None:
+            raise CompileError(
+                "expected targets for the weight of each class, got margins alone; pass scores and targets"
+            )
+        inputs = self._inputs(m, w, priors, tuple(m.shape))
+        if self._kernel is not None:
+            result = self._kernel(m, t, factor, self.reduction, self.ignore_index)
+        else:
+            m = m if t is None else m * (2 * t - 1)
+            result = apply(
+                entry_path(self._formula, m, m, inputs), Reduction(self.reduction, False, factor), m
+            )
         return result if inside is outputs else narrowed(result, outputs)
 
     def _straight_on(self, z: Tensor, t: Tensor) -> Tensor | None:

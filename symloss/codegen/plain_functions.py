@@ -11,19 +11,19 @@ from symloss.codegen.dialects import DIALECTS
 from symloss.codegen.emit import Printed, build, print_function
 from symloss.codegen.rewrite import plain
 from symloss.errors import CompileError
-from symloss.expr import PI, C, Loss, P, W, Y
+from symloss.expr import KINDS, PI, C, Loss, M, P, W, Y
 
 __all__ = ["lambdify", "plain_source"]
 
 _FLOATS = {
-    "numpy": {Y: "y = np.asarray(y) + 0.0", P: "p = np.asarray(p) + 0.0"},
-    "torch": {Y: "y = torch.as_tensor(y) + 0.0", P: "p = torch.as_tensor(p) + 0.0"},
+    language: {symbol: f"{symbol} = {function}({symbol}) + 0.0" for symbol in (Y, P, M)}
+    for language, function in (("numpy", "np.asarray"), ("torch", "torch.as_tensor"))
 }
 """Integers are accepted: they become floats before a negative power is taken of them."""
 
 
 def lambdify(loss: Loss, backend: str = "numpy") -> Callable[..., Any]:
-    """A plain function `f(y, p)` of one entry's loss, elementwise where the backend has arrays.
+    """A plain function `f(y, p)` of one entry's loss (of a margin loss `f(m)`), elementwise on arrays.
 
     Where the formula uses them, `C`, `pi` and `w` are keyword arguments after `y` and `p`; `w` is 1 where not
     given. The function computes the formula as it stands: no log domain, no limit at `y = 0`.
@@ -48,8 +48,8 @@ def plain_source(loss: Loss, backend: str) -> Printed:
         raise CompileError(f"expected a backend of {', '.join(DIALECTS)}, got {backend!r}")
     expr = plain(loss.value_expr)
     extra = [symbol for symbol in (C, PI, W) if expr.has(symbol)]
-    arguments = ["y", "p", *("w=1.0" if symbol == W else symbol.name for symbol in extra)]
-    names: dict[Symbol, str] = {symbol: symbol.name for symbol in (Y, P, C, PI, W)}
+    arguments = [*KINDS[loss.kind].needs, *("w=1.0" if symbol == W else symbol.name for symbol in extra)]
+    names: dict[Symbol, str] = {symbol: symbol.name for symbol in (Y, P, M, C, PI, W)}
     return print_function(
         "loss",
         [expr],

@@ -55,7 +55,9 @@ def plan(loss: Loss) -> Plan:
     if not formula.kind.probabilities:
         curve = regression_curve(formula)
         reason = f"a {loss.kind} loss is a sum over entries" + _care(curve)
-        return Plan("entries", reason, {"M(y, p) and its derivative by p": curve.printed.source})
+        reason += "; p is the margin m" if formula.kind.signed else ""
+        name = f"{formula.kind.signature} and its derivative by p"
+        return Plan("entries", reason, {name: curve.printed.source})
     if not formula.kind.exclusive:
         curve, other = entry_curve(formula, formula.general), entry_curve(formula, formula.other)
         functions = {"M(y, p) and its derivative by the logit": curve.printed.source}

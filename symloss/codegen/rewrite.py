@@ -17,8 +17,10 @@ from symloss.codegen.nodes import (
     fenced,
     inverse,
     log1p,
+    logistic,
     outside,
     signum,
+    softened,
 )
 from symloss.expr import PI, P, RealFunction, W, Y, log_cosh, plog
 
@@ -138,6 +140,11 @@ class _Rewriting:
             own = absolute if isinstance(expr, Abs) else signum
             outer = expr.func(args[0])  # SymPy takes out what it knows the sign of
             return outer.xreplace({node: own(node.args[0]) for node in outer.atoms(expr.func)})
+        if not self.logs and isinstance(expr, Pow) and args[1].is_negative:
+            constant, others = args[0].as_coeff_Add()
+            if constant == 1 and isinstance(others, exp):
+                # 1/(1 + exp(x)), whose slope is infinity over infinity for large x.
+                return logistic(-others.args[0]) ** -args[1]
         if isinstance(expr, RealFunction) and expr.func not in COMPILED:
             return self.value(expr.plain(expr.args[0]))
         return COMPILED.get(expr.func, expr.func)(*args)
@@ -149,6 +156,8 @@ class _Rewriting:
         if isinstance(rest, cosh):
             return known + log_cosh(rest.args[0])
         constant, others = rest.as_coeff_Add()
+        if not self.logs and constant == 1 and isinstance(others, exp):
+            return known + softened(others.args[0])
         return known + (log1p(others) if constant == 1 and others != 0 else log(rest))
 
     def sum(self, expr: Expr) -> Expr:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 import torch
-from sympy import Add, Expr, Mul, Pow, Symbol, cos, cosh, exp, log, sin, sinh, tanh
+from sympy import Add, Expr, Mul, Pow, Symbol, atan, cos, cosh, exp, log, sin, sinh, tanh
 from torch import Tensor
 
 from symloss.codegen import nodes
@@ -192,8 +192,8 @@ def _function(func: type, x: SignedLog) -> SignedLog:
         value = torch.where(x.log > 709, math.nan, x.value)
         waves = SignedLog.of(torch.nan_to_num((torch.sin if func is sin else torch.cos)(value), nan=0.0))
         return x.where(x.log < _SMALL, waves) if func is sin else waves
-    if func is tanh:
-        return x.where(x.log < _SMALL, _through(torch.tanh, x))
+    if func in (tanh, atan):
+        return x.where(x.log < _SMALL, _through(torch.tanh if func is tanh else torch.atan, x))
     raise AssertionError(f"{func.__name__} has no form on signed logarithms")
 
 

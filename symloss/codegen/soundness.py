@@ -98,7 +98,7 @@ def _sample(formula: Formula, one_sided: bool) -> dict[Symbol, Any]:
 def _groups(formula: Formula, value: Expr) -> list[tuple[Symbol, ...]]:
     """The symbols that an input of the loss reaches a branch by; the first is always an argument."""
     if not formula.kind.probabilities:
-        inputs: list[tuple[Symbol, ...]] = [(P,), (Y,)]
+        inputs: list[tuple[Symbol, ...]] = [(P,)] if formula.kind.signed else [(P,), (Y,)]
     else:
         inputs = [(LOG_P, LOG_Q, P_, Q_)]
     return inputs + [(symbol,) for symbol in (TARGET, W, WEIGHT, PRIOR) if value.has(symbol)]

@@ -45,6 +45,7 @@ COMPOSED = {
     "softmax": _SOFT_LOSSES + _CLASS_COMPOSED,
     "sigmoid": _SOFT_LOSSES + _ENTRY_COMPOSED,
     "identity": _REGRESSION_COMPOSED,
+    "sign": _REGRESSION_COMPOSED,
 }
 
 _CLASS_DOUBLE = """        if torch.is_grad_enabled():  # a derivative of the derivative is wanted
@@ -193,6 +194,7 @@ FUSED = {
     "linear": _CLASS_REDUCTION + _LINEAR.replace("@DOUBLE@", _CLASS_DOUBLE),
     "sigmoid": _ENTRY.replace("@INPUTS@", _MULTILABEL_INPUTS),
     "identity": _ENTRY.replace("@INPUTS@", _REGRESSION_INPUTS),
+    "sign": _ENTRY.replace("@INPUTS@", _REGRESSION_INPUTS),
 }
 
 _CLASS_MODULE = '''class SymbolicLoss(nn.Module):
@@ -244,6 +246,37 @@ _ENTRY_MODULE = '''class SymbolicLoss(nn.Module):
         pi = None if self.priors is None else self.priors.to(z)
         w = w@W_SHAPE@ if torch.is_tensor(w) and w.dim() else w
         losses = FusedLoss.apply(z, target.to(z.dtype), pi, w)
+        if self.reduction != "none":
+            losses = losses.mean() if self.reduction == "mean" else losses.sum()
+        return narrowed(losses, outputs)
+'''
+
+_MARGIN_MODULE = '''class SymbolicLoss(nn.Module):
+    """The loss of margins, or of scores f and targets t in {0, 1} of one shape: m = beta (2t - 1) f.
+
+    `weight` [2] multiplies the losses of target 0 and of target 1.
+    """
+
+    def __init__(self, reduction="mean", weight=None, beta=1.0):
+        super().__init__()
+        self.reduction, self.beta = reduction, beta
+        self.register_buffer("weight", None if weight is None else torch.as_tensor(weight))
+
+    def forward(self, outputs, target=None, w=1.0):
+        if target is not None and target.shape != outputs.shape:
+            raise ValueError(f"expected targets of shape {tuple(outputs.shape)}, got {tuple(target.shape)}")
+        if target is None and self.weight is not None:
+            raise ValueError("expected targets for the weight of each class, got margins alone")
+        m = self.beta * @WIDENED@(outputs)
+        if target is not None:
+            t = target.to(m.dtype)
+            if ((t != 0) & (t != 1)).any():
+                raise ValueError("expected targets 0 and 1")
+            m = m * (2 * t - 1)
+        losses = FusedLoss.apply(m, None, None, w)
+        if self.weight is not None:
+            off, on = self.weight.to(m)
+            losses = losses * (off * (1 - t) + on * t)
         if self.reduction != "none":
             losses = losses.mean() if self.reduction == "mean" else losses.sum()
         return narrowed(losses, outputs)
@@ -303,4 +336,5 @@ MODULES = {
     "softmax": _CLASS_MODULE,
     "sigmoid": _ENTRY_MODULE.replace("@OUTPUTS@", "logits").replace("@W_SHAPE@", ".unsqueeze(1)"),
     "identity": _ENTRY_MODULE.replace("@OUTPUTS@", "predictions").replace("@W_SHAPE@", ""),
+    "sign": _MARGIN_MODULE,
 }

@@ -27,7 +27,7 @@ from symloss.compare.adapt_work import (
 )
 from symloss.compare.adaptation import MOVED, Adaptation, AdaptationRow, Step
 from symloss.compare.comparison import BASELINE
-from symloss.compare.statistics import holm, overlap_of, paired_t
+from symloss.compare.statistics import holm, paired_t
 from symloss.compare.verdicts import TOO_FEW, UNKNOWN, margin_of, verdict
 from symloss.expr import KINDS, Loss
 from symloss.meta import LearnedLoss, NeuralLoss
@@ -100,7 +100,7 @@ def table_of(
 def _overlap(task: Task, how: str) -> float:
     if how != "splits" or not isinstance(task, SupervisedTask):
         return 0.0
-    return overlap_of(task.test_size, len(task.train) + len(task.val))
+    return task.overlap
 
 
 def _rows(task: Task, scores: Mapping[str, Sequence[Answer]], overlap: float) -> list[AdaptationRow]:

@@ -13,6 +13,7 @@ from typing import Any
 from symloss.errors import DomainError, RunError, SymlossError
 from symloss.expr import Loss
 from symloss.expr import parse as parse_grammar
+from symloss.expr.symbols import SYMBOLS
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.meta import NeuralLoss
 from symloss.runs import RunStore
@@ -235,7 +236,7 @@ def _contender(item: str | Loss | Contender, task: Task) -> Contender:
         )
     if Path(text).is_dir():
         raise RunError(f"{text} is a run; name one of its rows, as {text}#1")
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", text) and text not in ("y", "p", "C", "pi", "w"):
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", text) and text not in SYMBOLS:
         named(text, task.kind)  # says which name is near
     return Contender(text, "", (Variant(text, parse(text, kind=task.kind)),))
 

@@ -8,7 +8,6 @@ from typing import Any
 from symloss.compare.comparison import TUNED, Row
 from symloss.compare.contenders import Contender
 from symloss.compare.ranks import ENOUGH
-from symloss.compare.statistics import overlap_of
 from symloss.compare.verdicts import ENOUGH_SPLITS
 from symloss.compare.work import row_scores
 from symloss.tasks import SupervisedTask, Task, replicates_of
@@ -56,13 +55,12 @@ def repeated(task: Task, splits: int) -> str:
         if row_scores(task.metric) is None:
             both = f"{task.metric} is no mean over rows, so claims are about these test rows"
         return (
-            f"{task.name}: {splits} disjoint pools of {task.pool.size // splits:,} rows and {task.test_size:,} "
+            f"{task.name}: {splits} disjoint pools of {task.pool.size // splits:,} rows and {task.pool.test.size:,} "
             f"common test rows; {both}"
         )
-    overlap = overlap_of(task.test_size, task.pool.size)
     return (
-        f"{task.name}: {splits} random splits of {task.pool.size + task.test_size:,} rows; tests are corrected for "
-        f"their overlap, {overlap:.2f}"
+        f"{task.name}: {splits} random splits of {task.pool.size + task.pool.test.size:,} rows; tests are corrected "
+        f"for their overlap, {task.overlap:.2f}"
     )
 
 

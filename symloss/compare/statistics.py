@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -196,14 +196,17 @@ class Resampled:
         return float(low), float(high)
 
 
-def bootstrap(rows: ArrayLike, seed: int = 0) -> Resampled:
+def bootstrap(rows: ArrayLike, seed: int = 0, units: ArrayLike | None = None) -> Resampled:
     """The mean over test rows, resampled: what it owes to the choice of these rows.
 
-    For replicates that share their test rows.
+    For replicates that share their test rows. An instance that is made of several rows, as a pair is of two, counts as
+    often as the product of the numbers of times that its rows are drawn: instances that share rows are dependent, and
+    drawing them one by one would take them for more than they are.
 
     Args:
-        rows: difference of two losses on each test row, averaged over replicates, `[N]`.
+        rows: difference of two losses on each test instance, averaged over replicates, `[N]`.
         seed: of the resampling.
+        units: the rows that each instance is made of, `[N, k]`; each is one of its own unless given.
 
     References:
         Efron, Tibshirani, An introduction to the bootstrap, 1993, sec. 13.3; Davison, Hinkley, Bootstrap methods
@@ -211,12 +214,28 @@ def bootstrap(rows: ArrayLike, seed: int = 0) -> Resampled:
     """
     values = np.asarray(rows, dtype=np.float64)
     generator = np.random.default_rng(seed)
+    if units is not None:
+        return _of_units(values, np.asarray(units), generator)
     at_once = max(1, _DRAWN_AT_ONCE // values.size)
     means: list[NDArray[np.float64]] = []
     for start in range(0, _DRAWS, at_once):
         drawn = generator.integers(values.size, size=(min(at_once, _DRAWS - start), values.size))
         means.append(values[drawn].mean(axis=1))
     return Resampled(np.sort(np.concatenate(means)))
+
+
+def _of_units(values: NDArray[np.float64], units: NDArray[Any], generator: np.random.Generator) -> Resampled:
+    names, places = np.unique(units, return_inverse=True)
+    places = places.reshape(units.shape)
+    means = np.empty(_DRAWS)
+    for i in range(_DRAWS):
+        total = 0.0
+        while not total:  # of a handful of rows no two of one instance may be drawn
+            counts = np.bincount(generator.integers(names.size, size=names.size), minlength=names.size)
+            weights = counts[places].prod(axis=1)
+            total = weights.sum()
+        means[i] = weights @ values / total
+    return Resampled(np.sort(means))
 
 
 class Evidence(Protocol):

@@ -33,7 +33,6 @@ from symloss.compare.statistics import (
     detectable_difference,
     effect_size,
     holm,
-    overlap_of,
     paired_t,
 )
 from symloss.compare.verdicts import ENOUGH_SPLITS, UNKNOWN, explained_by, margin_of, verdict
@@ -174,7 +173,7 @@ class _Maker:
         """Of the splits: of the whole task, as a share of the rows is drawn from it anew each time."""
         if self.where.how != "splits" or not isinstance(self.task, SupervisedTask):
             return 0.0
-        return overlap_of(self.task.test_size, len(self.task.train) + len(self.task.val))
+        return self.task.overlap
 
     def draft(self, i: int, treatment: str) -> Draft:
         """One loss and treatment, beside the ordinary loss under the same."""
@@ -252,7 +251,8 @@ class _Maker:
         if self.where.how != "pools" or len(common) < len(gains):
             return test
         rows = self.sign * np.mean([ours.rows[n] - theirs.rows[n] for n in common], axis=0)
-        return Joint((test, bootstrap(rows, self.seed)))
+        units = self.task.test_units if isinstance(self.task, SupervisedTask) else None
+        return Joint((test, bootstrap(rows, self.seed, units)))
 
     def _training(self, one: Tried, treatment: str) -> dict[str, Any]:
         """At which rate and steps, and with which version of the loss."""

@@ -338,6 +338,7 @@ _OF_ROWS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "accuracy": _correct,
     "error-rate": lambda outputs, targets: 1 - _correct(outputs, targets),
     "nll": _likelihood,
+    "pair-accuracy": lambda outputs, targets: (outputs.sign() * (2 * targets - 1) + 1) / 2,
     "mse": lambda outputs, targets: (outputs - targets).square(),
     "mae": lambda outputs, targets: (outputs - targets).abs(),
 }

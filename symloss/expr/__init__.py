@@ -12,12 +12,12 @@ from symloss.expr.operator import Operator, apply_body
 from symloss.expr.operators import BY_HEAD, GUARD, OPERATORS, plog, psqrt, sigmoid, softplus
 from symloss.expr.printing import to_latex, to_string
 from symloss.expr.registry import Registry, default_registry, register_primitive
-from symloss.expr.symbols import PI, C, P, W, Y, coefficient
+from symloss.expr.symbols import PI, C, M, P, W, Y, coefficient
 from symloss.expr.trees import Program
 
 __all__ = [
     "BY_HEAD", "DEFAULT_KIND", "GUARD", "KINDS", "OPERATORS", "PI", "C", "HardValue", "Kind", "Loss",
-    "Operator", "P", "Program", "RealFunction", "Registry", "UnknownLimit", "W", "Y", "agrees", "apply_body",
+    "M", "Operator", "P", "Program", "RealFunction", "Registry", "UnknownLimit", "W", "Y", "agrees", "apply_body",
     "at_one", "at_zero", "canonicalise", "coefficient", "default_registry", "elementary", "kind_of", "log_cosh",
     "parse", "plog", "psqrt", "register_primitive", "sigmoid", "softplus", "to_latex", "to_string",
 ]  # fmt: skip

@@ -66,7 +66,7 @@ def agrees(a: Expr, b: Expr, kind: str, *, hard_labels: bool = False) -> bool:
     first, second = _Function(a), _Function(b)
     names = sorted({symbol.name for symbol in a.free_symbols | b.free_symbols})
     points = list(_points(kind, names, hard_labels))
-    points += _across_kinks((a, b), points)
+    points += _across_kinks((a, b), points, KINDS[kind].variable.name)
     asked: Counter[str] = Counter()
     defined: Counter[str] = Counter()
     for point in points:
@@ -84,21 +84,22 @@ def agrees(a: Expr, b: Expr, kind: str, *, hard_labels: bool = False) -> bool:
 
 
 def _points(kind: str, names: Sequence[str], hard_labels: bool) -> Iterator[dict[str, Any]]:
+    variable = KINDS[kind].variable.name
     if KINDS[kind].probabilities:
         labels = _HARD if hard_labels else (*_HARD, *_SOFT)
         pairs = [(y, _CONTEXT.mpf(p)) for y, p in product(labels, _PROBABILITIES)]
     else:
         pairs = [(y, _CONTEXT.mpf(y) - _CONTEXT.mpf(r)) for y, r in product(_TARGETS, _RESIDUALS)]
     for n, (y, p) in enumerate(pairs):
-        point = {"y": _CONTEXT.mpf(y), "p": p}
-        for i, name in enumerate(name for name in names if name not in ("y", "p")):
+        point = {"y": _CONTEXT.mpf(y), variable: p}
+        for i, name in enumerate(name for name in names if name not in point):
             # The fractional parts of multiples of an irrational number: spread, and the same in every run.
             unit = _CONTEXT.frac((n + 1) * (i + 2) * _CONTEXT.sqrt(2))
             point[name] = {"C": _CONTEXT.mpf(2 + n % 9), "pi": unit, "w": 3 * unit}.get(name, 6 * unit - 3)
         yield point
 
 
-def _across_kinks(exprs: Sequence[Expr], points: Sequence[Point]) -> list[dict[str, Any]]:
+def _across_kinks(exprs: Sequence[Expr], points: Sequence[Point], variable: str) -> list[dict[str, Any]]:
     """A point closely on each side of where an argument of a kinked function turns, between two points."""
     found: list[dict[str, Any]] = []
     for turning in list(dict.fromkeys(each for expr in exprs for each in _turning(expr)))[:MAX_KINKS]:
@@ -108,11 +109,11 @@ def _across_kinks(exprs: Sequence[Expr], points: Sequence[Point]) -> list[dict[s
             lines.setdefault(str(point["y"]), []).append(point)
         crossed = 0
         for line in lines.values():
-            ordered = sorted(line, key=lambda point: point["p"])
+            ordered = sorted(line, key=lambda point: point[variable])
             signs = [_direction(plain, point) for point in ordered]
             for left, right, s, t in zip(ordered, ordered[1:], signs, signs[1:], strict=False):
                 if s * t < 0 and crossed < MAX_CROSSINGS:
-                    found += _sides(plain, left, right, s)
+                    found += _sides(plain, left, right, s, variable)
                     crossed += 1
     return found
 
@@ -135,16 +136,18 @@ def _direction(function: _Function, point: Point) -> int:
     return 0 if not found else 1 if found > 0 else -1
 
 
-def _sides(function: _Function, left: Point, right: Point, before: int) -> list[dict[str, Any]]:
-    """Bisects between two values of `p`, everything else as on the left."""
-    low, high = left["p"], right["p"]
+def _sides(
+    function: _Function, left: Point, right: Point, before: int, variable: str
+) -> list[dict[str, Any]]:
+    """Bisects between two values of the variable, everything else as on the left."""
+    low, high = left[variable], right[variable]
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _direction(function, {**left, "p": middle}) == before:
+        if _direction(function, {**left, variable: middle}) == before:
             low = middle
         else:
             high = middle
-    return [{**left, "p": low}, {**left, "p": high}]
+    return [{**left, variable: low}, {**left, variable: high}]
 
 
 class _Function:

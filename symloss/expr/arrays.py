@@ -18,7 +18,7 @@ __all__ = ["FLOATS", "NUMPY", "ArrayModule", "array_module"]
 Function = Callable[..., Any]
 _SHARED = (
     "abs", "sign", "where", "minimum", "maximum", "exp", "log", "sqrt", "square", "tanh", "sin", "cos",
-    "sinh", "cosh",
+    "sinh", "cosh", "atan",
 )  # fmt: skip
 """What numpy and torch call alike."""
 
@@ -46,6 +46,7 @@ class ArrayModule:
     cos: Function
     sinh: Function
     cosh: Function
+    atan: Function
     pow: Function
     rsqrt: Function
     relu: Function
@@ -70,6 +71,7 @@ def _expit(x: Any) -> Any:
 
 NUMPY = array_module(
     np,
+    atan=np.arctan,
     pow=np.power,
     rsqrt=lambda a: 1 / np.sqrt(a),
     relu=lambda a: np.maximum(a, 0.0),

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import reduce
 from itertools import product
 
-from sympy import Abs, Expr, Integer, Max, Min, cosh, exp, log, sinh, tanh
+from sympy import Abs, Expr, Integer, Max, Min, atan, cosh, exp, log, sinh, tanh
 from sympy.core.exprtools import factor_terms
 
 from symloss.expr.kinds import KINDS
@@ -216,6 +216,7 @@ _RISING: dict[type, Callable[[float], float]] = {
     exp: lambda x: math.exp(max(x, -_LARGE)) if x < _LARGE else math.inf,
     log: lambda x: math.log(x) if x > 0 else -math.inf,
     tanh: math.tanh,
+    atan: math.atan,
     sinh: lambda x: math.sinh(x) if abs(x) < _LARGE else math.copysign(math.inf, x),
     sigmoid: lambda x: 1 / (1 + math.exp(min(-x, _LARGE))),
     softplus: lambda x: max(x, 0.0) + math.log1p(math.exp(-min(abs(x), _LARGE))),

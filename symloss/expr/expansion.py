@@ -17,10 +17,12 @@ from sympy import (
     Rational,
     S,
     Symbol,
+    atan,
     cos,
     cosh,
     exp,
     log,
+    pi,
     sign,
     sin,
     sinh,
@@ -282,6 +284,14 @@ class Expansion(Arithmetic):
         twice = self.scaled(Integer(2), self.logistic(self.scaled(Integer(2), x)))
         return self.sum([twice, self.constant(S.NegativeOne)])
 
+    def arc(self, x: Series) -> Series:
+        """`atan(x) = +-pi/2 - atan(1/x)` of a large argument."""
+        direction = self.sign(x)
+        if direction is None:
+            return self._of_exact_line(x, lambda c: pi / 2 * sign(c))
+        small = self.taylor(_atan, self.power(x, S.NegativeOne))
+        return self.sum([self.constant(direction * pi / 2), self.scaled(S.NegativeOne, small)])
+
     def guarded(self, func: type, x: Series) -> Series:
         """`plog` and `psqrt`: the guard acts where the argument vanishes, and not where it grows."""
         if x.is_zero or self.direction(size_of(x)) < 0:
@@ -313,6 +323,11 @@ def _log1p(k: int) -> Rational:
     return Rational((-1) ** (k + 1), k) if k else S.Zero
 
 
+def _atan(k: int) -> Rational:
+    """The coefficient of `x**k` in `atan(x)`."""
+    return Rational((-1) ** (k // 2), k) if k % 2 else S.Zero
+
+
 def _binomial(exponent: Rational, k: int) -> Rational:
     result = S.One
     for i in range(k):
@@ -325,6 +340,7 @@ _RULES: dict[type, Callable[[Expansion, Series], Series]] = {
     sign: Expansion.step,
     exp: Expansion.exponential,
     tanh: lambda e, x: e.smooth(tanh, x, e.tangent),
+    atan: lambda e, x: e.smooth(atan, x, e.arc),
     sin: lambda e, x: e.smooth(sin, x, e.bounded_wave),
     cos: lambda e, x: e.smooth(cos, x, e.bounded_wave),
     sinh: lambda e, x: e.smooth(sinh, x, lambda x: e.hyperbolic(x, odd=True)),

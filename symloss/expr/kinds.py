@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from sympy import Symbol
 
 from symloss.errors import DomainError
-from symloss.expr.symbols import UNIT
+from symloss.expr.symbols import RESERVED, SYMBOLS, UNIT, M, P
 
-__all__ = ["DEFAULT_KIND", "IDENTITY", "KINDS", "SIGMOID", "SOFTMAX", "Kind", "Link", "kind_of"]
+__all__ = ["DEFAULT_KIND", "IDENTITY", "KINDS", "SIGMOID", "SIGN", "SOFTMAX", "Kind", "Link", "kind_of"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ SOFTMAX = Link("softmax", lambda p, g: p * (g - (p * g).sum(-1)[..., None]))
 """`dp_i/dz_j = p_i (1[i = j] - p_j)`."""
 SIGMOID = Link("sigmoid", lambda p, g: g * p * (1 - p))
 IDENTITY = Link("identity", lambda p, g: g)
+SIGN = Link("sign", lambda p, g: g)
+"""Predictions are scores, and targets signs `y = 2t - 1` of labels t in {0, 1}: a loss is one of `m = y p`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,10 @@ class Kind:
         metric: of a task, unless it says another.
         known: the symbols of an entry as symbols with the signs that they have; nothing where they are any real
             numbers.
+        vocabulary: what names mean in its formulas, those that only other kinds have a value for among them.
+        variable: what a loss is a function of, given the target.
+        needs: the symbols that a loss must use to train anything.
+        operators: what a search builds its losses of, where it is not the published operators.
     """
 
     name: str
@@ -63,11 +70,30 @@ class Kind:
     ordinary: str
     metric: str
     known: Mapping[Symbol, Symbol] = field(default_factory=dict, compare=False)
+    vocabulary: Mapping[str, Symbol] = field(default_factory=lambda: RESERVED, compare=False)
+    variable: Symbol = P
+    needs: tuple[str, ...] = ("y", "p")
+    operators: tuple[str, ...] = ()
 
     @property
     def probabilities(self) -> bool:
         """Whether `p` is a probability and `y` a label between 0 and 1; else both are real numbers."""
-        return self.link is not IDENTITY
+        return self.link in (SOFTMAX, SIGMOID)
+
+    @property
+    def signed(self) -> bool:
+        """Whether a target says no more than on which side of 0 a score should be."""
+        return self.link is SIGN
+
+    @property
+    def labelled(self) -> bool:
+        """Whether targets are labels and not numbers."""
+        return self.probabilities or self.signed
+
+    @property
+    def signature(self) -> str:
+        """How a loss of one entry is written: `M(y, p)`, or `M(m)`."""
+        return f"M({', '.join(self.needs)})"
 
     @property
     def exclusive(self) -> bool:
@@ -78,6 +104,10 @@ class Kind:
     def independent(self) -> bool:
         """Whether every entry of an instance is a label of its own, on or off."""
         return self.probabilities and not self.exclusive
+
+    def targets_of(self, numbers: Any) -> Any:
+        """Numbers, drawn at random, as the targets `y` of entries: of scores their signs, else themselves."""
+        return np.where(numbers < 0, -1.0, 1.0) if self.signed else numbers
 
     def null_epoch(self, classes: int | None) -> float | None:
         """`p` before anything is learned, where the outputs are all alike; None where that says nothing."""
@@ -119,6 +149,33 @@ KINDS: dict[str, Kind] = {
             sums=False,
             ordinary="(y - p)**2",
             metric="mse",
+        ),
+        Kind(
+            "margin",
+            SIGN,
+            outputs="scores",
+            symbols=frozenset({"m", "w"}),
+            sums=False,
+            ordinary="log(1 + exp(-m))",
+            metric="pair-accuracy",
+            vocabulary={name: SYMBOLS[name] for name in ("m", "w")},
+            variable=M,
+            needs=("m",),
+            # No protected operators, which are for probabilities; the loss of a margin bends or saturates.
+            operators=(
+                "add",
+                "sub",
+                "mul",
+                "aq",
+                "min",
+                "max",
+                "square",
+                "abs",
+                "tanh",
+                "exp",
+                "sigmoid",
+                "softplus",
+            ),
         ),
     )
 }

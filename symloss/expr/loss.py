@@ -36,13 +36,14 @@ class Loss:
     r"""A loss function as a formula: the loss `M(y, p)` of one entry.
 
     The loss of one instance is `sum_i M(y_i, p_i)` over classes (classification), or its mean over entries
-    (multilabel, regression). A loss is immutable and hashable; two are equal when their kinds are and
-    their canonical forms with the coefficients' values put in.
+    (multilabel, regression); that of a margin loss is `M(m)`, the mean over entries too, with `m` the score on the
+    side of its target. A loss is immutable and hashable; two are equal when their kinds are and their canonical forms
+    with the coefficients' values put in.
 
     Args:
         expr: the formula over `y`, `p`, `C`, `pi`, `w` and coefficients.
-        kind: `"classification"` (`p` is a softmax probability), `"multilabel"` (a sigmoid probability) or
-            `"regression"` (the raw prediction).
+        kind: `"classification"` (`p` is a softmax probability), `"multilabel"` (a sigmoid probability),
+            `"regression"` (the raw prediction) or `"margin"` (`m` in place of `y` and `p`).
         coefficients: the value of each coefficient symbol in `expr`.
 
     Raises:
@@ -61,8 +62,14 @@ class Loss:
     coefficients: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        kind_of(self.kind)
-        names = sorted((s.name for s in self.expr.free_symbols if s.name not in RESERVED), key=_natural)
+        known = kind_of(self.kind).vocabulary
+        free = {symbol.name for symbol in self.expr.free_symbols}
+        foreign = free & (RESERVED.keys() - known.keys())
+        if foreign:
+            raise DomainError(
+                f"{min(foreign)!r} is not part of a {self.kind} formula: it speaks of {' and '.join(known)}"
+            )
+        names = sorted(free - RESERVED.keys() - known.keys(), key=_natural)
         missing = [name for name in names if name not in self.coefficients]
         if missing:
             raise DomainError(f"no value for the coefficient {missing[0]!r}: give coefficients={{...}}")
@@ -277,13 +284,13 @@ def parse(
 ) -> Loss:
     """The loss that a formula says.
 
-    Grammar: `y p C pi w`, coefficients, numbers, `+ - * / **`, `abs sign log exp sqrt square tanh sin
-    cos sinh cosh min max aq sigmoid softplus relu`, and the protected `plog psqrt`; see `symloss zoo` for
-    examples. The names `phi0, phi1, ...` are coefficients without declaration, with value 1.
+    Grammar: `y p C pi w` (of a margin loss `m w`), coefficients, numbers, `+ - * / **`, `abs sign log exp sqrt
+    square tanh atan sin cos sinh cosh min max aq sigmoid softplus relu`, and the protected `plog psqrt`; see
+    `symloss zoo` for examples. The names `phi0, phi1, ...` are coefficients without declaration, with value 1.
 
     Args:
         text: the formula; ASCII, at most 4 KiB, 512 nodes, depth 64.
-        kind: `"classification"`, `"multilabel"` or `"regression"`.
+        kind: `"classification"`, `"multilabel"`, `"regression"` or `"margin"`.
         coefficients: the values of named coefficients in the formula.
         registry: the operators it may use, where they are not the default ones.
         losses: formulas by name, which stand for a name that is nothing else; `symloss.zoo.parse`, which is
@@ -296,21 +303,21 @@ def parse(
     >>> str(parse("a*abs(log(b*p))*y", coefficients={"a": 1, "b": 1.3}))
     'y*abs(log(1.3*p))'
     """
-    kind_of(kind)
+    known = kind_of(kind).vocabulary
     values: dict[str, float] = {}
     for name, value in (coefficients or {}).items():
         number = as_real(value)
         if number is None or not math.isfinite(number):
             raise ParseError(f"the coefficient {name!r} is {value!r}", expected="a finite number")
         values[name] = number
-    expr = parse_expression(text, values, (registry or default_registry()).operators, losses)
+    expr = parse_expression(text, values, (registry or default_registry()).operators, losses, known)
     written = {
         node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name)
     }
     for name in values:
         if name not in written:
             raise ParseError(f"the coefficient {name!r} is not in the formula", hint="use it or leave it out")
-    names = {symbol.name for symbol in expr.free_symbols} - set(RESERVED)
+    names = {symbol.name for symbol in expr.free_symbols} - RESERVED.keys() - known.keys()
     try:
         return Loss(expr, kind, {name: values.get(name, 1.0) for name in names})
     except DomainError as error:

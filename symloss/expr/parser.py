@@ -43,15 +43,26 @@ _TOKEN = re.compile(
     r"|(?P<operator>\*\*|[-+*/(),]))",
     re.ASCII,
 )
+_PREDICTIONS = ("f", "x", "q", "yhat", "y_hat", "y_pred", "pred", "prob", "P")
+_TARGETS = ("t", "target", "label", "y_true", "Y")
 _NAME_HINTS = {
-    **dict.fromkeys(("f", "x", "q", "yhat", "y_hat", "y_pred", "pred", "prob", "P"), "the prediction is p"),
-    **dict.fromkeys(("t", "target", "label", "y_true", "Y"), "the target is y"),
+    "m": "the margin m is for losses of the kind margin",
+    **dict.fromkeys(_PREDICTIONS, "the prediction is p"),
+    **dict.fromkeys(_TARGETS, "the target is y"),
     **dict.fromkeys(("K", "k", "c", "n_classes", "classes"), "the number of classes is C"),
     "ln": "the natural logarithm is log",
     "pow": "a power is written a**b",
     "e": "Euler's number is exp(1)",
     "prior": "the class prior is pi",
     "weight": "the instance weight is w",
+}
+_MARGIN_HINTS = {
+    **_NAME_HINTS,
+    **dict.fromkeys(
+        (*RESERVED, *_PREDICTIONS, *_TARGETS),
+        "a margin loss is a formula of its margin m = (2t - 1)*f, with target t and score f",
+    ),
+    **dict.fromkeys(("M", "z", "margin", "margins", "u"), "the margin is m"),
 }
 _CHARACTER_HINTS = {
     "^": "a power is written a**b",
@@ -70,7 +81,6 @@ _BINARY: dict[type[ast.operator], str] = {
     ast.Pow: "pow",
 }
 _LEVELS = ((ast.Add, ast.Sub), (ast.Mult, ast.Div))
-_GRAMMAR = "y p C pi w, a coefficient, a number, + - * / ** or a function"
 
 
 def parse_expression(
@@ -78,6 +88,7 @@ def parse_expression(
     coefficients: Mapping[str, float] | None = None,
     operators: Mapping[str, Operator] = OPERATORS,
     losses: Mapping[str, Expr] | None = None,
+    symbols: Mapping[str, Symbol] = RESERVED,
 ) -> Expr:
     """The SymPy expression that `text` says, its decimal literals exact.
 
@@ -86,6 +97,7 @@ def parse_expression(
         coefficients: names that may stand in the formula besides `phi0, phi1, ...`.
         operators: what it may be built of, by name.
         losses: formulas by name, which stand for a name that is nothing else; it may have hyphens.
+        symbols: of the notation, those that mean something here, by name.
 
     Raises:
         ParseError: for anything else than a formula within the limits.
@@ -93,9 +105,10 @@ def parse_expression(
     >>> parse_expression("y*abs(log(1.3*p))")
     y*Abs(log(13*p/10))
     """
-    names = _symbols(coefficients or {}, operators)
-    source = _with_joined_names(_check_characters(text), losses or {}, names)
-    return _Walk(source, names, operators, losses or {}).run()
+    names = _symbols(coefficients or {}, operators, symbols)
+    grammar = f"{' '.join(symbols)}, a coefficient, a number, + - * / ** or a function"
+    source = _with_joined_names(_check_characters(text, grammar), losses or {}, names)
+    return _Walk(source, names, operators, losses or {}, grammar).run()
 
 
 def _with_joined_names(source: str, losses: Mapping[str, Expr], names: Mapping[str, Symbol]) -> str:
@@ -108,14 +121,16 @@ def _with_joined_names(source: str, losses: Mapping[str, Expr], names: Mapping[s
     return source
 
 
-def _symbols(coefficients: Mapping[str, float], operators: Mapping[str, Operator]) -> dict[str, Symbol]:
-    names = dict(RESERVED)
+def _symbols(
+    coefficients: Mapping[str, float], operators: Mapping[str, Operator], symbols: Mapping[str, Symbol]
+) -> dict[str, Symbol]:
+    names = dict(symbols)
     for name in coefficients:
         if not isinstance(name, str) or not COEFFICIENT_NAME.match(name):
             raise ParseError(
                 f"{name!r} is no name for a coefficient", expected="ASCII letters, digits and underscores"
             )
-        if name in RESERVED or name in operators:
+        if name in RESERVED or name in symbols or name in operators:
             raise ParseError(
                 f"the name {name!r} is taken by the grammar", hint="call the coefficient otherwise"
             )
@@ -123,7 +138,7 @@ def _symbols(coefficients: Mapping[str, float], operators: Mapping[str, Operator
     return names
 
 
-def _check_characters(text: str) -> str:
+def _check_characters(text: str, grammar: str) -> str:
     """Reads the text token by token: exact positions, and nothing that Python's own parser would warn of."""
     if not isinstance(text, str):
         raise ParseError(
@@ -148,7 +163,7 @@ def _check_characters(text: str) -> str:
             raise ParseError(
                 f"unexpected character {char!r}",
                 position=start,
-                expected=_GRAMMAR,
+                expected=grammar,
                 hint=_CHARACTER_HINTS.get(char, ""),
             )
         kind, token, start = (
@@ -168,7 +183,7 @@ def _check_characters(text: str) -> str:
                 "unexpected '('", position=start, expected="an operator", hint="write a*b for a product"
             )
         if kind == "name" and keyword.iskeyword(token):
-            raise ParseError(f"unknown name {token!r}", position=start, expected=_GRAMMAR)
+            raise ParseError(f"unknown name {token!r}", position=start, expected=grammar)
         depth += (token == "(") - (token == ")")
         if depth > MAX_DEPTH:
             raise ParseError(
@@ -197,8 +212,10 @@ class _Walk:
         names: dict[str, Symbol],
         operators: Mapping[str, Operator],
         losses: Mapping[str, Expr],
+        grammar: str,
     ) -> None:
-        self.source, self.names, self.nodes = source, names, 0
+        self.source, self.names, self.nodes, self.grammar = source, names, 0, grammar
+        self.known = _MARGIN_HINTS if "p" not in names and "m" in names else _NAME_HINTS
         self.operators = operators
         self.functions = {name: each for name, each in operators.items() if not each.infix}
         self.losses, self._spelt = losses, {name.replace("-", "_"): name for name in losses}
@@ -244,8 +261,8 @@ class _Walk:
             name = self.function(node, node.func.id)
             return self.apply(node, name, [self.visit(argument, depth + 1) for argument in node.args])
         if isinstance(node, ast.BinOp):
-            raise self.fail(node, "'//' is not an operator", _GRAMMAR)
-        raise self.fail(node, f"{type(node).__name__} is not part of a formula", _GRAMMAR)
+            raise self.fail(node, "'//' is not an operator", self.grammar)
+        raise self.fail(node, f"{type(node).__name__} is not part of a formula", self.grammar)
 
     def number(self, node: ast.Constant) -> tuple[Expr, float | None]:
         text = self.source[self.shift + node.col_offset : self.shift + (node.end_col_offset or 0)]
@@ -262,12 +279,12 @@ class _Walk:
             return self.names[name]
         if re.fullmatch(r"phi(0|[1-9]\d{0,3})", name):
             return coefficient(name)
-        if name in self.functions:
-            raise self.fail(node, f"{name!r} is a function", f"{name}(...)")
         if name in self._spelt:
             formula = self.losses[self._spelt[name]]
             self.nodes += sum(1 for _ in preorder_traversal(formula))
             return formula
+        if name in self.functions:
+            raise self.fail(node, f"{name!r} is a function", f"{name}(...)")
         raise self.unknown(node, name)
 
     def function(self, node: ast.Call, name: str) -> str:
@@ -281,13 +298,13 @@ class _Walk:
         return name
 
     def unknown(self, node: ast.AST, name: str) -> ParseError:
-        hint = _NAME_HINTS.get(name, "")
+        hint = self.known.get(name, "")
         if not hint:
             near = difflib.get_close_matches(name, [*self.functions, *self.names, *self.losses], n=1)
             hint = (
                 f"did you mean {near[0]}?" if near else "declare a coefficient by coefficients={name: value}"
             )
-        return self.fail(node, f"unknown name {name!r}", _GRAMMAR, hint)
+        return self.fail(node, f"unknown name {name!r}", self.grammar, hint)
 
     def chain(self, node: ast.BinOp, depth: int) -> tuple[Expr, float | None]:
         """`a + b - c` or `a * b / c`: one level, however many terms, as it is printed."""

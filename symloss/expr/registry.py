@@ -20,7 +20,7 @@ from symloss.expr.functions import elementary
 from symloss.expr.operator import Operator, apply_body
 from symloss.expr.operators import BY_HEAD, OPERATORS
 from symloss.expr.parser import parse_expression
-from symloss.expr.symbols import COEFFICIENT_NAME, RESERVED
+from symloss.expr.symbols import COEFFICIENT_NAME, SYMBOLS
 
 __all__ = ["Definitions", "Registry", "default_registry", "register_primitive"]
 
@@ -89,7 +89,7 @@ class Registry:
             return self
         if not COEFFICIENT_NAME.match(name):
             raise DomainError(f"{name!r} is no name for an operator: use ASCII letters, digits, underscores")
-        if known is not None or name in RESERVED:
+        if known is not None or name in SYMBOLS:
             raise DomainError(f"the name {name!r} is taken: call the operator otherwise")
         if not arguments or len(set(arguments)) != len(arguments):
             raise DomainError(f"{name}: expected one or more different arguments, got {list(arguments)}")

@@ -6,7 +6,7 @@ import re
 
 from sympy import Symbol
 
-__all__ = ["COEFFICIENT_NAME", "PI", "RESERVED", "UNIT", "C", "P", "W", "Y", "coefficient"]
+__all__ = ["COEFFICIENT_NAME", "PI", "RESERVED", "SYMBOLS", "UNIT", "C", "M", "P", "W", "Y", "coefficient"]
 
 Y = Symbol("y", real=True)
 """Target entry: one entry of the one-hot (or soft) label, or the regression target."""
@@ -18,6 +18,8 @@ PI = Symbol("pi", real=True)
 """Class prior of the entry, from the training labels (not the circle's constant)."""
 W = Symbol("w", real=True)
 """Weight of the instance."""
+M = Symbol("m", real=True)
+"""Margin: the score of an entry, positive on the right side."""
 
 UNIT = {
     Y: Symbol("y", nonnegative=True),
@@ -28,6 +30,9 @@ UNIT = {
 """What is known of the entries of a classification or multilabel loss; a regression's are any real numbers."""
 
 RESERVED = {symbol.name: symbol for symbol in (Y, P, C, PI, W)}
+"""What no coefficient is called, by name."""
+SYMBOLS = {**RESERVED, M.name: M}
+"""Every symbol of the notation by name; `m` means something to margin losses alone."""
 COEFFICIENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 

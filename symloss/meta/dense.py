@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from symloss.tasks.train.models import Difference
+
 __all__ = ["Activations", "Dense", "Weights", "dense_layers", "moved", "weights_of"]
 
 
@@ -67,7 +69,7 @@ class Activations:
 def dense_layers(model: nn.Module) -> list[nn.Linear] | None:
     """The layers of a multilayer perceptron with ReLU between them, or None for any other model."""
     modules = [module for module in model.modules() if not isinstance(module, nn.Sequential)]
-    flattened = [module for module in modules if not isinstance(module, nn.Flatten)]
+    flattened = [module for module in modules if not isinstance(module, nn.Flatten | Difference)]
     linear, relu = flattened[::2], flattened[1::2]
     if not flattened or len(linear) != len(relu) + 1 or len(list(model.buffers())):
         return None
@@ -81,18 +83,20 @@ def dense_layers(model: nn.Module) -> list[nn.Linear] | None:
 class Dense:
     """The passes of a perceptron; weights are given, never kept.
 
-    Shapes: inputs `[(n,) B, d]`, outputs `[(n,) B, k]`; regression uses the one output without its axis.
+    Shapes: inputs `[(n,) B, d]`, outputs `[(n,) B, k]`; regression uses the one output without its axis. Of pairs the
+    inputs are both rows side by side, `[(n,) B, 2d]`, and the output the difference of theirs.
     """
 
-    def __init__(self, scalar: bool, reuse: bool = False) -> None:
+    def __init__(self, scalar: bool, reuse: bool = False, paired: bool = False) -> None:
         """The passes of one shape of model.
 
         Args:
             scalar: whether the one output has no axis of its own.
+            paired: whether an output is that of the first row of a pair less that of the second.
             reuse: whether each pass writes its results where those of the last one stood. Fresh memory of the
                 size of many models' activations costs as much as what is computed.
         """
-        self.scalar = scalar
+        self.scalar, self.paired = scalar, paired
         self._kept: dict[tuple[str, int], Tensor] | None = {} if reuse else None
 
     def _product(self, a: Tensor, b: Tensor, what: str, layer: int) -> Tensor:
@@ -106,7 +110,8 @@ class Dense:
 
     def forward(self, weights: Weights | Steps, inputs: Tensor) -> Activations:
         """The outputs, and what `backward` and `tangent` need."""
-        h = inputs
+        # Both rows of a pair go through the same layers, one after the other.
+        h = inputs.unflatten(-1, (2, -1)).flatten(-3, -2) if self.paired else inputs
         left = []
         for i, (matrix, bias) in enumerate(weights):
             if i:
@@ -114,7 +119,15 @@ class Dense:
             left.append(h)
             h = self._product(h, matrix.mT, "h", i) if isinstance(matrix, Tensor) else matrix.forth(h)
             h += bias.unsqueeze(-2) if bias.dim() > 1 else bias
-        return Activations(left, h.squeeze(-1) if self.scalar else h)
+        return Activations(left, self._said(h))
+
+    def _said(self, last: Tensor) -> Tensor:
+        """The outputs of the model, of those of its last layer."""
+        found = last.squeeze(-1) if self.scalar else last
+        if not self.paired:
+            return found
+        first, second = found.unflatten(-1, (-1, 2)).unbind(-1)
+        return first - second
 
     def backward(self, weights: Weights, activations: Activations, gradient: Tensor) -> Weights:
         """From the gradient in the outputs of n models, `[n, B, (k)]`, that in their weights."""
@@ -135,6 +148,8 @@ class Dense:
 
     def _deltas(self, weights: Weights | Steps, activations: Activations, gradient: Tensor) -> list[Tensor]:
         """The gradients in the outputs of every layer, before its ReLU."""
+        if self.paired:
+            gradient = torch.stack([gradient, -gradient], -1).flatten(-2)
         d = gradient.unsqueeze(-1) if self.scalar else gradient
         found = [d]
         for i in range(len(weights) - 1, 0, -1):
@@ -152,7 +167,7 @@ class Dense:
             moved = _forth(h, turn) + shift.unsqueeze(-2)
             t = moved if t is None else moved + torch.matmul(t * (h > 0), matrix.mT)
         assert t is not None
-        return t.squeeze(-1) if self.scalar else t
+        return self._said(t)
 
 
 def moved(weights: Weights, directions: Steps, step: float, decay: float) -> Steps:

@@ -81,14 +81,15 @@ def fixed_points(kind: str, classes: int = 10) -> Points:
     """128 instances or just above with hard labels, the same for every loss.
 
     Classification: probabilities from nearly even to nearly sure, each with several targets, from the likeliest
-    class to the least likely. Regression: standard normal targets, errors of up to about four.
+    class to the least likely. Regression: standard normal targets, errors of up to about four. Margin: their signs, so
+    margins of -3 to 5.
 
     >>> fixed_points("regression").p.shape, fixed_points("classification").p.shape
     ((128,), (288,))
     """
     draw = np.random.default_rng(20240117)
     if not KINDS[kind].probabilities:
-        y = draw.normal(size=POINTS)
+        y = KINDS[kind].targets_of(draw.normal(size=POINTS))
         errors = draw.permutation(np.linspace(-1, 1, POINTS)) * np.abs(draw.normal(scale=1.7, size=POINTS))
         return Points(kind, y, y + errors, {"C": 1.0, "pi": 1.0, "w": 1.0})
     if KINDS[kind].independent:

@@ -300,6 +300,8 @@ class NeuralLoss(LearnedLoss):
     ) -> Tensor:
         """See `LearnedLoss`; a network has no input for `pi` and `w`."""
         p, y = entries_of(KINDS[self.kind], outputs, targets)
+        if KINDS[self.kind].signed:
+            p, y = y * p, torch.ones_like(p)  # the margin, and a 1 in place of the target
         return reduced(KINDS[self.kind], self.entries(coefficients, y, p))
 
     def to_dict(self) -> dict[str, Any]:

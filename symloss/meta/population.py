@@ -112,7 +112,7 @@ def visit_members(members: Sequence[Member], visit: Visit) -> None:
             rows = min(settings.batch_size, len(task.train))
             sizes = (task.classes, *(layer.weight.shape for layer in layers))
             rules = settings.momentum, settings.nesterov, settings.weight_decay
-            groups[task.kind, sizes, rows, rules, task.device].append(i)
+            groups[task.kind, task.paired, sizes, rows, rules, task.device].append(i)
     for group in groups.values():
         # Equal trees stand side by side: what they do alike is then done on adjacent rows.
         group.sort(key=lambda i: members[i].program.tokens)

@@ -115,7 +115,7 @@ class _Crew:
     def _settle(self) -> None:
         """What follows from who is here."""
         members = [self._members[i] for i in self.here]
-        self._dense = Dense(scalar=members[0].task.classes is None, reuse=True)
+        self._dense = Dense(members[0].task.classes is None, reuse=True, paired=members[0].task.paired)
         keys = [_stream_key(member) for member in members]
         self._streams = {
             key: self._streams[key] if key in self._streams else _Stream(member, self._steps)

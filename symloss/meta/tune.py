@@ -204,7 +204,7 @@ def _shared_forward(
     context: dict[str, Tensor],
 ) -> list[Tensor]:
     """The hypergradients of all candidates in few passes: they share the start, so the first forward pass."""
-    dense = Dense(scalar=task.classes is None)
+    dense = Dense(scalar=task.classes is None, paired=task.paired)
     step = task.settings.learning_rate * inner_factor(task.settings)
     decay = 1 - step * task.settings.weight_decay
     phis = [unpacked(phi, loss.coefficients) for loss, phi in zip(losses, coefs, strict=True)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from symloss.expr import KINDS
 from symloss.report.tables import escape, rows_table
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def certificate_tex(certificate: Certificate) -> str:
     ]
     return "\n".join(
         [
-            rf"% M(y, p) = {certificate.loss.latex()}",
+            rf"% {KINDS[certificate.kind].signature} = {certificate.loss.latex()}",
             r"\begin{tabular}{lll}",
             r"\toprule",
             r"finding & verdict & value \\",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Integer, Rational, lambdify
+from sympy import Expr, Integer, Rational, Symbol, lambdify
 
 from symloss.errors import DomainError
 from symloss.expr import KINDS, PI, C, Loss, P, W, Y, at_one, at_zero, elementary
@@ -36,9 +36,9 @@ def entry_expr(loss: Loss, target: float, classes: int = 10) -> Expr:
 
 
 def entry(loss: Loss, target: float, classes: int = 10, derivative: bool = False) -> Curve:
-    """The function `p -> M(target, p)`, or its derivative in `p`; NaN where it is not real."""
-    expr = entry_expr(loss, target, classes)
-    return _numeric(expr.diff(P) if derivative else expr)
+    """The function `p -> M(target, p)` (of a margin loss `m -> M(m)`) or its derivative; NaN where it is not real."""
+    expr, variable = entry_expr(loss, target, classes), KINDS[loss.kind].variable
+    return _numeric(expr.diff(variable) if derivative else expr, variable)
 
 
 def slope(loss: Loss) -> Callable[[Array, Array], Array]:
@@ -55,9 +55,9 @@ def slope(loss: Loss) -> Callable[[Array, Array], Array]:
     return surface
 
 
-def _numeric(expr: Expr) -> Curve:
+def _numeric(expr: Expr, variable: Symbol) -> Curve:
     # The tree is whitelisted and its symbols are reserved ones: nothing a user wrote is executed.
-    function = lambdify(P, elementary(expr).doit(), modules="numpy")
+    function = lambdify(variable, elementary(expr).doit(), modules="numpy")
 
     def curve(p: Array) -> Array:
         with np.errstate(all="ignore"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from symloss.expr import KINDS
 from symloss.report.tables import new_table
 from symloss.text import number, signed
 
@@ -34,7 +35,8 @@ def distillation_sentences(found: Distillation) -> list[str]:
     scaled = "" if row.scale == 1 else f" At the network's own scale it is {row.scale:.4g} times that."
     said = [
         f"Gradients were compared at {found.visited}; {found.evaluated:,} formulas were looked at.",
-        f"Row {row.row} explains {row.r2:.2%} of the network's gradient: M(y, p) = {row.loss}.{scaled}",
+        f"Row {row.row} explains {row.r2:.2%} of the network's gradient: "
+        f"{KINDS[row.loss.kind].signature} = {row.loss}.{scaled}",
     ]
     if found.nearest and row.known_as is None:
         said.append(f"The nearest loss with a name, {found.nearest}, explains {found.nearest_r2:.2%}.")

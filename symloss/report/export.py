@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from symloss.errors import DomainError
-from symloss.expr import Loss
+from symloss.expr import KINDS, Loss
 from symloss.report.formula_tree import formula_tree, to_dot
 
 __all__ = ["FORMATS", "export"]
@@ -29,7 +29,7 @@ def export(loss: Loss, format: str = "latex") -> str:
     M(y, p) = - y \log{\left(p \right)}
     """
     if format == "latex":
-        return f"M(y, p) = {loss.latex()}\n"
+        return f"{KINDS[loss.kind].signature} = {loss.latex()}\n"
     if format == "python":
         from symloss.codegen import export_python  # torch is imported only when asked for
 

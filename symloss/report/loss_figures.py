@@ -27,7 +27,7 @@ _TARGETS = (0.0, -1.0, 1.0)
 
 
 def plot_loss(losses: Loss | Mapping[str, Loss], classes: int = 10) -> Figure:
-    """The entry loss: over `p` for `y = 1` and `y = 0`, or over the residual `r = y - p` for regression.
+    """The entry loss: over `p` for `y = 1` and `y = 0`, over the residual `r = y - p` for regression, over the margin.
 
     Args:
         losses: any loss, or several of one kind by what they are called.
@@ -40,7 +40,10 @@ def plot_loss(losses: Loss | Mapping[str, Loss], classes: int = 10) -> Figure:
     named, kind = _named(losses, classes)
     fig, axes = figure()
     ax = axes[0]
-    if not KINDS[kind].probabilities:
+    if KINDS[kind].signed:
+        _over_margin(ax, named, derivative=False)
+        ax.set_ylabel("loss $M(m)$")
+    elif not KINDS[kind].probabilities:
         _over_residual(ax, named, derivative=False)
         ax.set_ylabel("loss $M(y, p)$")
     else:
@@ -62,7 +65,7 @@ def plot_gradient(losses: Loss | Mapping[str, Loss], classes: int = 10) -> Figur
 
     Classification: `dL/dz_t` over the target's probability, the other classes sharing the rest evenly, with the
     attractor, where descent comes to rest. Multilabel: `dL/dz` of one label. Regression: the influence `-dM/dp` over
-    the residual.
+    the residual. Margin: the slope `M'(m)`.
 
     Args:
         losses: any loss, or several of one kind by what they are called.
@@ -75,7 +78,10 @@ def plot_gradient(losses: Loss | Mapping[str, Loss], classes: int = 10) -> Figur
     named, kind = _named(losses, classes)
     fig, axes = figure()
     ax = axes[0]
-    if not KINDS[kind].probabilities:
+    if KINDS[kind].signed:
+        _over_margin(ax, named, derivative=True)
+        ax.set_ylabel("slope $M'(m)$, negative where the margin is pushed up")
+    elif not KINDS[kind].probabilities:
         _over_residual(ax, named, derivative=True)
         ax.set_ylabel(r"influence $-\partial M / \partial p$")
     elif not KINDS[kind].exclusive:
@@ -175,6 +181,19 @@ def _over_residual(ax: Axes, named: Mapping[str, Loss], derivative: bool) -> Non
     ax.plot(_LINE, reference, ":", color=GREY, lw=1.5, label="squared error")
     ax.set_xlim(_LINE[0], _LINE[-1])
     ax.set_xlabel("residual $r = y - p$")
+    _limit(ax, _LINE, references=1)
+
+
+def _over_margin(ax: Axes, named: Mapping[str, Loss], derivative: bool) -> None:
+    for i, ((name, loss), colour) in enumerate(zip(named.items(), COLOURS * 2, strict=False)):
+        values = entry(loss, 1, derivative=derivative)(_LINE)
+        style = _STYLES[i % len(_STYLES)]
+        ax.plot(_LINE, values, style, color=colour, lw=2, label=plain(name) or "this loss")
+    reference = -1 / (1 + np.exp(_LINE)) if derivative else np.logaddexp(0, -_LINE)
+    ax.plot(_LINE, reference, ":", color=GREY, lw=1.5, label="logistic")
+    ax.axvline(0, color=BLACK, lw=0.8, dashes=(2, 3), label="start: nothing is learned, $m = 0$")
+    ax.set_xlim(_LINE[0], _LINE[-1])
+    ax.set_xlabel("margin $m$: the score on the side of its target")
     _limit(ax, _LINE, references=1)
 
 

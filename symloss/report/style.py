@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from symloss.expr import Loss, coefficient, to_latex
+from symloss.expr import KINDS, Loss, coefficient, to_latex
 
 # Matplotlib takes longer to import than the rest of this room: it is loaded when the first figure is made.
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def title(fig: Figure, loss: Loss, prefix: str = "") -> None:
     from matplotlib.font_manager import FontProperties
     from matplotlib.mathtext import MathTextParser
 
-    formula = f"{prefix}$M(y, p) = {loss.latex(symbolic=True)}$"
+    signature = KINDS[loss.kind].signature
+    formula = f"{prefix}${signature} = {loss.latex(symbolic=True)}$"
     values = ", ".join(
         f"{to_latex(coefficient(name))} = {value:g}" for name, value in loss.coefficients.items()
     )
@@ -104,6 +105,6 @@ def title(fig: Figure, loss: Loss, prefix: str = "") -> None:
         if size >= _SMALLEST:
             fig.suptitle("\n".join(lines), fontsize=size)
             return
-    lines = textwrap.wrap(plain(f"{prefix}M(y, p) = {loss}"), 95)
+    lines = textwrap.wrap(plain(f"{prefix}{signature} = {loss}"), 95)
     shown = [*lines[:3], "..."] if len(lines) > 3 else lines
     fig.suptitle("\n".join(shown), fontsize=8, family="monospace")

@@ -203,6 +203,7 @@ def plan(
         # Each training of somebody else's trainer is for its owner to spend.
         chosen = replace(chosen, blocks=replace(chosen.blocks, headroom=False, zoo=False))
     check_exclusive(chosen, tasks[0].kind)
+    chosen = replace(chosen, grammar=chosen.grammar.of_kind(tasks[0].kind))
     check_symbols(chosen, tasks)
     check_gradients(chosen, tasks)
     given_losses(chosen, tasks)

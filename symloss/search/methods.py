@@ -34,6 +34,7 @@ class Method:
             parameters are what is searched.
         formula: whether its losses are formulas; else they are networks, which no gate can judge before they learn.
         idle: by the name of a setting, why it says nothing to this method.
+        symbols: what its losses are made of where they have a form of their own; any kind has them unless said.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Method:
     breeds: bool = True
     formula: bool = True
     idle: Mapping[str, str] = field(default_factory=dict)
+    symbols: frozenset[str] = frozenset()
 
 
 METHODS: dict[str, Method] = {
@@ -52,7 +54,8 @@ METHODS: dict[str, Method] = {
                idle=_NO_STRATEGY | _NO_NETWORK),
         Method("gplfl", "evolves formulas whose coefficients stay 1", idle=_NO_STRATEGY | _NO_NETWORK),
         Method("taylorglo", "searches the eight parameters of a third-order Taylor polynomial by CMA-ES",
-               breeds=False, idle=_NO_TREES | _NO_TUNING | _NO_FILTERS | _NO_NETWORK),
+               breeds=False, idle=_NO_TREES | _NO_TUNING | _NO_FILTERS | _NO_NETWORK,
+               symbols=frozenset({"y", "p"})),
         Method("mixture", "searches weighted sums of at most three losses with names by CMA-ES",
                breeds=False, idle=_NO_TREES | _NO_TUNING | _NO_FILTERS | _NO_NETWORK),
         Method("ml3", "tunes networks that are losses by unrolled differentiation: no formula",

@@ -193,11 +193,21 @@ def check_symbols(settings: SearchSettings, tasks: Sequence[Task]) -> None:
     """Looks whether the tasks know the extra symbols.
 
     Raises:
-        SymlossError: for one that says nothing on a task.
+        SymlossError: for one that says nothing on a task, or a method whose losses are made of others.
     """
+    method, kind = METHODS[settings.method], KINDS[tasks[0].kind]
+    if method.symbols - kind.symbols:
+        wanted = " and ".join(sorted(method.symbols, reverse=True))
+        raise SymlossError(
+            f"{method.name} makes losses of {wanted}, and a {kind.name} loss is one of {kind.variable}: choose evomal"
+        )
     for name in settings.grammar.extra_symbols:
         for task in tasks:
-            if (name == "pi" and task.priors is None) or (name == "C" and task.classes is None):
+            if (
+                name not in kind.symbols
+                or (name == "pi" and task.priors is None)
+                or (name == "C" and task.classes is None)
+            ):
                 raise SymlossError(f"the symbol {name!r} has no value on {task.name}, a {task.kind} task")
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from symloss.expr import KINDS
 from symloss.tasks.data.dataset import DataSet
+from symloss.tasks.data.pairs import PairPool
 from symloss.tasks.data.parts import class_shares
 from symloss.tasks.data.pool import Pool
 from symloss.tasks.given import number, whole
@@ -17,7 +18,12 @@ from symloss.tasks.train.metrics import AnyMetric, get_metric
 from symloss.tasks.train.models import ModelFactory, architecture
 from symloss.tasks.train.settings import TrainingSettings
 
-__all__ = ["assemble"]
+__all__ = ["PAIRS", "assemble"]
+
+PAIRS = "pairs:"
+"""Before the name of a task: pairs of its rows."""
+PREFERENCES = "margin"
+"""The kind of loss that is for pairs."""
 
 
 def assemble(
@@ -32,11 +38,13 @@ def assemble(
     target_scale: str | None = None,
     settings: TrainingSettings | None = None,
     augment: str | Augmentation | None = None,
+    paired: bool = False,
     origin: dict[str, dict[str, Any]] | None = None,
 ) -> SupervisedTask:
     """The task of a data set; see `load_task` for the arguments.
 
     Args:
+        paired: whether instances are pairs of rows, of which the one with the higher target is preferred.
         origin: the function that makes the task again, by name, with what it needs besides the arguments of here.
 
     Raises:
@@ -47,12 +55,14 @@ def assemble(
     imbalance = None if imbalance is None else number("imbalance", imbalance)
     modifiers = {"label_noise": label_noise, "imbalance": imbalance, "outliers": outliers}
     settled = {**modifiers, "target_scale": target_scale, "seed": seed}
-    pool = Pool.of(data, seed, label_noise, imbalance, outliers, target_scale)
+    of = PairPool if paired else Pool
+    pool = of.of(data, seed, label_noise, imbalance, outliers, target_scale)
+    kind = PREFERENCES if paired else data.kind
     prepared = pool.prepare(pool.train, pool.val)
     train, val, test = prepared.parts
     facts = {
         "source": data.source,
-        "class_names": list(data.class_names),
+        "class_names": [] if paired else list(data.class_names),
         "target_scale": prepared.scale,
         "split_seed": seed,
         "modifiers": modifiers,
@@ -60,19 +70,20 @@ def assemble(
         "origin": origin and {maker: {**own, **settled} for maker, own in origin.items()},
     }
     task = SupervisedTask(
-        name=data.name,
-        kind=data.kind,
-        measure=get_metric(KINDS[data.kind].metric if metric is None else metric, data.kind),
+        name=f"{PAIRS}{data.name}" if paired else data.name,
+        kind=kind,
+        measure=get_metric(KINDS[kind].metric if metric is None else metric, kind),
         train=train,
         val=val,
         _test=test,
         classes=pool.classes,
         factory=architecture("linear", tuple(train.X.shape[1:]), pool.classes or 1),
         settings=settings or TrainingSettings(),
-        priors=class_shares(data.kind, train.y, pool.classes),
-        augment=data.augment if augment is None else augment,
+        priors=class_shares(kind, train.y, pool.classes),
+        augment=(None if paired else data.augment) if augment is None else augment,
         facts=facts,
         pool=pool,
+        paired=paired,
     )
     return task.with_model(data.model if model is None else model).with_metric(task.measure)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from symloss.errors import TaskError
 from symloss.expr import KINDS
 from symloss.numbers import as_whole
-from symloss.tasks.assemble import assemble
+from symloss.tasks.assemble import PAIRS, assemble
 from symloss.tasks.black_box import BlackBoxTask, TrainEval, reported
 from symloss.tasks.catalogue import lasting_name, read_task
 from symloss.tasks.data.arrays import read_arrays, task_kind
@@ -48,8 +48,10 @@ def load_task(
 
     Args:
         name: one of `task_names()`, `keel:NAME`, or `folder:PATH` for class folders of images (with `train/` and
-            `test/` inside, or not).
-        label_noise: probability with which a training or validation label becomes another, in [0, 1].
+            `test/` inside, or not). After `pairs:` the task is to tell which of two rows has the higher target (or
+            class), by a score of one row: a margin task, whose pairs are of rows of one part.
+        label_noise: probability with which a training or validation label becomes another, in [0, 1]; of pairs, is
+            flipped.
         imbalance: size of the largest class over that of the rarest, geometric between, >= 1 (training and
             validation).
         outliers: share of training and validation targets shifted by +-5 standard deviations, in [0, 1].
@@ -66,13 +68,15 @@ def load_task(
     Raises:
         TaskError: for an unknown name, absent data, or an option that does not fit.
 
-    >>> load_task("diabetes")
-    <Task diabetes: regression, 265/89/88 instances, mse>
+    >>> load_task("diabetes"), load_task("pairs:diabetes", label_noise=0.2)
+    (<Task diabetes: regression, 265/89/88 instances, mse>,
+     <Task pairs:diabetes: margin, 2111/709/699 instances, pair-accuracy>)
     """
+    rows = name.removeprefix(PAIRS)
     return assemble(
-        read_task(name, data), model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
-        outliers=outliers, target_scale=target_scale, settings=settings,
-        origin={"load_task": {"name": lasting_name(name, data)}},
+        read_task(rows, data), model=model, metric=metric, seed=seed, label_noise=label_noise, imbalance=imbalance,
+        outliers=outliers, target_scale=target_scale, settings=settings, paired=rows != name,
+        origin={"load_task": {"name": f"{PAIRS * (rows != name)}{lasting_name(rows, data)}"}},
     )  # fmt: skip
 
 
@@ -203,9 +207,9 @@ def from_arrays(
 
     Args:
         X: numbers `[N, F]`, or images `[N, channels, height, width]` (scaled per channel).
-        y: labels of any kind `[N]`, 0/1 labels `[N, K]` (multilabel) or numbers `[N]`; rows where it is missing
-            are left out.
-        kind: `"classification"`, `"multilabel"` or `"regression"`.
+        y: labels of any kind `[N]`, 0/1 labels `[N, K]` (multilabel), numbers `[N]` or 0/1 targets `[N]` (margin); rows
+            where it is missing are left out.
+        kind: `"classification"`, `"multilabel"`, `"regression"` or `"margin"`.
         model: a name, or a function without arguments that makes a fresh model; `mlp` unless given.
         metric: a name, a `Metric` or a function; accuracy, macro-F1 or mean squared error unless given.
         groups: group of each row; no group is in two parts.
@@ -254,7 +258,7 @@ def from_loaders(
     Args:
         train, val, test: `DataLoader`s, or any iterables of batches.
         model: a name, or a function without arguments that makes a fresh model.
-        kind: `"classification"` (class indices), `"multilabel"` (0/1, `[N, K]`) or `"regression"`.
+        kind: `"classification"` (class indices), `"multilabel"` (0/1, `[N, K]`), `"regression"` or `"margin"` (0/1).
         metric: a name, a `Metric` or a function; accuracy, macro-F1 or mean squared error unless given.
         classes: number of classes; the largest index plus one unless given.
         name: what to call it.
@@ -315,7 +319,8 @@ def from_function(
         train_eval: trains a model of its own with `loss_module(outputs, targets)`, seeded by `seed`, for
             `budget` optimiser steps. It returns its validation result as `"metric"` and, if it has one,
             its test result as `"test"`.
-        kind: what `loss_module` expects: logits and classes, logits and 0/1 labels, or numbers.
+        kind: what `loss_module` expects: logits and classes, logits and 0/1 labels, numbers, or margins (also scores
+            and 0/1 targets).
         metric: what to call the result.
         greater_is_better: its direction; that of the metric of this name, else False.
         classes: number of classes or labels; 2 unless given.

@@ -71,7 +71,7 @@ def redrawn(task: SupervisedTask, seed: int) -> Pool:
     if task.pool is None:
         raise TaskError(f"{task.name}: its parts were given, so its rows cannot be drawn anew")
     modifiers = {name: value for name, value in (task.facts.get("modifiers") or {}).items() if value}
-    return Pool.of(task.pool.data, seed, target_scale=task.pool.target_scale, **modifiers)
+    return task.pool.of(task.pool.data, seed, target_scale=task.pool.target_scale, **modifiers)
 
 
 def thinned(task: Task, share: float, seed: int) -> Task:
@@ -108,7 +108,7 @@ def with_label_noise(task: Task, rate: float) -> SupervisedTask:
     modifiers = {**(task.facts.get("modifiers") or {}), "label_noise": rate}
     seed = int(task.facts.get("split_seed", 0))
     given = {name: value for name, value in modifiers.items() if value}
-    pool = Pool.of(task.pool.data, seed, target_scale=task.pool.target_scale, **given)
+    pool = task.pool.of(task.pool.data, seed, target_scale=task.pool.target_scale, **given)
     noisy = task.with_pool(pool)
     origin = task.facts.get("origin")
     again = origin and {maker: {**own, "label_noise": rate} for maker, own in origin.items()}

@@ -16,13 +16,14 @@ from symloss.expr import KINDS, Loss
 from symloss.runs import derive
 from symloss.tasks.data.parts import Split, class_shares, digest
 from symloss.tasks.data.pool import Pool, Prepared
+from symloss.tasks.data.splits import Indices
 from symloss.tasks.given import whole
 from symloss.tasks.task import Block, Task, block_numbers
 from symloss.tasks.train.augment import Augmentation, augmentation
 from symloss.tasks.train.formulas import InContext, for_training
 from symloss.tasks.train.loop import InstanceLoss, StepHook, batch_order, output_shape, predict, seeded, train
 from symloss.tasks.train.metrics import AnyMetric, check_defined, get_metric
-from symloss.tasks.train.models import Architecture, ModelFactory, architecture
+from symloss.tasks.train.models import Architecture, Difference, ModelFactory, architecture
 from symloss.tasks.train.objectives import ordinary
 from symloss.tasks.train.settings import TrainingSettings
 
@@ -42,6 +43,8 @@ class SupervisedTask(Task):
         augment: of training inputs: a name, a function, or None.
         objective: the differentiable objective of tuning; the ordinary loss unless given.
         pool: the data that the parts are cut from, or None where the parts were given.
+        paired: whether an instance is a pair of rows, `[2, ...]`, whose score is the difference of what the model says
+            of them.
     """
 
     train: Split
@@ -51,6 +54,7 @@ class SupervisedTask(Task):
     augment: str | Augmentation | None = None
     objective: InstanceLoss | None = None
     pool: Pool | None = None
+    paired: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -63,9 +67,26 @@ class SupervisedTask(Task):
         return tuple(self.train.X.shape[1:])
 
     @property
+    def row(self) -> tuple[int, ...]:
+        """Shape of what the model sees: an instance, or one of the two rows of a pair."""
+        return self.inputs[1:] if self.paired else self.inputs
+
+    @property
     def test_size(self) -> int:
         """Number of test instances."""
         return len(self._test)
+
+    @property
+    def overlap(self) -> float:
+        """Test rows as a share of all others: how much random splits of the data have in common."""
+        if self.pool is not None:
+            return self.pool.test.size / self.pool.size
+        return self.test_size / (len(self.train) + len(self.val))
+
+    @property
+    def test_units(self) -> Indices | None:
+        """The rows that each test instance is made of, `[N, k]`; None where it is one of its own."""
+        return None if self.pool is None else self.pool.test_units
 
     def __repr__(self) -> str:
         sizes = f"{len(self.train)}/{len(self.val)}/{len(self._test)}"
@@ -84,7 +105,7 @@ class SupervisedTask(Task):
             return self._as_it_is(run_seed, number, val_size, folds, "its parts were given")
         if val_size is not None and not 0 < val_size < 1:
             raise TaskError(f"val_size is {val_size!r}: expected a share between 0 and 1")
-        if len(self.train) + len(self.val) != self.pool.size:
+        if not self.paired and len(self.train) + len(self.val) != self.pool.size:
             raise TaskError(
                 f"{self.name}: its parts are not those of its data: give replace(task, ..., pool=None)"
             )
@@ -135,11 +156,13 @@ class SupervisedTask(Task):
     def build_model(self, seed: int) -> nn.Module:
         """A fresh model, the same for the same seed; torch's global random state is left as it was.
 
-        Its outputs are `[N, C]` (classification), `[N, K]` (multilabel) or `[N]` (regression).
+        Its outputs are `[N, C]` (classification), `[N, K]` (multilabel) or `[N]` (regression, margin).
         """
         with seeded(whole("seed", seed)):
             model = self.factory()
-        if not KINDS[self.kind].probabilities:
+        if self.paired:
+            model = nn.Sequential(nn.Flatten(0, 1), model, Difference())
+        elif not KINDS[self.kind].probabilities:
             model = nn.Sequential(model, nn.Flatten(0))
         return model.to(self.device)
 
@@ -348,7 +371,7 @@ class SupervisedTask(Task):
         """
         outputs = self.classes or 1
         if isinstance(model, str):
-            return replace(self, factory=architecture(model, self.inputs, outputs))
+            return replace(self, factory=architecture(model, self.row, outputs))
         if isinstance(model, nn.Module) or not callable(model):
             raise TaskError(
                 f"model is a {type(model).__name__}: expected a name, or a function that makes a fresh model"

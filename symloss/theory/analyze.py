@@ -18,6 +18,19 @@ from symloss.theory.findings.convex import convex_in_p
 from symloss.theory.findings.free_classes import SAMPLE, for_every_number
 from symloss.theory.findings.influence import bounded_above, bounded_influence, influence, redescending
 from symloss.theory.findings.lipschitz import lipschitz_in_logits
+from symloss.theory.findings.margin import Margin
+from symloss.theory.findings.margin_calibration import margin_calibrated
+from symloss.theory.findings.margin_link import link
+from symloss.theory.findings.margin_shape import (
+    bounded_margin,
+    convex_in_margin,
+    decreasing,
+    forgets,
+    lipschitz_in_margin,
+    minimum,
+    symmetric_margins,
+)
+from symloss.theory.findings.margin_start import falls_at_start
 from symloss.theory.findings.multilabel import entry_bounded, entry_proper, entry_trainable
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.proper import proper
@@ -30,6 +43,7 @@ from symloss.theory.findings.weights import Weighted, weighted_attractor, weight
 from symloss.theory.functions.pieces import Undecided, Undefined
 from symloss.theory.functions.work import Exhausted
 from symloss.theory.identify.known_as import known_as
+from symloss.theory.identify.known_margin import known_margin
 
 __all__ = ["FINDINGS", "After", "Findings", "analyze"]
 
@@ -104,6 +118,23 @@ _LINE = Findings(
         "known_as": known_as,
     },
 )
+_MARGINS = Findings(
+    lambda loss, classes: Margin.of(loss),
+    {
+        "trainable_at_start": falls_at_start,
+        "classification_calibrated": margin_calibrated,
+        "convex": convex_in_margin,
+        "decreasing": decreasing,
+        "minimum": minimum,
+        "bounded_below": lambda view: bounded_margin(view, -1),
+        "bounded_above": lambda view: bounded_margin(view, 1),
+        "lipschitz": lipschitz_in_margin,
+        "symmetric_noise_robust": symmetric_margins,
+        "redescending": forgets,
+        "link": link,
+        "known_as": known_margin,
+    },
+)
 _WEIGHTED: dict[str, Find] = {
     "implicit_learning_rate": weighted_rate,
     "attractor": weighted_attractor,
@@ -114,6 +145,7 @@ FINDINGS: dict[str, Findings] = {
     "classification": _CLASSES,
     "multilabel": _LABELS,
     "regression": _LINE,
+    "margin": _MARGINS,
 }
 """What is found out about the losses of each kind."""
 

@@ -13,7 +13,7 @@ from sympy import Expr
 from symloss.errors import DomainError
 from symloss.expr import Loss
 from symloss.theory.functions.constants import as_float
-from symloss.theory.sentences import sentence
+from symloss.theory.sentences import sentence, summary
 from symloss.theory.values import Value, latex_of, text_of
 
 __all__ = ["PROVED", "REFUTED", "UNKNOWN", "Certificate", "Finding", "proved", "refuted", "unknown"]
@@ -100,6 +100,10 @@ class Certificate:
         if key not in self.findings:
             raise DomainError(f"no finding {key!r} about a {self.kind} loss: {', '.join(self.findings)}")
         return sentence(key, self)
+
+    def summary(self) -> str:
+        """What matters of a margin loss to whoever trains with it, in one sentence; `""` of other kinds."""
+        return summary(self)
 
 
 def proved(reason: str, value: Value | None = None, numeric: float | None = None) -> Finding:

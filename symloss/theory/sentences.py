@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symloss.theory.margin_words import SENTENCES, margin_sentence, margin_summary
 from symloss.theory.values import Statistic
 
 if TYPE_CHECKING:
     from symloss.theory.certificate import Certificate
 
-__all__ = ["sentence"]
+__all__ = ["sentence", "summary"]
 
 _SENTENCES: dict[str, tuple[str, str]] = {
     "target_only": (
@@ -88,6 +89,10 @@ _WITHOUT_NUMBER = {
 }
 
 
+_OWN = {"margin": SENTENCES}
+"""Words of their own for the findings of a kind."""
+
+
 def sentence(key: str, certificate: Certificate) -> str:
     """The finding `key` of a certificate in plain words."""
     finding = certificate.findings[key]
@@ -95,15 +100,23 @@ def sentence(key: str, certificate: Certificate) -> str:
         return f"{key.replace('_', ' ')} is open: {finding.reason}"
     if key == "attractor" and finding.verdict == "proved":
         return _attractor(certificate)
-    positive, negative = _SENTENCES[key]
+    own = _OWN.get(certificate.kind, {})
+    if key in own and (said := margin_sentence(key, finding)) is not None:
+        return said
+    positive, negative = own.get(key) or _SENTENCES[key]
     if key == "known_as" and finding.value is None:
         return "is no loss of the zoo"
     text = positive if finding.verdict == "proved" else negative
     number = finding.text if finding.numeric is None else f"{finding.numeric:.4g}"
-    if finding.verdict == "proved" and not number:
+    if finding.verdict == "proved" and not number and key not in own:
         text = _WITHOUT_NUMBER.get(key, text)
     value = finding.value.words() if isinstance(finding.value, Statistic) else finding.text
     return text.format(numeric=number, value=value)
+
+
+def summary(certificate: Certificate) -> str:
+    """All that matters in one sentence, of the kinds that have one; else `""`."""
+    return margin_summary(certificate) if certificate.kind in _OWN else ""
 
 
 def _attractor(certificate: Certificate) -> str:

@@ -9,6 +9,7 @@ __all__ = ["ENTRIES"]
 _SIMPLEX = "softmax probabilities; hard or soft labels"
 _TARGET = "softmax probabilities; the target's alone counts"
 _LINE = "any real prediction and target"
+_MARGIN = "any real margin"
 _SMALL = 1e-6
 
 CLASSIFICATION = (
@@ -172,4 +173,72 @@ REGRESSION = (
     ),
 )  # fmt: skip
 
-ENTRIES = CLASSIFICATION + MULTILABEL + REGRESSION
+MARGIN = (
+    Entry(
+        "logistic", "margin", "log(1 + exp(-m))", _MARGIN,
+        "Cox, The regression analysis of binary sequences, 1958; of preferences Bradley, Terry, 1952, and Rafailov et "
+        "al., Direct preference optimization, 2023, eq. 7",
+    ),
+    Entry(
+        "hinge", "margin", "max(1 - m, 0)", _MARGIN,
+        "Cortes, Vapnik, Support-vector networks, 1995; of preferences Zhao et al., SLiC-HF: sequence likelihood "
+        "calibration with human feedback, 2023",
+    ),
+    Entry(
+        "squared-hinge", "margin", "max(1 - m, 0)**2", _MARGIN,
+        "Cortes, Vapnik, Support-vector networks, 1995: soft margins with sigma = 2",
+    ),
+    Entry(
+        "exponential", "margin", "exp(-m)", _MARGIN,
+        "Freund, Schapire, A decision-theoretic generalization of on-line learning and an application to "
+        "boosting, 1997",
+    ),
+    Entry(
+        "ipo", "margin", "(m - 1/(2*tau))**2", "any real margin; of preferences the log-ratio itself, beta = 1",
+        "Azar et al., A general theoretical paradigm to understand learning from human preferences, 2023, eq. 17",
+        {"tau": 0.5}, {"tau": (_SMALL, 1e6)}, {"tau": (0.1, 0.25, 1.0)},
+    ),
+    Entry(
+        "savage", "margin", "1/(1 + exp(m))**2", _MARGIN,
+        "Masnadi-Shirazi, Vasconcelos, On the design of loss functions for classification, 2008: theirs in 2m",
+    ),
+    Entry(
+        "tangent", "margin", "(2*atan(m) - 1)**2", _MARGIN,
+        "Masnadi-Shirazi, Mahadevan, Vasconcelos, On the design of robust classifiers for computer vision, 2010",
+    ),
+    Entry(
+        "sigmoid", "margin", "sigmoid(-m)", _MARGIN,
+        "Mason, Baxter, Bartlett, Frean, Boosting algorithms as gradient descent, 1999; symmetric by Ghosh, Manwani, "
+        "Sastry, Making risk minimization tolerant to label noise, 2015",
+    ),
+    Entry(
+        "ramp", "margin", "min(max(1 - m, 0), 2)", _MARGIN,
+        "Collobert, Sinz, Weston, Bottou, Trading convexity for scalability, 2006, s = -1, where it is symmetric",
+    ),
+    Entry(
+        "unhinged", "margin", "1 - m", _MARGIN,
+        "van Rooyen, Menon, Williamson, Learning with symmetric label noise: the importance of being unhinged, 2015",
+    ),
+    Entry(
+        "cdpo", "margin", "(1 - epsilon)*log(1 + exp(-m)) + epsilon*log(1 + exp(m))",
+        "any real margin of labels flipped at the rate epsilon",
+        "Mitchell, A note on DPO with noisy preferences and relationship to IPO, 2023: conservative DPO",
+        {"epsilon": 0.1}, {"epsilon": (0.0, 0.5)}, {"epsilon": (0.2, 0.3, 0.4)},
+    ),
+    Entry(
+        "rdpo", "margin", "((1 - epsilon)*log(1 + exp(-m)) - epsilon*log(1 + exp(m)))/(1 - 2*epsilon)",
+        "any real margin of labels flipped at the rate epsilon",
+        "Chowdhury, Kini, Natarajan, Provably robust DPO: aligning language models with noisy feedback, 2024; "
+        "Natarajan et al., Learning with noisy labels, 2013, lemma 1",
+        {"epsilon": 0.1}, {"epsilon": (0.0, 0.49)}, {"epsilon": (0.2, 0.3, 0.4)},
+    ),
+    Entry(
+        "discopop", "margin",
+        "(1 - sigmoid(m/tau))*log(1 + exp(-m)) + sigmoid(m/tau)*exp(-m)", _MARGIN,
+        "Lu et al., Discovering preference optimization algorithms with and for large language models, 2024: the "
+        "log-ratio modulated loss",
+        {"tau": 0.05}, {"tau": (_SMALL, 1e6)}, {"tau": (0.2, 1.0)},
+    ),
+)  # fmt: skip
+
+ENTRIES = CLASSIFICATION + MULTILABEL + REGRESSION + MARGIN

@@ -81,6 +81,7 @@ _INFIX: dict[type, Callable[[mp.mpf, mp.mpf], mp.mpf]] = {
 }
 _CALLS: dict[str, Callable[..., mp.mpf]] = {
     "abs": abs,
+    "atan": mp.atan,
     "aq": lambda a, b: a / mp.sqrt(1 + b * b),
     "cos": mp.cos,
     "cosh": lambda x: (_exp(x) + _exp(-x)) / 2,

@@ -48,11 +48,23 @@ def read(node: ET.Element) -> str:
     if parts[0] == parts[-1] == "|":
         return f"abs({''.join(parts[1:-1])})"
     if len(parts) == 3 and parts[1] == "" and parts[0].isalpha():
-        first, *rest = "".join(map(read, node[2][1:-1])).split(",")
+        first, *rest = _arguments("".join(map(read, node[2][1:-1])))
         for each in rest:  # ours take two arguments
             first = f"{parts[0]}({first}, {each})"
         return first if rest else f"{parts[0]}({first})"
     return "".join(parts) if parts[0] == "(" else f"({''.join(parts)})"
+
+
+def _arguments(text: str) -> list[str]:
+    """What stands between the commas that no bracket holds."""
+    found, depth = [""], 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and not depth:
+            found.append("")
+        else:
+            found[-1] += sign
+    return found
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.name}-{entry.kind}")

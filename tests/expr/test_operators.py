@@ -155,7 +155,7 @@ def test_values_lie_in_the_range(name: str) -> None:
         far += [operator.evaluate(x) for x in (-math.pi / 2, math.pi / 2, math.pi)]
     for end, nearest in ((operator.range.inf, min(far)), (operator.range.sup, max(far))):
         if end.is_finite:
-            assert nearest == pytest.approx(float(end), abs=2e-3)
+            assert nearest == pytest.approx(float(end), abs=4e-3)  # atan nears its end as 1/x does
 
 
 def test_increasing_operators_vanish_where_they_say() -> None:

@@ -36,8 +36,11 @@ def losses_of(kind: str) -> list[LearnedLoss]:
         "classification": sl.named("gce", q=0.6),
         "multilabel": sl.named("focal-bce"),
         "regression": sl.named("cauchy"),
+        "margin": sl.named("discopop", tau=2.0),
     }
     tree = Program(("mul", "sub", "p", "y", "tanh", "mul", "sub", "p", "y", "aq", "p", "y"))
+    if kind == "margin":
+        tree = Program(("mul", "sub", "m", "1", "tanh", "mul", "sub", "m", "1", "aq", "m", "1"))
     return [TreeLoss(kind, tree), FormulaLoss(formulas[kind]), NeuralLoss.drawn(kind, 3, (5, 4))]
 
 
@@ -48,6 +51,7 @@ def batch_of(kind: str, seed: int, rows: int = 9) -> Batch:
         "classification": torch.randint(3, (rows,), generator=draw),
         "multilabel": torch.randint(2, (rows, 3), generator=draw).double(),
         "regression": torch.randn(rows, generator=draw, dtype=torch.float64),
+        "margin": torch.randint(2, (rows,), generator=draw).double(),
     }
     return inputs, targets[kind]
 
@@ -55,7 +59,7 @@ def batch_of(kind: str, seed: int, rows: int = 9) -> Batch:
 def model_of(kind: str) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        last = [nn.Linear(6, 1), nn.Flatten(0)] if kind == "regression" else [nn.Linear(6, 3)]
+        last = [nn.Linear(6, 1), nn.Flatten(0)] if not KINDS[kind].probabilities else [nn.Linear(6, 3)]
         return nn.Sequential(nn.Linear(4, 6), nn.Tanh(), *last).double()
 
 

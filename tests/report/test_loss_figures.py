@@ -9,6 +9,7 @@ import pytest
 
 from symloss import named, parse
 from symloss.errors import DomainError
+from symloss.expr import KINDS
 from symloss.report import plot_gradient, plot_loss, plot_posterior
 from symloss.report.curves import entry, entry_expr, logit_gradient
 from symloss.report.posterior_figure import minimisers
@@ -25,7 +26,7 @@ def test_every_zoo_loss_draws(loss, plot):
     (ax,) = figure.axes
     assert ax.get_xlabel()
     assert ax.get_ylabel()
-    assert figure.get_suptitle().startswith("$M(y, p) = ")
+    assert figure.get_suptitle().startswith(f"${KINDS[loss.kind].signature} = ")
     legend = figure.legends[0].get_window_extent()
     assert figure.bbox.x0 <= legend.x0
     assert legend.x1 <= figure.bbox.x1, "the legend is cut off"

@@ -49,7 +49,7 @@ def test_every_point_is_a_mixture_within_the_bounds(kind: str) -> None:
     for scale in (0.0, 1.0, 1.0, 1.0, 30.0):
         x = scale * draw.normal(size=family.centroid.size)
         program, edges = family.loss(x).graph()
-        assert {"y", "p"} <= set(program.tokens)
+        assert set(KINDS[kind].needs) <= set(program.tokens)
         assert np.isfinite(slopes(program, y, p, edges, {"C": 3.0})[0]).all()
         assert 1 <= len(family.said(x).split(" + ")) <= MOST
 

@@ -24,6 +24,9 @@ def batch(kind: str, dtype: torch.dtype = torch.float64, scale: float = 1.0) -> 
     if kind == "regression":
         outputs, targets = (torch.randn(6, generator=generator, dtype=torch.float64) for _ in range(2))
         return (scale * outputs).to(dtype), targets.to(dtype)
+    if kind == "margin":
+        scores = torch.randn(6, generator=generator, dtype=torch.float64)
+        return (scale * scores).to(dtype), torch.tensor([0, 1, 1, 0, 1, 1])
     outputs = scale * torch.randn(6, 5, generator=generator, dtype=torch.float64)
     if kind == "multilabel":
         return outputs.to(dtype), (torch.rand(6, 5, generator=generator) < 0.5).to(dtype)
@@ -43,11 +46,12 @@ def test_value_is_the_formula_s(name: str, kind: str) -> None:
     """Against the plain function of entries: another path through other code."""
     loss, (outputs, targets) = sl.named(name, kind), batch(kind)
     p = outputs
-    if kind != "regression":
+    if KINDS[kind].probabilities:
         p = outputs.softmax(1) if kind == "classification" else outputs.sigmoid()
     y = F.one_hot(targets, 5).double() if kind == "classification" else targets
+    arguments = ((2 * targets - 1) * outputs,) if kind == "margin" else (y, p)
     entry = sl.Loss(loss.at_classes(5), kind).lambdify("numpy")
-    entries = torch.as_tensor(entry(y.numpy(), p.numpy()))
+    entries = torch.as_tensor(entry(*(argument.numpy() for argument in arguments)))
     expected = entries.sum(1).mean() if kind == "classification" else entries.mean()
     torch.testing.assert_close(loss.to_torch()(outputs, targets), expected)
 
@@ -131,6 +135,12 @@ REFERENCES: list[tuple[str, str, dict[str, float], Any]] = [
         "log-cosh", "regression", {},
         lambda z, y: (F.softplus(2 * (z - y)) - (z - y) - math.log(2)).mean(),
     ),
+    ("logistic", "margin", {}, lambda f, t: F.binary_cross_entropy_with_logits(f, t.to(f.dtype))),
+    ("logistic", "margin", {}, lambda f, t: F.soft_margin_loss(f, 2.0 * t - 1)),
+    ("hinge", "margin", {}, lambda f, t: F.margin_ranking_loss(f, torch.zeros_like(f), 2.0 * t - 1, margin=1.0)),
+    ("hinge", "margin", {}, lambda f, t: F.hinge_embedding_loss((2 * t - 1) * f, -torch.ones_like(f))),
+    ("sigmoid", "margin", {}, lambda f, t: torch.sigmoid((1 - 2 * t) * f).mean()),
+    ("cdpo", "margin", {"epsilon": 0.2}, lambda f, t: F.binary_cross_entropy_with_logits(f, 0.2 + 0.6 * t.to(f.dtype))),
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from sympy import Rational
 
 import symloss as sl
 from symloss.errors import DomainError
-from symloss.expr import KINDS, C, P, Y
+from symloss.expr import KINDS, C, M, P, Y
 from symloss.zoo import entry, names
 
 ALL = [(name, kind) for kind in KINDS for name in names(kind)]
@@ -60,6 +60,21 @@ VALUES = [
     ("expectile", "regression", {"tau": 0.9}, 0, "2", "4/10"),
     ("barron", "regression", {"alpha": 1.0}, 1, "0", "sqrt(2) - 1"),
 ]
+OF_MARGINS = [
+    ("logistic", {}, "0", "log(2)"),
+    ("hinge", {}, "-1", "2"),
+    ("squared-hinge", {}, "-1/2", "9/4"),
+    ("exponential", {}, "-1", "exp(1)"),
+    ("ipo", {"tau": 0.1}, "1", "16"),
+    ("savage", {}, "0", "1/4"),
+    ("tangent", {}, "0", "1"),
+    ("sigmoid", {}, "0", "1/2"),
+    ("ramp", {}, "-3", "2"),
+    ("unhinged", {}, "-3", "4"),
+    ("cdpo", {"epsilon": 0.25}, "1", "0.75*log(1 + exp(-1)) + 0.25*log(1 + exp(1))"),
+    ("rdpo", {"epsilon": 0.25}, "1", "1.5*log(1 + exp(-1)) - 0.5*log(1 + exp(1))"),
+    ("discopop", {"tau": 0.05}, "0", "(log(2) + 1)/2"),
+]
 
 
 @pytest.mark.parametrize(("name", "kind", "coefficients", "y", "p", "expected"), VALUES)
@@ -67,6 +82,12 @@ def test_known_values(
     name: str, kind: str, coefficients: dict[str, float], y: int, p: str, expected: str
 ) -> None:
     value = sl.named(name, kind, **coefficients).at_classes(10).subs({Y: y, P: Rational(p)})
+    assert abs((value - sl.parse(expected).expr).evalf(30)) < 1e-20
+
+
+@pytest.mark.parametrize(("name", "coefficients", "m", "expected"), OF_MARGINS)
+def test_known_values_of_margins(name: str, coefficients: dict[str, float], m: str, expected: str) -> None:
+    value = sl.named(name, **coefficients).value_expr.subs({M: Rational(m)})
     assert abs((value - sl.parse(expected).expr).evalf(30)) < 1e-20
 
 

@@ -6,6 +6,7 @@ import pytest
 
 import symloss as sl
 from symloss.errors import DomainError, ParseError
+from symloss.expr import KINDS
 from symloss.expr import parse as parse_grammar
 
 SUMS = [
@@ -18,6 +19,8 @@ SUMS = [
     ("regression", "mse + log-cosh", "(y - p)**2 + log(cosh(y - p))"),
     ("regression", "0.5*mae", "0.5*abs(y - p)"),
     ("multilabel", "bce+focal-bce", "focal_bce + bce"),
+    ("margin", "logistic + 0.1*squared-hinge", "log(1 + exp(-m)) + 0.1*max(1 - m, 0)**2"),
+    ("margin", "sigmoid + sigmoid(m)", "sigmoid(-m) + sigmoid(m)"),
 ]
 
 
@@ -28,7 +31,7 @@ def test_names_stand_for_losses(kind: str, text: str, formula: str) -> None:
     assert sl.parse(str(loss), kind=kind) == loss == parse_grammar(str(loss), kind=kind)
 
 
-@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_name_alone_is_the_loss_itself(kind: str) -> None:
     for name in sl.names(kind):
         assert sl.parse(name, kind=kind).to_dict() == sl.named(name, kind).to_dict()

@@ -63,6 +63,8 @@ def _leaf(token: str, y: Array, p: Array, symbols: Mapping[str, Any]) -> Dual:
         return p, np.ones_like(p)
     if token == "y":
         return y, None
+    if token == "m":
+        return y * p, y
     value = symbols.get(token)
     # numpy's own numbers: a division by zero is infinite, as in an array.
     return value if isinstance(value, np.ndarray) else np.float64(token if value is None else value), None

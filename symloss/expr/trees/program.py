@@ -11,11 +11,11 @@ from sympy import Expr, Integer
 from symloss.errors import DomainError
 from symloss.expr.operator import Operator
 from symloss.expr.registry import Registry, default_registry
-from symloss.expr.symbols import RESERVED
+from symloss.expr.symbols import SYMBOLS
 
 __all__ = ["TERMINALS", "Program"]
 
-TERMINALS: dict[str, Expr] = {**RESERVED, "1": Integer(1), "-1": Integer(-1)}
+TERMINALS: dict[str, Expr] = {**SYMBOLS, "1": Integer(1), "-1": Integer(-1)}
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ _ZOO = {
     "taylorglo": "gonzalez2021", "mse": "gauss1809", "huber": "huber1964", "log-cosh": "green1990",
     "cauchy": "black1996", "charbonnier": "charbonnier1994", "geman-mcclure": "geman1985", "welsch": "dennis1978",
     "tukey": "beaton1974", "pinball": "koenker1978", "expectile": "newey1987", "barron": "barron2019",
+    "logistic": "rafailov2023", "hinge": "cortes1995", "squared-hinge": "cortes1995", "exponential": "freund1997",
+    "ipo": "azar2023", "savage": "masnadi2008", "tangent": "masnadi2010", "sigmoid": "mason1999",
+    "ramp": "collobert2006", "unhinged": "rooyen2015", "cdpo": "mitchell2023", "rdpo": "chowdhury2024",
+    "discopop": "lu2024",
 }  # fmt: skip
 _OF_KIND = {("mae", "classification"): "ghosh2017", ("mae", "regression"): "laplace1774"}
 """A name that two kinds share."""

@@ -114,9 +114,9 @@ def drawn(kind: str, classes: int, seed: int) -> tuple[Tensor, Tensor]:
     """
     draw, size = generator(seed, "instances"), instances(kind, classes)
     if not KINDS[kind].probabilities:
-        y = draw.normal(size=size)
+        y = KINDS[kind].targets_of(draw.normal(size=size))
         errors = draw.permutation(np.linspace(-1, 1, size)) * np.abs(draw.normal(scale=1.7, size=size))
-        return torch.tensor(y + errors), torch.tensor(y)
+        return torch.tensor(y + errors), torch.tensor((y > 0).astype(float) if KINDS[kind].signed else y)
     logits = draw.normal(size=(size, classes)) * np.linspace(0.1, 4, size)[:, None]
     if KINDS[kind].independent:
         return torch.tensor(logits), torch.tensor((draw.random(logits.shape) < 0.5).astype(float))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from symloss.errors import SymlossError
-from symloss.expr import Loss
+from symloss.expr import KINDS, Loss
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.runs import derive
 from symloss.search.loop.candidate import Candidate
@@ -31,7 +31,7 @@ __all__ = [
     "zoo_candidates",
 ]
 
-_LABEL_COUNTS = ("accuracy", "error", "error_rate")
+_LABEL_COUNTS = ("accuracy", "error", "error_rate", "pair-accuracy")
 _RATES = (0.3, 1.0, 3.0)
 """Learning rates that a loss of the zoo is tried at, as multiples of the ordinary loss's own; widened at the edge."""
 _TRIALS = 2
@@ -193,9 +193,10 @@ def clean_slope(task: Task) -> float | None:
     Noisy accuracy is `R/(C-1) + (1 - R C/(C-1)) clean`; only accuracy keeps its order under noise.
     """
     rate = float((task.facts.get("modifiers") or {}).get("label_noise") or 0.0)
-    if not rate or task.metric not in _LABEL_COUNTS or not task.classes:
+    classes = 2 if KINDS[task.kind].signed else task.classes
+    if not rate or task.metric not in _LABEL_COUNTS or not classes:
         return None
-    slope = 1 - rate * task.classes / (task.classes - 1)
+    slope = 1 - rate * classes / (classes - 1)
     return slope if slope > 0 else None
 
 

@@ -9,7 +9,6 @@ from symloss.expr import Program
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.runs import derive, generator
 from symloss.search.propose.gp import Individual, Rates, initial_loss, member, offspring, survivors
-from symloss.search.propose.grammar import OPERATORS
 from symloss.search.propose.proposal import Outcome, Proposal
 from symloss.search.propose.stock import Stock, Trees
 from symloss.search.settings import SearchSettings
@@ -34,7 +33,7 @@ def rates_of(settings: SearchSettings) -> Rates:
     if settings.inside:
         # A power with a free exponent is a rule of its own there, and its exponent a number.
         rates = replace(rates, number=rates.number + rates.exponent, exponent=0.0)
-    if settings.grammar.operators != OPERATORS:
+    if not settings.grammar.is_usual:
         rates = replace(rates, exponent=0.0, neighbours=0.0)
     return rates
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from deap import gp
 
 from symloss.errors import SymlossError
-from symloss.expr import Program, Registry, default_registry
+from symloss.expr import KINDS, Program, Registry, default_registry
 
 __all__ = ["OPERATORS", "Grammar"]
 
@@ -19,7 +19,9 @@ OPERATORS = (
 )  # fmt: skip
 """The published operators (spec of EvoMAL, arXiv 2209.08907, table I)."""
 
-TERMINALS = ("y", "p", "1", "-1")
+USUAL = {kind.needs: kind.operators or OPERATORS for kind in KINDS.values()}
+"""By the variables of a loss the operators that are drawn unless somebody names others."""
+CONSTANTS = ("1", "-1")
 EXTRA_SYMBOLS = ("C", "pi", "w")
 _ARITHMETIC = ("add", "sub", "mul", "aq")
 
@@ -30,7 +32,8 @@ class Grammar:
 
     Args:
         operators: names in `registry`.
-        extra_symbols: terminals besides `y p 1 -1`: any of `C pi w`.
+        variables: the symbols that every loss has.
+        extra_symbols: terminals besides `y p 1 -1` (of a margin loss `m 1 -1`): any of `C pi w`.
         max_height: in edges from root to leaf.
         nesting: `{outer: {inner: n}}`: under `outer` at most `n` nested `inner`, as `{"tanh": {"tanh": 0}}`.
         costs: the complexity of an operator where it is not 1.
@@ -49,6 +52,7 @@ class Grammar:
     nesting: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
     registry: Registry = field(default_factory=default_registry, compare=False, repr=False)
+    variables: tuple[str, ...] = ("y", "p")
 
     def __post_init__(self) -> None:
         known = self.registry.operators
@@ -67,6 +71,17 @@ class Grammar:
         if not self.joiners:
             raise SymlossError("no operator of two arguments: a loss must join y and p")
 
+    def of_kind(self, kind: str) -> Grammar:
+        """The same for losses of a kind: of its variables, and of its operators unless others were named."""
+        variables = KINDS[kind].needs
+        operators = USUAL[variables] if self.is_usual else self.operators
+        return replace(self, variables=variables, operators=operators)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether nobody has named operators."""
+        return self.operators == USUAL[self.variables]
+
     @cached_property
     def joiners(self) -> tuple[str, ...]:
         """What may join `y` and `p` in a tree that lacks one: arithmetic, or any binary operator."""
@@ -82,7 +97,7 @@ class Grammar:
         for name in self.operators:
             operator = self.registry.operators[name]
             primitives.addPrimitive(operator.evaluate, operator.arity, name=name)
-        for name in (*TERMINALS, *self.extra_symbols):
+        for name in (*self.variables, *CONSTANTS, *self.extra_symbols):
             primitives.addTerminal(name)
         return primitives
 

@@ -60,7 +60,7 @@ class Stock(Protocol):
 
 @dataclass(frozen=True)
 class Trees:
-    """Trees over `y` and `p` of any operators: one type, so that anything may stand anywhere.
+    """Trees over the variables of a kind and any operators: one type, so that anything may stand anywhere.
 
     Args:
         grammar: what may be drawn, and its limits.
@@ -69,7 +69,7 @@ class Trees:
     grammar: Grammar
 
     def draw(self, low: int, high: int, exponents: float) -> Individual:
-        """See `Stock`; repaired so that it has `y` and `p`."""
+        """See `Stock`; repaired so that it has its variables."""
         grammar = self.grammar
         tree = Individual(gp.genHalfAndHalf(grammar.primitives, low, high), grammar.registry)
         tree = self.complete(tree)
@@ -99,8 +99,8 @@ class Trees:
         return {"point": point, "number": number, "exponent": exponent}[way](self.grammar, tree)
 
     def complete(self, tree: Individual) -> Individual:
-        """A tree without `y` or without `p`: one of its leaves becomes an operation on both."""
-        if {"y", "p"} <= {node.name for node in tree}:
+        """A tree that lacks a variable: one of its leaves becomes an operation on both, or the one that it lacks."""
+        if set(self.grammar.variables) <= {node.name for node in tree}:
             return tree
         leaves = [i for i, node in enumerate(tree) if node.arity == 0]
         i = random.choice(leaves)
@@ -116,9 +116,12 @@ class Trees:
         return Weighted.plain(self._joined())
 
     def _joined(self) -> Program:
-        pair = ["y", "p"]
-        random.shuffle(pair)
-        return self.grammar.program((random.choice(self.grammar.joiners), *pair))
+        """An operation on both variables of a loss, or the one that it has."""
+        variables = list(self.grammar.variables)
+        if len(variables) == 1:
+            return self.grammar.program(variables)
+        random.shuffle(variables)
+        return self.grammar.program((random.choice(self.grammar.joiners), *variables))
 
 
 def subtree_mutation(tree: Individual, primitives: Any, depths: tuple[int, int]) -> Individual:

@@ -79,7 +79,7 @@ class _Grid:
 def _grid(kind: str, classes: int) -> _Grid:
     draw = np.random.default_rng(20240117)
     if not KINDS[kind].probabilities:
-        y = draw.normal(scale=1.5, size=4 * _POINTS)
+        y = KINDS[kind].targets_of(draw.normal(scale=1.5, size=4 * _POINTS))
         near = y + draw.normal(scale=0.5, size=y.size)
         p = np.where(np.arange(y.size) % 2, near, draw.normal(size=y.size))
         return _paired(y, y, p, {"C": 1.0, "pi": 1.0, "w": draw.uniform(0.5, 2, y.size)})

@@ -44,10 +44,10 @@ def gate(
 ) -> GateVerdict:
     """Whether a loss can train a model from scratch, as far as a look at its slopes tells.
 
-    It must use `y` and `p`; be finite, with a finite slope, on the domain; not be flat; and, as it stands or
+    It must use `y` and `p` (or `m`); be finite, with a finite slope, on the domain; not be flat; and, as it stands or
     negated, pull the right way: at the null epoch raise the target's probability (classification:
     `-M1' > -M0'` at `p = 1/C`; multilabel: `M1' < 0 < M0'` at `p = 1/2`), towards an attractor above chance,
-    or have a minimum at or near the target (regression).
+    have a minimum at or near the target (regression), or fall at the start (`M'(0) < 0`, margin).
 
     Args:
         program: the tree.
@@ -60,9 +60,11 @@ def gate(
     >>> gate(Program(("mul", "y", "plog", "p")), "classification", 10).sign
     -1
     """
-    missing = [name for name in ("y", "p") if name not in program.tokens]
+    missing = [name for name in KINDS[kind].needs if name not in program.tokens]
     if missing:
         return GateVerdict(False, f"does not use {missing[0]}")
+    if KINDS[kind].signed:
+        return _of_margins(program, edges)
     if KINDS[kind].probabilities:
         return _of_probabilities(program, KINDS[kind], classes or 2, edges)
     return _of_numbers(program, edges)
@@ -127,6 +129,19 @@ def _of_numbers(program: Program, edges: Sequence[float] | None) -> GateVerdict:
     if (sign * pull > 0).sum() < _AGREEMENT * moving or np.mean(sides[0] & sides[1]) < _AGREEMENT:
         return GateVerdict(False, "no minimum at or near the target")
     return GateVerdict(True, sign=sign)
+
+
+_MARGINS = np.array([0.0, -12.0, -5.0, -2.0, -1.0, -0.5, -0.1, 0.1, 0.5, 1.0, 2.0, 5.0, 12.0])
+
+
+def _of_margins(program: Program, edges: Sequence[float] | None) -> GateVerdict:
+    value, slope = slopes(program, np.ones_like(_MARGINS), _MARGINS, edges, {"w": 1.0})
+    problem = _degenerate(value, slope)
+    if problem:
+        return GateVerdict(False, problem)
+    if abs(slope[0]) <= _FLAT * np.abs(slope).max():
+        return GateVerdict(False, "no pull on the margin at the start of training")
+    return GateVerdict(True, sign=-1 if slope[0] > 0 else 1)
 
 
 def _degenerate(value: Array, slope: Array) -> str:

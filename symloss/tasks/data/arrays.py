@@ -100,9 +100,11 @@ def encode_targets(targets: NDArray[Any], kind: str) -> tuple[NDArray[Any], tupl
         if not np.isin(numbers, (0.0, 1.0)).all():
             raise TaskError("y has entries other than 0 and 1: multilabel expects 0/1 labels [N, K]")
         return numbers.astype(np.float32), tuple(str(label) for label in range(numbers.shape[1]))
+    if like.signed and not np.isin(numbers, (0.0, 1.0)).all():
+        raise TaskError("y has targets other than 0 and 1: a margin is that of a score with a target 0 or 1")
     if numbers.size and numbers.min() == numbers.max():
         raise TaskError(f"y is the constant {numbers[0]:g}: there is nothing to learn")
-    return numbers, ()
+    return numbers.astype(np.float32) if like.signed else numbers, ()
 
 
 def _array(values: ArrayLike) -> NDArray[Any]:

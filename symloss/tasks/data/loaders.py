@@ -105,6 +105,8 @@ def _targets(
     numbers = torch.from_numpy(encoded.astype(np.float32))
     if like.independent:
         return list(numbers.split(sizes)), numbers.shape[1], None
+    if like.signed:
+        return list(numbers.split(sizes)), None, None
     mean, spread = encoded[: sizes[0]].mean(), encoded[: sizes[0]].std()
     if spread == 0:
         raise TaskError("the targets of the train loader are constant: nothing can be learned")

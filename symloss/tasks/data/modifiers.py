@@ -26,9 +26,9 @@ def check_modifiers(kind: str, label_noise: float, imbalance: float | None, outl
             raise TaskError(f"{name} {rate!r}: expected a share between 0 and 1")
     if imbalance is not None and not (math.isfinite(imbalance) and imbalance >= 1):
         raise TaskError(f"imbalance {imbalance!r}: expected a ratio of at least 1, largest class to rarest")
-    if label_noise and not KINDS[kind].probabilities:
+    if label_noise and not KINDS[kind].labelled:
         raise TaskError(f"label noise is for labels, this task is {kind}: use outliers")
-    if outliers and KINDS[kind].probabilities:
+    if outliers and KINDS[kind].labelled:
         raise TaskError(f"outliers are for regression, this task is {kind}: use label noise")
     if imbalance is not None and not KINDS[kind].exclusive:
         raise TaskError(f"imbalance is for classification, this task is {kind}: leave it out")

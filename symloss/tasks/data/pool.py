@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ class Pool:
         imbalance: float | None = None,
         outliers: float = 0.0,
         target_scale: str | None = None,
-    ) -> Pool:
+    ) -> Self:
         """The pool of a data set; see `load_task` for the arguments.
 
         Raises:
@@ -80,12 +80,12 @@ class Pool:
         if seed < 0:
             raise TaskError(f"seed {seed}: expected an integer of at least 0")
         check_modifiers(data.kind, label_noise, imbalance, outliers)
-        if target_scale is not None and KINDS[data.kind].probabilities:
+        if target_scale is not None and KINDS[data.kind].labelled:
             raise TaskError(
                 f"target scale {str(target_scale)!r} is for regression, this task is {data.kind}: leave it out"
             )
         train, val, test = _parts(data, seed)
-        classes = _classes(data) or 0
+        classes = 2 if KINDS[data.kind].signed else _classes(data) or 0
         if imbalance is not None:
             ranking = np.argsort(-np.bincount(data.targets[train], minlength=classes), kind="stable")
             train, val = (
@@ -115,6 +115,11 @@ class Pool:
     def size(self) -> int:
         """Number of rows that are not test rows."""
         return self.train.size + self.val.size
+
+    @property
+    def test_units(self) -> Indices | None:
+        """The rows that each test instance is made of, `[N, k]`; None where an instance is a row."""
+        return None
 
     @property
     def share(self) -> float:
@@ -152,7 +157,7 @@ class Pool:
         train, val = fold(labels, seed, folds, number, groups)
         return rows[train], rows[val]
 
-    def deal(self, seed: int, count: int, number: int) -> Pool:
+    def deal(self, seed: int, count: int, number: int) -> Self:
         """One of several pools without a row in common, stratified; the test rows are those of all of them.
 
         Its rows are cut into training and validation rows in the proportion of the task's own split.
@@ -168,7 +173,7 @@ class Pool:
         _, labels, groups = self._keys()
         return self._within(deal(labels, seed, count, groups) == number, derive(seed, "part", number))
 
-    def thin(self, seed: int, share: float) -> Pool:
+    def thin(self, seed: int, share: float) -> Self:
         """A share of the rows that are not test rows, stratified, cut in the proportion of the task's own split.
 
         Smaller shares of one seed lie within larger ones.
@@ -185,7 +190,7 @@ class Pool:
         _, labels, groups = self._keys()
         return self._within(places(labels, seed, groups) < share, derive(seed, "thin"))
 
-    def _within(self, chosen: NDArray[np.bool_], seed: int) -> Pool:
+    def _within(self, chosen: NDArray[np.bool_], seed: int) -> Self:
         """The pool on some of its rows, a flag for each of `_keys`."""
         rows, labels, groups = self._keys()
         rows, labels = rows[chosen], labels[chosen]
@@ -195,9 +200,8 @@ class Pool:
     def _keys(self) -> tuple[Indices, NDArray[np.int64], NDArray[np.int64] | None]:
         """The rows that are not test rows, and the label and group of each."""
         rows = np.sort(np.concatenate([self.train, self.val]))
-        labels = (
-            self.targets[rows] if KINDS[self.data.kind].exclusive else np.zeros(rows.size, dtype=np.int64)
-        )
+        classed = _is_classed(self.data)
+        labels = self.targets[rows].astype(np.int64) if classed else np.zeros(rows.size, dtype=np.int64)
         return rows, labels, None if self.data.groups is None else self.data.groups[rows]
 
     def prepare(self, train: Indices, val: Indices) -> Prepared:
@@ -207,7 +211,7 @@ class Pool:
         """
         inputs, notes = self.data.features.prepare(train)
         targets, scale = self.targets, None
-        if not KINDS[self.data.kind].probabilities:
+        if not KINDS[self.data.kind].labelled:
             # scikit-learn takes a second to import: only when there are data.
             from symloss.tasks.data.scaling import scale_targets
 
@@ -250,6 +254,11 @@ def _classes(data: DataSet) -> int | None:
     return int(data.targets.shape[1]) if kind.independent else len(data.class_names)
 
 
+def _is_classed(data: DataSet) -> bool:
+    """Whether every row has one label, by which rows are split in proportion."""
+    return KINDS[data.kind].exclusive or KINDS[data.kind].signed
+
+
 def _spread(targets: NDArray[np.float64]) -> float:
     """The standard deviation, of targets whose squares overflow too."""
     largest = float(np.abs(targets).max()) or 1.0
@@ -257,7 +266,7 @@ def _spread(targets: NDArray[np.float64]) -> float:
 
 
 def _parts(data: DataSet, seed: int) -> tuple[Indices, Indices, Indices]:
-    labels = data.targets if KINDS[data.kind].exclusive else None
+    labels = data.targets.astype(np.int64) if _is_classed(data) else None
     if data.test is None:
         return split_indices(len(data.features), seed, labels=labels, groups=data.groups)
     rest = np.setdiff1d(np.arange(len(data.features)), data.test)

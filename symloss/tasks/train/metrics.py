@@ -27,6 +27,7 @@ __all__ = [
 CLASSES = ("classification",)
 LABELS = ("classification", "multilabel")
 NUMBERS = ("regression",)
+SCORES = ("margin",)
 
 
 def suits(kinds: Sequence[str], kind: str | None) -> bool:
@@ -45,7 +46,7 @@ class Metric:
     Attributes:
         name: what users type.
         function: `(outputs, targets) -> float`; outputs are logits `[N, C]` (classification), logits `[N, K]`
-            (multilabel) or predictions `[N]` (regression).
+            (multilabel), predictions `[N]` (regression) or scores `[N]` (margin).
         greater_is_better: the direction.
         kinds: the kinds of task that it is defined for.
         description: one line.
@@ -113,6 +114,11 @@ def accuracy(outputs: Tensor, targets: Tensor) -> float:
 def error_rate(outputs: Tensor, targets: Tensor) -> float:
     """One minus the accuracy."""
     return 1.0 - accuracy(outputs, targets)
+
+
+def pair_accuracy(outputs: Tensor, targets: Tensor) -> float:
+    """Share of the pairs that are ranked rightly, ties counted half; of single scores, of those on their side of 0."""
+    return float(((outputs.double().sign() * (2 * targets.double() - 1)) / 2 + 0.5).mean())
 
 
 def _tables(outputs: Tensor, targets: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -243,6 +249,7 @@ METRICS: dict[str, Metric] = {
         Metric("auroc", auroc, True, LABELS, "area under the ROC curve, mean over classes or labels"),
         Metric("nll", nll, False, LABELS, "negative log-likelihood, nats"),
         Metric("ece", calibration_error, False, LABELS, "expected calibration error, 15 bins"),
+        Metric("pair-accuracy", pair_accuracy, True, SCORES, "share of pairs ranked rightly, ties half"),
         Metric("mse", mse, False, NUMBERS, "mean squared error"),
         Metric("mae", mae, False, NUMBERS, "mean absolute error"),
         Metric("r2", r2, True, NUMBERS, "coefficient of determination"),
@@ -346,6 +353,7 @@ _EXAMPLES = {
     "classification": ("f1_macro", "roc_auc_ovr"),
     "multilabel": ("f1_micro", "average_precision"),
     "regression": ("neg_root_mean_squared_error", "neg_median_absolute_error"),
+    "margin": ("pair-accuracy",),
 }
 
 

@@ -16,6 +16,7 @@ _TORCH: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "classification": F.cross_entropy,
     "multilabel": F.binary_cross_entropy_with_logits,
     "regression": F.mse_loss,
+    "margin": F.binary_cross_entropy_with_logits,
 }
 """torch's own functions, where it has the ordinary loss of a kind."""
 

@@ -22,8 +22,7 @@ from symloss.theory.functions.curve import Curve, Extreme
 from symloss.theory.functions.periodic import along_periods, period_of, turns
 from symloss.theory.functions.plane import is_defined, range_on_plane, separated
 from symloss.theory.functions.probes import TARGETS
-from symloss.theory.functions.signs import Cell, Point, tail_at
-from symloss.theory.functions.tail import TailError
+from symloss.theory.functions.signs import Cell, Point, limit_at
 from symloss.theory.values import Pieces
 
 __all__ = ["bounded_above", "bounded_influence", "influence", "redescending"]
@@ -226,12 +225,9 @@ def _limits_along(curve: Curve) -> Iterator[tuple[Expr, tuple[float, float]]]:
     """Limits at oo along phases of a common turn."""
     cell, expr = curve.parts[-1]
     for phase, smooth in along_periods(expr, R):
-        for eps in (1e-3, 1e-6):
-            try:
-                yield phase, tail_at(smooth, R, Cell(cell.left, Point.at(oo)), 1, eps).limit()
-            except TailError:
-                continue
-            break
+        limit = limit_at(smooth, R, Cell(cell.left, Point.at(oo)), 1, (1e-3, 1e-6))
+        if limit is not None:
+            yield phase, limit
 
 
 # Redescending

@@ -30,6 +30,7 @@ from sympy.polys.polyerrors import PolynomialError
 from symloss.expr import Y, canonicalise, elementary, log_cosh, sigmoid, softplus
 from symloss.expr.canonical import MAX_TERMS, count_terms
 from symloss.theory.functions.enclose import enclose
+from symloss.theory.functions.exponentials import vanishes_in
 from symloss.theory.functions.interval import Interval
 from symloss.theory.functions.probes import shares_of
 from symloss.theory.functions.work import remembered, spend
@@ -95,7 +96,16 @@ def vanishes(expr: Expr) -> bool:
         or _rewritten(lambda e: canonicalise(e, kind), expr) == 0
         or one_fraction(multiplied_out(expr)) == 0
         or (expr.has(*_HYPERBOLIC) and one_fraction(_in_exponentials(expr)) == 0)
+        or _vanishes_in_one(expr)
     )
+
+
+def _vanishes_in_one(expr: Expr) -> bool:
+    """Whether logarithms of exponentials of the only variable cancel."""
+    if not expr.has(exp, *_HYPERBOLIC) or len(expr.free_symbols) != 1:
+        return False
+    (variable,) = expr.free_symbols
+    return vanishes_in(expr, variable)
 
 
 def _in_exponentials(expr: Expr) -> Expr:

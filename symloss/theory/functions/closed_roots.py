@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from sympy import Add, Expr, Integer, Mul, Pow, Rational, Symbol, cos, exp, log, pi, sin, sqrt
 from sympy.polys.polyerrors import PolynomialError
@@ -9,6 +11,7 @@ from sympy.polys.polyerrors import PolynomialError
 from symloss.theory.functions.algebra import multiplied_out, tidy
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.enclose import enclose_number
+from symloss.theory.functions.exponentials import exponential_roots
 
 __all__ = ["closed_root"]
 
@@ -24,7 +27,7 @@ def closed_root(expr: Expr, variable: Symbol, low: float, high: float) -> Expr |
     for symmetric in (Integer(0), Rational(1, 2)):
         if low <= symmetric <= high and number_sign(expr.xreplace({variable: symmetric})) == 0:
             return symmetric
-    for candidate in _candidates(tidy(expr), variable, 0):
+    for candidate in _candidates_of(expr, variable):
         if candidate.free_symbols or candidate.has(Integer(0) ** -1):
             continue
         try:
@@ -36,6 +39,11 @@ def closed_root(expr: Expr, variable: Symbol, low: float, high: float) -> Expr |
             continue
         return candidate
     return None
+
+
+def _candidates_of(expr: Expr, x: Symbol) -> Iterator[Expr]:
+    yield from _candidates(tidy(expr), x, 0)
+    yield from exponential_roots(expr, x)
 
 
 def _candidates(expr: Expr, x: Symbol, depth: int) -> list[Expr]:

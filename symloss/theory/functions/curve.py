@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sympy import Expr, Integer, Rational, Symbol, nan, oo, zoo
+from sympy import Expr, Integer, Rational, Symbol, exp, nan, oo, zoo
 
+from symloss.expr import sigmoid
 from symloss.theory.functions.algebra import differs, shorter, tidy, vanishes
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.enclose import enclose, enclose_number
+from symloss.theory.functions.exponentials import exponential_limit
 from symloss.theory.functions.interval import FloatArray, Interval
 from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
 from symloss.theory.functions.probes import LIMIT_REACHES
-from symloss.theory.functions.signs import Cell, Point, Span, sign_pattern, tail_at
-from symloss.theory.functions.tail import TailError
+from symloss.theory.functions.signs import Cell, Point, Span, limit_at, sign_pattern
 
 __all__ = ["Curve", "Extreme", "Limit", "Line"]
 
@@ -119,14 +120,8 @@ class Curve:
         """The limit of part `index` at its left (-1) or right (1) end; None where it is not settled."""
         cell, expr = self.parts[index]
         point = cell.left if side < 0 else cell.right
-        for eps in LIMIT_REACHES:
-            try:
-                lo, hi = tail_at(expr, self.variable, cell, side, eps).limit()
-            except TailError:
-                continue
-            exact = _exact_value(expr, self.variable, point, lo, hi)
-            return Limit(lo, hi, exact)
-        return None
+        found = limit_at(expr, self.variable, cell, side, LIMIT_REACHES)
+        return None if found is None else Limit(*found, _exact_value(expr, self.variable, point, *found))
 
     @cached_property
     def pattern(self) -> tuple[Span, ...]:
@@ -163,12 +158,8 @@ class Curve:
 
     def _stays_finite(self, expr: Expr, cell: Cell) -> bool:
         """Whether a formula has a finite limit at the right end of a cell."""
-        for eps in LIMIT_REACHES:
-            try:
-                return all(map(math.isfinite, tail_at(expr, self.variable, cell, 1, eps).limit()))
-            except TailError:
-                continue
-        return False
+        found = limit_at(expr, self.variable, cell, 1, LIMIT_REACHES)
+        return found is not None and all(map(math.isfinite, found))
 
     @cached_property
     def is_continuous(self) -> bool:
@@ -293,7 +284,7 @@ class Curve:
         value, _ = enclose(expr, self.variable, point.box)
         exact = None
         if point.exact is not None:
-            exact = shorter(expr.xreplace({self.variable: point.exact}))
+            exact = shorter(_rational_sigmoids(expr.xreplace({self.variable: point.exact})))
         return Extreme(Limit(float(value.lo), float(value.hi), exact), point, True)
 
 
@@ -304,6 +295,13 @@ def _not_beyond(rival: Extreme, best: Extreme, side: int) -> bool:
     if rival.value.exact is None or best.value.exact is None:
         return False
     return number_sign(side * (rival.value.exact - best.value.exact)) in (0, -1)
+
+
+def _rational_sigmoids(expr: Expr) -> Expr:
+    """`2/3` for `sigmoid(log(2))`."""
+    return expr.replace(
+        lambda e: isinstance(e, sigmoid) and exp(e.args[0]).is_Rational, lambda e: 1 / (1 + exp(-e.args[0]))
+    )
 
 
 def _smooth(expr: Expr, variable: Symbol, cell: Cell) -> Expr:
@@ -322,13 +320,21 @@ def _exact_value(expr: Expr, variable: Symbol, point: Point, lo: float, hi: floa
         return None
     if lo == hi == 0.0:
         return Integer(0)
+    if not point.is_finite and lo != hi:
+        value = exponential_limit(expr, variable, 1 if point.lo > 0 else -1)
+        return value if value is not None and _may_be(value, lo, hi) else None
     if point.exact is None or not point.is_finite:
         return Rational(lo) if lo == hi else None
     value = expr.xreplace({variable: point.exact})
     if value.is_finite is False or not value.is_number or value.has(nan, zoo, oo, -oo):
         return Rational(lo) if lo == hi else None
+    return shorter(value) if _may_be(value, lo, hi) else None
+
+
+def _may_be(value: Expr, lo: float, hi: float) -> bool:
+    """Whether the enclosure of a constant, where it has one, meets an interval."""
     try:
         box = enclose_number(value)
     except (ArithmeticError, TypeError, ValueError):
-        return None
-    return shorter(value) if float(box.lo) <= hi and float(box.hi) >= lo else None
+        return False
+    return float(box.lo) <= hi and float(box.hi) >= lo

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from sympy import Add, Expr, Mul, Pow, Rational, Symbol, cos, cosh, exp, log, sin, sinh, tanh
+from sympy import Add, Expr, Mul, Pow, Rational, Symbol, atan, cos, cosh, exp, log, sin, sinh, tanh
 
 from symloss.expr import log_cosh, sigmoid, softplus
 from symloss.theory.functions.enclose import enclose_number
 from symloss.theory.functions.growth import Growth
 from symloss.theory.functions.tail import Tail, TailError, multiply
 from symloss.theory.functions.taylor import (
+    atan_near,
     cos_near,
     log_two,
+    right_angle,
     sigmoid_near,
     sin_near,
     softplus_near,
@@ -33,8 +35,8 @@ def expand_at(
     """What `expr` does where `variable` has the tail `start`.
 
     Args:
-        expr: smooth on the stretch: of functions only exp, log, tanh, sin, cos, sinh, cosh, sigmoid,
-            softplus and powers.
+        expr: smooth on the stretch: of functions only exp, log, tanh, atan, sin, cos, sinh, cosh,
+            sigmoid, softplus and powers.
         variable: the symbol that runs towards the point.
         start: its own tail, such as `1 - x` at one.
         vanishes: whether a subexpression is known to be zero at the point, which rounding would hide.
@@ -125,6 +127,14 @@ def _tanh(f: Growth) -> Growth:
     return (_one(f) + (falling * (_one(f) + falling).power(-_ONE)).scaled(Fraction(-2))).scaled(sign)
 
 
+def _atan(f: Growth) -> Growth:
+    if _stays(f):
+        return Growth.of(atan_near(f.tail()))
+    # atan f = +-pi/2 - atan(1/f)
+    less = Growth.of(atan_near(f.power(-_ONE).tail())).scaled(-_ONE)
+    return Growth.constant(multiply(right_angle(), Fraction(f.sign())), f.eps) + less
+
+
 def _sigmoid(f: Growth) -> Growth:
     if _stays(f):
         return Growth.of(sigmoid_near(f.tail()))
@@ -159,6 +169,7 @@ _RULES: dict[object, Callable[[Growth], Growth]] = {
     exp: Growth.exp,
     log: Growth.log,
     tanh: _tanh,
+    atan: _atan,
     sin: _circular(sin_near),
     cos: _circular(cos_near),
     sinh: lambda f: _halves(f, -1),

@@ -128,6 +128,9 @@ class Interval:
         box = self._increasing(np.tanh)
         return Interval(np.maximum(box.lo, -1.0), np.minimum(box.hi, 1.0))
 
+    def atan(self) -> Interval:
+        return self._increasing(np.arctan)
+
     def sinh(self) -> Interval:
         return self._increasing(np.sinh)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -21,11 +22,13 @@ from symloss.theory.functions.probes import CUT, GROWTH, LEAST_STEP, SIGN_REACHE
 from symloss.theory.functions.tail import Tail, TailError
 from symloss.theory.functions.work import remembered
 
-__all__ = ["Cell", "Point", "Span", "sign_pattern", "tail_at"]
+__all__ = ["Cell", "Point", "Span", "limit_at", "sign_pattern", "tail_at"]
 
 _MAX_CELLS = 6000
 _ROUNDS = 60
 _MAX_ROOTS = 48
+_LEAST_REACH = 1 / 690
+"""Nearer to infinity `exp(-|v|)` is no float."""
 
 
 @dataclass(frozen=True)
@@ -95,20 +98,26 @@ class Span:
     sign: int | None
 
 
-def tail_at(expr: Expr, variable: Symbol, cell: Cell, side: int, eps: float) -> Growth:
+def tail_at(expr: Expr, variable: Symbol, cell: Cell, side: int, eps: float, fast: bool = False) -> Growth:
     """What `expr` does at the left (`side` -1) or right (1) end of `cell`.
+
+    Args:
+        fast: at infinity the variable v is `log(1/x)` for `x = exp(-|v|)`, so that exponentials are powers and of
+            several none is lost; otherwise it is `1/x`, and of several exponentials the strongest is kept.
 
     Raises:
         TailError: where there is none.
     """
     point = cell.left if side < 0 else cell.right
     zero, one = Fraction(0), Fraction(1)
-    if not point.is_finite:
-        start = Tail(((-one, zero, Fraction(side)),), None, eps)
-    else:
+    if point.is_finite:
         at = point.exact
         here = Fraction(at.p, at.q) if isinstance(at, Rational) else (point.lo, point.hi)
         start = Tail.build([(zero, zero, here), (one, zero, Fraction(-side))], [], eps)
+    elif fast:
+        start = Tail(((zero, one, Fraction(side)),), None, math.exp(-1 / eps))
+    else:
+        start = Tail(((-one, zero, Fraction(side)),), None, eps)
     known = cell.zeros_left if side < 0 else cell.zeros_right
 
     def vanishes(node: Expr) -> bool:
@@ -121,6 +130,31 @@ def tail_at(expr: Expr, variable: Symbol, cell: Cell, side: int, eps: float) -> 
         return expand_at(expr, variable, start, vanishes)
     except (OverflowError, ZeroDivisionError) as error:
         raise TailError(str(error)) from None
+
+
+def _tails_at(expr: Expr, variable: Symbol, cell: Cell, side: int, eps: float) -> Iterator[Growth]:
+    """What `expr` does there on every scale that tells, the cheaper first."""
+    is_finite = (cell.left if side < 0 else cell.right).is_finite
+    for fast in (False, True):
+        if fast and (is_finite or eps <= _LEAST_REACH):
+            return
+        try:
+            yield tail_at(expr, variable, cell, side, eps, fast)
+        except TailError:
+            continue
+
+
+def limit_at(
+    expr: Expr, variable: Symbol, cell: Cell, side: int, reaches: Iterable[float]
+) -> tuple[float, float] | None:
+    """The ends of an interval around a one-sided limit at an end of `cell`; None where it is not settled."""
+    for eps in reaches:
+        for tail in _tails_at(expr, variable, cell, side, eps):
+            try:
+                return tail.limit()
+            except TailError:
+                continue
+    return None
 
 
 @remembered(8192)
@@ -266,10 +300,8 @@ def _end(f: Expr, x: Symbol, cell: Cell, side: int) -> tuple[float, int | None, 
         ):
             return edge, None, True
     for reach in SIGN_REACHES:
-        try:
-            sign = tail_at(f, x, cell, side, reach * (width if point.is_finite else 1.0)).sign()
-        except TailError:
-            continue
+        tails = _tails_at(f, x, cell, side, reach * (width if point.is_finite else 1.0))
+        sign = next((found for tail in tails if (found := tail.sign())), 0)
         if sign:
             start = edge - side * reach * width * (1 - 1e-9) if point.is_finite else side / reach
             return start, sign, False

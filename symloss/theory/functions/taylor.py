@@ -13,11 +13,13 @@ from symloss.theory.functions.interval import Interval
 from symloss.theory.functions.tail import Num, Tail, TailError, Term, bounds_of, magnitude, multiply, num_add
 
 __all__ = [
+    "atan_near",
     "cos_near",
     "exp_near",
     "log_of",
     "log_two",
     "power_of",
+    "right_angle",
     "sigmoid_near",
     "sin_near",
     "softplus_near",
@@ -135,6 +137,26 @@ def _softplus_series(x: Num) -> list[Num]:
     return [value, *(multiply(slopes[k], Fraction(1, k + 1)) for k in range(_ORDER))]
 
 
+def _atan_series(x: Num) -> list[Num]:
+    # f' = 1/(1 + x**2), whose series in h is that of 1/(q + 2 x h + h**2) with q = 1 + x**2
+    inverse = _inverse(num_add(_ONE, _square(x)))
+    slopes: list[Num] = [inverse]
+    for k in range(1, _ORDER):
+        last = multiply(multiply(Fraction(2), x), slopes[k - 1])
+        before: Num = slopes[k - 2] if k > 1 else _ZERO
+        slopes.append(multiply(multiply(num_add(last, before), Fraction(-1)), inverse))
+    value = _value(x, Interval.atan, _ZERO)
+    return [value, *(multiply(slopes[k], Fraction(1, k + 1)) for k in range(_ORDER))]
+
+
+def _square(x: Num) -> Num:
+    """Never below 0, as the product of an interval around 0 with itself would be."""
+    if isinstance(x, Fraction):
+        return x * x
+    with np.errstate(all="ignore"):
+        return _num(_box(x).integer_power(2))
+
+
 def _circular(x: Num, phase: int) -> list[Num]:
     """Coefficients of the sine (`phase` 0) or cosine (1)."""
     sine, cosine = _value(x, Interval.sin, _ZERO), _value(x, Interval.cos, _ONE)
@@ -172,6 +194,7 @@ def _one_plus(x: Num, exponent: Fraction) -> Num:
 
 exp_near, tanh_near = _near(_exp_series), _near(_tanh_series)
 sigmoid_near, softplus_near = _near(_sigmoid_series), _near(_softplus_series)
+atan_near = _near(_atan_series)
 sin_near, cos_near = _near(lambda x: _circular(x, 0)), _near(lambda x: _circular(x, 1))
 _log_near = _near(_log_series)
 
@@ -180,6 +203,11 @@ def log_two() -> Num:
     """`log 2`."""
     with np.errstate(all="ignore"):
         return _num(Interval.of(2).log())
+
+
+def right_angle() -> Num:
+    """`pi/2`."""
+    return math.nextafter(math.pi / 2, 0), math.nextafter(math.pi / 2, 2)
 
 
 def log_of(f: Tail) -> Tail:

@@ -20,7 +20,7 @@ from symloss.theory.identify.signature import family, gap
 from symloss.theory.values import Named
 from symloss.zoo import Entry, entry
 
-__all__ = ["CLOSE", "Fit", "loss_of", "proposals"]
+__all__ = ["CLOSE", "Fit", "loss_of", "loss_of_fit", "proposals"]
 
 CLOSE = 1e-6
 """Signatures nearer than this are worth an attempt at a proof."""
@@ -42,7 +42,7 @@ class Fit:
 
 def proposals(found: Entry, classes: int, target: FloatArray, likely: list[Expr]) -> Iterator[Fit]:
     """The zoo loss with coefficients that may be those of the target, the likely ones first."""
-    at = family(found.name, found.kind, classes)
+    at = family(found, classes)
     coefficients = list(found.defaults)
     if not coefficients:
         yield Fit(found, {}, gap(target, at(np.array([]))))
@@ -83,13 +83,15 @@ def proposals(found: Entry, classes: int, target: FloatArray, likely: list[Expr]
 
 def loss_of(named: Named, kind: str) -> Loss:
     """The loss of a name, with its coefficients as they are."""
-    found = entry(named.name, kind)
-    values = {
-        **{name: Rational(repr(value)) for name, value in found.defaults.items()},
-        **dict(named.coefficients),
-    }
+    return loss_of_fit(Fit(entry(named.name, kind), dict(named.coefficients), 0.0))
+
+
+def loss_of_fit(fit: Fit) -> Loss:
+    """The loss that was fitted, with its coefficients as they are."""
+    found = fit.entry
+    values = {**{name: Rational(repr(value)) for name, value in found.defaults.items()}, **fit.values}
     known = {s: values[s.name] for s in found.loss.expr.free_symbols if s.name in values}
-    return Loss(found.loss.expr.xreplace(known), kind)
+    return Loss(found.loss.expr.xreplace(known), found.kind)
 
 
 def _exact(value: float, likely: list[Expr]) -> Expr:

@@ -14,13 +14,17 @@ import numpy as np
 from sympy import Expr, Symbol, lambdify
 
 from symloss.errors import DomainError
-from symloss.expr import KINDS, C, Loss, P, Y, elementary
+from symloss.expr import KINDS, C, Loss, M, P, Y, elementary
 from symloss.theory.functions.interval import FloatArray
 from symloss.theory.functions.probes import LINE, UNIT
 from symloss.theory.functions.slope import slope_in_p
-from symloss.zoo import Entry, entry
+from symloss.zoo import Entry
 
 __all__ = ["distance", "family", "gap", "signature", "slope_function"]
+
+_STEPS: FloatArray = np.asarray(np.arange(1, 61) * 0.1487213, dtype=np.float64)
+_MARGINS: FloatArray = np.concatenate([-_STEPS[::-1], _STEPS])
+"""Close enough for a kink that moves to be seen; farther out an exponential would count for all the others."""
 
 _Gradient = Callable[..., FloatArray]
 
@@ -31,13 +35,12 @@ def signature(loss: Loss, classes: int) -> FloatArray:
     return _direction(_vector(function, loss.kind, classes, ()))
 
 
-def family(name: str, kind: str, classes: int) -> Callable[[FloatArray], FloatArray]:
+def family(found: Entry, classes: int) -> Callable[[FloatArray], FloatArray]:
     """The signature of a zoo loss as a function of its coefficients, in the entry's order."""
-    found = entry(name, kind)
     function = _gradient(found.loss.expr, tuple(found.defaults))
 
     def at(values: FloatArray) -> FloatArray:
-        return _direction(_vector(function, kind, classes, tuple(float(v) for v in values)))
+        return _direction(_vector(function, found.kind, classes, tuple(float(v) for v in values)))
 
     return at
 
@@ -72,7 +75,8 @@ def distance(loss: Loss, other: Loss, classes: int = 10) -> float:
 @lru_cache(maxsize=256)
 def _gradient(expr: Expr, coefficients: tuple[str, ...]) -> _Gradient:
     symbols = [Symbol(name, real=True) for name in coefficients]
-    slope = slope_in_p(expr)
+    # A margin is compared as a prediction without a target.
+    slope = slope_in_p(expr.xreplace({M: P}))
     # Own formulas and parsed trees only: every name that reaches the printer is on the parser's whitelist.
     plain = {s: Symbol(f"v{i}", real=True) for i, s in enumerate(symbols)}
     numbers = elementary(slope).evalf().xreplace(plain)
@@ -108,6 +112,8 @@ def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, .
     def at(y: FloatArray | float, p: FloatArray) -> FloatArray:
         return _evaluated(function, y, p, classes, values)
 
+    if KINDS[kind].signed:
+        return at(1.0, _MARGINS)
     if not KINDS[kind].probabilities:
         y = np.concatenate([np.zeros(LINE.size), np.full(LINE.size, 1.37)])
         return at(y, y - np.concatenate([LINE, LINE]))
@@ -122,6 +128,6 @@ def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, .
 
 
 def _direction(vector: FloatArray) -> FloatArray:
-    norm = np.linalg.norm(vector)
     with np.errstate(all="ignore"):
+        norm = np.linalg.norm(vector)
         return vector / norm if norm > 0 else np.full_like(vector, np.nan)

@@ -1,10 +1,18 @@
-"""What the convolutional networks share."""
+"""What the convolutional networks share, and what models of pairs end with."""
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["convolution", "head", "started"]
+__all__ = ["Difference", "convolution", "head", "started"]
+
+
+class Difference(nn.Module):
+    """Scores of the rows of pairs, `[2N]` or `[2N, 1]`, to the first row's less the second's, `[N]`."""
+
+    def forward(self, scores: Tensor) -> Tensor:
+        first, second = scores.reshape(-1, 2).unbind(1)
+        return first - second
 
 
 def convolution(before: int, after: int, size: int = 3, stride: int = 1, bias: bool = False) -> nn.Conv2d:

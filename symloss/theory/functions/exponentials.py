@@ -1,0 +1,163 @@
+"""Formulas in a variable and its exponentials as rational functions, in which they can be compared and solved."""
+
+from __future__ import annotations
+
+from math import lcm
+
+from sympy import (
+    Add,
+    Expr,
+    Integer,
+    Poly,
+    Rational,
+    Symbol,
+    cancel,
+    cosh,
+    exp,
+    expand,
+    factor_list,
+    fraction,
+    log,
+    sinh,
+    tanh,
+    together,
+)
+from sympy.polys.polyerrors import PolynomialError
+
+from symloss.expr import elementary
+from symloss.theory.functions.work import spend
+
+__all__ = ["U", "exponential_form", "exponential_limit", "exponential_roots", "vanishes_in"]
+
+U = Symbol("_u", positive=True)
+"""`exp(x/q)` of the variable `x`."""
+_MAX_DEGREE = 64
+_MAX_OPERATIONS = 300
+
+
+def exponential_form(expr: Expr, variable: Symbol) -> tuple[Expr, int] | None:
+    """`expr` with `U**k` for `exp(k x/q)`, and `q`; None where an exponential is of anything else.
+
+    Sigmoids, hyperbolic functions and `softplus` are written out, and `log(1 + U**-k)` is `log(1 + U**k) - k x/q`, so
+    that a margin and its mirror image have one generator: `softplus(x) - softplus(-x)` becomes `x`.
+
+    >>> x = Symbol("x", real=True)
+    >>> exponential_form(log(1 + exp(x)) - log(1 + exp(-x)), x)
+    (x, 1)
+    """
+    plain = elementary(expr)
+    if plain.count_ops() > _MAX_OPERATIONS:
+        return None
+    spend(plain.count_ops())
+    plain = plain.replace(tanh, lambda a: 1 - 2 / (exp(2 * a) + 1))
+    plain = plain.replace(sinh, lambda a: (exp(a) - exp(-a)) / 2).replace(
+        cosh, lambda a: (exp(a) + exp(-a)) / 2
+    )
+    rates: dict[Expr, tuple[Rational, Expr]] = {}
+    for node in plain.atoms(exp):
+        exponent = expand(node.args[0])
+        rate = exponent.coeff(variable)
+        rest = expand(exponent - rate * variable)
+        if not rate.is_Rational or rest.has(variable):
+            return None
+        rates[node] = rate, rest
+    q = lcm(*(int(rate.q) for rate, _ in rates.values()), 1)
+    if any(abs(rate * q) > _MAX_DEGREE for rate, _ in rates.values()):
+        return None
+    written = plain.xreplace({node: U ** (rate * q) * exp(rest) for node, (rate, rest) in rates.items()})
+    unit = variable / q
+    return expand(written.replace(log, lambda argument: _logarithm(argument, unit))), q
+
+
+def _logarithm(argument: Expr, unit: Expr) -> Expr:
+    """`log` of a fraction as that of its positive parts, powers of `U` taken out."""
+    top, bottom = fraction(cancel(together(argument)))
+    if not top.is_positive or not bottom.is_positive:
+        return log(argument)
+    return _of_positive(top, unit) - _of_positive(bottom, unit)
+
+
+def _of_positive(part: Expr, unit: Expr) -> Expr:
+    poly = Poly(part, U) if part.is_polynomial(U) and part.has(U) else None
+    if poly is None:
+        return log(part)
+    low = min(monomial[0] for monomial in poly.monoms())
+    rest = cancel(part / U**low)
+    return low * unit + log(rest)
+
+
+def vanishes_in(expr: Expr, variable: Symbol) -> bool:
+    """Whether algebra on exponentials shows that `expr` is 0 for every value of the variable.
+
+    >>> from symloss.expr import sigmoid
+    >>> x = Symbol("x", real=True)
+    >>> vanishes_in(sigmoid(x) + sigmoid(-x) - 1, x)
+    True
+    """
+    form = exponential_form(expr, variable)
+    if form is None or form[0].count_ops() > _MAX_OPERATIONS:
+        return False
+    spend(form[0].count_ops())
+    try:
+        return bool(cancel(together(form[0])) == 0)
+    except PolynomialError:
+        return False
+
+
+def exponential_limit(expr: Expr, variable: Symbol, side: int) -> Expr | None:
+    """The finite limit as the variable goes to `-oo` (`side` -1) or `oo` (1), of a fraction in exponentials alone.
+
+    >>> x = Symbol("x", real=True)
+    >>> exponential_limit((1 - 2 * exp(x)) / (3 + exp(x)), x, 1)
+    -2
+    """
+    form = exponential_form(expr, variable)
+    if form is None or form[0].has(variable, log):
+        return None
+    top, bottom = fraction(together(form[0]))
+    if not (top.is_polynomial(U) and bottom.is_polynomial(U)):
+        return None
+    upper, lower = Poly(top, U), Poly(bottom, U)
+    if upper.is_zero:
+        return Integer(0)
+
+    def lead(poly: Poly) -> tuple[int, Expr]:
+        terms = sorted(poly.terms(), key=lambda term: term[0][0])
+        (degree,), coefficient = terms[-1 if side > 0 else 0]
+        return degree, coefficient
+
+    (a, first), (b, second) = lead(upper), lead(lower)
+    if a == b:
+        return first / second
+    return Integer(0) if (a - b) * side < 0 else None
+
+
+def exponential_roots(expr: Expr, variable: Symbol) -> list[Expr]:
+    """Roots that are logarithms: of the linear and quadratic factors in `U`, where the variable stands nowhere else.
+
+    Every one is an exact root wherever it is real and `expr` defined there; a quadratic factor gives both of its own.
+
+    >>> x = Symbol("x", real=True)
+    >>> exponential_roots(exp(x) - 9 * exp(-x), x)
+    [log(3)]
+    """
+    form = exponential_form(expr, variable)
+    if form is None or form[0].has(variable, log):
+        return []
+    top, _ = fraction(together(form[0]))
+    if not top.is_polynomial(U):
+        return []
+    found: list[Expr] = []
+    try:
+        factors = [factor for factor, _ in factor_list(top, U)[1]]
+    except PolynomialError:
+        return []
+    for factor in factors:
+        coefficients = Poly(factor, U).all_coeffs()
+        if len(coefficients) == 2:
+            found.append(-coefficients[1] / coefficients[0])
+        elif len(coefficients) == 3:
+            a, b, c = coefficients
+            root = (b**2 - 4 * a * c) ** Rational(1, 2)
+            found += [(-b + sign * root) / (2 * a) for sign in (Integer(1), Integer(-1))]
+    return [form[1] * log(value) for value in found if value.is_positive and not value.has(Add(U))]

@@ -1,0 +1,147 @@
+"""Which margin loss of the zoo is it: `M(m) = a Z(c m) + b`, a and c > 0.
+
+As `known_as`: a fit of slopes proposes coefficients, `scale` for c among them, which are snapped to exact numbers, and
+the identity is proved by algebra. A loss that is one without `scale` is named without.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from sympy import Expr, Rational, oo, sqrt
+
+from symloss.errors import SymlossError
+from symloss.expr import M, coefficient, to_string
+from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.findings.margin import Margin, saturating
+from symloss.theory.functions.algebra import shorter
+from symloss.theory.functions.constants import as_float, number_sign
+from symloss.theory.functions.curve import Curve
+from symloss.theory.functions.pieces import Piece, pieces_of
+from symloss.theory.functions.signs import Point
+from symloss.theory.identify.fit import CLOSE, Fit, loss_of_fit, proposals
+from symloss.theory.identify.signature import signature
+from symloss.zoo import Entry, entry, names
+
+__all__ = ["SCALE", "known_margin", "scaled"]
+
+SCALE = "scale"
+"""What multiplies the margin."""
+
+
+def known_margin(view: Margin) -> Finding:
+    """Equality with a zoo loss of a multiple of the margin, up to a factor and a constant; else the nearest."""
+    loss = view.loss
+    target = signature(loss, 2)
+    if not np.all(np.isfinite(target)):
+        return unknown("the slope is zero or not finite, so the loss has no direction to compare")
+    likely, fits, problem = _constants(view), list[Fit](), ""
+    known = [entry(name, loss.kind) for name in names(loss.kind)]
+    for found in sorted([*known, *map(scaled, known)], key=lambda found: len(found.defaults)):
+        for fit in proposals(found, 2, target, likely):
+            if fit.apart >= CLOSE:
+                fits.append(fit)
+                continue
+            try:
+                finding = _proof(view, fit)
+            except SymlossError as error:
+                problem = problem or f"agrees with {fit.name} on a grid, which is not proved: {error}"
+                continue
+            if finding is not None:
+                return finding
+            problem = problem or f"agrees with {fit.name} to {fit.apart:.1g} on a grid, which is not proved"
+    if problem:
+        return _jumps(view, problem) or unknown(problem)
+    nearest = min(fits, key=lambda fit: fit.apart)
+    rounded = replace(nearest.name, digits=4)
+    return refuted(
+        f"the nearest zoo loss is {rounded}, at a distance of {nearest.apart:.3g} in normalised slopes (0 is equal, 2 "
+        "opposite)",
+        {"nearest": nearest.entry.name, "values": {k: float(v) for k, v in nearest.values.items()},
+         "distance": nearest.apart},
+        rounded,
+        nearest.apart,
+    )  # fmt: skip
+
+
+def scaled(found: Entry) -> Entry:
+    """The zoo loss of a multiple of the margin.
+
+    >>> scaled(entry("hinge")).formula
+    'max(1 - m*scale, 0)'
+    """
+    formula = to_string(found.loss.expr.xreplace({M: coefficient(SCALE) * M}))
+    return replace(
+        found,
+        formula=formula,
+        defaults={**found.defaults, SCALE: 1.0},
+        bounds={**found.bounds, SCALE: (1e-3, 1e3)},
+    )
+
+
+def _constants(view: Margin) -> list[Expr]:
+    """Constants of the formula, and the places of its kinks, with their inverses and the like: likely coefficients."""
+    numbers = view.loss.value_expr.atoms(Rational)
+    kinks = {cell.right.exact for cell, _ in view.curve.parts[:-1]} - {None}
+    found = {abs(number) for number in numbers | kinks if number.is_Rational}
+    found |= {root for number in found if (root := sqrt(number)).is_Rational}
+    found |= {1 / number for number in found if number != 0}
+    found |= {number / 2 for number in found} | {abs(1 - number) for number in found}
+    return sorted(found, key=lambda number: (number.count_ops(), len(str(number)), float(number)))
+
+
+def _proof(view: Margin, fit: Fit) -> Finding | None:
+    """The identity on the whole line, with `a` from one point and the rest by algebra."""
+    theirs = saturating(loss_of_fit(fit).value_expr)
+    pieces, _ = pieces_of(
+        lambda r: (r.smooth(view.formula, {}), r.smooth(theirs, {})), M, Point.at(-oo), Point.at(oo)
+    )
+    factor = _factor(pieces)
+    if factor is None or number_sign(factor) != 1:
+        return None
+    line = Curve.of_pieces(M, pieces, lambda exprs: shorter(exprs[0] - factor * exprs[1])).line
+    if line is None or number_sign(line.slope) != 0:
+        return None
+    constant = line.intercept if line.intercept.is_Rational else _simple(line.intercept)
+    times = "" if factor == 1 else f"{factor} * "
+    plus = "" if constant == 0 else f" + {constant}"
+    return proved(f"M is {times}{fit.name}{plus}, by algebra on every smooth piece", fit.name)
+
+
+def _factor(pieces: tuple[Piece, ...]) -> Expr | None:
+    """The ratio of the slopes at some margin, as a short number where it is one."""
+    for reach in (1.0, 0.1, 4.0):
+        for piece in pieces:
+            low, high = max(piece.cell.left.middle, -reach), min(piece.cell.right.middle, reach)
+            if not low < high:
+                continue
+            spot = Rational(repr(round((low + high) / 2 + (high - low) / 5, 5)))
+            top, bottom = (expr.diff(M).subs(M, spot) for expr in piece.exprs)
+            if bottom.is_finite and number_sign(bottom) in (1, -1):
+                return _simple(top / bottom)
+    return None
+
+
+def _simple(number: Expr) -> Expr:
+    """A constant as the short decimal or fraction that it is next to: what is claimed with it is proved afterwards."""
+    near = as_float(number)
+    if number.is_Rational or near is None:
+        return shorter(number)
+    for candidate in (Rational(near).limit_denominator(1000), Rational(repr(round(near, 12)))):
+        if abs(float(candidate) - near) <= 1e-13 * max(1.0, abs(near)):
+            return candidate
+    return shorter(number)
+
+
+def _jumps(view: Margin, problem: str) -> Finding | None:
+    """The refutation of a loss by what its slopes do not show: it jumps."""
+    for left, right, point in view.curve.steps():
+        if left is None or right is None or not (left.is_finite and right.is_finite):
+            continue
+        if left.hi < right.lo or right.hi < left.lo:
+            return refuted(
+                f"M jumps at m = {point.middle:.6g}, as no zoo loss does; but for that it {problem}",
+                {"jump": point.middle, "left": left.middle, "right": right.middle},
+            )
+    return None
