@@ -40,8 +40,8 @@ def _cells() -> dict[str, Any]:
                 own = 0.003 * rng.normal(size=10) if loss != preferences.ORDINARY else 0.0
                 scores = [float(score) for score in base + gain + own]
                 rows.append({
-                    "name": loss, "treatment": "tuned", "fraction": 1.0, "mean": float(np.mean(scores)), "scores": scores,
-                    "loss": "log(1 + exp(-m))", "chosen": {"log(1 + exp(-m))": 4, "exp(-m)": 6},
+                    "name": loss, "treatment": "tuned", "fraction": 1.0, "mean": float(np.mean(scores)),
+                    "scores": scores, "loss": "log(1 + exp(-m))", "chosen": {"log(1 + exp(-m))": 4, "exp(-m)": 6},
                 })  # fmt: skip
             found[preferences.key_of(name, flips)] = {
                 "rows": rows, "metric": "pair-accuracy", "overlap": 0.25, "seconds": 1.0,

@@ -13,13 +13,10 @@ from symloss.theory import Certificate
 
 __all__ = ["contradictions"]
 
-_CONTEXT = mpmath.mp.clone()
-_CONTEXT.dps = 40
-_SIZES = [
-    mpf(10) ** (mpf(-i) / 3) for i in range(4, 31)
-]  # where h is nearly 1/2, the best margin is nearly 0
-_SIZES += [mpf(i) / 16 for i in range(1, 65)] + [mpf(4) * mpf("1.17") ** i for i in range(1, 19)]
-POINTS = sorted([*(-size for size in _SIZES), mpf(0), *_SIZES])
+# Floats: exact at every precision, and so are their negatives. Where h is nearly 1/2, the best margin is nearly 0.
+_SIZES = [10.0 ** (-i / 3) for i in range(4, 31)]
+_SIZES += [i / 16 for i in range(1, 65)] + [4 * 1.17**i for i in range(1, 19)]
+POINTS = sorted(map(mpf, (*(-size for size in _SIZES), 0.0, *_SIZES)))
 SHARES = [mpf(1) / 2 + e for e in map(mpf, ("1e-6", "1e-3", "0.01", "0.05", "0.2", "0.4", "0.49", "0.4999"))]
 _NEAR = mpf(10) ** -25
 
