@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(capsys: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+def run(
+    capsys: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[int, str, str]]]:
     """The command line in `folder`, whose modules can be imported: exit code, standard output and error."""
     from symloss.cli import app
+
+    imported = set(sys.modules)
 
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
@@ -39,4 +44,7 @@ def run(capsys: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         out, err = capsys.readouterr()
         return int(stop.value.code or 0), out, err  # type: ignore[call-overload]
 
-    return call
+    yield call
+    for name in set(sys.modules) - imported:  # another folder may have a module of the same name
+        if str(folder) in (getattr(sys.modules[name], "__file__", None) or ""):
+            del sys.modules[name]

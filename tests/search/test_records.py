@@ -22,7 +22,7 @@ from symloss.tasks import load_task
 RECORD: dict[str, Any] = {
     "generation": 1, "slot": 2, "tokens": ["sub", "y", "p"], "outcome": "trained", "reason": "",
     "kind": "regression", "formula": "(y - p)**2", "seconds": 1.0, "scale": 1.0, "complexity": 5, "name": "",
-    "source": None, "blocks": [[0, [0.5]], [1, [None]]],
+    "source": None, "parents": [3], "way": "crossover", "blocks": [[0, [0.5]], [1, [None]]],
 }  # fmt: skip
 
 

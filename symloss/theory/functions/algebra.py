@@ -138,7 +138,8 @@ def _rewritten(step: Callable[[Expr], Expr], expr: Expr) -> Expr:
 def _is_small(expr: Expr) -> bool:
     """Whether polynomial algebra on a formula stays small: few generators and terms, low degrees."""
     powers = [p for p in expr.atoms(Pow) if p.exp.is_Rational]
-    if any(abs(p.exp) > _MAX_DEGREE for p in powers) or any(p.exp.free_symbols for p in expr.atoms(Pow)):
+    # A power that is not rational is one more variable to polynomials, and factoring among many has no bound.
+    if any(abs(p.exp) > _MAX_DEGREE for p in powers) or len(powers) < len(expr.atoms(Pow)):
         return False
     # Polynomials take exp(1511/2500) for the 1511th power of a generator.
     rates = [term.as_coeff_Mul()[0] for f in expr.atoms(exp) for term in Add.make_args(f.args[0])]
