@@ -117,5 +117,6 @@ def _baseline_facts(row: Baseline) -> dict[str, Any]:
         "validation": row.validation,
         "test": row.test,
         "tests": list(row.tests),
+        "diverged": row.diverged,
         "p_value": row.p_value,
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from symloss.report.few_shot_report import describe_episodes
-from symloss.report.tables import number
+from symloss.report.tables import number, tested
 
 if TYPE_CHECKING:
     from symloss.search import Baseline, Result
@@ -65,16 +67,32 @@ def _sentence(rows: Sequence[Baseline], task: Mapping[str, Any]) -> str:
     if discovered.loss is not None and discovered.loss == tuned.loss:
         return (
             f"The pick is the ordinary loss itself ({tuned.name.rpartition(': ')[2]}): nothing that was searched did "
-            f"better on the final blocks. Its test {task['metric']} is {number(discovered.test)}."
+            f"better on the final blocks. Its test {task['metric']}: {tested(discovered)}."
         )
-    figures = f"test {task['metric']} {number(discovered.test)} against {number(tuned.test)}"
     against = f"the tuned baseline ({tuned.name.rpartition(': ')[2]})"
+    if discovered.diverged or tuned.diverged:
+        return f"The discovered loss was not told apart from {against}: {_diverged(discovered, tuned, task)}."
+    figures = f"test {task['metric']} {number(discovered.test)} against {number(tuned.test)}"
     better = (discovered.test > tuned.test) == bool(task.get("greater_is_better", False))
     if not better or discovered.test == tuned.test:
         return f"The discovered loss does not beat {against}: {figures}{_chance(discovered)}."
     if discovered.p_value is not None and discovered.p_value < SIGNIFICANT:
         return f"The discovered loss beats {against}: {figures}{_chance(discovered)}."
     return f"The discovered loss does not beat {against} beyond chance: {figures}{_chance(discovered)}."
+
+
+def _diverged(discovered: Baseline, tuned: Baseline, task: Mapping[str, Any]) -> str:
+    """Which trainings diverged, and what is left where both losses trained."""
+    broken = [
+        f"{row.diverged} of the {len(row.tests)} final trainings with {whose} diverged"
+        for whose, row in (("it", discovered), ("the baseline", tuned))
+        if row.diverged
+    ]
+    both = [pair for pair in zip(discovered.tests, tuned.tests, strict=True) if all(map(math.isfinite, pair))]
+    if not both:
+        return " and ".join(broken)
+    ours, theirs = (number(fmean(values)) for values in zip(*both, strict=True))
+    return f"{' and '.join(broken)}; where both trained, test {task['metric']} {ours} against {theirs}"
 
 
 def _chance(row: Baseline) -> str:

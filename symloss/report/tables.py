@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "baseline_table", "broken", "escape", "facts_table", "front_table", "headroom_table", "losses_tex", "new_table",
-    "number", "rows_table", "zoo_table",
+    "number", "rows_table", "tested", "zoo_table",
 ]  # fmt: skip
 
 HARD_LABELS = "Labels are 0 or 1: y**2 and sqrt(y) are written y, as they are one thing on such labels."
@@ -111,6 +111,11 @@ def headroom_table(headroom: Headroom) -> Table:
     return table
 
 
+def tested(row: Baseline) -> str:
+    """The mean test metric, or how many of the trainings that it is the mean of diverged."""
+    return f"{row.diverged} of {len(row.tests)} diverged" if row.diverged else number(row.test)
+
+
 def baseline_table(baselines: Sequence[Baseline], metric: str) -> Table:
     """The discovered loss beside what it has to beat, trained on the same data."""
     columns = (
@@ -125,7 +130,7 @@ def baseline_table(baselines: Sequence[Baseline], metric: str) -> Table:
     table = new_table(*columns, numbers=columns[1:6])
     for row in baselines:
         table.add_row(
-            row.name, f"{row.learning_rate:.3g}", str(row.steps), number(row.validation), number(row.test),
+            row.name, f"{row.learning_rate:.3g}", str(row.steps), number(row.validation), tested(row),
             number(row.p_value, 2), Text(row.text), style="bold" if row.role == "discovered" else None,
         )  # fmt: skip
     return table

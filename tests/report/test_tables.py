@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import replace
 
 import pytest
@@ -91,6 +92,20 @@ def test_a_pick_that_is_the_ordinary_loss_is_not_compared_with_itself(result):
         "The pick is the ordinary loss itself (mse tuned): nothing that was searched did better"
     )
     assert "does not beat" not in said
+
+
+def test_a_pick_that_diverged_once_is_not_judged_by_a_number_that_is_none(result):
+    tuned = next(row for row in result.baselines if row.role == "ordinary tuned")
+    tests = (math.nan, *(value - 0.1 for value in tuned.tests[1:]))
+    discovered = replace(result.baselines[-1], test=math.nan, tests=tests, p_value=None)
+    rows = (*result.baselines[:-1], discovered)
+    said = verdict(replace(result, baselines=rows))
+    assert "was not told apart from the tuned baseline (mse tuned): 1 of the " in said
+    assert "where both trained, test mse" in said
+    assert "nan" not in said
+    table = printed(baseline_table(rows, "mse"))
+    assert f"1 of {len(tests)} diverged" in table
+    assert "nan" not in table
 
 
 def test_every_task_has_its_verdict(result):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -210,6 +211,11 @@ class Baseline:
     def text(self) -> str:
         """The loss as it is printed."""
         return NEURAL if self.loss is None else str(self.loss)
+
+    @property
+    def diverged(self) -> int:
+        """How many of its final trainings diverged: with any, the means are not numbers and nothing is tested."""
+        return sum(not math.isfinite(value) for value in self.tests)
 
 
 @dataclass(frozen=True)
