@@ -168,16 +168,18 @@ def find_loss(
     engine.run(lambda generation: watch())
     pick = _pick(engine)
     variant = pick or Variant(str(task.base_loss()), task.base_loss())
-    found = Found(variant, math.fsum(nested.seconds.values()), len(engine.evaluations), pick is not None)
+    found = Found(
+        variant, math.fsum(nested.seconds.values()), len(engine.ledger.evaluations), pick is not None
+    )
     store.put("searched", scope, found.record())
     return Found.from_record(found.record(), task.kind)
 
 
 def _pick(engine: Engine) -> Variant | None:
-    row = next((row for row in engine.front if row.picked), None)
+    row = next((row for row in engine.ledger.front if row.picked), None)
     if row is None:
         return None
     if row.written is not None:
         return Variant(str(row.written), row.written)
-    assert engine.network is not None  # the search keeps that of its front
-    return Variant(row.text, engine.network.loss)
+    assert engine.ledger.network is not None  # the search keeps that of its front
+    return Variant(row.text, engine.ledger.network.loss)

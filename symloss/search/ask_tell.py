@@ -119,7 +119,7 @@ class Search:
             return ()
         proposer.remember(len(engine.generations), Received(texts, tune=tune))
         told = {candidate.number for candidate in engine.generation(len(texts))}
-        return tuple(entry for entry in engine.evaluations if entry.number in told)
+        return tuple(entry for entry in engine.ledger.evaluations if entry.number in told)
 
     @property
     def result(self) -> Result:

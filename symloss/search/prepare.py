@@ -12,7 +12,7 @@ import torch
 from symloss.errors import DomainError, SymlossError, TaskError
 from symloss.expr import KINDS, parse
 from symloss.expr.trees import Weighted, weighted_from
-from symloss.search.loop.engine import task_signs
+from symloss.search.loop.ledger import task_signs
 from symloss.search.methods import METHODS
 from symloss.search.propose.inside import inside_of
 from symloss.search.propose.inside.read import read

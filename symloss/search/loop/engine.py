@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
 
-from symloss.expr import parse
 from symloss.expr.trees import Weighted
 from symloss.runs import Executor
 from symloss.search.loop import finals, sweep
 from symloss.search.loop.candidate import Candidate
-from symloss.search.loop.field import Field
+from symloss.search.loop.ending import Ending
 from symloss.search.loop.headroom import Headroom
+from symloss.search.loop.ledger import Ledger
 from symloss.search.loop.proposers import proposer_of
 from symloss.search.loop.stages import Stages
 from symloss.search.loop.training import RATES
@@ -21,33 +19,16 @@ from symloss.search.loop.workers import Progress, Workers
 from symloss.search.methods import METHODS
 from symloss.search.propose.outside import Ask, Outside
 from symloss.search.propose.proposal import Outcome, Proposal
-from symloss.search.record.codec import (
-    evaluation_of,
-    evaluation_record,
-    front_csv,
-    front_json,
-    network_json,
-    network_record,
-)
-from symloss.search.record.finals import Finals, Own, finals_record
-from symloss.search.record.front import front_of, scored
+from symloss.search.record.finals import Finals
 from symloss.search.record.memory import Store
-from symloss.search.record.result import Evaluation, FrontRow, Generation, Network
+from symloss.search.record.result import Evaluation, Generation
 from symloss.search.screen.proved_again import proved_again
-from symloss.search.screen.requirements import Requirements
 from symloss.search.settings import SearchSettings
 from symloss.tasks import SupervisedTask, Task
 
-__all__ = ["Engine", "task_signs"]
+__all__ = ["Engine"]
 
 Watcher = Callable[[Generation], object]
-
-
-def task_signs(tasks: Sequence[Task]) -> dict[str, float]:
-    """By name, -1 for a task whose metric is maximised, else 1; a name that comes twice is numbered."""
-    names = [task.name for task in tasks]
-    unique = [f"{n}-{i + 1}" if names.count(n) > 1 else n for i, n in enumerate(names)]
-    return {n: -1.0 if t.measure.greater_is_better else 1.0 for n, t in zip(unique, tasks, strict=True)}
 
 
 class Engine:
@@ -81,19 +62,16 @@ class Engine:
     ) -> None:
         self.proves = proves
         self.tasks, self.settings, self.seed, self.store = tuple(tasks), settings, seed, store
-        self.signs, self.opening = task_signs(self.tasks), opening
+        self.opening = opening
         self.workers = Workers(self.tasks, store, place, settings.chunk, progress, settings.registry)
         self.stages = Stages(settings, seed, self.workers)
-        self.requirements = Requirements(settings.screening.require, self.tasks[0].classes, store)
         self.proposer = proposer_of(self.stages, store, given, ask)
-        self.field = Field(tuple(self.signs.values()))
-        self.evaluations: list[Evaluation] = []
+        self.ledger = Ledger(self.tasks, settings, store)
+        self.field, self.signs = self.ledger.field, self.ledger.signs
         self.generations: list[Generation] = []
         self.headroom: list[Headroom] = []
-        self.front: tuple[FrontRow, ...] = ()
         self.ordinary: int | None = None
         self.held: Finals | None = None
-        self.network: Network | None = None
         self._swept = 0
         self._notes: list[str] = []
         self._known = 0
@@ -136,15 +114,17 @@ class Engine:
         notes = [*self._notes, *(finals.audit(self.stages, self.field) if gated else ()), *self._finals()]
         notes += self._said_of_rows()
         if self.settings.screening.require:
-            for row in self.front:
-                proofs = self.requirements.proofs(row.loss)
+            for row in self.ledger.front:
+                proofs = self.ledger.requirements.proofs(row.loss)
                 notes += [f"required of row {row.row}: {proof}" for proof in proofs]
         if self.proves and self.stages.inside is not None:
-            notes += proved_again(self.stages.inside, self.front, self.stages.classes)
+            notes += proved_again(self.stages.inside, self.ledger.front, self.stages.classes)
         self.store.put("front", "notes", notes)
         self.store.put("clock", "seconds", self._before + self._elapsed())
         self.store.status = status
-        self.store.log("%s: %d candidates, a front of %d", status, len(self.evaluations), len(self.front))
+        self.store.log(
+            "%s: %d candidates, a front of %d", status, len(self.ledger.evaluations), len(self.ledger.front)
+        )
 
     def sweep(self) -> list[str]:
         """The zoo and a few random losses over the first blocks, as far as the settings want them."""
@@ -167,11 +147,11 @@ class Engine:
             sweep.train_sweep(self.stages, candidates, blocks.sweep if wide else 1)
         except KeyboardInterrupt:
             # What is known of the candidates is kept.
-            self._enter(candidates)
-            self._record(candidates)
+            self.ledger.enter(candidates)
+            self.ledger.record(candidates, retelling=self.retelling)
             raise
         if blocks.zoo:
-            self._enter(candidates)
+            self.ledger.enter(candidates)
         if wide:
             if len(self.tasks) > 1:
                 self.field.noises = sweep.noises_of(self.tasks, candidates, signs)
@@ -189,7 +169,7 @@ class Engine:
         if blocks.zoo:
             self.ordinary, self._swept = sweep.ordinary_number(task, candidates), len(candidates)
             self.field.changed()
-            self._record(candidates)
+            self.ledger.record(candidates, retelling=self.retelling)
             self._learn(len(candidates))
         else:
             self.stages.forget()
@@ -220,9 +200,11 @@ class Engine:
 
     def _go_on(self) -> None:
         """From here on the record is continued: what an earlier end added to it counts no more."""
-        self.store.put_many("front", [("finals", None), ("notes", []), ("count", len(self.evaluations))])
+        self.store.put_many(
+            "front", [("finals", None), ("notes", []), ("count", len(self.ledger.evaluations))]
+        )
         self.store.status = "running"
-        self._show_front(None)
+        self.ledger.show_front(None)
 
     def candidate(self, number: int) -> Candidate | None:
         """What is known of a candidate beyond its record, if the search has come to it."""
@@ -233,7 +215,11 @@ class Engine:
 
     def _stale(self) -> bool:
         """Whether the best has been the best for longer than the settings' patience."""
-        found = [(entry.fitness, entry.generation) for entry in self.evaluations if entry.fitness is not None]
+        found = [
+            (entry.fitness, entry.generation)
+            for entry in self.ledger.evaluations
+            if entry.fitness is not None
+        ]
         patience = self.settings.patience
         return bool(patience and found) and len(self.generations) - 1 - min(found)[1] >= patience
 
@@ -242,7 +228,7 @@ class Engine:
         limit = self.settings.max_evaluations
         if limit is None:
             return self.settings.population
-        counted = len(self.evaluations)
+        counted = len(self.ledger.evaluations)
         if isinstance(self.tasks[0], SupervisedTask):
             counted -= self._swept
         return max(0, min(self.settings.population, limit - counted))
@@ -262,14 +248,14 @@ class Engine:
             self.stages.evaluate(candidates, block, [] if block is None else self._still_racing(block))
         finally:
             # After Ctrl-C as well: what is known of the candidates is kept.
-            self._enter(candidates)
-            self._record(candidates)
+            self.ledger.enter(candidates)
+            self.ledger.record(candidates, retelling=self.retelling)
         self._learn(len(candidates))
         done, total = generation + 1, self.settings.generations
         known = self.store.get("generation", done)
         seconds = self._before + self._elapsed() if known is None else float(known["seconds"])
         remaining = seconds / done * (total - done)
-        state = Generation(done, total, self.front, len(self.evaluations), seconds, remaining)
+        state = Generation(done, total, self.ledger.front, len(self.ledger.evaluations), seconds, remaining)
         self.generations.append(state)
         if known is None:
             self.store.put("generation", done, {"evaluated": state.evaluated, "seconds": seconds})
@@ -311,10 +297,10 @@ class Engine:
                 self.field.candidates[entry.number].weighted, entry.fitness, entry.complexity or 0,
                 self.field.candidates[entry.number].rates,
             )
-            for entry in self.evaluations
+            for entry in self.ledger.evaluations
         ]  # fmt: skip
         if isinstance(self.proposer, Outside):
-            self.proposer.known = [_told(entry) for entry in self.evaluations]
+            self.proposer.known = [_told(entry) for entry in self.ledger.evaluations]
         self.proposer.learn(outcomes, fresh)
 
     def _still_racing(self, block: int) -> list[Candidate]:
@@ -332,205 +318,25 @@ class Engine:
             and not (self.settings.blocks.race and evidence.out_of_race(number))
         ]
 
-    def _enter(self, candidates: Sequence[Candidate]) -> None:
-        self.field.add(candidates)
-        for candidate in candidates:
-            if candidate.source is not None and not candidate.on_its_way:
-                source = self.field.candidates[candidate.source]
-                if not source.on_its_way:
-                    candidate.inherit(source)
-
-    def _record(self, candidates: Sequence[Candidate]) -> None:
-        """Every candidate becomes an evaluation, as far as its outcome is known, and the front is written anew."""
-        kind, before = self.tasks[0].kind, {entry.number: entry for entry in self.evaluations}
-        found = []
-        for candidate in self.field.candidates.values():
-            source = self.field.original(candidate.number)
-            if candidate.on_its_way or source.on_its_way:
-                continue
-            surcharge = self.settings.grammar.surcharge(candidate.weighted.program)
-            found.append(evaluation_of(candidate, kind, surcharge))
-        changed = [entry for entry in found if not _same(entry, before.get(entry.number))]
-        self.evaluations = scored(found, tuple(self.signs.values()), self.field.noises)
-        self._enforce(lambda: [row.evaluation for row in self._front(None)])
-        if self.retelling:
-            self.front = self._front(None)
-            return
-        # In place of whatever an earlier end of the run left under the number of one that is still on its way.
-        records: dict[int, object] = dict.fromkeys(candidate.number for candidate in candidates)
-        rejected = {entry.number: entry for entry in self.evaluations}
-        records |= {entry.number: evaluation_record(rejected[entry.number]) for entry in changed}
-        self.store.put_many("evaluation", records.items())
-        self.store.put("front", "count", self.evaluations[-1].number + 1 if self.evaluations else 0)
-        self._show_front(None)
-
-    def _enforce(self, shown: Callable[[], Sequence[int]]) -> None:
-        """Rejects what would be shown against a requirement, until nothing is."""
-        if not self.settings.screening.require:
-            return
-        places = {entry.number: place for place, entry in enumerate(self.evaluations)}
-        while True:
-            losses = {number: self.evaluations[places[number]].loss for number in shown()}
-            reasons = {number: self.requirements.refuted(loss) for number, loss in losses.items() if loss}
-            if not any(reasons.values()):
-                return
-            for number, reason in reasons.items():
-                if reason:
-                    candidate = self.field.candidates[number]
-                    candidate.outcome, candidate.reason = "rejected", reason
-                    entry = self.evaluations[places[number]]
-                    entry = replace(
-                        entry, outcome="rejected", reason=reason, validation=None, se=None, fitness=None
-                    )
-                    self.evaluations[places[number]] = entry
-                    self.store.put("evaluation", number, evaluation_record(entry))
-            self.field.changed()
-
-    def _front(self, held: Finals | None) -> tuple[FrontRow, ...]:
-        return front_of(
-            self.evaluations, classes=self.tasks[0].classes, signs=self.signs, noises=self.field.noises,
-            finals=held, hard_labels=self.hard_labels,
-        )  # fmt: skip
-
-    @cached_property
-    def hard_labels(self) -> bool:
-        """Whether every label of every task is 0 or 1."""
-        return all(task.describe().get("hard_labels", False) for task in self.tasks)
-
-    def _show_front(self, held: Finals | None) -> None:
-        self.front = self._front(held)
-        self._keep_network()
-        self.store.write_text("front.csv", front_csv(self.front))
-        self.store.write_text("front.json", front_json(self.front))
-
-    def _keep_network(self) -> None:
-        """The weights of the network on the front, or of the best there is: no formula says them."""
-        found = {
-            entry.number: entry.fitness
-            for entry in self.evaluations
-            if entry.neural and entry.fitness is not None
-        }
-        shown = [row.evaluation for row in self.front if row.neural]
-        number = min(shown or found, key=lambda i: (found[i], i), default=None)
-        network = None if number is None else self.field.candidates[number].network
-        if number is not None and network is not None:
-            self.network = Network(number, network)
-            self.store.put("front", "network", network_record(self.network))
-            self.store.write_text("neural.json", network_json(self.network))
-
     def _finals(self) -> list[str]:
-        """The finalists, with rounder numbers where these do no harm, on the final blocks."""
-        blocks = self.settings.blocks
-        if not blocks.resample:
-            self._show_front(None)
+        """The finals, where the search holds any."""
+        if not self.settings.blocks.resample:
+            self.ledger.show_front(None)
             return []
-        if self.ordinary is None:
-            self.ordinary = self._given_ordinary()
-        always = [] if self.ordinary is None else [self.ordinary]
-
-        def chosen() -> list[int]:
-            return finals.finalists(self.field, blocks.finalists, always)
-
-        self._enforce(chosen)
-        numbers = chosen()
-        numbers, notes = self._tidy(numbers)
-        rows = [self.field.candidates[number] for number in numbers]
-        own = self.stages.trainer.own("rates", rows, base=self.stages.settled.rates) if rows else []
-        by_number = dict(zip(numbers, own, strict=True))
-        held = finals.hold_finals(self.stages, rows, by_number, self.ordinary)
-        self.held = held
-        self.store.put("front", "finals", finals_record(held))
-        self._show_front(held)
-        return [*notes, *self._said_of_finals(by_number, held.own), *self._said_of_pick()]
-
-    def _tidy(self, numbers: list[int]) -> tuple[list[int], list[str]]:
-        """Finalists with fewer and rounder numbers in place of those that they do as well as."""
-        if not self.settings.tuning.tidy:
-            return numbers, []
-        numbers = self._write_out(numbers)
-        rows = [self.field.candidates[number] for number in numbers]
-        rows = [row for row in rows if not row.fixed and row.network is None]
-        versions = finals.tidied_candidates(rows, len(self.field.candidates), len(self.generations))
-        self.stages.prepare(versions)
-        ready = [version for version in versions if version.on_its_way]
-        for version in ready:
-            self._write(version)
-            if reason := self._refused(version):
-                version.stop("rejected", reason)
-        ready = [version for version in ready if version.on_its_way]
-        ordinary = None if self.ordinary is None else self.field.candidates[self.ordinary]
-        taken, cost = finals.snap(self.stages, self.field, ready, ordinary)
-        kept = set(taken.values())
-        for version in ready:
-            if version.number in kept:
-                version.stop("trained", "")
-            else:
-                version.stop("rejected", "does not do as well, or another does with fewer numbers")
-        self._enter(versions)
-        self._record(versions)
-        said = [
-            f"candidate {number} became {new}, with rounder numbers: {cost[number]}"
-            for number, new in taken.items()
-        ]
-        return sorted(taken.get(number, number) for number in numbers), said
-
-    def _write_out(self, numbers: list[int]) -> list[int]:
-        """In place of finalists whose plainest form has long numbers, the same with short ones."""
-        rows = [self.field.candidates[number] for number in numbers]
-        written = finals.written_candidates(
-            [row for row in rows if not row.fixed and row.network is None],
-            len(self.field.candidates), len(self.generations), self._write, self._refused,
-        )  # fmt: skip
-        self._enter(written)
-        self._record(written)
-        places = {one.parent: one.number for one in written}
-        return [places.get(number, number) for number in numbers]
-
-    def _write(self, candidate: Candidate) -> bool:
-        kind, digits = self.tasks[0].kind, self.settings.tuning.digits
-        return finals.write_out(candidate, kind, digits, hard_labels=self.hard_labels)
-
-    def _refused(self, candidate: Candidate) -> str:
-        """Which requirement a loss with other numbers does not meet, and why, or `""`."""
-        if not self.settings.screening.require:
-            return ""
-        return self.requirements.refuted(parse(candidate.formula, kind=self.tasks[0].kind))
-
-    def _given_ordinary(self) -> int | None:
-        base = sweep.base_candidate(self.tasks[0])
-        for number, candidate in self.field.candidates.items():
-            same = candidate.program == base.program or not candidate.weighted.free
-            if candidate.as_given and same and candidate.outcome == "trained":
-                return number
-        return None
-
-    def _said_of_finals(self, own: dict[int, Own], kept: Mapping[int, Own]) -> list[str]:
-        said = {
-            "the best learning rate lies at the end of a grid that was widened as far as it goes": [
-                number for number, each in own.items() if each.edge
-            ],
-            "a training on the final blocks diverged: held again at a third of the learning rate": [
-                number for number, each in own.items() if kept[number].rates != each.rates
-            ],
-        }
-        return [f"candidates {', '.join(map(str, which))}: {what}" for what, which in said.items() if which]
+        ending = Ending(self.stages, self.ledger, len(self.generations), self.ordinary)
+        self.held, said = ending.hold()
+        return said
 
     def _said_of_rows(self) -> list[str]:
         """What the method knows of a loss beyond its formula, as what it is a mixture of."""
         if METHODS[self.settings.method].breeds:
             return []
-        told = {row.row: self.field.candidates[row.evaluation] for row in self.front}
+        told = {row.row: self.field.candidates[row.evaluation] for row in self.ledger.front}
         return [
             f"row {row} is {candidate.remark} up to its scale"
             for row, candidate in told.items()
             if candidate.remark and not candidate.name
         ]
-
-    def _said_of_pick(self) -> list[str]:
-        for row in self.front:
-            if row.picked and row.name:
-                return [f"the pick is a loss with a name: use {row.name}, tuned"]
-        return []
 
 
 def _told(entry: Evaluation) -> dict[str, object]:
@@ -539,12 +345,6 @@ def _told(entry: Evaluation) -> dict[str, object]:
         "formula": entry.formula, "outcome": entry.outcome, "reason": entry.reason, "mean": entry.validation,
         "se": entry.se, "complexity": entry.complexity,
     }  # fmt: skip
-
-
-def _same(entry: Evaluation, before: Evaluation | None) -> bool:
-    if before is None:
-        return False
-    return replace(entry, validation=before.validation, se=before.se, fitness=before.fitness) == before
 
 
 def _either(steps: Sequence[int]) -> str:

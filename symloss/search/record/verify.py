@@ -14,7 +14,7 @@ import numpy as np
 from symloss.expr import agrees, parse
 from symloss.runs import RunStore
 from symloss.search.loop.candidate import Values
-from symloss.search.loop.engine import task_signs
+from symloss.search.loop.ledger import task_signs
 from symloss.search.prepare import check_same, unusable
 from symloss.search.record.codec import evaluation_record, files_of
 from symloss.search.record.front import front_of, presented, scored
@@ -90,7 +90,7 @@ def _told(result: Result, replay: Replay) -> Iterator[Check]:
     """Whether candidates and front on record are those that settings, seed and answers lead to."""
     engine = replay.engine
     kept = any(entry.way for entry in result.evaluations)
-    told = {entry.number: _known(entry, kept) for entry in engine.evaluations}
+    told = {entry.number: _known(entry, kept) for entry in engine.ledger.evaluations}
     yield _same("candidates", [_known(entry, kept) == told.get(entry.number) for entry in result.evaluations])
     if result.headroom:
         yield _same(
@@ -98,7 +98,7 @@ def _told(result: Result, replay: Replay) -> Iterator[Check]:
             [a.to_dict() == b.to_dict() for a, b in zip(result.headroom, engine.headroom, strict=False)],
         )
     if result.status in ENDED:
-        theirs, ours = (list(map(_printed, front)) for front in (engine.front, result.front))
+        theirs, ours = (list(map(_printed, front)) for front in (engine.ledger.front, result.front))
         lost = [False for row in theirs if row not in ours]
         yield _same("front", [*(row in theirs for row in ours), *lost])
 
@@ -201,16 +201,16 @@ def _evidence(result: Result, replay: Replay, found: Mapping[int, Mapping[int, V
         scores = {number: found.get(number, blocks) for number, blocks in engine.held.scores.items()}
         held = replace(engine.held, scores=scores)
         front = front_of(
-            engine.evaluations,
+            engine.ledger.evaluations,
             classes=None,
             signs=signs,
             noises=noises,
             finals=held,
-            hard_labels=engine.hard_labels,
+            hard_labels=engine.ledger.hard_labels,
         )
     else:
         entries = []
-        for entry in engine.evaluations:
+        for entry in engine.ledger.evaluations:
             again = found.get(entry.number)
             entries.append(replace(entry, blocks=again) if again else entry)
         front = front_of(
@@ -218,7 +218,7 @@ def _evidence(result: Result, replay: Replay, found: Mapping[int, Mapping[int, V
             classes=None,
             signs=signs,
             noises=noises,
-            hard_labels=engine.hard_labels,
+            hard_labels=engine.ledger.hard_labels,
         )
     by_number = {row.evaluation: row for row in front}
     for row in result.front:
