@@ -36,23 +36,23 @@ def read_grammar(
     """
     from symloss.search.propose.grammar import OPERATORS
 
-    found: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     registry, own = default_registry(), list[str]()
     for text in define:
         registry = _defined(registry, text)
         own.append(registry.own[-1].name)
     if own:
-        found["registry"] = registry
+        options["registry"] = registry
     if operators is not None or own:
         names = OPERATORS if operators is None else split_top_level(operators)
-        found["operators"] = tuple(dict.fromkeys([*names, *own]))
+        options["operators"] = tuple(dict.fromkeys([*names, *own]))
     for text in costs:
         name, cost = _parts(_COST, text, "--cost", "NAME=COST, as plog=3")
-        found.setdefault("costs", {})[name] = float(cost)
+        options.setdefault("costs", {})[name] = float(cost)
     for text in nesting:
         outer, inner, limit = _parts(_LIMIT, text, "--nesting", "OUTER(INNER)=N, as tanh(tanh)=0")
-        found.setdefault("nesting", {}).setdefault(outer, {})[inner] = int(limit)
-    return found
+        options.setdefault("nesting", {}).setdefault(outer, {})[inner] = int(limit)
+    return options
 
 
 def _defined(registry: Registry, text: str) -> Registry:
@@ -64,7 +64,7 @@ def _defined(registry: Registry, text: str) -> Registry:
 
 
 def _parts(pattern: re.Pattern[str], text: str, option: str, expected: str) -> tuple[str, ...]:
-    found = pattern.fullmatch(text)
-    if not found:
+    match = pattern.fullmatch(text)
+    if not match:
         raise DomainError(f"{option} {text.strip()!r}: expected {expected}")
-    return found.groups()
+    return match.groups()

@@ -73,12 +73,12 @@ def headroom(
             tasks, seed=seed, workers=workers, executor=place_of(executor, workers, None, 0.0), device=device,
             on_progress=live.progress,
         )  # fmt: skip
-    found = (measured,) if isinstance(measured, Headroom) else measured
+    rows = (measured,) if isinstance(measured, Headroom) else measured
     if as_json:
-        facts = [each.to_dict() for each in found]
+        facts = [each.to_dict() for each in rows]
         print_json(facts[0] if len(facts) == 1 else facts)
         return
-    for each in found:
+    for each in rows:
         show(headroom_table(each))
         for remark in each.said:
             say(f"note: {remark}")

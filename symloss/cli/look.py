@@ -163,11 +163,11 @@ def show_(
         if race:
             _print_race(open_run(subject), as_json)
             return
-        found = compare.open_run(subject)
-        if isinstance(found, compare.Comparison | compare.Transfer | compare.Adaptation | compare.FewShot):
-            print_outcome(found, as_json)
+        run = compare.open_run(subject)
+        if isinstance(run, compare.Comparison | compare.Transfer | compare.Adaptation | compare.FewShot):
+            print_outcome(run, as_json)
         else:
-            print_run(found, as_json=as_json)
+            print_run(run, as_json=as_json)
         return
     if race:
         raise DomainError(f"--race is about a run, and {subject.strip()!r} is no run folder")
@@ -218,16 +218,16 @@ def _print_race(result: Result, as_json: bool) -> None:
     from symloss.report.tables import rows_table
     from symloss.search import race_checks
 
-    found = race_checks(result)
+    checks = race_checks(result)
     if as_json:
-        print_json([{"table": name, **asdict(check)} for name, check in found.items()])
+        print_json([{"table": name, **asdict(check)} for name, check in checks.items()])
         return
-    if not found:
+    if not checks:
         say(f"{result.path}: no losses were scored on more than four common blocks: nothing to race on")
         return
     rows = [
         (name, check.losses, check.blocks, check.orders, f"{check.false_drops:.1%}", f"{check.saved:.0%}")
-        for name, check in found.items()
+        for name, check in checks.items()
     ]
     columns = ("scored on", "losses", "blocks", "orders tried", "best loss dropped", "trainings saved")
     show(rows_table(columns, rows, columns[1:]))

@@ -157,27 +157,27 @@ def _of_run(subject: str, what: What | None, others: str | None, classes: int | 
     import symloss.report as report
     from symloss.search import Result
 
-    found: Any = compare.open_run(subject)
-    own = _OF_RUN[type(found).__name__]
+    run: Any = compare.open_run(subject)
+    own = _OF_RUN[type(run).__name__]
     chosen = what or own[0]
-    if isinstance(found, Result) and (chosen not in own or others is not None):
+    if isinstance(run, Result) and (chosen not in own or others is not None):
         return _of_losses(
-            f"{subject}#{found.picked.row}", chosen, others, classes or found.picked.classes, None, None
+            f"{subject}#{run.picked.row}", chosen, others, classes or run.picked.classes, None, None
         )
     if chosen not in own:
         raise DomainError(f"--what {chosen}: {subject} has the pictures {', '.join(own)}")
     refuse({"--classes": classes}, subject)
     if chosen is What.certificates:
-        rows = [row for row in found.front if not row.neural]
+        rows = [row for row in run.front if not row.neural]
         return report.plot_certificates({f"{row.row}: {row.text}": row.certificate for row in rows}), chosen
     if chosen is What.convergence:
-        return report.plot_convergence(found, found.rows[0].task if found.rows else ""), chosen
+        return report.plot_convergence(run, run.rows[0].task if run.rows else ""), chosen
     draw: dict[What, Any] = {
         What.front: report.plot_front, What.lineage: report.plot_lineage,
-        What.history: report.plot_history if isinstance(found, Result) else report.plot_few_shot,
+        What.history: report.plot_history if isinstance(run, Result) else report.plot_few_shot,
         What.comparison: report.plot_comparison, What.transfer: report.plot_transfer, What.path: report.plot_adaptation,
     }  # fmt: skip
-    return draw[chosen](found), chosen
+    return draw[chosen](run), chosen
 
 
 def _of_losses(
@@ -246,7 +246,7 @@ def _landscape(
         named = (entry(each, task.kind) for each in names(task.kind))
         losses[next((each.name for each in named if each.loss == ordinary), "ordinary loss")] = ordinary
     picture = out or Path(f"{_slug(subject)}-landscape.png")
-    found: Landscape = watched(
+    landscape: Landscape = watched(
         [task.describe()],
         lambda live: compare.landscape(
             task, list(losses.values()), names=list(losses), steps=steps, out=picture.with_suffix(".npz"),
@@ -254,12 +254,12 @@ def _landscape(
         ),
         as_json=False,
     )  # fmt: skip
-    show(report.sharpness_table(found))
-    for sentence in report.landscape_sentences(found):
+    show(report.sharpness_table(landscape))
+    for sentence in report.landscape_sentences(landscape):
         say(sentence)
     say(f"wrote {picture.with_suffix('.npz')}")
-    write_figure(picture, report.plot_landscape(found))
-    if found.done < 1:
+    write_figure(picture, report.plot_landscape(landscape))
+    if landscape.done < 1:
         raise typer.Exit(INTERRUPTED)
 
 

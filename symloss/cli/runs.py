@@ -52,27 +52,27 @@ def _row(path: Path) -> dict[str, Any]:
     from symloss.compare import Adaptation, Comparison, FewShot, Transfer, open_run
 
     try:
-        found = open_run(path)
+        run = open_run(path)
     except SymlossError as error:
         return {"run": str(path), "status": str(error)}
-    row = {"run": str(path), "task": found.task.get("name"), "seed": found.seed, "status": found.status}
-    if isinstance(found, Comparison | Transfer):
+    row = {"run": str(path), "task": run.task.get("name"), "seed": run.seed, "status": run.status}
+    if isinstance(run, Comparison | Transfer):
         # Verdicts stand where a search has its loss.
-        method = "compare" if isinstance(found, Comparison) else "transfer"
-        said = "; ".join(f"{name}: {_verdicts(verdict)}" for name, verdict in found.verdicts.items())
-        more = {"candidates": None, "metric": found.metric, "validation": None, "loss": said or None}
+        method = "compare" if isinstance(run, Comparison) else "transfer"
+        said = "; ".join(f"{name}: {_verdicts(verdict)}" for name, verdict in run.verdicts.items())
+        more = {"candidates": None, "metric": run.metric, "validation": None, "loss": said or None}
         return {**row, "method": method, **more}
-    if isinstance(found, Adaptation):
-        said = "; ".join([found.loss, *(f"{claim}: {answer}" for claim, answer in found.claims.items())])
-        more = {"candidates": None, "metric": found.metric, "validation": None, "loss": said}
+    if isinstance(run, Adaptation):
+        said = "; ".join([run.loss, *(f"{claim}: {answer}" for claim, answer in run.claims.items())])
+        more = {"candidates": None, "metric": run.metric, "validation": None, "loss": said}
         return {**row, "method": "adapt", **more}
-    if isinstance(found, FewShot):
-        last = found.history[-1][1] if found.history else None
-        told: dict[str, Any] = {"candidates": None, "metric": found.metric, "validation": last}
-        return {**row, "method": f"fewshot {found.settings.method}", **told, "loss": _tested(found)}
-    picked = next((row for row in found.front if row.picked), None)
+    if isinstance(run, FewShot):
+        last = run.history[-1][1] if run.history else None
+        told: dict[str, Any] = {"candidates": None, "metric": run.metric, "validation": last}
+        return {**row, "method": f"fewshot {run.settings.method}", **told, "loss": _tested(run)}
+    picked = next((row for row in run.front if row.picked), None)
     return {
-        **row, "method": found.method, "candidates": len(found.evaluations), "metric": found.task.get("metric"),
+        **row, "method": run.method, "candidates": len(run.evaluations), "metric": run.task.get("metric"),
         "validation": picked.validation if picked else None, "loss": picked.text if picked else None,
     }  # fmt: skip
 

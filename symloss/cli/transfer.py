@@ -161,8 +161,8 @@ def transfer(
             executor=place_of(executor, workers, ray_address, ray_gpus), device=device, on_progress=live.progress,
         )  # fmt: skip
 
-    found = watched([task.describe() for task in placed], start, as_json, quiet)
-    finish(found, as_json, csv, latex, plot)
+    result = watched([task.describe() for task in placed], start, as_json, quiet)
+    finish(result, as_json, csv, latex, plot)
 
 
 def register(app: typer.Typer) -> None:

@@ -325,7 +325,7 @@ def _loss_of(loss: str | Loss | LearnedLoss, task: SupervisedTask) -> tuple[str,
 
 
 def _rates(etas: Sequence[float]) -> list[float]:
-    found = [as_real(eta) for eta in etas]
-    if not found or any(eta is None or not eta > 0 for eta in found):
+    rates = [as_real(eta) for eta in etas]
+    if not rates or any(eta is None or not eta > 0 for eta in rates):
         raise DomainError(f"etas {list(etas)!r}: expected rates above 0, as 1e-4,1e-3")
-    return [eta for eta in dict.fromkeys(found) if eta is not None]
+    return [eta for eta in dict.fromkeys(rates) if eta is not None]

@@ -250,9 +250,9 @@ def _named(
 @lru_cache(maxsize=512)
 def certified(loss: Loss, classes: int) -> dict[str, float]:
     """Attractor, label smoothing and implicit learning rate, those that are established: a certificate in part."""
-    found = analyze(loss, classes, ("attractor", "label_smoothing", "implicit_learning_rate")).findings
+    findings = analyze(loss, classes, ("attractor", "label_smoothing", "implicit_learning_rate")).findings
     return {
         name: finding.numeric
-        for name, finding in found.items()
+        for name, finding in findings.items()
         if finding.verdict != "unknown" and finding.numeric is not None
     }

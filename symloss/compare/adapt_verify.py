@@ -37,15 +37,15 @@ def verify_adaptation(path: str | Path, task: Task | None = None) -> tuple[Check
         config = ADAPT.config(store)
         device = str(config.get("device", "cpu"))
         again = task_of(config, task, "cpu" if unusable(device) else device, "serial")
-        found = adaptation_from(store.get(ADAPT.name, "table"), store.path, store.status)
+        run = adaptation_from(store.get(ADAPT.name, "table"), store.path, store.status)
         told = table(config, again, store)
-        same = _facts(found.to_dict()) == _facts(told.to_dict())
+        same = _facts(run.to_dict()) == _facts(told.to_dict())
         checks = [
-            *_files(Path(path), adaptation_files(found)),
-            Check("run", "table, from the record", f"{len(found.rows)} rows", f"{len(told.rows)} rows", same,
+            *_files(Path(path), adaptation_files(run)),
+            Check("run", "table, from the record", f"{len(run.rows)} rows", f"{len(told.rows)} rows", same,
                   "" if same else "not what the recorded answers lead to"),
         ]  # fmt: skip
-        for number, parts in enumerate(pieces_of(config)[: found.seeds], start=1):
+        for number, parts in enumerate(pieces_of(config)[: run.seeds], start=1):
             for piece in parts.values():
                 checks += _piece(
                     f"replicate {number}", piece, store.get("work", piece.key), do((again,), piece)

@@ -66,7 +66,7 @@ def resume(
             data must be those of the run.
         models: of a transfer, again where one of them was a function.
         workers, executor, on_progress: see `discover`.
-        device: another than that of the run, where its own is not to be had; the end may differ in rounding.
+        device: another than that of the run, where that one is not available; the end may differ in rounding.
         of_search: of a search, `propose` (again where the run's formulas came from a command or a function),
             `on_generation` and `on_headroom`; see `discover`.
 

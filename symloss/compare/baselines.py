@@ -159,9 +159,9 @@ def _tests(
         for each in entrants
         for i in range(seeds)
     ]
-    found = trainer.curves("test", trainings, test=True)
+    curves = trainer.curves("test", trainings, test=True)
     return [
-        [[(_number(curve[0]), _number(curve[1])) for curve in next(found)] for _ in range(seeds)]
+        [[(_number(curve[0]), _number(curve[1])) for curve in next(curves)] for _ in range(seeds)]
         for _ in entrants
     ]
 

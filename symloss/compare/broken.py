@@ -107,8 +107,8 @@ def _findings(loss: Loss, classes: int, remembered: Callable[..., Any]) -> dict[
             for name, each in analyze(loss, classes).findings.items()
         }
 
-    found: dict[str, Any] = remembered(f"{classes} {loss}", make)
-    return found
+    certificate: dict[str, Any] = remembered(f"{classes} {loss}", make)
+    return certificate
 
 
 def _beside(

@@ -161,8 +161,8 @@ def shares(fractions: Sequence[float] | None, tasks: Sequence[Task]) -> list[flo
     """
     if fractions is None:
         return [1.0]
-    found = [as_real(value) for value in fractions]
-    if not found or any(value is None or not 0 < value <= 1 for value in found):
+    shares = [as_real(value) for value in fractions]
+    if not shares or any(value is None or not 0 < value <= 1 for value in shares):
         raise SymlossError(
             f"fractions {list(fractions)}: expected shares above 0 and at most 1, as 0.1,0.5,1"
         )
@@ -171,4 +171,4 @@ def shares(fractions: Sequence[float] | None, tasks: Sequence[Task]) -> list[flo
             raise SymlossError(
                 f"fractions: the rows of {task.name} cannot be drawn, as its parts were given; leave them out"
             )
-    return sorted({float(value) for value in found if value is not None})
+    return sorted({float(value) for value in shares if value is not None})

@@ -193,18 +193,18 @@ def contenders_of(
     if not asked:
         raise DomainError("no losses: expected at least one, as focal or 'y*abs(log(1.3*p))'")
     ordinary = base_name(task) or str(task.base_loss())
-    found = [Contender(ordinary, "ordinary", (Variant(ordinary, task.base_loss()),))]
+    contenders = [Contender(ordinary, "ordinary", (Variant(ordinary, task.base_loss()),))]
     for label, item in asked:
         one = _contender(item, task)
         _trainable(one)
         if one.role == "" and len(one.variants) == 1 and one.loss == task.base_loss():
             continue  # the baseline, by whatever name
-        found.append(one if label is None else replace(one, name=label))
-    called = [each.name for each in found]
+        contenders.append(one if label is None else replace(one, name=label))
+    called = [each.name for each in contenders]
     for name in called:
         if called.count(name) > 1:
             raise DomainError(f"{name} is named twice: leave one out")
-    return found
+    return contenders
 
 
 def _contender(item: str | Loss | Contender, task: Task) -> Contender:
@@ -302,8 +302,8 @@ def _check_kind(loss: Loss | NeuralLoss, task: Task, text: str) -> None:
 
 def _versions(one: Entry) -> tuple[Variant, ...]:
     """A loss of the zoo at its defaults and at the values that its entry suggests."""
-    found = [Variant(one.title(values), one.with_coefficients(**values)) for values in settings_of(one)]
-    return tuple(found)
+    variants = [Variant(one.title(values), one.with_coefficients(**values)) for values in settings_of(one)]
+    return tuple(variants)
 
 
 def _zoo(kind: str) -> tuple[Variant, ...]:

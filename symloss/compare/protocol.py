@@ -306,5 +306,5 @@ def described(tasks: Sequence[Task]) -> dict[str, Any]:
 
 def as_json(data: Mapping[str, Any]) -> dict[str, Any]:
     """As it comes back from a record: lists for tuples."""
-    found: dict[str, Any] = json.loads(json.dumps(data))
-    return found
+    plain: dict[str, Any] = json.loads(json.dumps(data))
+    return plain

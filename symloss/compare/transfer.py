@@ -173,15 +173,15 @@ def _unchanged(run: Source | Sequence[Source], task: Task, rows: str, tune: bool
     given: list[str | Loss | Contender] = []
     for each in asked:
         given += _rows_of(each, rows, task) if _is_run(each) else [each]  # type: ignore[list-item, arg-type]
-    found = contenders_of(given, task)
-    for one in found:
+    contenders = contenders_of(given, task)
+    for one in contenders:
         if one.tuned_only and not tune:
             raise DomainError(f"{BEST_ZOO} is chosen by tuning: leave one of the two out")
-    if len(found) == 1:
+    if len(contenders) == 1:
         raise DomainError(
-            f"{found[0].name} is the ordinary loss of {task.name}: name another to compare with it"
+            f"{contenders[0].name} is the ordinary loss of {task.name}: name another to compare with it"
         )
-    return [one if one.tuned_only else replace(one, variants=one.variants[:1]) for one in found]
+    return [one if one.tuned_only else replace(one, variants=one.variants[:1]) for one in contenders]
 
 
 def _is_run(source: Source) -> bool:

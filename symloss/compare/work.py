@@ -237,11 +237,11 @@ def _member(loss: Weighted | NeuralLoss, task: SupervisedTask, seed: int, trial:
 def _reported(made: _Made, task: SupervisedTask, model: nn.Module, piece: Piece) -> Answer:
     """What is said of a model's test rows, as they are and corrupted."""
     test, rows = _tested(task, model, piece.rows)
-    found: Answer = {"test": test, "rows": rows}
+    answer: Answer = {"test": test, "rows": rows}
     if piece.corruptions:
         again = {name: _tested(each, model, piece.rows) for name, each in made.measured(piece).items()}
-        found["corrupted"] = {name: {"test": test, "rows": rows} for name, (test, rows) in again.items()}
-    return found
+        answer["corrupted"] = {name: {"test": test, "rows": rows} for name, (test, rows) in again.items()}
+    return answer
 
 
 def _prepared(trial: Trial, kind: str, scale: NullScale) -> tuple[Weighted | NeuralLoss, float, str]:

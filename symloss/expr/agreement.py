@@ -77,8 +77,8 @@ def agrees(a: Expr, b: Expr, kind: str, *, hard_labels: bool = False) -> bool:
         if expected is None:
             continue
         defined[part] += 1
-        found = second(point)
-        if found is None or abs(found - expected) > _NEAR * (1 + abs(expected)):
+        value = second(point)
+        if value is None or abs(value - expected) > _NEAR * (1 + abs(expected)):
             return False
     return all(4 * defined[part] >= count for part, count in asked.items())
 
@@ -101,7 +101,7 @@ def _points(kind: str, names: Sequence[str], hard_labels: bool) -> Iterator[dict
 
 def _across_kinks(exprs: Sequence[Expr], points: Sequence[Point], variable: str) -> list[dict[str, Any]]:
     """A point closely on each side of where an argument of a kinked function turns, between two points."""
-    found: list[dict[str, Any]] = []
+    beside: list[dict[str, Any]] = []
     for turning in list(dict.fromkeys(each for expr in exprs for each in _turning(expr)))[:MAX_KINKS]:
         plain = _Function(turning)
         lines: dict[str, list[Point]] = {}
@@ -113,9 +113,9 @@ def _across_kinks(exprs: Sequence[Expr], points: Sequence[Point], variable: str)
             signs = [_direction(plain, point) for point in ordered]
             for left, right, s, t in zip(ordered, ordered[1:], signs, signs[1:], strict=False):
                 if s * t < 0 and crossed < MAX_CROSSINGS:
-                    found += _sides(plain, left, right, s, variable)
+                    beside += _sides(plain, left, right, s, variable)
                     crossed += 1
-    return found
+    return beside
 
 
 def _turning(expr: Expr) -> list[Expr]:
@@ -132,8 +132,8 @@ def _turning(expr: Expr) -> list[Expr]:
 
 
 def _direction(function: _Function, point: Point) -> int:
-    found = function(point)
-    return 0 if not found else 1 if found > 0 else -1
+    value = function(point)
+    return 0 if not value else 1 if value > 0 else -1
 
 
 def _sides(

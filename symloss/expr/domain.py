@@ -55,11 +55,11 @@ class Domain:
 
     def of(self, expr: Expr) -> Range:
         """A least and a greatest value that `expr` does not pass where it is defined."""
-        found = self._known.get(expr)
-        if found is None:
+        bounds = self._known.get(expr)
+        if bounds is None:
             low, high = self._work_out(expr)
-            found = self._known[expr] = (-_trimmed(-low), _trimmed(high))
-        return found
+            bounds = self._known[expr] = (-_trimmed(-low), _trimmed(high))
+        return bounds
 
     def sign(self, expr: Expr) -> int:
         """1 where `expr >= 0` on the whole domain, -1 where `expr <= 0`, 0 where neither is shown."""

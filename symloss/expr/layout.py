@@ -194,13 +194,13 @@ def _rational(value: Fraction) -> Rational:
 
 def _coefficients(expr: Expr) -> list[tuple[Fraction, bool]]:
     """The number of each term of a sum, and whether the rest of the term is a square."""
-    found = []
+    rows = []
     for term in expr.args:
         number, rest = term.as_coeff_Mul()
         bases = map(_base, Mul.make_args(rest))
         square = any(_is_even(e) and not base.is_Add for base, e in bases)
-        found.append((_fraction(number), square))
-    return found
+        rows.append((_fraction(number), square))
+    return rows
 
 
 def _written(value: Fraction, square: bool) -> int:
@@ -230,10 +230,10 @@ def _best_scale(
     as_it_is = cost(Fraction(1)) or (0, 0)
     best = (as_it_is, 0.0, Fraction(1))
     for scale in _scales([value for value, _ in terms], number, exponent, bool(as_it_is[1])):
-        found = cost(scale)
-        if found is not None and found < as_it_is:
+        price = cost(scale)
+        if price is not None and price < as_it_is:
             size = abs(log10(max(abs(value / scale) for value, _ in terms)))
-            best = min(best, (found, size, scale))
+            best = min(best, (price, size, scale))
     return best[2]
 
 

@@ -64,7 +64,7 @@ def at_zero(formula: Expr) -> HardValue:
     """
     try:
         expr = _in_unit(formula)
-        found = _at(expr, 0) or _limit(expr)
+        limit = _at(expr, 0) or _limit(expr)
     except Unreal as error:
         raise DomainError(
             f"expected a formula with a real value at y = 0, got {formula}: for small y > 0, {error}"
@@ -74,12 +74,12 @@ def at_zero(formula: Expr) -> HardValue:
             f"expected a formula with a value at y = 0, got {formula}, whose limit y -> 0+ is not known ({error}); "
             "multiply the part that is undefined by y"
         ) from None
-    if found is None:
+    if limit is None:
         raise DomainError(
             f"expected a formula that is finite at y = 0, got {formula}, which is infinite there for every "
             "class but the target; write y*abs(log(p)) for abs(log(y*p)), or use the protected plog"
         )
-    return _checked(formula, found, 0)
+    return _checked(formula, limit, 0)
 
 
 @lru_cache(maxsize=1024)
@@ -95,17 +95,17 @@ def at_one(formula: Expr) -> HardValue:
     Abs(log(p))
     """
     try:
-        found = _at(_in_unit(formula), 1)
+        limit = _at(_in_unit(formula), 1)
     except Unreal as error:
         raise DomainError(f"expected a formula with a real value at y = 1, got {formula}: {error}") from None
     except Open as error:
         raise UnknownLimit(f"the value of {formula} at y = 1 is not known: {error}") from None
-    if found is None:
+    if limit is None:
         raise DomainError(
             f"expected a formula that is finite at y = 1, got {formula}, which is not; "
             "use the protected plog for a logarithm that vanishes there"
         )
-    return _checked(formula, found, 1)
+    return _checked(formula, limit, 1)
 
 
 def _in_unit(formula: Expr) -> Expr:

@@ -182,11 +182,11 @@ class Loss:
         '-1.252*y*log(p)'
         """
         try:
-            found = plain(self.expr, self.kind, hard_labels=hard_labels)
+            shown = plain(self.expr, self.kind, hard_labels=hard_labels)
         except (TypeError, ValueError, OverflowError):
             # What SymPy raises over numbers too large to write down or to compare, as of `(1.796*p)**(0.08849*p*y)`.
             return self
-        return Loss(found, self.kind, dict(self.coefficients))
+        return Loss(shown, self.kind, dict(self.coefficients))
 
     def with_coefficients(self, **values: float) -> Loss:
         """The same formula with some coefficients changed.

@@ -227,9 +227,9 @@ class _Walk:
             tree = ast.parse(body, mode="eval").body
         except SyntaxError as error:
             position = self.shift + max((error.offset or 1) - 1, 0)
-            found = self.source[position : position + 1]
+            character = self.source[position : position + 1]
             raise ParseError(
-                f"unexpected {found!r}", position=position, expected="an operand or operator"
+                f"unexpected {character!r}", position=position, expected="an operand or operator"
             ) from None
         except (RecursionError, MemoryError, ValueError, OverflowError):
             raise ParseError(

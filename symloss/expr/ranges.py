@@ -138,18 +138,18 @@ def sign_inside(expr: Expr) -> int | None:
     """
     if isinstance(expr, Rational):
         return (expr.p > 0) - (expr.p < 0)
-    found = range_of(expr).sign
-    if found is not None:
-        return found
+    sign = range_of(expr).sign
+    if sign is not None:
+        return sign
     if isinstance(expr, Add) and expr.count_ops() <= _MAX_FACTORED:
         try:
             factored = bounded(factor, expr)
         except PolynomialError:
             factored = expr
         if isinstance(factored, Mul | Pow):
-            found = range_of(factored).sign
-            if found is not None:
-                return found
+            sign = range_of(factored).sign
+            if sign is not None:
+                return sign
     borders = [i / _CUTS for i in range(_CUTS + 1)]
     signs: set[int | None] = set()
     for low, high in pairwise(borders):

@@ -209,6 +209,6 @@ def sharpness(model: nn.Module, task: SupervisedTask, iterations: int = 12) -> f
     was_training = model.training
     model.eval()
     value = ordinary(task.kind, model(task.train.X[:_ROWS]), task.train.y[:_ROWS])
-    found = top_eigenvalue(value, weights, iterations)
+    sharpest = top_eigenvalue(value, weights, iterations)
     model.train(was_training)
-    return found
+    return sharpest

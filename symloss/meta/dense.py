@@ -172,15 +172,15 @@ class Dense:
 
 def moved(weights: Weights, directions: Steps, step: float, decay: float) -> Steps:
     """`decay * W + step * direction`, layer by layer."""
-    found: Steps = []
+    steps: Steps = []
     for (matrix, bias), (turn, shift) in zip(weights, directions, strict=True):
         new: Matrix = (
             torch.add(decay * matrix, turn, alpha=step)
             if isinstance(turn, Tensor)
             else Outer(step * turn.left, turn.right, matrix, decay)
         )
-        found.append((new, torch.add(decay * bias, shift, alpha=step)))
-    return found
+        steps.append((new, torch.add(decay * bias, shift, alpha=step)))
+    return steps
 
 
 def weights_of(layers: Sequence[nn.Linear]) -> Weights:

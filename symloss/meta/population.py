@@ -43,7 +43,7 @@ def train_members(
     >>> first["val"][1] > second["val"][1]
     True
     """
-    found = [{split: [math.nan] * len(member.looks) for split in splits} for member in members]
+    curves = [{split: [math.nan] * len(member.looks) for split in splits} for member in members]
 
     def measure(i: int, step: int, model: nn.Module) -> None:
         member = members[i]
@@ -51,10 +51,10 @@ def train_members(
             return
         for split in splits:
             value = member.task.evaluate(model, split)[member.task.metric]
-            found[i][split][member.looks.index(step)] = value
+            curves[i][split][member.looks.index(step)] = value
 
     visit_members(members, measure)
-    return found
+    return curves
 
 
 def fit_population(

@@ -34,7 +34,7 @@ def top_eigenvalue(
         return 0.0
     draw = torch.Generator().manual_seed(0)
     vector = [torch.randn(w.shape, generator=draw).to(w) for w in weights]
-    found = 0.0
+    eigenvalue = 0.0
     for _ in range(iterations):
         size = float(nn.utils.get_total_norm(vector))
         if not (math.isfinite(size) and size > 0):
@@ -43,12 +43,12 @@ def top_eigenvalue(
         product = torch.autograd.grad(
             slopes, weights, vector, retain_graph=True, allow_unused=True, materialize_grads=True
         )
-        before = found
-        found = sum(float((a * b).sum()) for a, b in zip(vector, product, strict=True))
+        before = eigenvalue
+        eigenvalue = sum(float((a * b).sum()) for a, b in zip(vector, product, strict=True))
         vector = list(product)
-        if abs(found - before) <= tolerance * abs(found):
+        if abs(eigenvalue - before) <= tolerance * abs(eigenvalue):
             break
-    return found
+    return eigenvalue
 
 
 def rise(objective: Callable[[], Tensor], weights: Sequence[Tensor], radius: float = 0.05) -> float:

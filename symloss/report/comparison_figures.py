@@ -124,14 +124,14 @@ def plot_convergence(comparison: Comparison, task: str) -> Figure:
 def _hardest(rows: Sequence[Row]) -> tuple[str, dict[str, list[Row]]]:
     """The hardest treatment that there is, and its rows by loss."""
     treatment = next(t for t in ("tuned", "normalised", "as is") if any(row.treatment == t for row in rows))
-    found: dict[str, list[Row]] = {}
+    groups: dict[str, list[Row]] = {}
     for name in dict.fromkeys(row.name for row in rows):
         own = [row for row in rows if row.name == name]
         # The ordinary loss has no row of its own where its scale is taken out: it is 1.
-        found[name] = [row for row in own if row.treatment == treatment] or [
+        groups[name] = [row for row in own if row.treatment == treatment] or [
             row for row in own if row.treatment == "as is"
         ]
-    return treatment, {name: own for name, own in found.items() if own}
+    return treatment, {name: own for name, own in groups.items() if own}
 
 
 def plot_ranking(ranking: Ranking) -> Figure:

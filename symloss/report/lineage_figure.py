@@ -71,15 +71,15 @@ def plot_lineage(result: Result, row: FrontRow | None = None) -> Figure:
 def ancestors(result: Result, row: FrontRow) -> list[Evaluation]:
     """The candidate of a row and those that it comes from, by falling number; the nearest where there are many."""
     known: Mapping[int, Evaluation] = {entry.number: entry for entry in result.evaluations}
-    found: dict[int, Evaluation] = {}
+    ancestors: dict[int, Evaluation] = {}
     fresh = [row.evaluation]
-    while fresh and len(found) < _MOST:
+    while fresh and len(ancestors) < _MOST:
         asked, fresh = fresh, []
         for each in sorted(set(asked), reverse=True):
-            if each in known and each not in found and len(found) < _MOST:
-                found[each] = known[each]
+            if each in known and each not in ancestors and len(ancestors) < _MOST:
+                ancestors[each] = known[each]
                 fresh += _parents(known[each])
-    return [found[each] for each in sorted(found, reverse=True)]
+    return [ancestors[each] for each in sorted(ancestors, reverse=True)]
 
 
 def _parents(entry: Evaluation) -> tuple[int, ...]:

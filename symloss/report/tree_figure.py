@@ -100,10 +100,10 @@ def _by_dot(tree: Node, count: int) -> Positions | None:
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None
-    found: dict[int, tuple[float, float]] = {}
+    places: dict[int, tuple[float, float]] = {}
     for line in answer.stdout.splitlines():
         words = line.split()
         if len(words) > 3 and words[0] == "node":
             # Inches; a rank is 0.75 to 1 of them.
-            found[int(words[1][1:])] = (1.1 * float(words[2]), float(words[3]))
-    return [found[i] for i in range(count)] if len(found) == count else None
+            places[int(words[1][1:])] = (1.1 * float(words[2]), float(words[3]))
+    return [places[i] for i in range(count)] if len(places) == count else None

@@ -102,10 +102,10 @@ class RayCluster:
 
 def _reach(address: str | None) -> None:
     """Ray itself takes minutes to find that nobody answers."""
-    found = re.fullmatch(r"(?:ray://)?\[?([^/\]]+)\]?:(\d+)", address or "")
-    if found:
+    match = re.fullmatch(r"(?:ray://)?\[?([^/\]]+)\]?:(\d+)", address or "")
+    if match:
         try:
-            socket.create_connection((found[1], int(found[2])), timeout=10).close()
+            socket.create_connection((match[1], int(match[2])), timeout=10).close()
         except (OSError, OverflowError) as error:
             raise RunError(f"no Ray cluster at {address}: {error}") from None
 

@@ -43,14 +43,14 @@ class Origin:
     @classmethod
     def from_dict(cls, data: Any) -> Origin:
         """What `to_dict` wrote; what a stranger wrote instead is taken as text, or as nothing."""
-        found = data if isinstance(data, Mapping) else {}
-        words, versions = found.get("command"), found.get("versions")
+        record = data if isinstance(data, Mapping) else {}
+        words, versions = record.get("command"), record.get("versions")
         return cls(
             tuple(map(str, words)) if isinstance(words, list) else (),
             {str(name): str(each) for name, each in versions.items()}
             if isinstance(versions, Mapping)
             else {},
-            str(found.get("machine", "")),
+            str(record.get("machine", "")),
         )
 
 

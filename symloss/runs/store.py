@@ -251,12 +251,12 @@ def list_runs(root: str | Path) -> list[Path]:
     root = Path(root)
     if not root.is_dir():
         raise RunError(f"no folder {str(root)!r}: 'symloss discover' makes runs/, or name another")
-    found = []
+    dated = []
     with _explained(root, "cannot be read"):
         for folder in root.iterdir():
             with suppress(OSError):  # no run, or one that is another user's
-                found.append((-(folder / DATABASE).stat().st_mtime, folder))
-    return [folder for _, folder in sorted(found)]
+                dated.append((-(folder / DATABASE).stat().st_mtime, folder))
+    return [folder for _, folder in sorted(dated)]
 
 
 def _fill(path: Path, config: Mapping[str, Any]) -> None:

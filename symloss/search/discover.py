@@ -285,7 +285,7 @@ def resume(
         task: again where it came from arrays or code; its data must be those of the run.
         workers, executor, on_generation, on_progress, on_headroom: see `discover`.
         propose: again where the run's formulas came from a command: a run folder never says which.
-        device: another than that of the run, where its own is not to be had; the end may differ in rounding.
+        device: another than that of the run, where that one is not available; the end may differ in rounding.
 
     Raises:
         RunError: when there is no run, it is damaged, or another process writes it.

@@ -221,9 +221,9 @@ def _bred(
         longest=longest,
     )  # fmt: skip
     turned = [turn(outcome.loss) for outcome in outcomes if outcome.fitness is not None]
-    found = [loss.merged().rounded(6) for loss in turned if loss is not None]
-    points = [(misfit(loss, visits), _length(loss), i) for i, loss in enumerate(found)]
-    return [found[i] for i in _best(points)]
+    turned_right = [loss.merged().rounded(6) for loss in turned if loss is not None]
+    points = [(misfit(loss, visits), _length(loss), i) for i, loss in enumerate(turned_right)]
+    return [turned_right[i] for i in _best(points)]
 
 
 def _best(points: Iterable[tuple[float, float, int]]) -> list[int]:
@@ -248,11 +248,11 @@ def _length(loss: Weighted) -> float:
 
 def _promising(losses: Sequence[Weighted], parts: _Parts) -> list[Weighted]:
     """What may stand on the front once SymPy has simplified it, which takes seconds for all: two layers of it."""
-    found: list[int] = []
+    kept: list[int] = []
     points = [(parts.left(loss)[0], _length(loss), i) for i, loss in enumerate(losses)]
     for _ in range(2):
-        found += _best(point for point in points if point[2] not in found)
-    return [losses[i] for i in sorted(found)]
+        kept += _best(point for point in points if point[2] not in kept)
+    return [losses[i] for i in sorted(kept)]
 
 
 def _front(

@@ -117,8 +117,8 @@ class BlackBoxTask(Task):
         """See `Task.score_parts`; NaN for a test result that is not reported."""
         seed = whole("seed", seed)
         self.ledger.update(("val", "test"))
-        found = self._run(loss, seed, settings or self.settings)
-        return self._primary(found), found.get("test", math.nan)
+        metrics = self._run(loss, seed, settings or self.settings)
+        return self._primary(metrics), metrics.get("test", math.nan)
 
     def score_steps(
         self,
@@ -151,8 +151,8 @@ class BlackBoxTask(Task):
             raise TaskError(f"{self.name} failed: {error}") from None
         if "problem" in answer:
             raise TaskError(answer["problem"])
-        found: Mapping[str, float] = answer["found"]
-        return found
+        metrics: Mapping[str, float] = answer["found"]
+        return metrics
 
     def _answer(self, module: Any, seed: int, steps: int) -> dict[str, Any]:
         """`_report` as JSON can have it, in the process that is made for it."""
@@ -171,15 +171,15 @@ class BlackBoxTask(Task):
     def _report(self, module: Any, seed: int, steps: int) -> dict[str, float]:
         """The numbers that the function reports."""
         try:
-            found = self.train_eval(module, seed, steps)
+            returned = self.train_eval(module, seed, steps)
         except Exception as error:
             raise TaskError(f"{self.name} failed with {type(error).__name__}: {error}") from error
         needed = {"metric", self.metric}
-        if not isinstance(found, Mapping) or not needed & set(found):
-            got = sorted(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
+        if not isinstance(returned, Mapping) or not needed & set(returned):
+            got = sorted(map(str, returned)) if isinstance(returned, Mapping) else type(returned).__name__
             raise TaskError(f'{self.name} returned {got}: expected {{"metric": float, ...}}')
         numbers = {}
-        for name, value in found.items():
+        for name, value in returned.items():
             number = as_real(value)
             if number is not None:
                 numbers[str(name)] = number

@@ -98,7 +98,7 @@ def load_csv(
     seed: int = 0,
     settings: TrainingSettings | None = None,
 ) -> SupervisedTask:
-    """A task of one's own file, read into a data frame and taken from there as `Task.from_frame` does.
+    """A task of a user's file, read into a data frame and taken from there as `Task.from_frame` does.
 
     CSV with a header, perhaps packed by gzip; any one character separates, and a first line `sep=;` may say
     which. Or Parquet, with `pip install 'symloss[parquet]'`.
@@ -149,7 +149,7 @@ def from_frame(
     target_scale: str | None = None,
     settings: TrainingSettings | None = None,
 ) -> SupervisedTask:
-    """A task of one's own table, split 60/20/20 and prepared by the training rows alone.
+    """A task of a table that the user brings, split 60/20/20 and prepared by the training rows alone.
 
     Missing values (pandas' spellings, `?` and `none`), text, booleans, dates and constant columns are handled
     as `describe()["notes"]` says. Rows without a target are left out. Labels and groups are compared as they
@@ -203,7 +203,7 @@ def from_arrays(
     settings: TrainingSettings | None = None,
     augment: str | Augmentation | None = None,
 ) -> SupervisedTask:
-    """A task of one's own arrays, split 60/20/20 and scaled by the training rows.
+    """A task of arrays that the user brings, split 60/20/20 and scaled by the training rows.
 
     Args:
         X: numbers `[N, F]`, or images `[N, channels, height, width]` (scaled per channel).
@@ -249,7 +249,7 @@ def from_loaders(
     settings: TrainingSettings | None = None,
     augment: str | Augmentation | None = None,
 ) -> SupervisedTask:
-    """A task of one's own data loaders, split as they are.
+    """A task of data loaders that the user brings, split as they are.
 
     Each is read once, into memory (at most 8 GiB), as batches `(inputs, targets)`. Inputs stay as they
     are; regression targets are standardised by the training part. What a data set draws at random is

@@ -32,19 +32,19 @@ def load_object(spec: str) -> Task:
         module = importlib.import_module(module_name)
     except Exception as error:
         raise TaskError(f"cannot import {module_name}: {type(error).__name__}: {error}") from error
-    found = getattr(module, name, None)
-    if found is None:
+    thing = getattr(module, name, None)
+    if thing is None:
         names = [key for key in vars(module) if not key.startswith("_")]
         raise TaskError(f"{module_name} has no {name!r}: {suggestion(name, names or ['a function'])}")
-    if not isinstance(found, Task):
-        if not callable(found):
-            raise TaskError(f"{spec} is a {type(found).__name__}: expected a function that returns a Task")
+    if not isinstance(thing, Task):
+        if not callable(thing):
+            raise TaskError(f"{spec} is a {type(thing).__name__}: expected a function that returns a Task")
         try:
-            found = found()
+            thing = thing()
         except TaskError:
             raise
         except Exception as error:
             raise TaskError(f"{spec} failed with {type(error).__name__}: {error}") from error
-    if not isinstance(found, Task):
-        raise TaskError(f"{spec} returned a {type(found).__name__}: expected a Task")
-    return found
+    if not isinstance(thing, Task):
+        raise TaskError(f"{spec} returned a {type(thing).__name__}: expected a Task")
+    return thing

@@ -20,11 +20,11 @@ def whole(name: str, value: Any, least: int | None = None) -> int:
     >>> whole("seed", np.int64(3))
     3
     """
-    found = as_whole(value)
-    if found is None or (least is not None and found < least):
+    number = as_whole(value)
+    if number is None or (least is not None and number < least):
         bound = "" if least is None else f" of at least {least}"
-        raise TaskError(f"{name} is {value if found is None else found!r}: expected an integer{bound}")
-    return found
+        raise TaskError(f"{name} is {value if number is None else number!r}: expected an integer{bound}")
+    return number
 
 
 def number(name: str, value: Any) -> float:
@@ -33,8 +33,8 @@ def number(name: str, value: Any) -> float:
     Raises:
         TaskError: for anything else.
     """
-    found = as_whole(value)
-    real = as_real(value) if found is None else found
+    number = as_whole(value)
+    real = as_real(value) if number is None else number
     if real is None:
         raise TaskError(f"{name} is {value!r}: expected a number")
     return real

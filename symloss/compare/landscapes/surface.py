@@ -49,10 +49,10 @@ class Surface:
         """
         train, validation = self.task.train, self.task.val
         outputs = self._outputs(weights, buffers, train.X[: self.rows])
-        found = [self._losses(loss, outputs) for loss in self.losses]
+        values = [self._losses(loss, outputs) for loss in self.losses]
         scores = self._outputs(weights, buffers, validation.X)
         metric = [self._finite(float(self.task.measure(each, validation.y)), worst=True) for each in scores]
-        return [[column[i] for column in found] for i in range(len(weights))], metric
+        return [[column[i] for column in values] for i in range(len(weights))], metric
 
     def _finite(self, value: float, worst: bool = False) -> float:
         """NaN is kept for what has not been computed."""

@@ -49,10 +49,10 @@ def _tree(expr: Expr) -> _Tree:
         return _power(expr)
     operator = BY_HEAD.get(expr.func)
     if operator is not None and operator.arity == 2:
-        found = _tree(expr.args[0])
+        tree = _tree(expr.args[0])
         for argument in expr.args[1:]:
-            found = _apply(operator.name, found, _tree(argument))
-        return found
+            tree = _apply(operator.name, tree, _tree(argument))
+        return tree
     if operator is not None:
         return _apply(operator.name, _tree(expr.args[0]))
     raise DomainError(f"no tree says {expr.func.__name__}: seed the search with another form of the loss")

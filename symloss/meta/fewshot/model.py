@@ -1,4 +1,4 @@
-"""A learner that has been trained, for tasks of one's own."""
+"""A learner that has been trained, for a user's own tasks."""
 
 from __future__ import annotations
 

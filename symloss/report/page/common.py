@@ -107,8 +107,8 @@ def _shown(value: Any) -> str:
 
 def notes_section(notes: Iterable[str]) -> Section:
     """Remarks that a reader should see."""
-    found = tuple(notes)
-    return Section("Notes", (Items(found),) if found else ())
+    lines = tuple(notes)
+    return Section("Notes", (Items(lines),) if lines else ())
 
 
 def citation_section(keys: Iterable[str]) -> Section:

@@ -38,7 +38,7 @@ def as_html(document: Document) -> str:
 
 def _drawn(sections: tuple[Section, ...]) -> list[tuple[str, list[tuple[str, Any]]]]:
     """Sections with content: each block with its kind, pictures in a row together with their drawings."""
-    found = []
+    tables = []
     for section in sections:
         blocks: list[tuple[str, Any]] = []
         for block in section.blocks:
@@ -53,8 +53,8 @@ def _drawn(sections: tuple[Section, ...]) -> list[tuple[str, list[tuple[str, Any
                 blocks.append(("pictures", []))
             blocks[-1][1].append((block, drawing))
         if blocks:
-            found.append((section.title, blocks))
-    return found
+            tables.append((section.title, blocks))
+    return tables
 
 
 def _anchor(number: int) -> str:

@@ -47,13 +47,13 @@ def keys_of_names(names: Iterable[str], kind: str) -> tuple[str, ...]:
     >>> keys_of_names(["gce(q=0.5)", "best zoo: ce tuned", "runs/a#1"], "classification")
     ('zhang2018', 'good1952')
     """
-    found: dict[str, None] = {}
+    keys: dict[str, None] = {}
     for name in names:
         word = re.split(r"[( ]", name.rpartition(": ")[2].strip())[0]
         key = _OF_KIND.get((word, kind)) or _ZOO.get(word)
         if key:
-            found[key] = None
-    return tuple(found)
+            keys[key] = None
+    return tuple(keys)
 
 
 def bibtex(keys: Iterable[str]) -> str:

@@ -210,12 +210,12 @@ def _shape(result: Result, picked: FrontRow | None) -> Section:
 
 def _beside(result: Result, picked: Loss) -> dict[str, Loss]:
     """The pick, and the ordinary loss and the best of the zoo where they are others."""
-    found = {"pick": picked}
+    losses = {"pick": picked}
     for row in result.baselines:
         name = row.name.rpartition(": ")[2].replace(" as is", "").replace(" tuned", "")
-        if row.loss is not None and row.role != "discovered" and row.loss not in found.values():
-            found[name] = row.loss
-    return found if len(found) < _FEW else {"pick": picked}
+        if row.loss is not None and row.role != "discovered" and row.loss not in losses.values():
+            losses[name] = row.loss
+    return losses if len(losses) < _FEW else {"pick": picked}
 
 
 def _history(result: Result) -> Section:

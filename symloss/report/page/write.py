@@ -63,13 +63,13 @@ def write_report(path: str | Path, format: str = "html", out: str | Path | None 
     from symloss.compare import open_run  # loads torch
 
     folder = Path(path)
-    found = open_run(folder)
+    run = open_run(folder)
     with RunStore.open(folder) as store:
         made = Made(folder, store.origin, store.config.get("settings", {}))
     target = Path(out) if out is not None else folder / f"report.{format}"
     if not target.parent.is_dir():
         raise RunError(f"cannot write {target}: there is no folder {target.parent}")
-    document = document_of(found, made)
+    document = document_of(run, made)
     if format == "html":
         return [write_file(target, as_html(document).encode())]
     text, included = as_tex(document, target.stem)

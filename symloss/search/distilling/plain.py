@@ -37,7 +37,7 @@ def named_fits(visits: Visits) -> dict[str, Weighted]:
     A tree's edges are fitted one by one, and leave the family: these do not, so that what is a loss with a name is
     called by it. Losses that speak of class priors or weights are left out.
     """
-    found = {}
+    fits = {}
     for name in names(visits.points.kind):
         one = entry(name, visits.points.kind)
         if {"pi", "w"} & {symbol.name for symbol in one.loss.expr.free_symbols}:
@@ -46,8 +46,8 @@ def named_fits(visits: Visits) -> dict[str, Weighted]:
             title, loss = _named_fit(one, visits)
         except SymlossError:
             continue  # no tree says it
-        found[title] = loss
-    return found
+        fits[title] = loss
+    return fits
 
 
 def _named_fit(one: Entry, visits: Visits) -> tuple[str, Weighted]:

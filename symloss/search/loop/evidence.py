@@ -70,8 +70,8 @@ class Evidence:
         first, second = self.scores[a], self.scores[b]
         common = [block for block in first if block in second]
         if common:
-            found = math.fsum(first[block] - second[block] for block in common) / len(common)
-            return found, self.spread * math.sqrt(2 * (1 / len(common) + dependence))
+            difference = math.fsum(first[block] - second[block] for block in common) / len(common)
+            return difference, self.spread * math.sqrt(2 * (1 / len(common) + dependence))
         error = math.sqrt(1 / len(first) + 1 / len(second) + 2 * dependence)
         return self.mean(a) - self.mean(b), self.spread * error
 

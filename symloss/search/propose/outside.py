@@ -137,17 +137,17 @@ class Outside:
 
     def propose(self, generation: int, slots: int) -> list[Proposal]:
         """The formulas of one generation, of a command at most `slots`; what is none is a proposal with a problem."""
-        found = self.received(generation)
-        if found is None:
+        received = self.received(generation)
+        if received is None:
             return []
         # Whoever tells has been answered about every loss: none is cut when the run is gone through again.
-        formulas = found.formulas if self.waits else found.formulas[:slots]
+        formulas = received.formulas if self.waits else received.formulas[:slots]
         proposals = [
-            proposal_of(text, self.kind, self.registry, found.tune, self.inside, self.classes)
+            proposal_of(text, self.kind, self.registry, received.tune, self.inside, self.classes)
             for text in formulas
         ]
-        if found.problem or not proposals:
-            problem = found.problem or "the command printed no formula"
+        if received.problem or not proposals:
+            problem = received.problem or "the command printed no formula"
             proposals = [*proposals[: slots - 1], Proposal(NOTHING, problem=problem, remark="proposer")]
         return proposals
 
@@ -168,9 +168,9 @@ class Outside:
                 "the formulas of this run came from a command, and a run folder is never asked which: give "
                 "--propose COMMAND again"
             )
-        found = self.ask(self.known)
-        self.remember(generation, found)
-        return found
+        answer = self.ask(self.known)
+        self.remember(generation, answer)
+        return answer
 
     def remember(self, generation: int, received: Received) -> None:
         """Writes down what was proposed, before anything is done with it."""

@@ -38,17 +38,17 @@ def scored(
     by_number = {entry.number: entry for entry in evaluations}
     alive = set(evidence.candidates)
     sign = signs[0] if len(signs) == 1 else 1.0
-    found = []
+    rows = []
     for entry in evaluations:
         number = _original(entry, by_number)
         if entry.outcome not in ("trained", "reused") or number not in alive or not entry.formula:
-            found.append(replace(entry, validation=None, se=None, fitness=None))
+            rows.append(replace(entry, validation=None, se=None, fitness=None))
             continue
         mean, error = evidence.mean(number), evidence.standard_error(number)
-        found.append(
+        rows.append(
             replace(entry, validation=sign * mean, fitness=mean, se=error if math.isfinite(error) else None)
         )
-    return found
+    return rows
 
 
 def _original(entry: Evaluation, by_number: Mapping[int, Evaluation]) -> int:

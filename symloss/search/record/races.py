@@ -21,7 +21,7 @@ def race_checks(result: Result) -> dict[str, RaceCheck]:
     if not result.settings["blocks"]["race"]:
         most = max((len(entry.blocks) for entry in trained), default=0)
         tables["all blocks"] = [entry for entry in trained if len(entry.blocks) == most]
-    found = {}
+    checks = {}
     for name, entries in tables.items():
         scores = {
             entry.number: {
@@ -33,11 +33,11 @@ def race_checks(result: Result) -> dict[str, RaceCheck]:
         }
         check = check_race(scores)
         if check is not None:
-            found[name] = check
+            checks[name] = check
     sign = result.signs[0] if len(result.signs) == 1 else 1.0
     finals = check_race(
         {row.evaluation: {i: sign * value for i, value in enumerate(row.finals)} for row in result.finalists}
     )
     if finals is not None:
-        found["the final blocks"] = finals
-    return found
+        checks["the final blocks"] = finals
+    return checks

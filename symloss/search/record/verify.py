@@ -121,13 +121,13 @@ def _printed(row: FrontRow) -> tuple[object, ...]:
 def _files(path: Path, result: Result) -> Iterator[Check]:
     for name, expected in files_of(result).items():
         try:
-            found = (path / name).read_text(encoding="utf-8")
+            written = (path / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             yield Check(name, "content", "", "", False, f"cannot be read: {error}")
             continue
-        same = found == expected
+        same = written == expected
         note = "" if same else "differs from the run's record: 'symloss resume' writes it anew"
-        yield Check(name, "content", f"{len(found)} bytes", f"{len(expected)} bytes", same, note)
+        yield Check(name, "content", f"{len(written)} bytes", f"{len(expected)} bytes", same, note)
 
 
 def _row(row: FrontRow, result: Result, replay: Replay) -> Iterator[Check]:
@@ -152,10 +152,10 @@ def _row(row: FrontRow, result: Result, replay: Replay) -> Iterator[Check]:
 def _weights(where: str, row: FrontRow, result: Result, replay: Replay) -> Check:
     """Whether the weights on record are those that the search arrives at."""
     candidate = replay.engine.candidate(row.evaluation)
-    found = None if candidate is None else candidate.network
+    network = None if candidate is None else candidate.network
     kept = result.network.loss if result.network and result.network.evaluation == row.evaluation else None
-    same = found is not None and found == kept
-    count = 0 if found is None else found.complexity
+    same = network is not None and network == kept
+    count = 0 if network is None else network.complexity
     note = "" if same else "the weights on record are not those that the search arrives at"
     return Check(where, "weights", f"{row.complexity}", f"{count}", same, note)
 

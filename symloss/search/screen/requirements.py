@@ -45,11 +45,11 @@ class Requirements:
         return list(map(str, self._known(loss)["proofs"])) if self.names else []
 
     def _known(self, loss: Loss) -> dict[str, Any]:
-        found = self.store.get("requirement", str(loss))
-        if not isinstance(found, dict) or set(found) != {"refuted", "proofs"}:
-            found = self._ask(loss)
-            self.store.put("requirement", str(loss), found)
-        return found
+        answer = self.store.get("requirement", str(loss))
+        if not isinstance(answer, dict) or set(answer) != {"refuted", "proofs"}:
+            answer = self._ask(loss)
+            self.store.put("requirement", str(loss), answer)
+        return answer
 
     def _ask(self, loss: Loss) -> dict[str, Any]:
         try:

@@ -1,4 +1,4 @@
-"""One's own arrays, checked once, at the edge."""
+"""Arrays that a user brings, checked once, at the edge."""
 
 from __future__ import annotations
 

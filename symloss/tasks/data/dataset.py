@@ -85,7 +85,7 @@ class DataSet:
         groups: group index of each row, or None.
         weights: weight of each row, or None.
         test: rows of the official test part, or None.
-        validation_every: with an official test part, each how-manieth row of a class validates.
+        validation_every: with an official test part, every so many rows of a class one validates.
         augment: name of the augmentation of training images, or None.
         model: the model if none is asked for.
     """

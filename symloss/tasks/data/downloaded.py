@@ -78,14 +78,14 @@ def _both(
     folder = str(data_folder(data))
     calls = "; ".join(f"D('{folder}', {part}, download=True)" for part in parts or ("train=True",))
     command = f'python -c "from torchvision.datasets import {source} as D; {calls}"'
-    found = []
+    present = []
     with explained(name, folder, command):
         for first in (True, False):
             try:
-                found.append(read(folder, first, False))
+                present.append(read(folder, first, False))
             except RuntimeError:
-                found.append(read(folder, first, True))
-    return found
+                present.append(read(folder, first, True))
+    return present
 
 
 @contextmanager

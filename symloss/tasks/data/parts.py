@@ -38,14 +38,14 @@ class Split:
 
 def digest(kind: str, parts: Iterable[Split]) -> str:
     """Hexadecimal SHA-256 of a kind of task and of every number in its parts."""
-    found = hashlib.sha256(kind.encode())
+    digest = hashlib.sha256(kind.encode())
     for part in parts:
         for tensor in (part.X, part.y, part.w):
             if tensor is not None:
                 array = tensor.detach().cpu().contiguous().numpy()
-                found.update(f"{array.dtype}{array.shape}".encode())
-                found.update(array.tobytes())
-    return found.hexdigest()
+                digest.update(f"{array.dtype}{array.shape}".encode())
+                digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def class_shares(kind: str, labels: Tensor, classes: int | None) -> Tensor | None:

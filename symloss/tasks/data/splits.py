@@ -188,7 +188,7 @@ def places(
     >>> sum(places(np.zeros(8, dtype=np.int64), seed=0) < 0.25)
     np.int64(2)
     """
-    found = np.empty(labels.size)
+    share = np.empty(labels.size)
     if groups is not None:
         names, sizes = np.unique(groups, return_counts=True)
         order = np.random.default_rng([seed, 0]).permutation(names.size)
@@ -198,8 +198,8 @@ def places(
     offsets = np.random.default_rng([seed, 1])
     for rows in _shuffled_classes(labels, seed):
         # Rare classes take turns: a share of less than one row of a class is one row now and then.
-        found[rows] = (np.arange(rows.size) + offsets.random()) / rows.size
-    return found
+        share[rows] = (np.arange(rows.size) + offsets.random()) / rows.size
+    return share
 
 
 def _shuffled_classes(labels: NDArray[np.int64], seed: int) -> Iterator[Indices]:

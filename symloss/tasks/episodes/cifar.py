@@ -87,12 +87,12 @@ def _folders(name: str, place: Path, classes: list[str], size: int | None) -> tu
     files: list[Path] = []
     rows: Rows = {}
     for each in classes:
-        found = [file for part in parts for file in images_in(part / each)]
-        if not found:
+        images = [file for part in parts for file in images_in(part / each)]
+        if not images:
             raise TaskError(
                 f"{name}: {place} has no images of the class {each!r}: expected all 100 classes of CIFAR-100, "
                 f"{parts[0] / each}/*.png"
             )
-        rows[each] = np.arange(len(files), len(files) + len(found))
-        files += found
+        rows[each] = np.arange(len(files), len(files) + len(images))
+        files += images
     return decoded("cifar100", files, size=size, otherwise=32), rows

@@ -86,14 +86,14 @@ def _fonts() -> list[Path]:
     import matplotlib  # imports slowly: only when it is asked for
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    found = [folder / f"{name}.ttf" for name in FONTS]
-    absent = [path.name for path in found if not path.is_file()]
+    paths = [folder / f"{name}.ttf" for name in FONTS]
+    absent = [path.name for path in paths if not path.is_file()]
     if absent:
         raise TaskError(
             f"glyphs needs the fonts of matplotlib, and {absent[0]} is not in {folder}: pip install matplotlib "
             "brings them"
         )
-    return found
+    return paths
 
 
 def _part(letter: str) -> str:

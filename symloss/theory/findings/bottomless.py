@@ -24,9 +24,9 @@ def bottomless(profile: Profile) -> Finding | None:
     of such predictions is least at none with the first class on top.
     """
     for groups in _paths(profile.classes):
-        found = _falls_along(profile, groups)
-        if found is not None:
-            return found
+        finding = _falls_along(profile, groups)
+        if finding is not None:
+            return finding
     return _falls_inside(profile)
 
 

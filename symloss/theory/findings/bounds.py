@@ -30,9 +30,9 @@ def bounded(profile: Profile, side: int) -> Finding:
     rest in any way, evenly, or all of it goes to one of them.
     """
     try:
-        found = _one_curve(profile, side)
-        if found is not None:
-            curve, how = found
+        finding = _one_curve(profile, side)
+        if finding is not None:
+            curve, how = finding
             extreme = curve.extreme(side)
             if extreme is None:
                 return unknown(f"the extreme of the loss {how} is not settled")

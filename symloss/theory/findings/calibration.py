@@ -46,13 +46,13 @@ EXCHANGE = (
 @names_guards
 def classification_calibrated(profile: Profile) -> Finding:
     """Whether every minimiser of the risk has the posterior's most probable class on top."""
-    found = _exchanged(profile)
-    if found.verdict != "proved":
-        return found
+    finding = _exchanged(profile)
+    if finding.verdict != "proved":
+        return finding
     try:
-        return with_map(found, closed_map(profile))
+        return with_map(finding, closed_map(profile))
     except SymlossError:  # no formula is found for the map, and none is needed
-        return found
+        return finding
 
 
 def _exchanged(profile: Profile) -> Finding:

@@ -135,8 +135,8 @@ def _bounded_pull(residual: Residual, curve: Curve) -> Finding:
     assert family is not None
     psi, y = curve.derivative, float(family.base)
     ends = [psi.extreme(side) for side in (-1, 1)]
-    found = [end for end in ends if end is not None]
-    escape = next((end for end in found if end.value.lo == end.value.hi and math.isinf(end.value.lo)), None)
+    settled = [end for end in ends if end is not None]
+    escape = next((end for end in settled if end.value.lo == end.value.hi and math.isinf(end.value.lo)), None)
     if escape is not None:
         where = family.residual(escape.where.middle)
         return refuted(f"psi grows without bound as r -> {where:.6g}, at y = {y:g}", {"r": where, "y": y})
@@ -147,9 +147,9 @@ def _bounded_pull(residual: Residual, curve: Curve) -> Finding:
     broken = _jump(family, curve)
     if broken is not None:
         return broken
-    if len(found) < 2 or any(math.isinf(v) for end in found for v in (end.value.lo, end.value.hi)):
+    if len(settled) < 2 or any(math.isinf(v) for end in settled for v in (end.value.lo, end.value.hi)):
         return unknown("an extreme of the influence is not settled")
-    largest = max(found, key=_size)
+    largest = max(settled, key=_size)
     reason = "the largest |psi| over all pieces, their ends and stationary points"
     if family.weight == 1:
         return _bound(

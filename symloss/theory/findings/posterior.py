@@ -96,10 +96,10 @@ def closed_map(profile: Profile, classes: Expr | None = None) -> Expr | None:
     """
     if proper(profile).verdict == "proved":
         return Q
-    found = _powers(profile)
-    if found is None:
+    powers = _powers(profile)
+    if powers is None:
         return None
-    power, gain, base, _ = found
+    power, gain, base, _ = powers
     if power == 1:
         return shifted(base, gain, Integer(profile.classes) if classes is None else classes)
     return shorter((base + gain * Q) / gain) ** (1 / power)
@@ -107,10 +107,10 @@ def closed_map(profile: Profile, classes: Expr | None = None) -> Expr | None:
 
 def logarithmic(profile: Profile) -> tuple[Expr, Expr] | None:
     """`(a1 - a0, a0)` of a loss with `M1' = -a1/p` and `M0' = -a0/p`, `a1 > a0 >= 0`, or None."""
-    found = _powers(profile)
-    if found is None:
+    powers = _powers(profile)
+    if powers is None:
         return None
-    power, gain, base, shift = found
+    power, gain, base, shift = powers
     return (gain, base) if power == 1 and number_sign(shift) == 0 else None
 
 

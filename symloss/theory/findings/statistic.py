@@ -142,10 +142,10 @@ def _of_slope(residual: Residual) -> Finding | None:
 
 def _forms(slope: Expr) -> list[_Mean]:
     """The ways to read a slope as a mean: two functions of the target, each times one of the prediction."""
-    found = separated(slope)
-    if len(found) != 2:
+    parts = separated(slope)
+    if len(parts) != 2:
         return []
-    (g, a), (h, b) = found.items()
+    (g, a), (h, b) = parts.items()
     forms = [_Mean(g, shorter(h / g), a, b), _Mean(h, shorter(g / h), b, a)]
     forms = [f for f in forms if is_defined(f.weight) and is_nonnegative(f.weight) and is_defined(f.target)]
     return sorted(forms, key=lambda f: (f.target != Y, f.target.count_ops(), str(f.target)))

@@ -56,9 +56,9 @@ def tidy(expr: Expr) -> Expr:
         return expr
     if not _is_small(expr):
         return factor_terms(expr) if isinstance(expr, Add) else expr
-    found = _rewritten(lambda e: factor(together(e)), expr)
+    factored = _rewritten(lambda e: factor(together(e)), expr)
     # The root of a square that factoring uncovers is an absolute value: no longer smooth.
-    return expr if found.has(Abs) else found
+    return expr if factored.has(Abs) else factored
 
 
 @remembered(4096)
@@ -154,11 +154,11 @@ def _is_small(expr: Expr) -> bool:
 
 
 def _heads(expr: Expr) -> set[Expr]:
-    found: set[Expr] = set()
+    heads: set[Expr] = set()
     stack = [expr]
     while stack:
         node = stack.pop()
         if node.is_Function:
-            found.add(node)
+            heads.add(node)
         stack.extend(node.args)
-    return found
+    return heads

@@ -29,12 +29,12 @@ def number_sign(number: Expr) -> int | None:
     box = enclose_number(number)
     if box.sign != 0:
         return int(box.sign)
-    found = _sign_to(number, _DIGITS[0])
-    if found:
-        return found
+    sign = _sign_to(number, _DIGITS[0])
+    if sign:
+        return sign
     if vanishes(number):
         return 0
-    return next((found for digits in _DIGITS[1:3] if (found := _sign_to(number, digits))), None)
+    return next((sign for digits in _DIGITS[1:3] if (sign := _sign_to(number, digits))), None)
 
 
 def _sign_to(number: Expr, digits: int) -> int:

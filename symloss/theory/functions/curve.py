@@ -120,8 +120,8 @@ class Curve:
         """The limit of part `index` at its left (-1) or right (1) end; None where it is not settled."""
         cell, expr = self.parts[index]
         point = cell.left if side < 0 else cell.right
-        found = limit_at(expr, self.variable, cell, side, LIMIT_REACHES)
-        return None if found is None else Limit(*found, _exact_value(expr, self.variable, point, *found))
+        limit = limit_at(expr, self.variable, cell, side, LIMIT_REACHES)
+        return None if limit is None else Limit(*limit, _exact_value(expr, self.variable, point, *limit))
 
     @cached_property
     def pattern(self) -> tuple[Span, ...]:
@@ -158,8 +158,8 @@ class Curve:
 
     def _stays_finite(self, expr: Expr, cell: Cell) -> bool:
         """Whether a formula has a finite limit at the right end of a cell."""
-        found = limit_at(expr, self.variable, cell, 1, LIMIT_REACHES)
-        return found is not None and all(map(math.isfinite, found))
+        limit = limit_at(expr, self.variable, cell, 1, LIMIT_REACHES)
+        return limit is not None and all(map(math.isfinite, limit))
 
     @cached_property
     def is_continuous(self) -> bool:
@@ -212,13 +212,13 @@ class Curve:
         A limit at an end or border counts; a stretch where the derivative's sign stays open counts with
         the enclosure of the curve on it.
         """
-        found: list[Extreme] = []
+        extremes: list[Extreme] = []
         for i, (cell, expr) in enumerate(self.parts):
             for end, point in ((-1, cell.left), (1, cell.right)):
                 limit = self.limit(i, end)
                 if limit is None:
                     return None
-                found.append(Extreme(limit, point, False))
+                extremes.append(Extreme(limit, point, False))
             spans = sign_pattern(expr.diff(self.variable), self.variable, cell)
             for j, span in enumerate(spans):
                 if span.sign is None:
@@ -228,16 +228,18 @@ class Curve:
                     value, _ = enclose(expr, self.variable, box)
                     if not np.isfinite([value.lo, value.hi]).all():
                         return None
-                    found.append(Extreme(Limit(float(value.lo), float(value.hi)), span.left, True))
+                    extremes.append(Extreme(Limit(float(value.lo), float(value.hi)), span.left, True))
                 if j:
-                    found.append(self._stationary(expr, span.left))
-        best = max(found, key=lambda e: (side * e.value.middle, e.inside))
-        ends = [(side * e.value.lo, side * e.value.hi) for e in found]
+                    extremes.append(self._stationary(expr, span.left))
+        best = max(extremes, key=lambda e: (side * e.value.middle, e.inside))
+        ends = [(side * e.value.lo, side * e.value.hi) for e in extremes]
         reach = max(max(pair) for pair in ends)
         if reach > side * best.value.middle and not math.isinf(reach):
             bounds = max(min(pair) for pair in ends), reach
             lo, hi = sorted((side * bounds[0], side * bounds[1]))
-            rivals = [e for e, pair in zip(found, ends, strict=True) if max(pair) > side * best.value.middle]
+            rivals = [
+                e for e, pair in zip(extremes, ends, strict=True) if max(pair) > side * best.value.middle
+            ]
             exact = best.value.exact if all(_not_beyond(e, best, side) for e in rivals) else None
             return Extreme(Limit(lo, hi, exact), best.where, best.inside)
         return best
@@ -245,18 +247,18 @@ class Curve:
     @cached_property
     def places(self) -> tuple[Extreme, ...] | None:
         """Every place where an extreme may be: ends, borders, stationary points; None where one is open."""
-        found: list[Extreme] = []
+        extremes: list[Extreme] = []
         for i, (cell, expr) in enumerate(self.parts):
             for end, point in ((-1, cell.left), (1, cell.right)):
                 limit = self.limit(i, end)
                 if limit is None:
                     return None
-                found.append(Extreme(limit, point, False))
+                extremes.append(Extreme(limit, point, False))
             spans = sign_pattern(expr.diff(self.variable), self.variable, cell)
             if any(span.sign is None for span in spans):
                 return None
-            found += [self._stationary(expr, span.left) for span in spans[1:]]
-        return tuple(found)
+            extremes += [self._stationary(expr, span.left) for span in spans[1:]]
+        return tuple(extremes)
 
     def over(self, borders: FloatArray) -> Interval | None:
         """Enclosures of the curve on the cells between ascending `borders`, tight but for rounding.

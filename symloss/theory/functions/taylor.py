@@ -106,13 +106,13 @@ def _exp_series(x: Num) -> list[Num]:
 
 def _logistic_series(first: Num, step: Callable[[int, list[Num], Num], Num]) -> list[Num]:
     """The coefficients of a solution of `f' = g(f)` with `g` quadratic, by the recurrence of its series."""
-    found = [first]
+    terms = [first]
     for k in range(_ORDER):
         square: Num = _ZERO
         for i in range(k + 1):
-            square = num_add(square, multiply(found[i], found[k - i]))
-        found.append(multiply(step(k, found, multiply(square, Fraction(-1))), Fraction(1, k + 1)))
-    return found
+            square = num_add(square, multiply(terms[i], terms[k - i]))
+        terms.append(multiply(step(k, terms, multiply(square, Fraction(-1))), Fraction(1, k + 1)))
+    return terms
 
 
 def _tanh_series(x: Num) -> list[Num]:

@@ -88,10 +88,10 @@ def loss_of(named: Named, kind: str) -> Loss:
 
 def loss_of_fit(fit: Fit) -> Loss:
     """The loss that was fitted, with its coefficients as they are."""
-    found = fit.entry
-    values = {**{name: Rational(repr(value)) for name, value in found.defaults.items()}, **fit.values}
-    known = {s: values[s.name] for s in found.loss.expr.free_symbols if s.name in values}
-    return Loss(found.loss.expr.xreplace(known), found.kind)
+    entry = fit.entry
+    values = {**{name: Rational(repr(value)) for name, value in entry.defaults.items()}, **fit.values}
+    known = {s: values[s.name] for s in entry.loss.expr.free_symbols if s.name in values}
+    return Loss(entry.loss.expr.xreplace(known), entry.kind)
 
 
 def _exact(value: float, likely: list[Expr]) -> Expr:

@@ -134,11 +134,11 @@ def _constants(view: Profile | Residual) -> list[Expr]:
     else:
         parts = view.m1.parts
     kinks = {cell.right.exact for cell, _ in parts[:-1]} - {None}
-    found = {abs(number) for number in numbers | kinks}
-    found |= {sqrt(number) for number in found}
-    found |= {1 / number for number in found if number != 0}
-    found |= {abs(1 - number) for number in found} | {1 + number for number in found}
-    return sorted(found, key=lambda number: (number.count_ops(), len(str(number)), float(number)))
+    likely = {abs(number) for number in numbers | kinks}
+    likely |= {sqrt(number) for number in likely}
+    likely |= {1 / number for number in likely if number != 0}
+    likely |= {abs(1 - number) for number in likely} | {1 + number for number in likely}
+    return sorted(likely, key=lambda number: (number.count_ops(), len(str(number)), float(number)))
 
 
 def _proof(view: Profile | Residual, fit: Fit) -> Finding | None:

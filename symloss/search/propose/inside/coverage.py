@@ -60,7 +60,7 @@ def coverage(inside: Inside, classes: int | None = 10) -> tuple[Reach, ...]:
 def _reach(name: str, loss: Loss, inside: Inside, classes: int | None) -> Reach:
     holds = verdict_of(loss, inside, classes)
     try:
-        found = read(loss, inside, classes)
+        reading = read(loss, inside, classes)
     except DomainError as error:
         return Reach(name, (), "", holds, str(error).partition(": ")[2])
-    return Reach(name, tuple(rule.name for rule, _ in found.steps), found.formula, holds, "")
+    return Reach(name, tuple(rule.name for rule, _ in reading.steps), reading.formula, holds, "")

@@ -42,15 +42,15 @@ def verdicts_of(loss: Loss, inside: Inside, classes: int | None) -> dict[str, Ve
 
 def verdict_of(loss: Loss, inside: Inside, classes: int | None) -> str:
     """The weakest of these verdicts."""
-    found = [verdict for verdict, _ in verdicts_of(loss, inside, classes).values()]
-    return next((word for word in ("refuted", "unknown") if word in found), "proved")
+    verdicts = [verdict for verdict, _ in verdicts_of(loss, inside, classes).values()]
+    return next((word for word in ("refuted", "unknown") if word in verdicts), "proved")
 
 
 def _findings(loss: Loss, keys: Sequence[str], classes: int | None) -> Mapping[str, Finding]:
     from symloss.theory import analyze  # takes a second to import
 
-    found = analyze(loss, classes, only=keys).findings
-    return {key: found[key] for key in keys}
+    findings = analyze(loss, classes, only=keys).findings
+    return {key: findings[key] for key in keys}
 
 
 def _sharpened(loss: Loss, xi: float, classes: int | None) -> Loss:

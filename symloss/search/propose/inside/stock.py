@@ -206,8 +206,8 @@ def _node(rule: Rule, numbers: tuple[float, ...]) -> Any:
 
 def _numbers(inside: Inside, node: Any) -> tuple[float, ...]:
     """Of a node; one that DEAP has drawn has those that its rule begins with."""
-    found: tuple[float, ...] | None = getattr(node, "numbers", None)
-    return tuple(span.start for span in inside.rules[node.name].spans) if found is None else found
+    numbers: tuple[float, ...] | None = getattr(node, "numbers", None)
+    return tuple(span.start for span in inside.rules[node.name].spans) if numbers is None else numbers
 
 
 def _height(rules: Iterable[Rule]) -> int:

@@ -121,14 +121,14 @@ class Inside:
         line = not self.kind.probabilities
         kinks = self.theorem.name == "bounded"
         flat = self.bounded or self.theorem.name == "bounded"
-        found = {rule.name: rule for rule in self.theorem.roots if not (flat and rule.steep)}
-        sorts = {sort for rule in found.values() for sort in rule.takes.values()}
+        rules = {rule.name: rule for rule in self.theorem.roots if not (flat and rule.steep)}
+        sorts = {sort for rule in rules.values() for sort in rule.takes.values()}
         sorts |= {Increasing} if Rising in sorts else set()
         for rule in RULES:
             where = rule.line if line else rule.unit
             if rule.gives in sorts and where and not (flat and rule.steep) and (kinks or not rule.kink):
-                found[rule.name] = rule
-        return found
+                rules[rule.name] = rule
+        return rules
 
     def to_list(self) -> list[str]:
         """As `inside_of` reads it."""

@@ -145,8 +145,8 @@ class _Residual(nn.Module):
         self.body, self.shortcut = body, shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.shortcut(x) + self.body(x)
-        return found
+        total: Tensor = self.shortcut(x) + self.body(x)
+        return total
 
 
 class _MoreChannels(nn.Module):
