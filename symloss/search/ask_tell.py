@@ -94,6 +94,7 @@ class Search:
         proposer, kind = self._engine.proposer, self._engine.tasks[0].kind
         assert isinstance(proposer, Outside)
         proposals = proposer.breeder.propose(len(self._engine.generations), n)
+        # Elites are on record; told again, they would be scored on this block twice.
         losses = [proposal.loss for proposal in proposals if proposal.source is None]
         asked = [(loss.to_loss(kind), loss) for loss in losses]
         # Inside a theorem a loss is told by its derivation, which is not read off its formula.
@@ -117,6 +118,7 @@ class Search:
         texts = tuple(self._asked.get(str(each), str(each)) for each in losses)
         if not texts:
             return ()
+        # Before the generation runs: a process that dies in it leaves a run that `resume` ends with these losses.
         proposer.remember(len(engine.generations), Received(texts, tune=tune))
         told = {candidate.number for candidate in engine.generation(len(texts))}
         return tuple(entry for entry in engine.ledger.evaluations if entry.number in told)

@@ -87,7 +87,8 @@ def discover(
     elsewhere.
 
     Args:
-        task: one, or several of one kind for which one loss is searched (fitness: the mean rank).
+        task: one, or several of one kind for which one loss is searched (fitness: the mean of their metrics,
+            each in units of its noise).
         method: `"evomal"`, `"gplfl"` (coefficients stay 1), `"random"` (no evolution), `"taylorglo"` (CMA-ES over
             the coefficients of a Taylor polynomial), `"mixture"` (CMA-ES over sums of at most three losses of the
             zoo), `"ml3"` (networks, tuned through training); see `METHODS`. A setting that says nothing to it is
@@ -206,6 +207,7 @@ def plan(
     chosen = replace(chosen, grammar=chosen.grammar.of_kind(tasks[0].kind))
     check_symbols(chosen, tasks)
     check_gradients(chosen, tasks)
+    # For its errors: a seed loss that cannot be read is refused before any folder is made.
     given_losses(chosen, tasks)
     config = {
         "seed": number,
@@ -215,6 +217,7 @@ def plan(
         "operators": {name: list(each) for name, each in chosen.registry.definitions.items()},
         "notes": remarks(tasks, chosen),
     }
+    # Here, and not at the first loss that is shown: a misspelt finding would come to light after hours.
     Requirements(chosen.screening.require, tasks[0].classes, Memory({})).check(tasks[0].base_loss())
     return config, tasks, chosen
 
@@ -296,6 +299,7 @@ def resume(
         if result.status in ("finished", "max evaluations"):
             _restore_files(Path(path), result)
             return result
+        # Read first, opened for writing afterwards: data that do not fit leave the run as it was.
         tasks = check_same(reading.config, task, device, executor)
     again = partial(RunStore.open, path, write=True)
     return _run(again, tasks, workers, executor, (on_generation, on_progress, on_headroom), None, propose)
@@ -363,6 +367,7 @@ def _run(
             engine.run(on_generation, time_limit)
         except KeyboardInterrupt:
             store.log("interrupted")
+            # Interrupted while it is told again, the record still is what it was, and so is its status.
             if not engine.retelling:
                 store.status = "interrupted"
             return replace(read_result(store), status="interrupted")

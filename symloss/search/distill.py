@@ -185,6 +185,7 @@ def _visits(
             raise DomainError(
                 f"{len(outputs)} outputs and {len(targets)} targets: expected as many of both, at least {3 * LEAST}"
             )
+        # Every third instance, so that each part covers the training from its beginning to its end.
         seen = [(outputs[i::3], targets[i::3]) for i in range(3)]
         where = f"{len(outputs)} instances that were given"
     elif task is not None:
@@ -220,6 +221,7 @@ def _bred(
         limit=population * generations, given=tuple(named.values()), neighbours=tuple(named.values()),
         longest=longest,
     )  # fmt: skip
+    # The fit rounds and may turn a loss: asked once more which way it points.
     turned = [turn(outcome.loss) for outcome in outcomes if outcome.fitness is not None]
     turned_right = [loss.merged().rounded(6) for loss in turned if loss is not None]
     points = [(misfit(loss, visits), _length(loss), i) for i, loss in enumerate(turned_right)]
@@ -243,6 +245,7 @@ def _best(points: Iterable[tuple[float, float, int]]) -> list[int]:
 
 def _length(loss: Weighted) -> float:
     """About the complexity of the formula as it is shown, where `aq(a, b)` is `a/sqrt(b**2 + 1)`."""
+    # `aq` counts as one symbol; / sqrt ** 2 + 1 are six.
     return float(symbols(loss.formula) + 5 * loss.program.tokens.count("aq"))
 
 
@@ -275,6 +278,7 @@ def _front(
         return []
     picked = next((i for i in kept if left[i][0] <= 1 - ENOUGH), kept[-1])
     for i in kept:
+        # Chosen on the second part, while the rows show R2 of the third: a measured value that chose would flatter.
         if left[i][0] <= _PICK * left[picked][0]:
             picked = i
     return [

@@ -56,6 +56,7 @@ def fidelity(
     visit_members([Member(program, edges, task, start) for start in starts], keep)
     pairs = []
     for i, start in enumerate(starts):
+        # One start and one order of batches for both, so that the difference is paired.
         both = (task.fit(network, seed=start), models[i])
         scores = [task.evaluate(model)[task.metric] for model in both]
         if all(map(math.isfinite, scores)):
@@ -76,6 +77,7 @@ def _agreement(task: SupervisedTask, network: nn.Module, formula: nn.Module) -> 
         return float((theirs.argmax(1) == ours.argmax(1)).float().mean())
     if kind.probabilities:
         return float(((theirs > 0) == (ours > 0)).float().mean())
+    # R2 of the formula's predictions for the network's.
     spread = (theirs - theirs.mean()).square().sum()
     return float(1 - (ours - theirs).square().sum() / spread)
 

@@ -124,6 +124,7 @@ def _fitted(one: Entry, visits: Visits) -> dict[str, float]:
         with np.errstate(all="ignore"):
             gradient = points.in_outputs(slope(points.y, points.p, *values)[None])[0]
             unit = gradient / np.linalg.norm(gradient)
+        # Ones are far longer than any unit vector, so that the fit turns away from where the loss is not finite.
         return np.asarray(np.where(np.isfinite(unit), unit, 1.0))
 
     names, default = list(one.defaults), np.array(list(one.defaults.values()))
@@ -139,6 +140,8 @@ def _fitted(one: Entry, visits: Visits) -> dict[str, float]:
         values[free] = x
         return values
 
+    # The values that the zoo suggests: the distance of directions is not convex, and one start may be in the wrong
+    # valley.
     starts = [np.array([values[names[i]] for i in free]) for values in settings_of(one)]
     best, reached = default, np.inf
     for start in starts:
@@ -155,5 +158,7 @@ def _fitted(one: Entry, visits: Visits) -> dict[str, float]:
 
 def _matters(direction: Callable[[Array], Array], values: Array, i: int) -> bool:
     changed = values.copy()
+    # A step that changes 0 as well, and neither halves nor doubles: no round ratio at which a loss might happen to
+    # agree.
     changed[i] = values[i] * 0.83 + 0.0171
     return float(gradient_distance(direction(changed), direction(values))) > _MATTERS

@@ -36,6 +36,7 @@ def block_of(task: Task, seed: int, block: Any, start: int) -> Placed:
         number, folds, val_size = block
         drawn = task.block(seed, number, val_size, folds)
         while len(made) >= _MOST:
+            # The oldest: a search goes through its blocks in order.
             made.pop(next(iter(made)))
         made[key] = drawn.task, drawn.seed
     return made[key]

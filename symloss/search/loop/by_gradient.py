@@ -67,10 +67,12 @@ class Screen:
         """Whether it may take a slot."""
         self._last = loss, *self._looked_at(loss)
         _, turned, key = self._last
+        # Of a class that is known only a shorter member is new: the distance would be the same.
         return turned is not None and loss.program.size < self._sizes.get(key, math.inf)
 
     def admit(self, loss: Weighted) -> Weighted | None:
         """The loss as it descends, its class known from now on, or None for one that is not worth fitting."""
+        # The breeder asks `worth_it` of the loss that it then proposes: the same object need not be looked at twice.
         seen = self._last is not None and self._last[0] is loss
         turned, key = self._last[1:] if self._last is not None and seen else self._looked_at(loss)
         if turned is not None:
@@ -117,6 +119,7 @@ def search_by_gradient(
     """
     breeder = Breeder(settings, seed, given, screen.worth_it, neighbours)
     outcomes: list[Outcome] = []
+    # Generation 0 is drawn at random; from 1 on losses are bred, without parents from the neighbours alone.
     generation = 0 if selected else 1
     while len(outcomes) < limit:
         proposals = breeder.propose(generation, min(settings.population, limit - len(outcomes)))
@@ -137,6 +140,7 @@ def _evaluated(
         return Outcome(number, proposal.loss.program, proposal.loss, None, 0)
     (found,) = fit([loss], target, points)
     fitted = found.loss.merged()
+    # The scale goes: the distance is between normalised gradients, and a shorter number counts as simpler.
     fitted = replace(fitted, factor=1.0).rounded(6)
     complexity = symbols(fitted.formula)
     good = math.isfinite(found.distance) and fitted.finite and complexity <= longest

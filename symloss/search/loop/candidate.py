@@ -169,6 +169,8 @@ class Screen:
     def key(self, candidate: Candidate) -> str:
         """The dynamics class: losses with one key train a model in one way."""
         program, edges = candidate.weighted.graph()
+        # Without their scale, losses of one class train identically. With it only equal gradients may share a
+        # fitness.
         exact = self.settings.keep_scale or candidate.as_given
         return "/".join(fingerprint(program, self.kind, n, edges, exact=exact) for n in self.classes)
 
@@ -182,6 +184,7 @@ class Screen:
             candidate.stop("failed", f"{when}coefficients that are not finite")
             return
         candidate.weighted = loss.merged()
+        # Tuning can turn a loss round, or flatten it.
         self.orient(candidate, when)
         if not candidate.on_its_way:
             return
@@ -189,6 +192,7 @@ class Screen:
             candidate.weighted = candidate.weighted.scaled(1 / candidate.scale)
         if not candidate.on_its_way:
             return
+        # Rounded before it trains, so that the formula shown is the loss that was trained.
         candidate.weighted = candidate.weighted.merged().rounded(self.settings.tuning.digits)
         formula = candidate.weighted.formula
         if len(formula) > MAX_LENGTH or not candidate.weighted.moderate:

@@ -35,6 +35,7 @@ class Ending:
         def chosen() -> list[int]:
             return finals.finalists(self.field, self.stages.settings.blocks.finalists, always)
 
+        # Before any number is rounded or block spent: what a requirement refutes may not take a finalist's place.
         self.ledger.enforce(chosen)
         numbers, notes = self._tidy(chosen())
         rows = [self.field.candidates[number] for number in numbers]
@@ -51,6 +52,7 @@ class Ending:
             return numbers, []
         numbers = self._write_out(numbers)
         rows = [self.field.candidates[number] for number in numbers]
+        # A loss whose coefficients somebody fixed is compared as it was given.
         rows = [row for row in rows if not row.fixed and row.network is None]
         versions = finals.tidied_candidates(rows, len(self.field.candidates), self.generation)
         self.stages.prepare(versions)

@@ -75,6 +75,8 @@ class Engine:
         self._swept = 0
         self._notes: list[str] = []
         self._known = 0
+        # A run that goes on is searched again from its seed; stored trainings answer at once. Up to here the record
+        # stands.
         while store.get("generation", self._known + 1) is not None:
             self._known += 1
         self._before = float(store.get("clock", "seconds") or 0.0)
@@ -96,6 +98,7 @@ class Engine:
             if not told and self._stale():
                 break
             last = len(self.generations) == self.settings.generations
+            # Between generations only: a clock within one would let the outcome depend on the speed of the machine.
             if not last and time_limit is not None and self._elapsed() >= time_limit:
                 status = "time limit"
                 break
@@ -230,12 +233,14 @@ class Engine:
             return self.settings.population
         counted = len(self.ledger.evaluations)
         if isinstance(self.tasks[0], SupervisedTask):
+            # The zoo of a supervised task comes free; of a black box every training counts, see `sweep`.
             counted -= self._swept
         return max(0, min(self.settings.population, limit - counted))
 
     def generation(self, slots: int) -> list[Candidate]:
         """One more generation; empty when nobody proposes any."""
         generation = len(self.generations)
+        # A new split, start and batch order for each generation: what won by the luck of one block meets another.
         block = generation if self.settings.blocks.resample else None
         start = len(self.field.candidates)
         candidates = [
@@ -253,6 +258,7 @@ class Engine:
         self._learn(len(candidates))
         done, total = generation + 1, self.settings.generations
         known = self.store.get("generation", done)
+        # The time on record, where there is one: a run that goes on prints what it printed before.
         seconds = self._before + self._elapsed() if known is None else float(known["seconds"])
         remaining = seconds / done * (total - done)
         state = Generation(done, total, self.ledger.front, len(self.ledger.evaluations), seconds, remaining)
@@ -305,6 +311,7 @@ class Engine:
 
     def _still_racing(self, block: int) -> list[Candidate]:
         """Parents and losses of the zoo that are not out of the race and have not seen this block."""
+        # Scores belong to the candidate that was trained; one that shares them would train the same loss again.
         parents = [self.field.original(number).number for number in self.proposer.scored_again()]
         named = [
             number for number, each in self.field.candidates.items() if each.name and each.source is None

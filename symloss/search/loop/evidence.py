@@ -56,6 +56,7 @@ class Evidence:
     def mean(self, candidate: int) -> float:
         """What the candidate would score on the average block; infinite where a training failed."""
         row = self.scores[candidate]
+        # fsum is exact, so that the order in which blocks were scored changes no bit.
         return math.fsum(score - self.effects[block] for block, score in row.items()) / len(row)
 
     def standard_error(self, candidate: int, dependence: float = DEPENDENCE) -> float:
@@ -70,6 +71,7 @@ class Evidence:
         first, second = self.scores[a], self.scores[b]
         common = [block for block in first if block in second]
         if common:
+            # Block effects cancel in a paired difference, so that it needs no fit.
             difference = math.fsum(first[block] - second[block] for block in common) / len(common)
             return difference, self.spread * math.sqrt(2 * (1 / len(common) + dependence))
         error = math.sqrt(1 / len(first) + 1 / len(second) + 2 * dependence)
@@ -102,6 +104,7 @@ class Evidence:
         """The candidate of the lowest mean among those with enough blocks for a race, or with the most there are."""
         if not self.candidates:
             return None
+        # A loss that has seen one easy block would lead by luck.
         most = max(len(self.scores[i]) for i in self.candidates)
         seen = [i for i in self.candidates if len(self.scores[i]) >= min(RACE_BLOCKS, most)]
         return min(seen, key=lambda i: (self.mean(i), i))
@@ -122,6 +125,7 @@ class Evidence:
         if len(blocks) < 2 or not repeated:
             return dict.fromkeys(blocks, 0.0), math.nan, 0
         table = _table(self.scores, self.candidates, blocks)
+        # A median per block, as losses that hardly learn would move a mean.
         centred = table - np.nanmedian(table, axis=0)
         order = sorted(repeated, key=lambda i: (np.nanmean(centred[self.candidates.index(i)]), i))
         better = order[: max(2, math.ceil(len(order) / 2))]
@@ -129,6 +133,7 @@ class Evidence:
         effects = _block_effects(rows, table)
         residuals = rows - effects
         residuals -= np.nanmean(residuals, axis=1, keepdims=True)
+        # Scores, less one mean a candidate and one effect a block; the effects add up to 0, which gives one back.
         freedom = int((~np.isnan(rows)).sum()) - len(better) - (int((~np.isnan(rows)).any(axis=0).sum()) - 1)
         spread = math.sqrt(float(np.nansum(residuals**2)) / freedom) if freedom > 0 else math.nan
         return dict(zip(blocks, effects.tolist(), strict=True)), spread, max(freedom, 0)
@@ -145,8 +150,11 @@ def _block_effects(rows: NDArray[np.float64], table: NDArray[np.float64]) -> NDA
     """
     seen = ~np.isnan(rows)
     share = seen / seen.sum(axis=1, keepdims=True)
+    # Normal equations of the blocks with `candidate = mean of its scores less their effects` put in: `(diag(n_b) - S'
+    # diag(1/n_i) S) e = sum_i (score - share of the row's sum)`.
     left = np.diag(seen.sum(axis=0).astype(float)) - seen.T.astype(float) @ share
     right = np.nansum(rows, axis=0) - share.T @ np.nansum(rows, axis=1)
+    # Singular, as a constant may move from blocks to candidates: least squares takes the shortest solution.
     effects = np.asarray(np.linalg.lstsq(left, right, rcond=None)[0])
     known = seen.any(axis=0)
     if not known.all():
@@ -166,6 +174,7 @@ def contenders(evidence: Evidence, most: int) -> list[int]:
     near = []
     for i in evidence.candidates:
         behind, error = evidence.difference(i, leader)
+        # Below the leader is possible: a loss with too few blocks to lead, or on the common blocks alone.
         if behind <= 0 or not math.isfinite(error) or behind <= OVERLAP_ERRORS * error:
             near.append(i)
     values = {i: evidence.mean(i) for i in near}
@@ -215,6 +224,7 @@ def shrink(means: Mapping[int, float], errors: Mapping[int, float]) -> dict[int,
 
 
 def _log_likelihood(d: NDArray[np.float64], total: NDArray[np.float64]) -> float:
+    # The m that maximises the likelihood at this tau^2: the mean weighted by precision.
     centre = (d / total).sum() / (1 / total).sum()
     return float(-0.5 * (np.log(total) + (d - centre) ** 2 / total).sum())
 

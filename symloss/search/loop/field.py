@@ -18,6 +18,7 @@ def fitness_of(values: Values, signs: Sequence[float], noises: Sequence[float]) 
     (-0.9, 2.0)
     """
     if any(value is None for value in values):
+        # One task without a score is enough: a mean over the others would reward failing on the hard one.
         return math.inf
     parts = [
         sign * value / noise

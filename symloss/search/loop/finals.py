@@ -147,6 +147,8 @@ def snap(
     for number in parents:
         gain = means[ordinary.number] - means[number] if ordinary is not None else 0.0
         enough = means[number] + (1 - KEPT_GAIN) * max(gain, 0.0)
+        # A simpler loss may cost a tenth of the gain, as in `pick`: no standard error, which would give away more the
+        # noisier the task.
         good = [row for row in rows if row.parent == number and means[row.number] <= enough]
         if good:
             best = min(good, key=lambda row: (row.complexity, means[row.number], row.number))
@@ -180,6 +182,7 @@ def _on_final_blocks(
 ) -> dict[int, dict[int, tuple[float | None, ...]]]:
     trainings = [
         Training(row, block, own[row.number].rates, tuple((steps,) for steps in own[row.number].steps))
+        # Every finalist on every block, in one order: paired differences need no fit.
         for block in range(stages.settings.blocks.final)
         for row in rows
     ]
@@ -207,6 +210,7 @@ def audit(stages: Stages, field: Field) -> list[str]:
     fitnesses = sorted(row_of({0: values}, field.signs, field.noises)[0] for values in seen)
     if not (size and away and fitnesses):
         return []
+    # Its own seed, so that the audit changes nothing of what the search proposes.
     order = sorted(generator(stages.seed, "audit").permutation(len(away))[:size])
     tried = stages.try_anyway([away[i] for i in order])
     best = [

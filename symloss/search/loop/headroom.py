@@ -151,6 +151,7 @@ def headroom_of(
     Returns:
         `(noise, detectable, headroom, interval, leader)`, the first two in units of the fitness.
     """
+    # The difference of two scores with independent errors of one spread.
     noise = math.sqrt(2) * evidence.spread
     detectable = POWER * noise * math.sqrt(1 / final_blocks + DEPENDENCE)
     alive = [i for i in named if i in evidence.candidates]
@@ -158,6 +159,7 @@ def headroom_of(
         return noise, detectable, math.nan, (math.nan, math.nan), ordinary
     blocks = sorted(evidence.scores[ordinary])
     leader = min(alive, key=lambda i: (evidence.mean(i), i))
+    # The loss that is best on a half owes part of it to that half's luck, so its gain is measured on the other.
     halves = blocks[::2], blocks[1::2]
     gains = [
         evidence.scores[ordinary][block] - evidence.scores[chosen][block]
@@ -171,6 +173,7 @@ def headroom_of(
     from scipy.stats import t  # most of a second to import, which no worker needs
 
     centre = math.fsum(gains) / len(gains) / noise
+    # In units of the noise, so the standard error of a mean gain is sqrt(1/n + c) alone.
     half = float(t.ppf(0.975, evidence.freedom)) * math.sqrt(1 / len(gains) + DEPENDENCE)
     return noise, detectable, centre, (centre - half, centre + half), leader
 

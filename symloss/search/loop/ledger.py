@@ -98,6 +98,7 @@ class Ledger:
         current = {entry.number: entry for entry in self.evaluations}
         records |= {entry.number: evaluation_record(current[entry.number]) for entry in changed}
         self.store.put_many("evaluation", records.items())
+        # The store may hold more, written by an earlier end of this run: readers stop here.
         self.store.put("front", "count", self.evaluations[-1].number + 1 if self.evaluations else 0)
         self.show_front(None)
 
@@ -107,6 +108,7 @@ class Ledger:
             return
         places = {entry.number: place for place, entry in enumerate(self.evaluations)}
         while True:
+            # Anew each time: when a row leaves a front, one that it dominated comes on it.
             losses = {number: self.evaluations[places[number]].loss for number in shown()}
             reasons = {number: self.requirements.refuted(loss) for number, loss in losses.items() if loss}
             if not any(reasons.values()):
@@ -156,4 +158,5 @@ def _same(entry: Evaluation, before: Evaluation | None) -> bool:
     """Whether nothing but what the evidence says of it has changed, which is not on record."""
     if before is None:
         return False
+    # A mean over blocks moves with every new score of any candidate; it is worked out again when a run is read.
     return replace(entry, validation=before.validation, se=before.se, fitness=before.fitness) == before

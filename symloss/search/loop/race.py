@@ -51,6 +51,8 @@ def check_race(scores: Scores, orders: int = 100, seed: int = 0) -> RaceCheck | 
         drawn = [blocks[i] for i in generator(seed, "race", order).permutation(len(blocks))]
         racing, trained = set(whole.candidates), RACE_BLOCKS * len(whole.candidates)
         for seen in range(RACE_BLOCKS, len(drawn)):
+            # Out once, out for good: what has left is neither trained again nor part of the evidence that drops
+            # others.
             so_far = Evidence({i: {block: full[i][block] for block in drawn[:seen]} for i in racing})
             racing = {i for i in racing if not so_far.out_of_race(i)}
             trained += len(racing)

@@ -60,8 +60,11 @@ class Stages:
         for candidate in candidates:
             if candidate.on_its_way and candidate.network is None:
                 self._screen.orient(candidate)
+            # Before any training is paid for: equal losses tune alike, as start and batches depend on the block
+            # alone.
             if candidate.on_its_way and not candidate.fixed:
                 self._share(candidate, PROPOSED)
+        # Before tuning, which is the expensive part; EvoMAL's release tunes what it then rejects.
         self._filter([c for c in candidates if c.on_its_way])
         tuning, neural = self.settings.tuning, self.settings.neural
         if self.tunes:
@@ -76,6 +79,8 @@ class Stages:
             if candidate.on_its_way:
                 self._screen.finish(candidate)
                 if not candidate.on_its_way and candidate.untuned is not None:
+                    # Tuned coefficients can overflow, flatten the loss or turn it; as proposed it had passed the
+                    # gate.
                     candidate.undo_tuning()
                     self._screen.finish(candidate, "")
             if candidate.on_its_way:
@@ -114,7 +119,9 @@ class Stages:
 
     def enter(self, candidate: Candidate, block: int | None, values: Values) -> None:
         """Notes the scores on a block."""
+        # -1: the task's own split, which is no block.
         candidate.scores[-1 if block is None else block] = values
+        # One diverged training is enough, on whichever block: the loss cannot be recommended.
         if None in values:
             candidate.stop("failed", candidate.trouble or "training diverged: its metric is not finite")
         elif candidate.on_its_way:
@@ -131,6 +138,7 @@ class Stages:
 
     def try_anyway(self, losses: Sequence[Weighted]) -> list[list[Candidate]]:
         """Tunes and trains trees that the gate turned away, each either way up, if it has two ways."""
+        # The one place where the gate is off: otherwise `finish` would reject these a second time.
         screen = self._screen
         self._screen = replace(
             screen,
@@ -178,6 +186,7 @@ class Stages:
         candidate = Candidate(-1, 0, 0, loss.program, loss)
         self._screen.orient(candidate)
         if not candidate.on_its_way:
+            # For the audit at the end, which trains a sample of them.
             self.turned_away.append(loss)
             return 0
         return 1 if candidate.weighted.factor * loss.factor > 0 else -1
@@ -226,5 +235,6 @@ class Stages:
             return
         candidate.source = known[0]
         candidate.stop("reused", f"trains as candidate {known[0]} does")
+        # An empty formula is filled in by `Candidate.inherit`; a shorter one stays and competes at its own length.
         if stage == PROPOSED or size >= known[1]:
             candidate.formula = ""

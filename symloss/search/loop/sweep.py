@@ -75,6 +75,7 @@ def settings_of(one: Entry) -> list[Mapping[str, float]]:
     """The coefficients of a loss of the zoo that are tried: its defaults first."""
     tried: list[Mapping[str, float]] = [dict(one.defaults)]
     for name, values in one.grid.items():
+        # One parameter at a time: a full grid would spend the sweep on the losses with most parameters.
         tried += [{**one.defaults, name: value} for value in values if value != one.defaults[name]]
     return tried
 
@@ -139,6 +140,7 @@ def noises_of(
     """By task the standard deviation of a paired difference over the blocks of the sweep; 1 where unknown."""
     found = []
     for t in range(len(tasks)):
+        # See `headroom_of`: of a difference.
         noise = math.sqrt(2) * _of_task(candidates, t, signs).spread
         found.append(noise if noise > 0 and math.isfinite(noise) else 1.0)
     return tuple(found)
@@ -174,6 +176,7 @@ def _measure(
     )
     rows = []
     for number in sorted(evidence.candidates, key=lambda i: (evidence.mean(i), i)):
+        # Includes the dependence of blocks: `standard_error` is s sqrt(1/n + c).
         centre, half = evidence.mean(number), 1.96 * evidence.standard_error(number)
         ends = sorted((signs[t] * (centre - half), signs[t] * (centre + half)))
         formula = next(c.formula for c in candidates if c.number == number)
@@ -193,10 +196,12 @@ def clean_slope(task: Task) -> float | None:
     Noisy accuracy is `R/(C-1) + (1 - R C/(C-1)) clean`; only accuracy keeps its order under noise.
     """
     rate = float((task.facts.get("modifiers") or {}).get("label_noise") or 0.0)
+    # Binary labels, though a margin loss itself knows no classes.
     classes = 2 if KINDS[task.kind].signed else task.classes
     if not rate or task.metric not in _LABEL_COUNTS or not classes:
         return None
     slope = 1 - rate * classes / (classes - 1)
+    # At R = (C-1)/C labels say nothing, beyond it the order is reversed: nothing to translate.
     return slope if slope > 0 else None
 
 

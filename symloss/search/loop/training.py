@@ -151,6 +151,7 @@ class Trainer:
             ]
             curves = list(self.curves(purpose, trainings))
             for place, (i, rate) in enumerate(asked):
+                # Trainings run block by block, so the trials of one loss at one rate lie a stride of `asked` apart.
                 means[i][rate] = self._means(curves[place :: len(asked)])
             wanted = [_wider(self._best_rates(row)) for row in means]
         return [self._own(row, base, stops) for row in means]
@@ -172,6 +173,7 @@ class Trainer:
         return [
             [
                 statistics.fmean(
+                    # A rate at which one trial diverges is no rate to recommend, however good the others.
                     math.inf if value is None else task.measure.fitness(value) for value in at_stop
                 )
                 for at_stop in zip(*by_trial, strict=True)
@@ -182,6 +184,7 @@ class Trainer:
     def _best_rates(self, means: Mapping[float, list[list[float]]]) -> tuple[list[float], set[float]]:
         """The grid so far, and the best rate of each task whose rate is ours."""
         best = {
+            # On ties the rate nearest to the base: where everything diverged, the grid is not widened for nothing.
             min(means, key=lambda rate: (min(means[rate][t]), abs(math.log(rate))))
             for t, task in enumerate(self.tasks)
             if isinstance(task, SupervisedTask)
@@ -200,6 +203,7 @@ class Trainer:
                 continue
             rate, i = min(
                 ((rate, i) for rate in grid for i in range(len(stops[t]))),
+                # On ties fewer steps, then the rate nearest to the base.
                 key=lambda place: (means[place[0]][t][place[1]], place[1], abs(math.log(place[0]))),
             )
             rates.append(base[t] * rate)

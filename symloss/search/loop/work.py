@@ -61,6 +61,7 @@ class Piece:
     @property
     def key(self) -> str:
         """What the answer is remembered under: everything that it depends on, within one run."""
+        # Without tasks and registry, which are fixed within a run.
         content = [self.what, self.graphs, self.seed, dict(self.options)]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -126,6 +127,7 @@ def _tune(piece: Piece) -> list[Answer]:
     if members:
         return _tune_members(members, tasks, seed, options)
     programs = [loss.program for loss in losses if isinstance(loss, Weighted)]
+    # Tuning starts from the coefficients that a child inherits, not from 1.
     near = [edges for _, edges in piece.graphs]
     found = tune(programs, tasks, seed=seed, near=near, **options)
     return [{"edges": tuned.coefficients.tolist(), "reason": tuned.reason} for tuned in found]
@@ -154,6 +156,7 @@ def _train(piece: Piece) -> list[Answer]:
     columns = [_column(piece, t, losses) for t in range(len(piece.tasks))]
     answers = []
     for row in zip(*columns, strict=True):
+        # JSON has no NaN, and a record must read back as it was written.
         values = [[value if math.isfinite(value) else None for value in found] for found, _ in row]
         answers.append({"values": values, "reason": next((reason for _, reason in row if reason), "")})
     return answers

@@ -79,6 +79,7 @@ class Workers:
 
     def piece(self, what: str, candidates: Sequence[Candidate], seed: int, options: dict[str, Any]) -> Piece:
         """A piece of work on some candidates."""
+        # Members of a theorem are tuned behind their links, but trained as the tree that they make.
         graphs = tuple(candidate.unbounded if what == "tune" else candidate.graph for candidate in candidates)
         return Piece(what, self.tasks, graphs, seed, options, self.registry)
 

@@ -28,6 +28,7 @@ def rates_of(settings: SearchSettings) -> Rates:
     Unit coefficients leave no exponent free, and a person who names the operators means no others.
     """
     rates = settings.rates
+    # GP-LFL is the control without coefficients: whatever moves or passes on a number would turn it into EvoMAL.
     if settings.method == "gplfl":
         rates = replace(rates, inherit=False, number=0.0, exponent=0.0, neighbours=0.0)
     if settings.inside:
@@ -62,6 +63,8 @@ class Breeder:
         self.settings, self.seed, self.given, self.worth_it = settings, seed, tuple(given), worth_it
         self.stock, self.rates = stock or Trees(settings.grammar), rates_of(settings)
         self.parents: list[Individual] = []
+        # -1: no candidate of this run, until `_pace_neighbours` finds the one under which the search trained the
+        # loss.
         self._neighbours = [member(self.stock, loss, None, 0, -1) for loss in neighbours]
         self._elites: dict[int, Weighted] = {}
         self._seen: set[Program] = set()
@@ -94,6 +97,8 @@ class Breeder:
             # NSGA-II chooses among parents and offspring; elites do the same for one objective.
             pool = [outcomes[parent.number] for parent in self.parents] + pool
         fitnesses = [outcome.fitness for outcome in pool]
+        # A control: the same losses and the same fitnesses, paired at random. A search that does no worse so has
+        # learnt nothing from fitness.
         if self.settings.shuffled:
             order = generator(self.seed, "shuffle", len(outcomes)).permutation(len(pool))
             fitnesses = [fitnesses[i] for i in order]
@@ -112,7 +117,7 @@ class Breeder:
         return [parent.number for parent in self.parents]
 
     def _pace_neighbours(self, outcomes: Sequence[Outcome]) -> None:
-        """Losses with names are bred from at the pace at which the search tried them, the best of its values."""
+        """Gives each named loss the learning rates of its best-scoring version among the candidates."""
         best: dict[Program, Outcome] = {}
         for outcome in outcomes:
             if outcome.pace and outcome.fitness is not None:
@@ -129,6 +134,7 @@ class Breeder:
     def _elite(self, generation: int, slot: int) -> int | None:
         if self.settings.objectives == 2 or self.settings.method == "random" or generation == 0:
             return None
+        # The published share of 0.05 is one loss of a population of 25.
         count = max(1, round(self.rates.elitism * self.settings.population))
         return self.parents[slot].number if slot < min(count, len(self.parents)) else None
 
@@ -148,4 +154,5 @@ class Breeder:
         # it would lose to its parent, and leave the race, whatever its shape.
         pace = child.first.pace if self.rates.inherit else ()
         numbers = [parent.number for parent in (child.first, child.second) if parent is not None]
+        # A named loss that was never trained has no number, and no lineage to record.
         return Proposal(child.loss, pace=pace, parents=tuple(n for n in numbers if n >= 0), way=child.way)

@@ -85,6 +85,8 @@ class CmaProposer:
         latest = outcomes[-fresh:]
         self._own |= {outcome.number for outcome in latest}
         self._again = best_of([each for each in outcomes if each.number in self._own], self.population)
+        # DEAP's strategy maximises. Of a rejected or diverged loss only the rank counts, which is why an infinity
+        # does no harm here.
         values = [-np.inf if outcome.fitness is None else -outcome.fitness for outcome in latest]
         if self.shuffled:
             order = generator(self.seed, "shuffle", len(outcomes)).permutation(len(values))
@@ -108,6 +110,8 @@ class CmaProposer:
         # The strategy's own `generate` draws from NumPy's global generator.
         draw = generator(self.seed, "variation", generation, slot)
         strategy = self.strategy
+        # A slot has its own generator, so that what it draws depends on neither the other slots nor the number of
+        # their rejections. When no draw passes, the last one goes on and the search records why it is rejected.
         for _ in range(ATTEMPTS):
             z = draw.standard_normal(strategy.dim)
             x: Vector = strategy.centroid + strategy.sigma * strategy.BD @ z

@@ -99,6 +99,7 @@ def initial_loss(stock: Stock | Grammar, rates: Rates, seed: int, wanted: Wanted
     stock = _stock(stock)
     low, high = rates.initial_depth
     with isolated(seed):
+        # Kept if no attempt is wanted: a slot is filled with an allowed tree even where the gate rejects everything.
         loss = None
         for _ in range(max(rates.attempts, 1)):
             drawn = stock.draw(low, high, rates.exponent).weighted
@@ -153,10 +154,12 @@ def offspring(
                 first = random.choice(neighbours)
             else:
                 first = _tournament(parents, rates.tournament)
+            # A copy: DEAP's operators change their argument in place, and the parent stays in the tournament.
             child, second = type(first)(first), None
             (way,) = random.choices(list(ways), list(ways.values()))
             if way == "crossover":
                 second = _tournament(parents, rates.tournament)
+                # The second child is dropped: one slot, one child, from the seed of that slot alone.
                 child, _ = gp.cxOnePoint(child, type(first)(second))
             else:
                 child = stock.mutate(child, way, rates.mutation_depth)
@@ -198,11 +201,15 @@ def survivors(members: Sequence[Individual], count: int, objectives: int = 2) ->
         else:
             distinct[key] = one
     pool = list(distinct.values())
+    # Copies fill up only what distinct trees leave empty. With them in the pool from the start, one good tree could
+    # take every place, as all its copies lie on the same front.
     pool += spare[: max(0, count - len(pool))]
     if objectives == 1:
         chosen = sorted(pool, key=lambda i: (i.fitness.values[0], i.number))[:count]
     else:
         chosen = []
+        # DEAP's `selNSGA2` breaks ties by the order within a front; the candidate's number makes the order, and so
+        # the next tournaments, reproducible.
         for front in emo.sortNondominated(pool, len(pool)):
             emo.assignCrowdingDist(front)
             chosen += sorted(front, key=lambda i: (-i.fitness.crowding_dist, i.number))
@@ -213,4 +220,6 @@ def survivors(members: Sequence[Individual], count: int, objectives: int = 2) ->
 
 
 def _tournament(parents: Sequence[Individual], size: int) -> Individual:
+    # By rank: DEAP compares two fitnesses lexicographically, so that complexity would count only between equal
+    # scores.
     return min((random.choice(parents) for _ in range(size)), key=lambda individual: individual.rank)

@@ -21,6 +21,7 @@ OPERATORS = (
 
 USUAL = {kind.needs: kind.operators or OPERATORS for kind in KINDS.values()}
 """By the variables of a loss the operators that are drawn unless somebody names others."""
+# The published terminals. Every other number comes from the coefficients of the edges.
 CONSTANTS = ("1", "-1")
 EXTRA_SYMBOLS = ("C", "pi", "w")
 _ARITHMETIC = ("add", "sub", "mul", "aq")
@@ -111,6 +112,7 @@ class Grammar:
         Where `pow` is not drawn, as an operator of two arguments, it stands for a power with a free exponent:
         a constant.
         """
+        # EvoMAL's limit (10); a taller child is replaced by its parent, see `offspring`.
         if program.height > self.max_height:
             return False
         if "pow" not in self.operators and not all(

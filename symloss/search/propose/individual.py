@@ -80,6 +80,7 @@ def individual(grammar: Grammar, program: Program, edges: Sequence[float] | None
     """
     nodes = []
     for i, name in enumerate(program.tokens):
+        # The root has no edge above it, hence the shift by one.
         edge = edges[i - 1] if edges is not None and i else 1.0
         known = grammar.primitives.mapping.get(name)
         nodes.append(known if known is not None and edge == 1.0 else node(grammar, name, edge))

@@ -41,6 +41,8 @@ def sparse_weights(x: Vector, most: int = MOST) -> Vector:
     """
     order = np.argsort(-x, kind="stable")[:most]
     largest = x[order]
+    # tau for each size of the support; the right size is the last one whose smallest coordinate stays above it. There
+    # always is one: the largest coordinate exceeds tau = largest - 1.
     tau = (np.cumsum(largest) - 1) / np.arange(1, len(order) + 1)
     weights = np.zeros_like(x)
     weights[order] = np.maximum(largest - tau[largest > tau][-1], 0)
@@ -57,6 +59,8 @@ def summed(parts: Sequence[tuple[float, Weighted]]) -> Weighted:
     total = first.scaled(coefficient)
     for number, loss in rest:
         tokens = ("add", *total.program.tokens, *loss.program.tokens)
+        # A factor becomes the coefficient of the edge below `add`, as a tree has room for one factor only, at the
+        # root.
         edges = (total.factor, *total.edges, number * loss.factor, *loss.edges)
         total = Weighted(Program(tokens), edges)
     return total
@@ -122,6 +126,8 @@ class MixtureFamily:
     def _parts(self, x: Vector) -> list[tuple[float, Entry, tuple[tuple[str, float], ...]]]:
         """Weight, loss and parameters of those that take part, the heaviest first."""
         count = len(self._entries)
+        # Sparse first, scaled afterwards: the projection compares pulls on the outputs, and the formula shows
+        # w_i/s_i.
         weights = sparse_weights(x[:count]) / self._units
         weights /= weights.sum()
         own = np.split(x[count:], np.cumsum([len(one.grid) for one in self._entries])[:-1])
@@ -142,12 +148,16 @@ def _parameters(one: Entry, u: Vector) -> Mapping[str, float]:
     found = {}
     for (name, grid), coordinate in zip(one.grid.items(), u, strict=True):
         (low, high), default = one.bounds[name], one.defaults[name]
+        # The logarithm of the distance from the lower bound: parameters such as gamma, q or delta are scales, and u =
+        # 0 is the default.
         reach = max(abs(math.log((value - low) / (default - low))) for value in grid if value != default)
+        # The cap keeps `exp` from overflowing, far beyond the bound that the next line applies.
         value = low + (default - low) * math.exp(min(reach * coordinate, 50.0))
         found[name] = min(max(_rounded(value), low), high)
     return found
 
 
+# Reading a tree off a SymPy formula takes milliseconds, and CMA-ES may try 1000 draws for a slot.
 @lru_cache(maxsize=1024)
 def _loss_tree(name: str, kind: str, values: tuple[tuple[str, float], ...]) -> Weighted:
     return weighted_from(entry(name, kind).with_coefficients(**dict(values)))

@@ -21,6 +21,7 @@ def point(grammar: Grammar, tree: Individual) -> Individual:
     """One operator or symbol becomes another of as many arguments; its coefficient stays with the edge."""
     i = random.randrange(len(tree))
     old = tree[i]
+    # `Grammar.allows` refuses an exponent that is not a constant.
     if _is_exponent(tree, i):
         return tree
     kin = [new for new in _drawn(grammar) if new.arity == old.arity and new.name != old.name]
@@ -33,7 +34,9 @@ def number(grammar: Grammar, tree: Individual) -> Individual:
     """One coefficient is multiplied by a random number near 1, or turned round."""
     if len(tree) == 1:
         return tree
+    # From 1: the root has no edge, so no coefficient.
     i = random.randrange(1, len(tree))
+    # Log-normal, as a coefficient is a scale: a step up and a step down by one factor are equally likely.
     factor = math.exp(random.gauss(0.0, STEP)) * (-1.0 if random.random() < _TURNED else 1.0)
     tree[i] = node(grammar, tree[i].name, _edge(tree[i]) * factor)
     return tree
@@ -51,14 +54,17 @@ def exponent(grammar: Grammar, tree: Individual) -> Individual:
     if tree[i].name == "pow":
         base = tree.searchSubtree(i + 1)
         inner = list(tree[base])
+        # The coefficient above the power survives; the one below it was under the exponent and is lost.
         inner[0] = node(grammar, inner[0].name, _edge(tree[i]))
         tree[below] = inner
         return tree
+    # Median 1, at which `abs(s)**c` changes nothing but the sign of s.
     power = node(grammar, "1", math.exp(random.gauss(0.0, STEP)))
     root = node(grammar, "pow", _edge(tree[i]))
     if inner[0].name in ("square", "psqrt"):
         # The power that is there becomes a free one.
         inner = inner[1:]
+    # Its coefficient moves above the power. One below would only rescale it: `abs(a*s)**c = abs(a)**c abs(s)**c`.
     inner[0] = node(grammar, inner[0].name)
     if len(inner) > 1 and inner[0].name != "abs":
         inner = [node(grammar, "abs"), *inner]

@@ -54,5 +54,5 @@ class NeuralProposer:
         self._again = best_of([each for each in outcomes if each.number in self._own], self.population)
 
     def scored_again(self) -> list[int]:
-        """The best so far, as many as a generation has."""
+        """The best so far, as many as a generation has: selection is all that later generations add."""
         return self._again

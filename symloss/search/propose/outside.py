@@ -85,6 +85,7 @@ class Command:
                 errors="replace",
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
+            # subprocess hands the output of a command that was ended as bytes, even where text was asked for.
             said = error.stdout or b""
             lines = said.decode(errors="replace") if isinstance(said, bytes) else said
             return Received(_formulas(lines), f"the command took longer than its limit of {self.limit:g} s")
@@ -148,6 +149,7 @@ class Outside:
         ]
         if received.problem or not proposals:
             problem = received.problem or "the command printed no formula"
+            # The problem takes a slot of its own, so that it is on record among the candidates, where users look.
             proposals = [*proposals[: slots - 1], Proposal(NOTHING, problem=problem, remark="proposer")]
         return proposals
 
@@ -204,6 +206,7 @@ def proposal_of(
     if len(text) > _LONGEST:
         return Proposal(NOTHING, problem=f"longer than {_LONGEST} characters", remark=text[:80])
     try:
+        # No formula begins with a brace, so JSON and formulas cannot be confused.
         if inside is not None and text.startswith("{"):
             member = TypedLoss.from_text(text, kind)
             if member.inside != inside:

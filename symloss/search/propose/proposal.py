@@ -88,5 +88,6 @@ class Proposer(Protocol):
 
 def best_of(outcomes: Sequence[Outcome], count: int) -> list[int]:
     """The numbers of the `count` best of those that were trained to the end, the best first."""
+    # The number breaks ties, so that equal fitnesses do not depend on the order of completion.
     known = [(outcome.fitness, outcome.number) for outcome in outcomes if outcome.fitness is not None]
     return [number for _, number in sorted(known)[:count]]

@@ -103,6 +103,7 @@ class Trees:
         if set(self.grammar.variables) <= {node.name for node in tree}:
             return tree
         leaves = [i for i, node in enumerate(tree) if node.arity == 0]
+        # The repair of EvoMAL's release: one random leaf, both variables in random order.
         i = random.choice(leaves)
         tree[i : i + 1] = list(individual(self.grammar, self._joined()))
         return tree

@@ -58,6 +58,8 @@ def taylor_loss(theta: Vector, kind: str) -> Weighted:
     '-2*(p - 0.5)*(y - 1)'
     """
     t0, t1, t2, t3, t4, t5, t6, t7 = map(float, theta)
+    # Multiplied out: `t3 + t4 (p - t1) + t6 (y - t0) = k + t4 p + t6 y` and `t5 + t7 (y - t0) = h + t7 y`, so that
+    # the centre (t0, t1) stands in `d` and `e` alone.
     k, h = t3 - t4 * t1 - t6 * t0, t5 - t7 * t0
     edges = (
         1.0, 1.0, t1, 1.0,  # d (
@@ -93,6 +95,7 @@ class TaylorFamily:
 
     def turned(self, x: Vector) -> Vector:
         """The same centre, and all else negated."""
+        # M is linear in t2 ... t7, and t0, t1 are the centre.
         return np.concatenate([x[:2], -x[2:]])
 
     def said(self, x: Vector) -> str:

@@ -118,6 +118,7 @@ def finalist_rows(
         )  # fmt: skip
     if not rows:
         return ()
+    # The pick is by plain means: all finalists met on the same blocks. Shrinking is for the numbers that are shown.
     complexities = {row.evaluation: float(row.complexity) for row in rows}
     means = {row.evaluation: evidence.mean(row.evaluation) for row in rows}
     taken = pick(means, complexities, finals.ordinary)
@@ -183,6 +184,7 @@ def _row(entry: Evaluation, classes: int | None, fitness: float, sign: float, ha
             neural=entry.kind,
         )  # fmt: skip
     loss, shown = presented(entry.formula, entry.kind, hard)
+    # What the operators' costs added was counted on the searched tree; the shown formula may have other operators.
     surcharge = (entry.complexity or 0) - symbols(entry.formula)
     return FrontRow(
         row=0, written=loss, complexity=shown.complexity + surcharge, validation=sign * fitness,
@@ -218,5 +220,7 @@ def _numbered(rows: Iterable[FrontRow], taken: int, *, positive: bool) -> tuple[
 def _score(simpler: FrontRow, row: FrontRow, positive: bool) -> float:
     symbols = row.complexity - simpler.complexity
     if positive and row.fitness > 0:
+        # Per symbol: the drop of the log error, as symbolic regression scores a front (PySR); a difference for
+        # metrics that can be 0 or negative. Complexities on a front differ, so `symbols` is above 0.
         return math.log(simpler.fitness / row.fitness) / symbols
     return (simpler.fitness - row.fitness) / symbols

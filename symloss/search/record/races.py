@@ -17,6 +17,7 @@ def race_checks(result: Result) -> dict[str, RaceCheck]:
     """
     trained = [entry for entry in result.evaluations if entry.outcome == "trained" and entry.blocks]
     sweep = int(result.settings["blocks"]["sweep"])
+    # Only losses seen on all of the sweep's blocks: a race needs a full table.
     tables = {"the sweep": [e for e in trained if set(range(sweep)) <= set(e.blocks) and e.generation == 0]}
     if not result.settings["blocks"]["race"]:
         most = max((len(entry.blocks) for entry in trained), default=0)

@@ -54,6 +54,8 @@ def read_result(store: Readable) -> Result:
         evaluations = [
             evaluation_from(int(key), data)
             for key, data in store.all("evaluation")
+            # None marks a number that a run that went on has not reached yet; beyond `count` lies what an earlier end
+            # left.
             if data is not None and (count is None or int(key) < int(count))
         ]
         evaluations = scored(sorted(evaluations, key=lambda entry: entry.number), signs, noises)

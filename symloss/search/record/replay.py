@@ -44,6 +44,7 @@ class Replay:
         given = given_losses(settings, self.tasks)
         seed = int(config["seed"])
         self.engine = Engine(self.tasks, settings, seed, _ReadOnly(store), self._place, given)
+        # A run that was killed has answers up to some piece: what it had by then can be checked all the same.
         with suppress(_Unknown):
             self.engine.run()
 

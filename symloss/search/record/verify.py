@@ -74,6 +74,7 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
         # A time limit ended the run after a generation; everything else that ends one is in the settings.
         last = len(result.generations) if result.status == "time limit" else None
         replay = Replay(store, config, last, tasks)
+    # Two questions: is the record what the search leads to, and do the trainings give the numbers it holds?
     checks = [*_files(Path(path), result), *_told(result, replay)]
     found: dict[int, dict[int, Values]] = {}
     for row in result.front:
@@ -99,6 +100,7 @@ def _told(result: Result, replay: Replay) -> Iterator[Check]:
         )
     if result.status in ENDED:
         theirs, ours = (list(map(_printed, front)) for front in (engine.ledger.front, result.front))
+        # A row that is missing from the record is as wrong as one that was added.
         lost = [False for row in theirs if row not in ours]
         yield _same("front", [*(row in theirs for row in ours), *lost])
 

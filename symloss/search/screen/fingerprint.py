@@ -49,6 +49,7 @@ def fingerprint(
     grid = _grid(kind, classes or 1)
     value, slope = slopes(program, grid.y, grid.p, edges, grid.symbols)
     with np.errstate(all="ignore"):
+        # In the outputs, not in p: what softmax makes constant (a term a*p, say) has no gradient in the logits.
         gradient = KINDS[kind].link.pull(grid.p[1], slope[1])
         norm = float(np.sqrt(np.mean(gradient**2)))
         # What was descended since the reference is the gradient's integral: it tells apart losses whose
@@ -57,6 +58,7 @@ def fingerprint(
         if KINDS[kind].sums:
             descent = descent.sum(1)
     if not np.isfinite(norm):
+        # A class of its own: what is undefined equals nothing but itself.
         return "not finite: " + hashlib.sha256(repr((program.tokens, edges)).encode()).hexdigest()[:32]
     if norm == 0:
         return "flat"
@@ -80,6 +82,7 @@ def _grid(kind: str, classes: int) -> _Grid:
     draw = np.random.default_rng(20240117)
     if not KINDS[kind].probabilities:
         y = KINDS[kind].targets_of(draw.normal(scale=1.5, size=4 * _POINTS))
+        # Half of the predictions lie near their target, where robust losses differ, half anywhere.
         near = y + draw.normal(scale=0.5, size=y.size)
         p = np.where(np.arange(y.size) % 2, near, draw.normal(size=y.size))
         return _paired(y, y, p, {"C": 1.0, "pi": 1.0, "w": draw.uniform(0.5, 2, y.size)})
@@ -92,6 +95,7 @@ def _grid(kind: str, classes: int) -> _Grid:
         y = (draw.random(y.shape) < 0.5).astype(float)
         p = np.stack([draw.permutation(target[:, 0]) for _ in range(classes)], axis=1)
         return _paired(y, np.full_like(p, 0.5), p, symbols)
+    # Normalised gamma variates are a Dirichlet draw; the floor keeps every p above 0, where most losses are infinite.
     rest = (1 - y) * draw.gamma(0.7, size=y.shape) + 1e-3 * (1 - y)
     p = y * target + (1 - target) * rest / rest.sum(1, keepdims=True)
     return _paired(y, np.full_like(p, 1 / classes), p, symbols)

@@ -78,6 +78,7 @@ def _even_spread(kind: Kind, classes: int) -> tuple[Array, Array, float, int]:
     above = chance + (1 - chance) * np.array([0.0, 1e-3, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.9999])
     others = (1 - above) / max(classes - 1, 1) if kind.exclusive else 1 - above
     low = chance * np.array([0.001, 0.01, 0.1, 0.5])
+    # Below chance the rows are no instance together: four probes of M1 near 0 and four of M0 near 1, for finiteness.
     p = np.stack([np.concatenate([above, low]), np.concatenate([others, np.geomspace(0.01, 0.999, 4)])])
     y = np.array([[1.0], [0.0]]) * np.ones_like(p)
     return y, p, chance, above.size
@@ -96,6 +97,7 @@ def _of_probabilities(
     # Along the even spread dT/dp_t = M1'(p_t) - M0'((1 - p_t)/(C - 1)): negative where it pulls upwards.
     rise = target - other
     size = np.abs(slope).max()
+    # rise[0] is the null epoch, rise[1] a thousandth of the way above chance.
     if abs(rise[0]) <= _FLAT * size:
         return GateVerdict(False, "no pull on the target at the start of training")
     sign = 1 if rise[0] < 0 else -1
@@ -119,6 +121,7 @@ def _of_numbers(program: Program, edges: Sequence[float] | None) -> GateVerdict:
     if problem:
         return GateVerdict(False, problem)
     near = slope[:, : _NEAR.size]
+    # +1 where the slope has the sign of the offset, so that descent leads back to the target.
     pull = np.sign(np.where(np.abs(near) > _FLAT * np.abs(slope).max(), near, 0.0)) * np.sign(_NEAR)
     moving = np.abs(pull).sum()
     if moving == 0:
@@ -131,6 +134,7 @@ def _of_numbers(program: Program, edges: Sequence[float] | None) -> GateVerdict:
     return GateVerdict(True, sign=sign)
 
 
+# 0 first: with scores that start at 0, or DPO's log-ratio, every margin starts there.
 _MARGINS = np.array([0.0, -12.0, -5.0, -2.0, -1.0, -0.5, -0.1, 0.1, 0.5, 1.0, 2.0, 5.0, 12.0])
 
 

@@ -28,7 +28,7 @@ class NullScale:
 
     Args:
         tasks: with gradients; others count as 1.
-        seed: that of the training, so that this is the batch that the training begins with.
+        seed: of the fresh model, its dropout and its first batch.
     """
 
     def __init__(self, tasks: Sequence[Task], seed: int) -> None:
@@ -37,6 +37,7 @@ class NullScale:
     def __call__(self, loss: Weighted | NeuralLoss) -> float:
         """The scale of one loss."""
         ratios = [start.ratio(loss) if start else 1.0 for start in self._starts]
+        # A geometric mean, as scales multiply: 2 on one task and 1/2 on another are no scale at all.
         logs = [math.log(ratio) if 0 < ratio < math.inf else math.nan for ratio in ratios]
         return math.exp(sum(logs) / len(logs))
 
@@ -83,7 +84,9 @@ class _Start:
 def _gradient(outputs: Tensor, function: Callable[[Tensor], Tensor]) -> float:
     leaf = outputs.detach().clone().requires_grad_()
     value = function(leaf)
+    # A formula in which tuning or merging has left no prediction.
     if not value.requires_grad:
         return 0.0
     (gradient,) = torch.autograd.grad(value, leaf)
+    # The square of a float32 gradient below 4e-23 would be 0.
     return float(gradient.double().square().mean().sqrt())

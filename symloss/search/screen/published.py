@@ -36,6 +36,7 @@ def gain(task: SupervisedTask, loss: Weighted, seed: int, steps: int = STEPS) ->
     z, mean, square = outputs.clone(), torch.zeros_like(outputs), torch.zeros_like(outputs)
     for step in range(1, steps + 1):
         slope = output_gradient(program, task.kind, z, targets, coefficients, context)
+        # Adam with bias correction (Kingma and Ba 2015, algorithm 1), on the outputs in place of weights.
         mean = _BETAS[0] * mean + (1 - _BETAS[0]) * slope
         square = _BETAS[1] * square + (1 - _BETAS[1]) * slope**2
         size = (square / (1 - _BETAS[1] ** step)).sqrt() + _EPSILON
@@ -53,6 +54,7 @@ def norms_key(task: SupervisedTask, loss: Weighted, seed: int) -> str:
         program, task.kind, outputs, targets, coefficients, task.context(slice(INSTANCES))
     )
     norms: Sequence[float] = slope.reshape(len(slope), -1).norm(dim=1).tolist()
+    # The loss is a mean over instances, so each row of the gradient carries 1/N.
     return " ".join(f"{len(slope) * norm:.1e}" for norm in norms)
 
 

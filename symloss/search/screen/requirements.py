@@ -46,6 +46,7 @@ class Requirements:
 
     def _known(self, loss: Loss) -> dict[str, Any]:
         answer = self.store.get("requirement", str(loss))
+        # An answer in the form of another version is asked for again.
         if not isinstance(answer, dict) or set(answer) != {"refuted", "proofs"}:
             answer = self._ask(loss)
             self.store.put("requirement", str(loss), answer)

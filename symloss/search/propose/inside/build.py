@@ -25,7 +25,8 @@ _BINARY: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow",
 }  # fmt: skip
 GENERIC = "(p - y)*({slope}) - ({value})"
-"""`M = f'(p)(p - y) - f(p)`: under a posterior q its expectation is least at p = q alone, f being strictly convex."""
+"""`M = f'(p)(p - y) - f(p)`. Its expectation under a posterior q, minus the value at p = q, is the Bregman divergence
+`f(q) - f(p) - f'(p)(q - p)`: positive but at p = q, as f is strictly convex (Savage 1971)."""
 
 
 class Algebra(Protocol[T]):
@@ -96,6 +97,8 @@ class Sprout(NamedTuple):
         """The same without an edge above it."""
         if self.above == _FREE:
             return self
+        # The root of a tree has no edge, and its scale is dropped; a number that belongs to the derivation needs a
+        # node.
         return Sprout(("mul", "1", *self.tokens), (self.above, _FREE, *self.ties))
 
 
@@ -121,6 +124,8 @@ class Sprouts:
     def apply(self, operator: str, *parts: Sprout) -> Sprout:
         """See `Algebra`."""
         if operator == "mul":
+            # A number times a part is an edge, not a node: one symbol less, and the number can be tuned as a
+            # coefficient.
             for one, other in (parts, parts[::-1]):
                 if one.tokens == ("1",):
                     return self._times(other, one.above)
@@ -132,6 +137,7 @@ class Sprouts:
             return part
         if part.above == _FREE:
             return part._replace(above=tie)
+        # An edge carries one number; a second one needs a multiplication of its own.
         return Sprout(("mul", "1", *part.tokens), (tie, part.above, *part.ties))
 
 
@@ -206,11 +212,13 @@ class Grown(Generic[T]):
         own = list(self.rule.numbers)
         if name in own:
             return self.algebra.number(self.first + 1 + own.index(name))
+        # `u`, `du` and `eu` (and `v`, `dv`, `ev`) end in the letter of the part that they belong to.
         inner = self.inner[name[-1]]
         part = inner.slope if name[0] == "d" else inner.entry if name[0] == "e" else inner.value
         return part if name[-1] in self.rule.bare else self.algebra.scaled(part, inner.first)
 
 
+# Only texts of `rules.py` and `theorem.py` come here, never a user's.
 @lru_cache(maxsize=512)
 def _parsed(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body
@@ -236,6 +244,7 @@ def derived(
     def grow() -> Grown[T]:
         nonlocal places
         rule, numbers = next(rest)
+        # In prefix order, as `TypedLoss.numbers` lists them.
         first, places = places, places + len(numbers)
         inner = {name: grow() for name in rule.takes}
         return Grown(rule, first, inner, algebra, target or (lambda: algebra.leaf("y")), kind)

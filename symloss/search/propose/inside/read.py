@@ -115,6 +115,8 @@ class _Formula:
         if inside.kind.probabilities:
             one, zero = (canonicalise(at(expr).expr, loss.kind) for at in (at_one, at_zero))
         else:
+            # For regression every y is a target. A loss of the form `f'(p)(p - y) - f(p)` is linear in y, so two
+            # targets fix f, and `_check` compares for all others.
             one, zero = (expand_mul(expr.subs(Y, label)) for label in (1, 0))
         number = C if classes is None else Integer(classes)
         xi = Rational(repr(inside.xi))
@@ -128,6 +130,7 @@ class _Formula:
     @property
     def convex(self) -> Expr:
         """The only f for which `M = f'(p)(p - t) - f(p)` at the labels t, up to a line."""
+        # M1 = f'(p)(p - high) - f(p) and M0 = f'(p)(p - low) - f(p): their difference gives f', then M0 gives f.
         low, high = self.smoothed
         slope = self.gap / (high - low)
         return expand_mul((P - low) * slope - self.zero)
@@ -137,11 +140,14 @@ def _check(formula: _Formula, inside: Inside, found: Expr, classes: int | None) 
     if classes is not None:
         found = found.xreplace({C: Integer(classes)})
     if not inside.kind.probabilities:
+        # A function of y alone, which no derivative in p sees, has no gradient.
         same = _vanishes(diff(formula.whole - found, P), formula.kind)
     else:
         rest = [a - found.subs(Y, label) for a, label in ((formula.one, 1), (formula.zero, 0))]
         slopes = [diff(each, P) for each in rest]
         if inside.kind.exclusive:
+            # M1 and M0 may both differ by the same line in p: summed over classes a p is the constant a, as the p of
+            # an instance add up to 1.
             same = _vanishes(slopes[0] - slopes[1], formula.kind) and _vanishes(
                 diff(slopes[0], P), formula.kind
             )
@@ -165,6 +171,8 @@ def _score(formula: _Formula, reader: _Reader) -> tuple[Expr, Taken]:
 
 
 def _symmetric(formula: _Formula, reader: _Reader) -> tuple[Expr, Taken]:
+    # With `M0 = g + m p` and `M1 = (1 - C) g + b p + m p` this is `(b + C m) p` plus a constant; m is what the
+    # simplex hides.
     total = expand_mul(formula.one + (formula.count - 1) * formula.zero)
     slope = _line(total)
     # A multiple of p may move from the one term to the other: none, or all of it.
@@ -186,6 +194,7 @@ def _calibrated(formula: _Formula, reader: _Reader) -> tuple[Expr, Taken]:
     rest = expand_mul(formula.zero)
     if rest.is_number:
         return factor, [("calibrated-sparse", (_ONE,)), *rising]
+    # `-b log(p)` of every class is infinite at 0, hence no `Tree`; as a barrier it has a rule of its own.
     barrier = -rest.coeff(log(P))
     is_barrier = barrier.is_positive and expand_mul(rest + barrier * log(P)).is_number
     if is_barrier and "calibrated-barrier" in reader.inside.rules:
@@ -236,12 +245,14 @@ class _Reader:
             inner, slope = kernel.args[0], diff(kernel.args[0], P)
             if inner == P and not (coefficient / P).has(P):
                 return [self._weighted(coefficient / P, "entropy")]
+            # P stands for no constant ratio: it fails the test for p in the next line.
             ratio = (coefficient / (1 - P)).cancel() if coefficient.is_polynomial(P) else P
             if expand_mul(inner - 1 + P) == 0 and not ratio.has(P):
                 return [self._weighted(ratio, "co-entropy")]
             if not slope.has(P) and slope.is_positive and not coefficient.has(P):
                 return [self._weighted(-coefficient, "log", (inner - slope * P) / slope)]
         if coefficient.has(P):
+            # `p**n p**k` is the one power `p**(n + k)`.
             if _is_power(kernel, P):
                 return self._convex_terms(
                     _ONE * (coefficient / P ** _degree(coefficient)), P ** (kernel.exp + _degree(coefficient))
@@ -255,18 +266,24 @@ class _Reader:
         if _is_power(kernel, 1 - P):
             return [self._weighted(coefficient, "co-power", kernel.exp - 1)]
         if kernel.is_Pow and kernel.exp == Rational(1, 2):
+            # sqrt(a p^2 + b p + c) = sqrt(a) sqrt((p + b/(2a))^2 + c/a - (b/(2a))^2); a positive last term is checked
+            # by its span.
             c, b, a = _quadratic(kernel.base)
             return [self._weighted(coefficient * sqrt(a), "hyperbola", c / a - (b / a / 2) ** 2, -b / a / 2)]
         if isinstance(kernel, exp | softplus):
             inner = expand_mul(kernel.args[0])
+            # 9: anything but a line.
             line = _degree(inner) if inner.is_polynomial(P) else 9
             slope = diff(inner, P)
             if isinstance(kernel, softplus) and line == 1:
+                # slope p + k = slope (p - b) with b = -k/slope.
                 return [self._weighted(coefficient, "softplus", slope, -(inner - slope * P) / slope)]
             if isinstance(kernel, exp) and line == 1 and inner.subs(P, 0) == 0:
                 return [self._weighted(coefficient, "exp" if slope.is_positive else "decay", abs(slope))]
             if isinstance(kernel, exp):
                 weight, taken = self.convex(inner)
+                # `convex` reads up to a line, which an exponential does not forgive: exp(f + a p) is another
+                # function.
                 if _vanishes(inner - weight * self._value(taken), self.inside.kind.name):
                     rule, [(_, outer)] = "exp-of", [self._weighted(coefficient, "exp-of")]
                     return [(coefficient, [(rule, outer[0][1]), *_times(weight, taken)])]
@@ -342,6 +359,7 @@ class _Reader:
             top, bottom = kernel.as_numer_denom()
             if bottom != 1 and expand_mul(bottom - top - 1) == 0:
                 return self._around(coefficient, "ratio-up", top)
+            # A product of increasing functions that are 0 at 0 rises, as both factors are positive inside.
             first, *others = kernel.args
             a, left = self.increasing(first)
             b, right = self.increasing(Mul(*others))
@@ -404,6 +422,7 @@ class _Reader:
         values = (weight, *own)
         if not all(value.is_real and value.is_number for value in values):
             raise _Apart(f"{', '.join(map(str, values))}: expected numbers")
+        # Convexity and monotonicity survive sums and positive multiples only.
         if not weight.is_positive:
             raise _Apart(f"the sign of {weight} times {rule.value} is the wrong one")
         for span, value in zip(rule.spans[1:], own, strict=True):
@@ -459,6 +478,7 @@ def _line(expr: Expr) -> Expr:
     slope = diff(expr, P)
     if expand_mul(slope).has(P) and not _vanishes(diff(slope, P), "classification"):
         raise _Apart(f"M1 + (C-1) M0 = {expr} is no line")
+    # The slope is a constant, written with p where SymPy could not simplify it: any p inside gives its value.
     return expand_mul(slope).subs(P, Rational(1, 2))
 
 
@@ -471,6 +491,7 @@ def _focus(kernel: Expr) -> Expr | None:
     rest = kernel / log(P)
     if rest in (1 - P, P - 1):
         return _ONE
+    # (p - 1)**k with even k is how SymPy may write (1 - p)**k.
     even = rest.is_Pow and rest.exp.is_even and rest.base == P - 1
     return rest.exp if even or _is_power(rest, 1 - P) else None
 

@@ -76,10 +76,12 @@ class Span:
 
 def positive(start: float) -> Span:
     """Numbers above 0."""
+    # The lower end only keeps rounding from reaching 0; tuning works on the logarithm and cannot.
     return Span("exp", start, math.exp, math.log, low=1e-9)
 
 
 POSITIVE = positive(1.0)
+# As above: 0.99999 to four digits would be 1, where `p**a` is a line and no longer strictly convex.
 UNIT = Span("sigmoid", 0.5, lambda c: 1 / (1 + math.exp(-c)), lambda x: math.log(x / (1 - x)), 1e-3, 1 - 1e-3)
 REAL = Span("identity", 0.0, float, float)
 
@@ -148,6 +150,7 @@ _CONVEX = (
          entry="(a*(y - p) - 1)*exp(-(a*p))", line=True),
     Rule("hyperbola", Convex, "sqrt((p - b)**2 + a)", "f'' = a/f**3", numbers=_AB,
          slope="(p - b)/sqrt((p - b)**2 + a)", entry="((p - b)*(b - y) - a)/sqrt((p - b)**2 + a)"),
+    # Once more, with its centre anywhere on the real line: for targets that are no probabilities.
     Rule("hyperbola", Convex, "sqrt((p - b)**2 + a)", "f'' = a/f**3", numbers=_LINE,
          slope="(p - b)/sqrt((p - b)**2 + a)", entry="((p - b)*(b - y) - a)/sqrt((p - b)**2 + a)",
          line=True, unit=False),

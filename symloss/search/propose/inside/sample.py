@@ -50,6 +50,7 @@ def random_members(
 
 
 def _moderate(loss: TypedLoss, inside: Inside) -> bool:
+    # Not the ends themselves: an unbounded member is infinite there by right.
     p = np.linspace(*((1e-6, 1 - 1e-6) if inside.kind.probabilities else (-8.0, 8.0)), 9)
     values = [slopes(loss.program, np.full_like(p, y), p, loss.edges, {"C": 3.0})[0] for y in (0.0, 1.0)]
     return bool(np.isfinite(values).all() and np.abs(values).max() < _LARGEST)

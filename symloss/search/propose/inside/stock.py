@@ -91,6 +91,7 @@ class Derivations:
         """
         if not isinstance(loss, TypedLoss):
             raise DomainError("a loss without a derivation cannot be bred inside a theorem")
+        # From the derivation, not from the tree: cut at an arbitrary node, a tree would leave the grammar.
         return _Derived([_node(rule, numbers) for rule, numbers in loss.steps], self.inside)
 
     def breeds(self, loss: Weighted) -> bool:
@@ -149,6 +150,7 @@ class Derivations:
         kin = [
             rule
             for rule in self.inside.rules.values()
+            # The numbers of the new rule begin afresh: an exponent says nothing about a temperature.
             if rule.gives is old.gives and rule.name != old.name and _takes(rule) == _takes(old)
         ]
         if kin:
@@ -159,12 +161,14 @@ class Derivations:
 
     def _number(self, tree: _Derived) -> _Derived:
         """One number moves by a random step behind its link."""
+        # What multiplies a bare part stands in no edge: moving it would change nothing.
         places = sorted({place for place, _ in tree.weighted.ties if place >= 0})
         if not places:
             return tree
         place = random.choice(places)
         for i, (rule, numbers) in enumerate(tree.steps):
             if place < len(numbers):
+                # Behind the link the step cannot leave the span, so that the child is a member still.
                 span = rule.spans[place]
                 moved = span.of(span.back(numbers[place]) + random.gauss(0.0, STEP))
                 tree[i] = _node(rule, (*numbers[:place], moved, *numbers[place + 1 :]))

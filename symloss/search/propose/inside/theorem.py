@@ -119,10 +119,14 @@ class Inside:
     def rules(self) -> dict[str, Rule]:
         """The rules of its grammar by name, those of the loss first."""
         line = not self.kind.probabilities
+        # Boundedness needs continuity alone; every other argument differentiates.
         kinks = self.theorem.name == "bounded"
+        # Continuous on the closed interval, so bounded: no rule that is infinite at an end. Slopes that are infinite
+        # go as well.
         flat = self.bounded or self.theorem.name == "bounded"
         rules = {rule.name: rule for rule in self.theorem.roots if not (flat and rule.steep)}
         sorts = {sort for rule in rules.values() for sort in rule.takes.values()}
+        # An `Increasing` part may stand where a `Rising` one is wanted; DEAP follows the subclass.
         sorts |= {Increasing} if Rising in sorts else set()
         for rule in RULES:
             where = rule.line if line else rule.unit
@@ -173,6 +177,7 @@ def inside_of(names: Sequence[str], kind: str) -> Inside | None:
             f"{said}: the minimiser of a loss that smooths is (1 - xi) q + xi/C, that of a proper one q: leave one "
             "of them out"
         )
+    # What another theorem implies need not be asked for: symmetric losses are calibrated and bounded anyway.
     needed = [name for name in asked if not any(name in THEOREMS[other].implies for other in asked)]
     bounded = len(needed) == 2 and "bounded" in needed
     theorem = THEOREMS[next(name for name in needed if name != "bounded" or not bounded)]

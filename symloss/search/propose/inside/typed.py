@@ -123,6 +123,7 @@ class TypedLoss(Weighted):
     def snapped(self, near: float) -> TypedLoss:
         """Numbers within a relative distance of what their rule begins with become that."""
         numbers = [
+            # 1e-9 stands in for a start of 0, at which a relative distance says nothing.
             span.start if abs(number - span.start) <= near * max(abs(span.start), 1e-9) else number
             for rule, own in self.steps
             for span, number in zip(rule.spans, own, strict=True)
@@ -167,6 +168,8 @@ class TypedLoss(Weighted):
 @lru_cache(maxsize=4096)
 def _tree(inside: Inside, rules: tuple[Rule, ...]) -> tuple[Program, tuple[Tie, ...]]:
     """The tree of a derivation, and what its edges are."""
+    # A tree's shape and its ties do not depend on the numbers, so that one entry of the cache serves every tuning
+    # step.
     steps: list[Step] = [(rule, (0.0,) * len(rule.spans)) for rule in rules]
     sprout = derived(steps, Sprouts(), inside.kind, lambda: _target(inside)).rooted
     return Program(sprout.tokens), sprout.ties
@@ -205,6 +208,7 @@ def _checked(inside: Inside, name: str, numbers: Sequence[float]) -> Step:
     rule, start = _begun(inside, name)
     values = tuple(map(float, numbers))
     fit = len(values) == len(start) and all(map(math.isfinite, values))
+    # 17 significant digits leave a double as it is, so that only a number outside its span comes back changed.
     if not fit or any(span.rounded(v, 17) != v for span, v in zip(rule.spans, values, strict=True)):
         raise DomainError(f"the rule {name} does not take the numbers {list(values)}")
     return rule, values
@@ -216,6 +220,7 @@ def _complete(inside: Inside, rules: Sequence[Rule]) -> None:
     Raises:
         DomainError: when they are not.
     """
+    # A stack of sorts that are still to be filled, the next one on top.
     wanted: list[Any] = [Loss]
     for rule in rules:
         if not wanted or not issubclass(rule.gives, wanted.pop()):
