@@ -172,8 +172,8 @@ class Trainer:
         """By task and stop the mean fitness over the trials, infinite where one diverged."""
         return [
             [
+                # A rate at which one trial diverges is no rate to recommend, however good the others.
                 statistics.fmean(
-                    # A rate at which one trial diverges is no rate to recommend, however good the others.
                     math.inf if value is None else task.measure.fitness(value) for value in at_stop
                 )
                 for at_stop in zip(*by_trial, strict=True)
