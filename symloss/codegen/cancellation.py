@@ -20,10 +20,9 @@ from torch import Tensor
 
 from symloss.codegen.compiled import Formula, formula_of
 from symloss.codegen.emit import build, print_function
-from symloss.codegen.fused import ComposedPath, Reduction, apply
-from symloss.codegen.instance import instance_losses
-from symloss.codegen.paths import class_path, entry_path
+from symloss.codegen.paths import class_paths, entry_path
 from symloss.codegen.rewrite import plain
+from symloss.codegen.runtime.branch import Batch
 from symloss.errors import CompileError
 from symloss.expr import PI, C, Loss, P, W, Y, at_zero
 from symloss.expr.kinds import Kind
@@ -132,17 +131,17 @@ def tried(
     """
     k = [outputs.new_tensor(value) for value in coefficients]
     priors = outputs.new_full((outputs.shape[-1],), PRIOR)
-    inputs = {"pi": priors, "w": outputs.new_tensor(1.0), "k": k}
+    w = outputs.new_tensor(1.0)
+    context = (float(outputs.shape[-1]), priors, w, k) if formula.kind.probabilities else (w, k)
     with torch.enable_grad():
         z = outputs.detach().requires_grad_()
         if not formula.kind.exclusive:
-            path = entry_path(formula, z, targets.to(z.dtype), inputs)
+            found = entry_path(formula)(z, Batch(targets.to(z.dtype), context), "none")
         elif targets.is_floating_point():
-            # Not by the path of soft labels, whose derivatives would have to be found for this alone.
-            path = ComposedPath(lambda z: instance_losses(formula, z, targets, None, None, inputs))
+            # Composed: the derivatives for soft labels would have to be found for this alone.
+            found = class_paths(formula).soft.composed(z, Batch(targets, context))
         else:
-            path = class_path(formula, z, None, targets.unsqueeze(1), None, inputs)
-        found = apply(path, Reduction("none", formula.kind.exclusive), z)
+            found = class_paths(formula).hard(z, Batch(targets.unsqueeze(1), context), "none")
         (gradient,) = torch.autograd.grad(found.sum(), z)
     return found.detach(), gradient
 

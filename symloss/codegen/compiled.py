@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from sympy import Expr, Integer, Poly, Pow, Symbol, exp, lambdify
+from sympy import Expr, Integer, Poly, Pow, Symbol, exp
 
 from symloss.codegen.emit import Printed, build, print_function, rounded
 from symloss.codegen.nodes import void
@@ -33,15 +33,18 @@ from symloss.codegen.soundness import sound
 from symloss.errors import CompileError, DomainError
 from symloss.expr import KINDS, PI, C, HardValue, P, W, Y, at_one, at_zero
 
-__all__ = ["Affine", "Composed", "Formula", "formula_of"]
+__all__ = ["Affine", "Formula", "formula_of"]
 
-ARGUMENTS = ("u", "v", "y", "C", "pi", "w", "k")
-"""Of every printed classification and multilabel function: `log p`, `log(1-p)`, target, number of classes,
-class priors, instance weights, coefficients."""
-ONE_SIDED_ARGUMENTS = ("u", "p", "q", "y", "C", "pi", "w", "k")
+ARGUMENTS = ("u", "v", "C", "pi", "w", "k=()")
+"""Of every printed classification and multilabel function: `log p`, `log(1-p)`, number of classes, class priors,
+instance weights, coefficients; the target `y` is a keyword."""
+ONE_SIDED_ARGUMENTS = ("u", "p", "q", "C", "pi", "w", "k=()")
 """Of functions that are smooth at `p = 1`: there `1 - p` needs no logarithm, and `p` is known already."""
-REGRESSION_ARGUMENTS = ("p", "y", "w", "k")
-
+LOGIT_ARGUMENTS = ("d", "C", "pi", "w", "k=()")
+"""Of functions of the binary logit `d = log(p/(1 - p))`."""
+REGRESSION_ARGUMENTS = ("p", "y", "w", "k=()")
+OF_ENTRIES = frozenset({P_, Q_, LOG_P, LOG_Q, P, RESIDUAL})
+"""An expression that has one of these is a tensor of the entries' shape; any other may be a constant."""
 
 REACHES = (2e4, 80.0, 40.0, 28.0, 20.0, 16.0, 10.0)
 """Sizes of logits; `exp` of the second is near the end of float32, of its parts near the end of squares, ..."""
@@ -53,30 +56,6 @@ class Affine:
 
     constant: Expr
     slope: Expr
-
-
-class Composed(NamedTuple):
-    """The functions of a formula's branches, of `ARGUMENTS` or `REGRESSION_ARGUMENTS`.
-
-    Attributes:
-        general: `M(y, p)`.
-        other: `M(0, p)`; not for regression.
-        target: `M(1, p)`; classification only.
-        row: the target-only instance loss, where there is one.
-        reach: where not None, `row` returns value and slope, and is for logits between these only.
-        linear: `a` and `b` of `M1 = a log p`, `M0 = b log p`, where it is so and `b` is not 0.
-        singular_at_zero: `M(y, p)` cannot simply be evaluated at `y = 0`.
-        other_is_zero: `M(0, p)` is 0.
-    """
-
-    general: Callable[..., Any]
-    other: Callable[..., Any] | None
-    target: Callable[..., Any] | None
-    row: Callable[..., Any] | None
-    reach: tuple[float, float] | None
-    linear: Callable[..., tuple[Any, Any]] | None
-    singular_at_zero: bool
-    other_is_zero: bool
 
 
 @lru_cache(maxsize=512)
@@ -162,7 +141,7 @@ class Formula:
         """Whether `M(y, p)` is NaN at `y = 0`, `p = 0`, as `y*log(p)`: a masked class that is not the target."""
         zero = torch.zeros(1)
         k = [torch.tensor(0.7)] * len(self.coefficients)
-        found = self.function(self.general)(zero - math.inf, zero, zero, 10.0, zero + 0.1, zero + 1, k)
+        found = self.function(self.general)(zero - math.inf, zero, 10.0, zero + 0.1, zero + 1, k, y=zero)
         return bool(torch.isnan(torch.as_tensor(found)).any())
 
     @cached_property
@@ -187,18 +166,23 @@ class Formula:
         known = {C, *self._coefficient_names}
         return None if any(factor.free_symbols - known for factor in factors) else factors
 
+    def linear_printed(self, docstring: str = "") -> Printed:
+        """The source of the function of the context that returns `a` and `b`, where `linear`."""
+        assert self.linear is not None
+        names = {C: "C"} | self._coefficient_names
+        return print_function(
+            "coefficients",
+            self.linear,
+            ("C", "pi", "w", "k=()"),
+            names,
+            scalars=frozenset({C}),
+            docstring=docstring,
+        )
+
     @cached_property
     def linear_coefficients(self) -> Callable[..., tuple[Any, Any]]:
-        """`a` and `b`, where `linear`, of the number of classes and the coefficients that are inputs.
-
-        A plain function, which `torch.compile` can trace.
-        """
-        assert self.linear is not None
-        if not self.coefficients:
-            a_and_b: Callable[..., tuple[Any, Any]] = lambdify((C, Symbol("k")), self.linear, "math")
-            return a_and_b
-        names = {C: "C"} | self._coefficient_names
-        return build(print_function("a_and_b", self.linear, ("C", "k"), names, scalars=frozenset({C})))
+        """`a` and `b`, where `linear`, of the context."""
+        return build(self.linear_printed())
 
     @cached_property
     def _coefficient_names(self) -> dict[Symbol, str]:
@@ -214,33 +198,11 @@ class Formula:
         constant, slope = self.affine.constant, self.affine.slope
         return self.target + slope * Q_ + constant * (C - 1)
 
-    @cached_property
-    def composed(self) -> Composed:
-        """What the composed form needs, as plain functions and flags that `torch.compile` can trace."""
-        general = self._sound(self.general)
-        if not self.kind.probabilities:
-            return Composed(general, None, None, None, None, None, False, False)
-        other = self._sound(self.other)
-        if not self.kind.exclusive:
-            return Composed(general, other, None, None, None, None, self.singular_at_zero, False)
-        row, reach = None, None
-        if self.affine is not None:
-            reach = self.reach
-            row = self._sound(self.row)
-            if reach is not None:
-                row = self.function(*sound(self, self.row, logit_slope(self.row)))
-        target, is_zero = self._sound(self.target), self.other == 0
-        linear = None if self.linear is None or is_zero else self.linear_coefficients
-        return Composed(general, other, target, row, reach, linear, self.singular_at_zero, is_zero)
-
     def sound(self, value: Expr) -> Expr:
         """A branch, such that value and derivative by autograd are NaN where an input or the value is."""
         slope = logit_slope(value) if self.kind.probabilities else value.diff(P)
         found, its_slope = sound(self, value, slope)
         return found + void(found) if its_slope.has(void) else found
-
-    def _sound(self, value: Expr) -> Callable[..., Any]:
-        return self.function(self.sound(value))
 
     @cached_property
     def reach(self) -> tuple[float, float] | None:
@@ -257,7 +219,7 @@ class Formula:
         def is_finite(size: float, sign: int) -> bool:
             d = sign * size * torch.tensor([[0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.25, 0.5, 1.0]])
             u, v = F.logsigmoid(d), F.logsigmoid(-d)
-            found = function(u, v, None, 10.0, torch.full_like(u, 0.1), torch.ones_like(u), ())
+            found = function(u, v, 10.0, torch.full_like(u, 0.1), torch.ones_like(u))
             return all(bool(torch.isfinite(torch.as_tensor(x)).all()) for x in found)
 
         sides = [next((size for size in REACHES if is_finite(size, sign)), REACHES[0]) for sign in (-1, 1)]
@@ -267,7 +229,8 @@ class Formula:
     def is_one_sided(self, *values: Expr) -> bool:
         """Whether every expression and its slope by `log p` are smooth at `p = 1`."""
         zeros, ones = torch.zeros(2), torch.ones(2)
-        at_one = zeros, ones, zeros, torch.tensor([0.3, 1.0]), 10.0, torch.full((2,), 0.1), ones
+        at_one = zeros, ones, zeros, 10.0, torch.full((2,), 0.1), ones
+        y = torch.tensor([0.3, 1.0])
         coefficients = [torch.tensor(0.7)] * len(self.coefficients)
         for value in values:
             pair = rounded(value), rounded(log_slope(value))
@@ -276,7 +239,7 @@ class Formula:
                 if expr.has(LOG_Q) or any(power.is_nonnegative is not True for power in powers):
                     return False
             function = self.function(*pair, one_sided=True, differentiable=False)
-            ends = function(*at_one, coefficients)
+            ends = function(*at_one, coefficients, y=y)
             if not all(bool(torch.isfinite(torch.as_tensor(end)).all()) for end in ends):
                 return False
         return True
@@ -287,46 +250,51 @@ class Formula:
         name: str = "value",
         language: str = "torch",
         one_sided: bool = False,
+        of_logit: bool = False,
         differentiable: bool = True,
+        docstring: str = "",
     ) -> Printed:
-        """The source of a function that returns `results`.
+        """The source of a function that returns `results`, tensors of the entries' shape.
 
-        Its parameters are `REGRESSION_ARGUMENTS`, where `one_sided` `ONE_SIDED_ARGUMENTS`, else `ARGUMENTS`.
+        Its parameters are `REGRESSION_ARGUMENTS`, where `one_sided` `ONE_SIDED_ARGUMENTS`, where `of_logit`
+        `LOGIT_ARGUMENTS`, else `ARGUMENTS`.
         """
-        coefficients = self._coefficient_names
-        if not self.kind.probabilities:
-            names = {P: "p", Y: "y", W: "w", RESIDUAL: "r"} | coefficients
-            prelude = {RESIDUAL: "r = p - y"}
-            return print_function(
-                name,
-                results,
-                REGRESSION_ARGUMENTS,
-                names,
-                language=language,
-                prelude=prelude,
-                differentiable=differentiable,
-            )
-        names = {P_: "p", Q_: "q", LOG_P: "u", LOG_Q: "v", TARGET: "y", C: "C", PRIOR: "pi", WEIGHT: "w"}
-        if one_sided:
-            del names[LOG_Q]
+        names: dict[Symbol, str] = {P: "p", Y: "y", W: "w", RESIDUAL: "r"}
+        arguments: tuple[str, ...] = REGRESSION_ARGUMENTS
+        prelude = {RESIDUAL: "r = p - y"}
+        if self.kind.probabilities:
+            names = {P_: "p", Q_: "q", LOG_P: "u", LOG_Q: "v", TARGET: "y", C: "C", PRIOR: "pi", WEIGHT: "w"}
+            arguments, prelude = ARGUMENTS, {Q_: "q = torch.exp(v)", P_: "p = torch.exp(u)"}
+            if one_sided:
+                del names[LOG_Q]
+                arguments, prelude = ONE_SIDED_ARGUMENTS, {}
+            if of_logit:
+                # The derivative of `sigmoid` has no digits left where it rounds to 1; its value has all of them.
+                quick = {Q_: "q = torch.sigmoid(-d)", P_: "p = torch.sigmoid(d)"}
+                prelude = prelude if differentiable else quick
+                arguments = LOGIT_ARGUMENTS
+                prelude |= {LOG_Q: "v = F.logsigmoid(-d)", LOG_P: "u = F.logsigmoid(d)"}
+        keywords = ("*", "y=None") if self.kind.probabilities else ()
         return print_function(
             name,
             results,
-            ONE_SIDED_ARGUMENTS if one_sided else ARGUMENTS,
-            names | coefficients,
+            (*arguments, *keywords),
+            names | self._coefficient_names,
             language=language,
             scalars=frozenset({C}),
-            prelude={} if one_sided else {Q_: "q = torch.exp(v)", P_: "p = torch.exp(u)"},
+            prelude=prelude,
+            docstring=docstring,
             differentiable=differentiable,
+            entries=(arguments[1 if one_sided else 0], OF_ENTRIES),
         )
 
     def function(
-        self, *results: Expr, one_sided: bool = False, differentiable: bool = True
+        self, *results: Expr, one_sided: bool = False, of_logit: bool = False, differentiable: bool = True
     ) -> Callable[..., Any]:
         """The function that `printed` gives the source of, built once."""
-        key = (results, one_sided, differentiable)
+        key = (results, one_sided, of_logit, differentiable)
         if key not in self._built:
             self._built[key] = build(
-                self.printed(*results, one_sided=one_sided, differentiable=differentiable)
+                self.printed(*results, one_sided=one_sided, of_logit=of_logit, differentiable=differentiable)
             )
         return self._built[key]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from symloss.codegen.compiled import Formula
 from symloss.codegen.emit import Printed, rounded
-from symloss.codegen.logits import like, sigmoid_pair
 from symloss.codegen.rewrite import (
     LOG_P,
     LOG_Q,
@@ -28,14 +27,16 @@ from symloss.codegen.rewrite import (
     log_slope,
     logit_slope,
 )
+from symloss.codegen.runtime.logits import sigmoid_pair
 from symloss.codegen.signed_log import LOWEST, SignedLog, evaluate
 from symloss.codegen.soundness import sound
 from symloss.expr import C, P, W, Y
 
-__all__ = ["Curve", "entry_curve", "regression_curve"]
+__all__ = [
+    "Curve", "dense_curves", "entry_curve", "label_curves", "regression_curve", "row_curve", "signed_inputs",
+    "signed_regression",
+]  # fmt: skip
 
-_OF_ENTRIES = {P_, Q_, LOG_P, LOG_Q, P, RESIDUAL}
-"""An expression that has one of these is a tensor of the entries' shape; any other may be a constant."""
 _LOGITS = (0.0, 1e-3, 0.1, 1.0, 3.0, 10.0, 16.0, 30.0, 60.0, 88.0, 104.0, 300.0, 745.0, 1e4, 2e4)
 _ENTRIES = (0.0, 1e-30, 1e-3, 0.5, 1.0, 3.0, 100.0, 1e4, 2e4)
 
@@ -48,41 +49,29 @@ class Curve:
         formula: where it comes from.
         value, slope: expressions.
         one_sided: both are finite at `p = 1` and never ask for `log(1 - p)`.
+        of_logit: the functions take the binary logit.
     """
 
     formula: Formula
     value: Expr
     slope: Expr
     one_sided: bool = False
+    of_logit: bool = False
 
     @cached_property
     def both(self) -> Callable[..., tuple[Tensor, Tensor]]:
         """The function that returns value and slope, subexpressions shared."""
-        function = self._built(self.value, self.slope)
-        if self.of_entries:
-            return function
-        return lambda *arguments: tuple(self._of_shape(x, arguments[0]) for x in function(*arguments))
+        return self._function(self.value, self.slope)
 
     @cached_property
-    def alone(self) -> Callable[..., Tensor]:
-        """The function that returns the value."""
-        function = self._built(self.value)
-        if self.value.free_symbols & _OF_ENTRIES:
-            return function
-        return lambda *arguments: self._of_shape(function(*arguments), arguments[0])
+    def descending(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """The function that returns the value and minus the slope."""
+        return self._function(self.value, -self.slope)
 
-    def _of_shape(self, x: Tensor | float, entries: Tensor) -> Tensor:
-        if isinstance(x, Tensor) or self.value.free_symbols:
-            return like(x, entries)
-        return torch.full_like(entries, x)
-
-    def _built(self, *results: Expr) -> Callable[..., Any]:
-        return self.formula.function(*results, one_sided=self.one_sided, differentiable=False)
-
-    @cached_property
-    def of_entries(self) -> bool:
-        """Whether value and slope are tensors of the entries' shape, and not constants."""
-        return all(expr.free_symbols & _OF_ENTRIES for expr in (self.value, self.slope))
+    def _function(self, *results: Expr) -> Callable[..., Any]:
+        return self.formula.function(
+            *results, one_sided=self.one_sided, of_logit=self.of_logit, differentiable=False
+        )
 
     @cached_property
     def uses_log(self) -> bool:
@@ -97,8 +86,18 @@ class Curve:
     @property
     def printed(self) -> Printed:
         """The source of `both`."""
+        return self.printed_as("value_and_slope")
+
+    def printed_as(self, name: str, docstring: str = "", sign: int = 1) -> Printed:
+        """The source of the function of value and slope, the latter times a sign."""
         return self.formula.printed(
-            self.value, self.slope, name="value_and_slope", one_sided=self.one_sided, differentiable=False
+            self.value,
+            sign * self.slope,
+            name=name,
+            one_sided=self.one_sided,
+            of_logit=self.of_logit,
+            differentiable=False,
+            docstring=docstring,
         )
 
     @cached_property
@@ -109,8 +108,10 @@ class Curve:
         """
         if not self.formula.kind.probabilities:
             return not all(bool(torch.isfinite(x).all()) for x in self.both(*_regression_grid()))
-        within = all(bool(torch.isfinite(x).all()) for x in self.both(*_grid(self, _LOGITS)))
-        return not within or any(bool(torch.isnan(x).any()) for x in self.both(*_grid(self, (math.inf,))))
+        entries, y = _grid(self, _LOGITS)
+        within = all(bool(torch.isfinite(x).all()) for x in self.both(*entries, y=y))
+        entries, y = _grid(self, (math.inf,))
+        return not within or any(bool(torch.isnan(x).any()) for x in self.both(*entries, y=y))
 
     def repaired(self, inputs: dict[Symbol, SignedLog]) -> tuple[SignedLog, SignedLog]:
         """Value and slope on signed logarithms."""
@@ -128,6 +129,30 @@ def entry_curve(formula: Formula, value: Expr, one_sided: bool = False) -> Curve
     return Curve(formula, value, slope, one_sided)
 
 
+@lru_cache(maxsize=512)
+def row_curve(formula: Formula) -> Curve:
+    """The instance loss as a function of the target's entry; only where `affine`."""
+    return replace(entry_curve(formula, formula.row), of_logit=True)
+
+
+@lru_cache(maxsize=512)
+def dense_curves(formula: Formula, soft: bool) -> tuple[Curve, Curve]:
+    """The curves `(M(y, p), M(0, p))` for soft labels, `(M(1, p), M(0, p))` for hard ones."""
+    first = formula.general if soft else formula.target
+    one_sided = formula.is_one_sided(first, formula.other)
+    return entry_curve(formula, first, one_sided), entry_curve(formula, formula.other, one_sided)
+
+
+@lru_cache(maxsize=512)
+def label_curves(formula: Formula) -> tuple[Curve, Curve | None]:
+    """The curves of `M(y, p)` and, where that has no `y = 0`, of `M(0, p)`, by the logit."""
+    other = None
+    if formula.singular_at_zero:
+        other = replace(entry_curve(formula, formula.other), of_logit=True)
+    return replace(entry_curve(formula, formula.general), of_logit=True), other
+
+
+@lru_cache(maxsize=512)
 def regression_curve(formula: Formula) -> Curve:
     """The curve of a regression formula: of the residual where it is one, so that the two share it."""
     residual = formula.of_residual
@@ -135,19 +160,18 @@ def regression_curve(formula: Formula) -> Curve:
     return Curve(formula, *sound(formula, rounded(value), rounded(value.diff(by))))
 
 
-def _grid(curve: Curve, sizes: Sequence[float]) -> tuple[Any, ...]:
+def _grid(curve: Curve, sizes: Sequence[float]) -> tuple[tuple[Any, ...], Tensor]:
     logits = torch.tensor([sign * d for d in sizes for sign in (1, -1)])
-    u, v = sigmoid_pair(logits.unsqueeze(1))
-    y = torch.tensor([1.0, 0.3, 1e-3])
-    u, v, y = torch.broadcast_tensors(u, v, y)
-    context = y, 10.0, torch.full_like(u, 0.1), torch.ones_like(u), ()
-    return (u, torch.exp(u), torch.exp(v), *context) if curve.one_sided else (u, v, *context)
+    d, y = torch.broadcast_tensors(logits.unsqueeze(1), torch.tensor([1.0, 0.3, 1e-3]))
+    u, v = sigmoid_pair(d)
+    entry = (d,) if curve.of_logit else (u, torch.exp(u), torch.exp(v)) if curve.one_sided else (u, v)
+    return (*entry, 10.0, torch.full_like(u, 0.1), torch.ones_like(u)), y
 
 
 def _regression_grid() -> tuple[Any, ...]:
     entries = torch.tensor([sign * x for x in _ENTRIES for sign in (1, -1)])
     p, y = torch.broadcast_tensors(entries.unsqueeze(1), entries)
-    return p, y, torch.ones_like(p), ()
+    return p, y, torch.ones_like(p)
 
 
 def signed_inputs(

@@ -6,10 +6,12 @@ names that the caller gives. No text of a user reaches the source.
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch.nn.functional as F
 from sympy import (
     Add,
     Expr,
@@ -29,6 +31,7 @@ from sympy import (
 from symloss.codegen import nodes
 from symloss.codegen.dialects import DIALECTS, Dialect
 from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, Q_
+from symloss.codegen.runtime.logits import like
 from symloss.errors import CompileError
 from symloss.expr import BY_HEAD, GUARD, log_cosh
 
@@ -62,10 +65,24 @@ class Printed:
         parts = [self.dialect.header, *(self.dialect.helpers[name] for name in self.helpers), self.source]
         return "\n\n".join(parts)
 
+    def trimmed(self, *kept: str) -> str:
+        """The source without names for trailing parameters that are not read; keywords only where read or kept."""
+        (function,) = ast.parse(self.source).body
+        assert isinstance(function, ast.FunctionDef)
+        read = {node.id for line in function.body for node in ast.walk(line) if isinstance(node, ast.Name)}
+        names = [argument.arg for argument in function.args.args]
+        count = max((i + 1 for i, name in enumerate(names) if name in read), default=0)
+        parameters = [*names[:count], *(["*_"] if count < len(names) else [])]
+        keywords = [arg.arg for arg in function.args.kwonlyargs if arg.arg in read or arg.arg in kept]
+        if keywords and "*_" not in parameters:
+            parameters.append("*")
+        body = self.source.split("\n", 1)[1]
+        return f"def {self.name}({', '.join([*parameters, *keywords])}):\n{body}"
+
 
 def build(printed: Printed) -> Callable[..., Any]:
     """The function that a printed source defines."""
-    namespace: dict[str, Any] = {}
+    namespace: dict[str, Any] = {"like": like, "F": F}
     exec(compile(printed.text, f"<symloss {printed.name}>", "exec"), namespace)  # our own printing, see above
     function: Callable[..., Any] = namespace[printed.name]
     return function
@@ -82,6 +99,7 @@ def print_function(
     prelude: Mapping[Symbol, str] | None = None,
     docstring: str = "",
     differentiable: bool = True,
+    entries: tuple[str, frozenset[Symbol]] | None = None,
 ) -> Printed:
     """A function that computes `results` from `arguments`.
 
@@ -94,6 +112,8 @@ def print_function(
         prelude: the definitions of symbols that are not arguments, put first where they are used; a
             definition may use the symbols after it.
         differentiable: autograd has to see through the function; if not, faster operations are used.
+        entries: an argument, and the symbols that are tensors of its shape: results without any of them are spread
+            over it.
     """
     printer = _Printer(DIALECTS[language], dict(names), scalars, differentiable)
     if language == "torch":
@@ -105,8 +125,15 @@ def print_function(
             printer.scalars |= {symbol}
         lines.append(f"{symbol.name} = {printer.text(expr)}")
         printer.names[symbol] = symbol.name
-    returned = ", ".join(printer.text(expr) for expr in reduced)
-    body = [*printer.definitions(prelude or {}), *lines, f"return {returned}"]
+    returned = [printer.text(expr) for expr in reduced]
+    if entries is not None:
+        name_of_entries, shaped = entries
+        flat = not (differentiable or results[0].free_symbols)  # one of many terms: another carries a NaN
+        for i, expr in enumerate(results):
+            if not expr.free_symbols & shaped:
+                spread = f"torch.full_like({name_of_entries}, {returned[i]})"
+                returned[i] = spread if flat else f"like({returned[i]}, {name_of_entries})"
+    body = [*printer.definitions(prelude or {}), *lines, f"return {', '.join(returned)}"]
     if docstring:
         body.insert(0, f'"""{docstring}"""')
     source = f"def {name}({', '.join(arguments)}):\n" + "".join(f"    {line}\n" for line in body)

@@ -1,50 +1,50 @@
-"""A loss as one readable Python file that needs torch alone."""
+"""A loss as one readable Python file that needs torch alone.
+
+The file is the formula's functions, the part of `symloss.codegen.runtime` that its path needs, word for word, and a
+module of a few lines.
+"""
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
 
 from sympy import Expr
 
-from symloss.codegen import logits, precision, templates
 from symloss.codegen.accuracy import needs_float64
 from symloss.codegen.compiled import Formula, formula_of
-from symloss.codegen.curves import Curve, entry_curve, regression_curve
-from symloss.codegen.dense_path import dense_curves
+from symloss.codegen.curves import Curve, dense_curves, label_curves, regression_curve, row_curve
 from symloss.codegen.dialects import HELPERS
-from symloss.codegen.kernels import Kernel, recognise
-from symloss.codegen.paths import hard_path
-from symloss.codegen.target_path import row_curve
-from symloss.expr import KINDS, Loss
+from symloss.codegen.emit import Printed
+from symloss.codegen.kernels import Kernel
+from symloss.codegen.plan import plan, route
+from symloss.codegen.sources import imports_of, needed
+from symloss.expr import Loss
+from symloss.zoo import entry, named, names
 
 __all__ = ["export_python"]
 
-_HEAD = """import math
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-"""
-_PI = "self.priors.to(logits).view(shape)"
-_W = """
-        w = w.unsqueeze(1) if torch.is_tensor(w) and w.dim() else w"""
-_BOUNDED = """# Where the logit is so large that a step on the way to the loss overflows, the tangent stands for it.
-        near = d.clamp(@LOW@, @HIGH@)
-        far, (u, v) = d - near, sigmoid_pair(near)
-        """
-_CONTINUED = """
-        value = value + slope * far"""
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_OUTPUTS = {
+    "softmax": "The loss of an instance is the sum of M(y, p) over the classes, p = softmax(logits).",
+    "sigmoid": "The loss of an entry is M(y, p), p = sigmoid(logit).",
+    "identity": "The loss of an entry is M(y, p), p the prediction.",
+    "sign": "The loss of an entry is M(m), m its margin, which is called p in the functions below.",
+}
+_SYMBOLS = """In the functions below u = log p, v = log(1 - p), q = 1 - p, d = u - v is the logit of p, y the target
+entry, C the number of classes, pi a class's prior and w an instance's weight."""
+_TRIALS = {
+    "softmax": "torch.randn(6, 4), torch.tensor([0, 3, 1, 2, 2, 0])",
+    "sigmoid": "torch.randn(6, 4), torch.rand(6, 4)",
+    "identity": "torch.rand(6), torch.rand(6)",
+    "sign": "torch.randn(6), torch.tensor([0, 1, 1, 0, 1, 0])",
+}
 
 
 def export_python(loss: Loss) -> str:
     """One readable file that computes the loss with torch alone: `SymbolicLoss()(outputs, targets)`.
 
     The functions of the formula are printed as the in-process form computes them, derivative included; what
-    is left out is the repair of gradients that leave the floating-point range on the way.
+    is left out is the repair of gradients that leave the floating-point range on the way, and for most formulas the
+    gradient by hand for soft labels. Run as a program, the file checks its gradient against finite differences.
 
     Args:
         loss: the formula; its coefficients' values are put in.
@@ -53,168 +53,176 @@ def export_python(loss: Loss) -> str:
         CompileError: for a formula that cannot be compiled.
 
     >>> from symloss.expr import parse
-    >>> "class SymbolicLoss(nn.Module):" in export_python(parse("y*abs(log(1.3*p))"))
+    >>> "class SymbolicLoss(ClassLoss):" in export_python(parse("y*abs(log(1.3*p))"))
     True
     """
-    return _Export(loss).text()
+    formula = formula_of(loss.value_expr, loss.kind)
+    formula.check()
+    writer = _Writer(formula)
+    # Of margins the module has options that torch's own loss lacks.
+    kernel = None if formula.kind.signed else route(formula).kernel
+    base, members = writer.of_kernel(kernel) if kernel is not None else writer.of_paths()
+    if kernel is None and needs_float64(formula, loss):
+        members.append("widen = staticmethod(doubled)  # in float32 the formula's terms cancel")
+    module = f'class SymbolicLoss({base}):\n    """{loss}, as a loss of {formula.kind.outputs}."""\n'
+    module += "".join(f"\n    {line}" for line in members) + "\n" * bool(members)
+    priors = "priors=torch.tensor([0.1, 0.2, 0.3, 0.4])" if formula.uses_priors else ""
+    trial = _TRIALS[formula.kind.link.name]
+    main = (
+        'if __name__ == "__main__":\n    torch.manual_seed(0)\n'
+        f"    print(checked(SymbolicLoss({priors}), {trial}))\n"
+    )
+    written = "\n\n".join([*writer.functions, module, main])
+    body = "\n\n".join(
+        [*writer.functions, *(f"{source}\n" for source in needed(written)), module.rstrip("\n") + "\n", main]
+    )
+    return f'"""{_title(loss)}\n"""\n\n{imports_of(body)}\n\n\n{body}'
 
 
-class _Export:
-    """Collects the printed functions while the templates are filled in."""
+def _title(loss: Loss) -> str:
+    """The docstring of the file."""
+    formula = formula_of(loss.value_expr, loss.kind)
+    known = _named(loss.kind).get(loss.expr)
+    parts = [
+        f"{formula.kind.signature} = {loss}, a {loss.kind} loss{f' known as {known}' if known else ''}.",
+        _OUTPUTS[formula.kind.link.name],
+        *([f"Reference: {entry(known, loss.kind).reference}."] if known else []),
+        f"How it is computed: {plan(loss).reason}.",
+        *([_SYMBOLS] if route(formula).kernel is None and formula.kind.probabilities else []),
+        "Written by symloss; needs torch alone. Run as a program, this file checks its gradient against finite\n"
+        "differences.",
+    ]
+    return "\n\n".join(parts)
 
-    def __init__(self, loss: Loss) -> None:
-        self.loss = loss
-        self.formula: Formula = formula_of(loss.value_expr, loss.kind)
-        self.formula.check()
-        self.functions: dict[str, str] = {}
-        self.helpers: list[str] = []
 
-    def text(self) -> str:
-        kind, kernel = KINDS[self.loss.kind], recognise(self.formula)
-        if kernel is not None and not (kind.exclusive or kind.signed):
-            return self.of_kernel(kernel)
-        composed = self.filled(templates.COMPOSED[kind.link.name])
-        fused = self.fused()
-        call = templates.FUSED_CALL if fused else templates.UNFUSED_CALL
-        if kind.exclusive and self.formula.other == 0:
-            call = templates.AT_TARGET_CALL
-        module = templates.MODULES[kind.link.name].replace("@FUSED@", call)
-        torchs = templates.CROSS_ENTROPY if kernel is not None and kind.exclusive else ""
-        module = module.replace("@KERNEL@", torchs and torchs.replace("@SCALE@", _factor(kernel)))
-        priors = (
-            "\n\n    `priors` [C] is the class prior pi of the formula." if self.formula.uses_priors else ""
-        )
-        module = module.replace("@PRIORS_DOC@", priors)
-        module = module.replace("@PI@", _PI if self.formula.uses_priors else "None")
-        module = module.replace("@W@", _W if self.formula.uses_weights else "")
-        shared: list[Callable[..., Any]] = [precision.widened, precision.narrowed, logits.like]
-        if kind.probabilities:
-            shared += [logits.sigmoid_pair, logits.others, logits.all_pairs]
-        if kind.exclusive:
-            shared.append(logits.voided)
-        wide = kernel is None and needs_float64(self.formula, self.loss)
-        if wide:
-            shared.insert(1, precision.doubled)
-        module = module.replace("@WIDENED@", "doubled" if wide else "widened")
-        sources = map(inspect.getsource, shared)
-        helpers = [HELPERS["torch"][name] for name in self.helpers]
-        parts = [self.head(), *helpers, *sources, *self.functions.values(), composed, fused, module]
-        return "\n\n".join(part for part in parts if part)
+@lru_cache(maxsize=8)
+def _named(kind: str) -> dict[Expr, str]:
+    """The zoo's names by formula."""
+    return {
+        expr: name
+        for name in names(kind)
+        for loss in [named(name, kind=kind)]
+        for expr in (loss.value_expr, loss.expr)
+    }
 
-    def of_kernel(self, kernel: Kernel) -> str:
-        """The file of a loss that torch has."""
-        outputs = KINDS[self.loss.kind].outputs
-        module = templates.KERNEL_MODULE.replace("@OUTPUTS@", outputs).replace("@KERNEL@", kernel.name)
-        module = module.replace("@OPTIONS@", kernel.options)
-        head = self.head().replace("import math\n\n", "")
-        shared = [inspect.getsource(f) for f in (precision.widened, precision.narrowed)]
-        return "\n\n".join([head, *shared, module.replace("@SCALE@", _factor(kernel))])
 
-    def head(self) -> str:
-        what = {
-            "softmax": "L = sum_i M(y_i, p_i) over classes, p = softmax(logits)",
-            "sigmoid": "M of every entry, p = sigmoid(logits)",
-            "identity": "M of every entry, p the prediction",
-            "sign": "M of every entry; p below is the margin m",
-        }[KINDS[self.loss.kind].link.name]
-        title = (
-            f"{KINDS[self.loss.kind].signature} = {self.loss}, a {self.loss.kind} loss exported by symloss."
-        )
-        names = "u = log p, v = log(1 - p), q = 1 - p, y the target entry, C the number of classes"
-        note = f"\n\nIn the functions below {names}." if KINDS[self.loss.kind].probabilities else ""
-        return f'"""{title}\n\n{what}.{note}\n"""\n\n{_HEAD}'
+class _Writer:
+    """Collects the printed functions of a formula; a method of it gives the module's base class and its attributes."""
 
-    def fused(self) -> str:
-        kind, formula = KINDS[self.loss.kind], self.formula
-        if not kind.probabilities:
-            return self.filled(templates.FUSED[kind.link.name])
-        if kind.independent:
-            text = templates.FUSED[kind.link.name]
-            call = self.call("soft_and_slope", self.curve(entry_curve(formula, formula.general)))
-            return self.filled(
-                text.replace("soft_and_slope_at(u, v, y_or_1, C, pi, w)", re.sub(r"\by\b", "y_or_1", call))
-            )
-        path = hard_path(formula)
-        if path == "linear":
-            assert formula.linear is not None
-            self.call("coefficients", list(formula.linear))
-            return templates.FUSED[path]
-        if path == "dense":
-            first, _ = dense_curves(formula, False)
-            return self.filled(templates.FUSED[path]) if first.one_sided else ""
-        curve = row_curve(formula)
-        text = templates.FUSED[path]
-        bounded, continued = ("", "") if formula.reach is None else (_BOUNDED, _CONTINUED)
-        low, high = formula.reach or (0.0, 0.0)
-        bounded = bounded.replace("@LOW@", repr(low)).replace("@HIGH@", repr(high))
-        text = text.replace("@BOUNDED@", bounded).replace("@CONTINUED@", continued)
-        if curve.of_entries:
-            text = text.replace("like(value, u)", "value").replace("like(slope, u)", "slope")
-        return self.filled(text)
+    def __init__(self, formula: Formula) -> None:
+        self.formula, self.kind = formula, formula.kind
+        self.functions: list[str] = []
+        self.helpers: set[str] = set()
 
-    def filled(self, template: str) -> str:
+    def of_kernel(self, kernel: Kernel) -> tuple[str, list[str]]:
+        """Of a formula that torch has."""
+        members = [] if kernel.scale == 1 else [f"scale = {kernel.scale!r}"]
+        if self.kind.exclusive:
+            return "CrossEntropy", members
+        options = "".join(f", {name}={value!r}" for name, value in kernel.options.items())
+        function = f"partial({kernel.name}{options})" if options else kernel.name
+        return "TorchLoss", [*members, f"kernel = staticmethod({function})"]
+
+    def of_paths(self) -> tuple[str, list[str]]:
+        """Of all others."""
         formula = self.formula
-        at_target = "\n        pi = pi if pi is None else pi.flatten()[t]" if formula.uses_priors else ""
-        text = template.replace("@PI_AT_T@", at_target)
-        if "@OTHER@" in text:
-            text = text.replace("@OTHER@", self.call("other_loss", [formula.sound(formula.other)]))
-        if "@TARGET@" in text:
-            text = text.replace("@TARGET@", self.call("target_loss", [formula.sound(formula.target)]))
-        if "@SOFT@" in text:
-            text = text.replace("@SOFT@", self.call("soft_loss", [formula.sound(formula.general)]))
-        if "@ROW_AND_SLOPE@" in text:
-            text = text.replace("@ROW_AND_SLOPE@", self.call("row_and_slope", self.curve(row_curve(formula))))
-        if "@SOFT_AND_SLOPE@" in text:
-            curve = self.curve(regression_curve(formula))
-            text = text.replace("@SOFT_AND_SLOPE@", self.call("soft_and_slope", curve))
-        if "@OTHER_AND_SLOPE@" in text:
-            first, other = (
-                dense_curves(formula, False)
-                if KINDS[self.loss.kind].exclusive
-                else (None, entry_curve(formula, formula.other))
-            )
-            text = text.replace("@OTHER_AND_SLOPE@", self.call("other_and_slope", self.curve(other)))
-            if first is not None:
-                text = text.replace("@TARGET_AND_SLOPE@", self.call("target_and_slope", self.curve(first)))
-        return text
+        if not self.kind.probabilities:
+            name = self.kind.signature
+            doc = f"{name} and its derivative by p."
+            curve = self.curve("loss_and_slope", doc, regression_curve(formula))
+            value = self.value("entry_loss", f"{name}, the loss of an entry.", formula.general)
+            base = "MarginLoss" if self.kind.signed else "NumberLoss"
+            return base, [f"path = NumberPath(Branch({value}, {curve}))"]
+        if not self.kind.exclusive:
+            return "LabelLoss", [f"path = {self.label_path()}"]
+        return "ClassLoss", self.class_paths()
 
-    def curve(self, curve: Curve) -> list[Expr]:
-        self.one_sided = curve.one_sided
-        return [curve.value, curve.slope]
+    def label_path(self) -> str:
+        """The path of labels."""
+        first, at_zero = label_curves(self.formula)
+        general = f"Branch({self.soft()}, {self.curve('soft_and_slope', _BY_LOGIT.format('M(y, p)'), first)})"
+        other = "None"
+        if at_zero is not None:
+            curve = self.curve("other_and_slope", _BY_LOGIT.format("M(0, p)"), at_zero)
+            other = f"Branch({self.other()}, {curve})"
+        return f"LabelPath({general}, {other})"
 
-    def call(self, name: str, results: Sequence[Expr]) -> str:
-        """Prints a function of the arguments that it uses; the call of it."""
-        is_curve = len(results) == 2 and name != "coefficients"
-        one_sided = is_curve and self.one_sided
-        printed = self.formula.printed(*results, name=name, one_sided=one_sided, differentiable=not is_curve)
-        self.helpers += [helper for helper in printed.helpers if helper not in self.helpers]
-        body = printed.source.split("\n", 1)[1]
-        order = (
-            ("u", "v", "p", "q", "y", "C", "pi", "w")
-            if KINDS[self.loss.kind].probabilities
-            else ("p", "y", "w")
+    def class_paths(self) -> list[str]:
+        """The paths of class indices, with and without weights, and of class probabilities."""
+        formula, path = self.formula, route(self.formula).hard
+        before = ""
+        weighted = "None"
+        if path == "dense":
+            before, hard, weighted = f"dense = {self.dense_path()}", "dense", "dense"
+        else:
+            hard = self.linear_path() if path == "linear" else self.target_path()
+            if formula.other != 0:
+                target = self.value("target_loss", "M(1, p), the loss of the target's entry.", formula.target)
+                weighted = f"ComposedHardPath({target}, {self.other()})"
+        soft = f"ComposedSoftPath({self.soft()}, {self.other() if formula.singular_at_zero else None})"
+        return [*([before] if before else []), f"paths = ClassPaths({hard}, {soft}, {weighted})"]
+
+    def linear_path(self) -> str:
+        """The path of a loss that is linear in `log p`."""
+        printed = self.formula.linear_printed("a and b of M(1, p) = a log p and M(0, p) = b log p.")
+        return f"LinearPath({self.written(printed)})"
+
+    def target_path(self) -> str:
+        """The path of a loss that depends on the target's probability alone."""
+        formula, curve = self.formula, row_curve(self.formula)
+        doc = "The instance loss as a function of the target's p, and minus its derivative by its logit d."
+        both = self.written(curve.printed_as("row_and_slope", doc, -1))
+        value = self.value(
+            "row", "The instance loss as a function of the target's p.", formula.row, of_logit=True
         )
-        defined = set(re.findall(r"^    (\w) = ", body, re.MULTILINE))
-        words = set(_WORD.findall(body)) - defined
-        arguments = [x for x in order if x in words] or (["C"] if name == "coefficients" else [])
-        if name == "coefficients":
-            arguments = ["C"]
-        title = _TITLES[name].replace("M(y, p)", KINDS[self.loss.kind].signature)
-        self.functions[name] = f"def {name}({', '.join(arguments)}):\n    {title}\n{body}"
-        return f"{name}({', '.join(arguments)})"
+        if formula.reach is None:
+            return f"TargetPath(Branch({value}, {both}))"
+        return f"ContinuedTargetPath(Branch({value}, {both}), {formula.reach})"
+
+    def dense_path(self) -> str:
+        """The path of a loss in which every class counts."""
+        formula = self.formula
+        first, other = dense_curves(formula, False)
+        by = "{} and its derivative by log p." if first.one_sided else _BY_LOGIT
+        target = self.value("target_loss", "M(1, p), the loss of the target's entry.", formula.target)
+        branches = (
+            f"Branch({target}, {self.curve('target_and_slope', by.format('M(1, p)'), first)})",
+            f"Branch({self.other()}, {self.curve('other_and_slope', by.format('M(0, p)'), other)})",
+        )
+        reads = f"reads=({first.uses_log or other.uses_log}, {first.uses_rest or other.uses_rest})"
+        return f"{'DensePath' if first.one_sided else 'SingularDensePath'}({', '.join(branches)}, {reads})"
+
+    def other(self) -> str:
+        """The function of `M(0, p)`."""
+        doc, of_logit = "M(0, p), the loss of an entry that is not the target.", not self.kind.exclusive
+        return self.value("other_loss", doc, self.formula.other, of_logit=of_logit)
+
+    def soft(self) -> str:
+        """The function of `M(y, p)`."""
+        of_logit = not self.kind.exclusive
+        return self.value(
+            "soft_loss", "M(y, p), the loss of an entry.", self.formula.general, of_logit=of_logit
+        )
+
+    def value(self, name: str, doc: str, expr: Expr, *, of_logit: bool = False) -> str:
+        """Prints what autograd differentiates."""
+        printed = self.formula.printed(self.formula.sound(expr), name=name, of_logit=of_logit, docstring=doc)
+        return self.written(printed)
+
+    def curve(self, name: str, doc: str, curve: Curve) -> str:
+        """Prints a value together with its derivative."""
+        return self.written(curve.printed_as(name, doc))
+
+    def written(self, printed: Printed) -> str:
+        """Adds a function and the helpers that it calls, once; its name."""
+        for helper in printed.helpers:
+            if helper not in self.helpers:
+                self.helpers.add(helper)
+                self.functions.insert(0, HELPERS["torch"][helper])
+        source = printed.trimmed(*(["y"] if printed.name.startswith("soft") else []))
+        if source not in self.functions:
+            self.functions.append(source)
+        return printed.name
 
 
-def _factor(kernel: Kernel | None) -> str:
-    return "" if kernel is None or kernel.scale == 1.0 else f"{kernel.scale!r} * "
-
-
-_TITLES = {
-    "other_loss": '"""M(0, p), the loss of an entry that is not the target."""',
-    "target_loss": '"""M(1, p), the loss of the target\'s entry."""',
-    "soft_loss": '"""M(y, p), the loss of an entry."""',
-    "row_and_slope": '"""The instance loss as a function of the target\'s p, and its derivative."""',
-    "soft_and_slope": '"""M(y, p) and its derivative."""',
-    "other_and_slope": '"""M(0, p) and its derivative."""',
-    "target_and_slope": '"""M(1, p) and its derivative."""',
-    "coefficients": '"""a and b of M(1, p) = a log p and M(0, p) = b log p."""',
-}
+_BY_LOGIT = "{} and its derivative by the logit d."

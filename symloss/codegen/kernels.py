@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 
-import torch
 import torch.nn.functional as F
 from sympy import Expr, Symbol, expand
 from torch import Tensor
 
 from symloss.codegen import nodes
 from symloss.codegen.compiled import Formula
-from symloss.codegen.fused import composes
 from symloss.codegen.rewrite import LOG_P, LOG_Q, RESIDUAL, TARGET
 from symloss.expr import P, Y
 
-__all__ = ["Kernel", "recognise"]
-
+__all__ = ["LARGE", "Kernel", "recognise"]
 
 LARGE = 1 << 20
 """Beyond so many logits the target path, with one exponential of each, is faster than `F.cross_entropy`."""
@@ -27,64 +24,27 @@ LARGE = 1 << 20
 
 @dataclass(frozen=True)
 class Kernel:
-    """`scale` times one of torch's own losses; raises where that loss does not take the arguments.
+    """`scale` times one of torch's own losses.
 
     Attributes:
-        name: what torch calls it.
+        function: torch's.
         scale: the factor.
-        options: further arguments of torch's function, as they are written.
+        options: further arguments of the function.
     """
 
-    name: str
+    function: Callable[..., Tensor]
     scale: float
-    function: Callable[[Tensor, Any, Tensor | None, str, int], Tensor]
-    options: str = ""
+    options: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
-    def __call__(
-        self,
-        outputs: Tensor,
-        targets: Tensor | None,
-        weight: Tensor | None,
-        reduction: str,
-        ignore_index: int,
-    ) -> Tensor:
-        if self.scale == 1.0:
-            return self.function(outputs, targets, weight, reduction, ignore_index)
-        return self.function(outputs, targets, weight, reduction, ignore_index) * self.scale
+    @property
+    def name(self) -> str:
+        """What torch calls it."""
+        return f"F.{self.function.__name__}"
 
-
-def _cross_entropy(z: Tensor, t: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
-    large = z.numel() > LARGE and z.dtype in (torch.float32, torch.float64) and z.dim() == 2
-    if large and weight is None and not t.is_floating_point() and not composes(z):
-        raise ValueError("the target path is faster")
-    return F.cross_entropy(z, t, weight, ignore_index=ignore, reduction=reduction)
-
-
-def _bce(z: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
-    _same_shape(z, y)
-    return F.binary_cross_entropy_with_logits(z, y, weight, reduction=reduction)
-
-
-def _mse(p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
-    _same_shape(p, y)
-    return F.mse_loss(p, y, reduction=reduction)
-
-
-def _huber(delta: float, p: Tensor, y: Tensor, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
-    _same_shape(p, y)
-    return F.huber_loss(p, y, reduction=reduction, delta=delta)
-
-
-def _logistic(f: Tensor, t: Tensor | None, weight: Tensor | None, reduction: str, ignore: int) -> Tensor:
-    """Of scores and targets 0 and 1, or of margins alone."""
-    t = f.new_ones(()).expand_as(f) if t is None else t
-    return F.binary_cross_entropy_with_logits(f, t, weight, reduction=reduction)
-
-
-def _same_shape(outputs: Tensor, targets: Tensor) -> None:
-    # torch would broadcast, with a warning.
-    if outputs.shape != targets.shape:
-        raise ValueError("shapes differ")
+    def __call__(self, outputs: Tensor, targets: Tensor, **options: object) -> Tensor:
+        """The loss of inputs that torch's function takes."""
+        loss = self.function(outputs, targets, **options, **self.options)
+        return loss if self.scale == 1.0 else loss * self.scale
 
 
 @lru_cache(maxsize=512)
@@ -94,14 +54,14 @@ def recognise(formula: Formula) -> Kernel | None:
         return None
     general = formula.general
     if formula.kind.signed:
-        return _scaled("F.binary_cross_entropy_with_logits", general, nodes.softened(-P), _logistic)
+        return _scaled(general, nodes.softened(-P), F.binary_cross_entropy_with_logits)
     if not formula.kind.probabilities:
         # Not `F.l1_loss`: the gradient that it has for a NaN is 0.
-        return _scaled("F.mse_loss", general, (Y - P) ** 2, _mse) or _recognised_huber(formula)
+        return _scaled(general, (Y - P) ** 2, F.mse_loss) or _recognised_huber(formula)
     if not formula.kind.exclusive:
-        name = "F.binary_cross_entropy_with_logits"
-        return _scaled(name, general, -TARGET * LOG_P - (1 - TARGET) * LOG_Q, _bce)
-    return _scaled("F.cross_entropy", general, -TARGET * LOG_P, _cross_entropy)
+        bce = -TARGET * LOG_P - (1 - TARGET) * LOG_Q
+        return _scaled(general, bce, F.binary_cross_entropy_with_logits)
+    return _scaled(general, -TARGET * LOG_P, F.cross_entropy)
 
 
 def _recognised_huber(formula: Formula) -> Kernel | None:
@@ -122,12 +82,10 @@ def _recognised_huber(formula: Formula) -> Kernel | None:
     factor = expand(expr).coeff(size * inner)
     if not factor.is_number or factor == 0 or expand(expr - factor * inner * (size - inner / 2)) != 0:
         return None
-    return Kernel("F.huber_loss", float(factor), partial(_huber, float(delta)), f", delta={float(delta)}")
+    return Kernel(F.huber_loss, float(factor), {"delta": float(delta)})
 
 
-def _scaled(
-    name: str, expr: Expr, unit: Expr, function: Callable[[Tensor, Any, Tensor | None, str, int], Tensor]
-) -> Kernel | None:
+def _scaled(expr: Expr, unit: Expr, function: Callable[..., Tensor]) -> Kernel | None:
     if expr.free_symbols != unit.free_symbols or expr.count_ops() > 50:
         return None
     expanded, wanted = expand(expr), expand(unit)
@@ -135,4 +93,4 @@ def _scaled(
     factor = expanded.as_coefficients_dict()[rest] / number
     if factor == 0 or expand(expanded - factor * wanted) != 0 or not factor.is_number:
         return None
-    return Kernel(name, float(factor), function)
+    return Kernel(function, float(factor))

@@ -6,24 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from symloss.codegen import checks
+from symloss.codegen import checks, kernels
 from symloss.codegen.accuracy import needs_float64
 from symloss.codegen.bounds import Bounded, zoo_bounds
 from symloss.codegen.compiled import Formula, formula_of
-from symloss.codegen.fused import Reduction, apply, composes, run
-from symloss.codegen.kernels import recognise
-from symloss.codegen.paths import HARD_PATHS, class_path, entry_path, hard_path
-from symloss.codegen.precision import doubled, narrowed, widened
+from symloss.codegen.paths import class_paths, entry_path
+from symloss.codegen.plan import route
+from symloss.codegen.runtime.branch import Batch
+from symloss.codegen.runtime.classes import index_loss, probability_loss
+from symloss.codegen.runtime.fused import composes, reduced
+from symloss.codegen.runtime.logits import voided
+from symloss.codegen.runtime.precision import doubled, narrowed, widened
 from symloss.errors import CompileError
 from symloss.expr import KINDS, Loss
 
 __all__ = ["SymbolicLoss", "compile_loss"]
 
-_COMPILED = ("_formula", "_kernel", "_bare", "_hard_path", "_signed", "_straight", "_path_of", "_direct")
+_COMPILED = ("_kind", "_formula", "_paths", "_route", "_scale", "_usual", "_widen")
 """The attributes that `SymbolicLoss._compile` sets."""
-_NOTHING: dict[str, Any] = {"pi": None, "w": None, "k": ()}
 
 
 def compile_loss(
@@ -129,17 +132,19 @@ class SymbolicLoss(nn.Module):
     def _compile(self) -> None:
         """Everything that follows from the loss and the options, and that no pickle carries."""
         loss, names = self.loss, self.coefficients.names
+        self._kind = KINDS[loss.kind]
         self._formula = formula_of(loss.expr if names else loss.value_expr, loss.kind, names)
         self._formula.check()
-        self._kernel = recognise(self._formula)
-        self._bare = not (names or self._formula.uses_priors or self._formula.uses_weights)
-        self._hard_path = hard_path(self._formula) if KINDS[loss.kind].exclusive else ""
-        self._signed = KINDS[loss.kind].signed
-        self._straight = self._bare and self.weight is None and KINDS[loss.kind].exclusive
-        self._path_of = HARD_PATHS.get(self._hard_path, HARD_PATHS["dense"])
-        _ = self._formula.composed  # printed now: `torch.compile` cannot trace the algebra
-        wide = self._kernel is None and needs_float64(self._formula, self.loss)
-        self._direct = (torch.float64,) if wide else (torch.float32, torch.float64)
+        self._route = route(self._formula)
+        self._scale = 0.0 if self._route.kernel is None else self._route.kernel.scale
+        # Printed now: `torch.compile` cannot trace the algebra.
+        self._paths: Any = (class_paths if self._kind.exclusive else entry_path)(self._formula)
+        wide = self._route.kernel is None and needs_float64(self._formula, loss)
+        self._widen = doubled if wide else widened
+        bare = self._kind.exclusive and self.weight is None and not names
+        bare = bare and not (self._formula.uses_priors or self._formula.uses_weights)
+        # The dtypes in which a batch that asks for nothing special is computed as it is.
+        self._usual = ((torch.float64,) if wide else (torch.float32, torch.float64)) if bare else ()
 
     def __getstate__(self) -> dict[str, Any]:
         """The loss, options, parameters and buffers: no code travels, `__setstate__` compiles again."""
@@ -176,128 +181,106 @@ class SymbolicLoss(nn.Module):
         Raises:
             CompileError: for shapes, dtypes or class indices that do not fit.
         """
-        if self._signed:
-            return self._margins(outputs, targets, w, priors)
-        if targets is None:
+        # The usual batch of class indices goes straight on: at 128 instances calls outweigh arithmetic.
+        if (
+            isinstance(outputs, Tensor)
+            and isinstance(targets, Tensor)
+            and outputs.dtype in self._usual
+            and outputs.dim() == 2
+            and targets.dtype is torch.int64
+            and targets.shape == outputs.shape[:1]
+            and w is None
+            and priors is None
+        ):
+            return self._of_indices(outputs, targets, (float(outputs.shape[1]), None, None), None)
+        checks.check_floating(outputs, self._kind.outputs if self._kind.signed else "logits")
+        z = self._widen(outputs)
+        if self._kind.signed:
+            loss = self._of_margins(z, targets, w, priors)
+        elif targets is None:
             raise CompileError(
                 f"expected targets for a {self.loss.kind} loss, got none; pass outputs and targets"
             )
-        if self._kernel is not None and w is None and priors is None:
-            try:
-                # The buffer without `Module.__getattr__`, which costs as much as the rest of this line.
-                weight = self._buffers["weight"]
-                return self._kernel(outputs, targets, weight, self.reduction, self.ignore_index)
-            except (RuntimeError, IndexError, ValueError, TypeError):
-                pass  # What torch refuses is either refused below, with a remedy, or converted.
-        if self._straight and w is None and priors is None:
-            result = self._straight_on(outputs, targets)
-            if result is not None:
-                return result
-        checks.check_floating(outputs)
-        inside = widened(outputs) if torch.float32 in self._direct else doubled(outputs)
-        if KINDS[self.loss.kind].exclusive:
-            result = self._classification(inside, targets, w, priors)
         else:
-            result = self._entries(inside, targets, w, priors)
-        return result if inside is outputs else narrowed(result, outputs)
+            loss = (self._of_classes if self._kind.exclusive else self._of_entries)(z, targets, w, priors)
+        return loss if z is outputs else narrowed(loss, outputs)
 
-    def _margins(self, outputs: Tensor, targets: Tensor | None, w: Any, priors: Any) -> Tensor:
-        checks.check_floating(outputs, KINDS[self.loss.kind].outputs)
-        inside = widened(outputs) if torch.float32 in self._direct else doubled(outputs)
-        m, t, factor = inside if self.beta == 1 else inside * self.beta, None, None
-        if targets is not None:
-            checks.check_entry_shapes(outputs, targets, self.loss.kind)
-            if not composes(m):
-                checks.check_signs(targets)
-            t = targets.to(m.dtype)
-            if self.weight is not None:
-                off, on = self.weight.to(m)
-                factor = off * (1 - t) + on * t
-        elif self.weight is not None:
-            raise CompileError(
-                "expected targets for the weight of each class, got margins alone; pass scores and targets"
-            )
-        inputs = self._inputs(m, w, priors, tuple(m.shape))
-        if self._kernel is not None:
-            result = self._kernel(m, t, factor, self.reduction, self.ignore_index)
-        else:
-            m = m if t is None else m * (2 * t - 1)
-            result = apply(
-                entry_path(self._formula, m, m, inputs), Reduction(self.reduction, False, factor), m
-            )
-        return result if inside is outputs else narrowed(result, outputs)
-
-    def _straight_on(self, z: Tensor, t: Tensor) -> Tensor | None:
-        """The usual batch, `[N, C]` with valid int64 indices, with the fewest looks; else None."""
-        if z.dim() != 2 or t.dtype is not torch.int64 or t.dim() != 1 or composes(z):
-            return None
-        rows, classes = z.shape
-        if t.shape[0] != rows or z.dtype not in self._direct or 0 <= self.ignore_index < classes:
-            return None
-        if self._some_ignored(t):
-            return None
-        try:
-            path = self._path_of(self._formula, t.unsqueeze(1), _NOTHING)
-            return run(path, Reduction(self.reduction, True), z)
-        except (RuntimeError, IndexError):  # `gather` refuses an index
-            return None
-
-    def _some_ignored(self, t: Tensor) -> bool:
-        """Whether instances do not count, asked where a refused index would be the end of the process.
-
-        On the CPU `gather` raises; a kernel of an accelerator asserts, and nothing runs there afterwards.
-        """
-        return not t.is_cpu and bool((t == self.ignore_index).any())
-
-    def _classification(self, z: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
+    def _of_classes(self, z: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
         indices = checks.check_class_shapes(z, targets)
         single = z.dim() == 1
         if single:
             z, targets = z.unsqueeze(0), targets.unsqueeze(0)
-        inputs = self._inputs(z, w, priors, (z.shape[0], *z.shape[2:]))
-        weight = self._of_classes(self.weight, "weight", z)
+        context = self._context(z, w, priors, (z.shape[0], *z.shape[2:]))
+        weight = self._over_classes(self.weight, "weight", z)
         if indices:
-            losses = self._hard(z, targets.long(), weight, inputs)
+            loss = self._of_indices(z, targets.long(), context, weight)
         else:
             checks.check_nothing_ignored(self.ignore_index)
-            path = class_path(self._formula, z, targets.to(z.dtype), None, weight, inputs)
-            losses = apply(path, Reduction(self.reduction, True), z)
-        return losses.squeeze(0) if single and self.reduction == "none" else losses
+            loss = self._of_probabilities(z, targets.to(z.dtype), context, weight)
+        return loss.squeeze(0) if single and self.reduction == "none" else loss
 
-    def _hard(self, z: Tensor, t: Tensor, weight: Tensor | None, inputs: dict[str, Any]) -> Tensor:
-        rows = weight is not None and self._formula.composed.other_is_zero
-        if not (composes(z) or 0 <= self.ignore_index < z.shape[1] or self._some_ignored(t)):
-            # Valid indices are the rule: `gather` checks them on the way, and only its refusal costs a look.
-            try:
-                path = class_path(self._formula, z, None, t.unsqueeze(1), None if rows else weight, inputs)
-                factor = weight.flatten()[t] if weight is not None and rows else None
-                count = None if weight is None else weight.flatten()[t].sum()
-                return apply(path, Reduction(self.reduction, True, factor, count), z)
-            except (RuntimeError, IndexError):
+    def _of_indices(self, z: Tensor, t: Tensor, context: tuple[Any, ...], weight: Tensor | None) -> Tensor:
+        try:
+            if self._scale and (z.numel() <= kernels.LARGE or self._route.fits(z, weight)):
+                weight = None if weight is None else weight.flatten()
+                loss = F.cross_entropy(z, t, weight, ignore_index=self.ignore_index, reduction=self.reduction)
+                return loss if self._scale == 1 else loss * self._scale
+            return index_loss(self._paths, z, t, context, self.reduction, weight, self.ignore_index)
+        except (IndexError, RuntimeError):
+            # torch refuses an index without the cost of a look at all of them; we say which.
+            if not composes():
                 checks.check_indices(t, z.shape[1], self.ignore_index)
-        kept = t != self.ignore_index
-        # An instance that does not count may have an infinite loss: its logits are masked, not its result.
-        z = torch.where(kept.unsqueeze(1), z, 0.0)
-        safe = torch.where(kept, t, 0)
-        path = class_path(self._formula, z, None, safe.unsqueeze(1), None if rows else weight, inputs)
-        weights = kept.to(z.dtype) if weight is None else torch.where(kept, weight.flatten()[safe], 0.0)
-        reduction = Reduction(self.reduction, True, weights if rows else None, weights.sum(), kept)
-        return apply(path, reduction, z)
+            raise
 
-    def _entries(self, outputs: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
-        checks.check_entry_shapes(outputs, targets, self.loss.kind)
-        targets = targets.to(outputs.dtype)
-        if not KINDS[self.loss.kind].probabilities:
-            inputs = self._inputs(outputs, w, priors, tuple(outputs.shape))
-            path = entry_path(self._formula, outputs, targets, inputs)
-            return apply(path, Reduction(self.reduction, False), outputs)
-        shape = (outputs.shape[0], *outputs.shape[2:]) if outputs.dim() > 1 else ()
-        path = entry_path(self._formula, outputs, targets, self._inputs(outputs, w, priors, shape))
-        weight = self._of_classes(self.weight, "weight", outputs)
-        factor = None if weight is None else weight.expand_as(outputs)
-        return apply(path, Reduction(self.reduction, False, factor), outputs)
+    def _of_probabilities(
+        self, z: Tensor, y: Tensor, context: tuple[Any, ...], weight: Tensor | None
+    ) -> Tensor:
+        if self._scale:
+            weight = None if weight is None else weight.flatten()
+            return self._scale * F.cross_entropy(z, y, weight, reduction=self.reduction)
+        return probability_loss(self._paths, z, y, context, self.reduction, weight)
 
-    def _of_classes(self, vector: Tensor | None, name: str, z: Tensor) -> Tensor | None:
+    def _of_entries(self, z: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
+        checks.check_entry_shapes(z, targets, self.loss.kind)
+        y = targets.to(z.dtype)
+        labels = self._kind.probabilities
+        shape = (z.shape[0], *z.shape[2:]) if labels and z.dim() > 1 else () if labels else tuple(z.shape)
+        context = self._context(z, w, priors, shape)
+        weight = self._over_classes(self.weight, "weight", z)
+        return self._entry_loss(z, y, context, weight)
+
+    def _of_margins(self, z: Tensor, targets: Tensor | None, w: Any, priors: Any) -> Tensor:
+        m = z if self.beta == 1 else z * self.beta
+        context = self._context(m, w, priors, tuple(m.shape))
+        if targets is None:
+            if self.weight is not None:
+                raise CompileError(
+                    "expected targets for the weight of each class, got margins alone; pass scores and targets"
+                )
+            return self._entry_loss(m, m.new_ones(()).expand_as(m), context, None)
+        checks.check_entry_shapes(z, targets, self.loss.kind)
+        if targets.is_cpu and not composes():  # an accelerator would have to be waited for
+            checks.check_signs(targets)
+        t, weight = targets.to(m.dtype), None
+        if self.weight is not None:
+            off, on = self.weight.to(m)
+            weight = off * (1 - t) + on * t
+        if self._route.kernel is None:
+            m = m * (2 * t - 1)
+        return self._entry_loss(m, t, context, weight)
+
+    def _entry_loss(self, z: Tensor, y: Tensor, context: tuple[Any, ...], weight: Tensor | None) -> Tensor:
+        """Of outputs and targets of one shape, each times its weight."""
+        if self._route.kernel is not None:
+            options = {} if weight is None else {"weight": weight}
+            return self._route.kernel(z, y, reduction=self.reduction, **options)
+        batch = Batch(y, context)
+        if weight is None:
+            loss: Tensor = self._paths(z, batch, self.reduction)
+            return loss
+        return reduced(self._paths(voided(z, weight), batch, "none") * weight, self.reduction)
+
+    def _over_classes(self, vector: Tensor | None, name: str, z: Tensor) -> Tensor | None:
         """A vector over classes, shaped to broadcast against `z`."""
         if vector is None:
             return None
@@ -309,11 +292,9 @@ class SymbolicLoss(nn.Module):
             )
         return vector.to(z).view(-1, *[1] * (z.dim() - 1 - dim))
 
-    def _inputs(self, z: Tensor, w: Any, priors: Any, shape: tuple[int, ...]) -> dict[str, Any]:
-        """The values of `pi`, `w` and the coefficients, shaped to broadcast against `z`."""
-        if self._bare and w is None and priors is None:
-            return _NOTHING
-        inputs: dict[str, Any] = {"pi": None, "w": None, "k": self.coefficients.values_for(z)}
+    def _context(self, z: Tensor, w: Any, priors: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+        """`C`, `pi`, `w` and the coefficients, shaped to broadcast against `z`; of numbers `w` and the coefficients."""
+        pi, weights = None, None
         given = self.priors if priors is None else checks.class_vector(priors, "priors", positive=True)
         if self._formula.uses_priors:
             if given is None:
@@ -321,13 +302,15 @@ class SymbolicLoss(nn.Module):
                     "expected class priors for the symbol pi, got none; "
                     "pass priors=[...] on compilation or call"
                 )
-            inputs["pi"] = self._of_classes(given, "priors", z)
+            pi = self._over_classes(given, "priors", z)
         elif priors is not None:
             raise CompileError(f"expected pi in the formula {self.loss}, got priors for a formula without it")
         if self._formula.uses_weights:
             weights = checks.instance_weights(1.0 if w is None else w, z, shape)
-            at_classes = KINDS[self.loss.kind].probabilities and weights.dim() > 0
-            inputs["w"] = weights.unsqueeze(1) if at_classes else weights
+            weights = weights.unsqueeze(1) if self._kind.probabilities and weights.dim() else weights
         elif w is not None:
             raise CompileError(f"expected w in the formula {self.loss}, got w for a formula without it")
-        return inputs
+        k = self.coefficients.values_for(z)
+        if not self._kind.probabilities:
+            return weights, k
+        return float(z.shape[1] if z.dim() > 1 else 1), pi, weights, k

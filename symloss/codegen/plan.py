@@ -3,16 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+from torch import Tensor
+
+from symloss.codegen import kernels
 from symloss.codegen.compiled import Formula, formula_of
-from symloss.codegen.curves import Curve, entry_curve, regression_curve
-from symloss.codegen.dense_path import dense_curves
-from symloss.codegen.kernels import LARGE, recognise
-from symloss.codegen.paths import hard_path
-from symloss.codegen.target_path import row_curve
+from symloss.codegen.curves import Curve, dense_curves, entry_curve, regression_curve, row_curve
+from symloss.codegen.kernels import Kernel, recognise
+from symloss.codegen.runtime.fused import composes
 from symloss.expr import Loss
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "Route", "plan", "route"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """The way of a formula.
+
+    Attributes:
+        path: "kernel", "linear", "target", "dense" or "entries".
+        hard: that of class indices where there is no kernel for them: "linear", "target" or "dense"; else "".
+        kernel: torch's own, or None.
+    """
+
+    path: str
+    hard: str
+    kernel: Kernel | None
+
+    def fits(self, z: Tensor, weight: Tensor | None) -> bool:
+        """Whether the kernel is the better way for class indices of more than `kernels.LARGE` logits."""
+        return z.dim() != 2 or weight is not None or composes()
+
+
+@lru_cache(maxsize=512)
+def route(formula: Formula) -> Route:
+    """The only place that chooses a path."""
+    kernel = recognise(formula)
+    hard = ""
+    if formula.kind.exclusive:
+        hard = "dense" if formula.affine is None else "target"
+        if formula.linear is not None and formula.other != 0:
+            hard = "linear"
+    return Route("kernel" if kernel is not None else hard or "entries", hard, kernel)
 
 
 @dataclass(frozen=True)
@@ -47,10 +80,10 @@ def plan(loss: Loss) -> Plan:
     """
     formula = formula_of(loss.value_expr, loss.kind)
     formula.check()
-    kernel = recognise(formula)
+    kernel = route(formula).kernel
     if kernel is not None:
         scale = "" if kernel.scale == 1 else f"{kernel.scale:g} * "
-        beyond = f"; the target path beyond {LARGE} logits" if formula.kind.exclusive else ""
+        beyond = f"; the target path beyond {kernels.LARGE} logits" if formula.kind.exclusive else ""
         return Plan("kernel", f"the formula is {scale}{kernel.name}{beyond}", {})
     if not formula.kind.probabilities:
         curve = regression_curve(formula)
@@ -68,7 +101,7 @@ def plan(loss: Loss) -> Plan:
 
 
 def _classification(formula: Formula) -> Plan:
-    path = hard_path(formula)
+    path = route(formula).path
     if path == "linear":
         assert formula.linear is not None
         a, b = formula.linear

@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from sympy import Expr, Symbol
 from torch import Tensor
 
-from symloss.codegen.logits import like
 from symloss.codegen.nodes import bounded, void
 from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, PRIOR, Q_, TARGET, WEIGHT
 from symloss.expr import C, P, W, Y
@@ -43,8 +42,9 @@ def sound(formula: Formula, value: Expr, slope: Expr, one_sided: bool = False) -
     sample = _sample(formula, one_sided)
 
     def unknown(*symbols: Symbol) -> tuple[Tensor, Tensor]:
-        arguments = [x * math.nan if symbol in symbols else x for symbol, x in sample.items()]
-        first, second = (like(x, arguments[0]) for x in function(*arguments, _coefficients(formula)))
+        given = {symbol: x * math.nan if symbol in symbols else x for symbol, x in sample.items()}
+        y = {"y": given.pop(TARGET)} if TARGET in given else {}
+        first, second = function(*given.values(), _coefficients(formula), **y)
         return torch.isnan(first), torch.isnan(second)
 
     follows = True
@@ -63,11 +63,11 @@ def _bounded(formula: Formula, value: Expr, slope: Expr, one_sided: bool) -> tup
     function = formula.function(value, slope, one_sided=one_sided, differentiable=False)
     u = torch.tensor([[-math.inf], [0.0]]).expand(2, 3)
     entry = (u, u.exp(), u.flip(0).exp()) if one_sided else (u, u.flip(0))
-    others = torch.tensor([1.0, 0.3, 0.3]), 10.0, torch.full_like(u, 0.1), torch.ones_like(u)
-    results = function(*entry, *others, _coefficients(formula))
+    context = 10.0, torch.full_like(u, 0.1), torch.ones_like(u), _coefficients(formula)
+    results = function(*entry, *context, y=torch.tensor([1.0, 0.3, 0.3]))
     finite = {symbol: bounded(symbol) for symbol in (LOG_P, LOG_Q)}
     first, second = (
-        expr.xreplace(finite) if bool(torch.isnan(torch.as_tensor(x)).any()) else expr
+        expr.xreplace(finite) if bool(torch.isnan(x).any()) else expr
         for expr, x in zip((value, slope), results, strict=True)
     )
     return first, second

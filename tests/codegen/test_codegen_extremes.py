@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 import symloss as sl
-from symloss.codegen import compile_loss, kernels, lambdify, linear_path, target_path
+from symloss.codegen import compile_loss, kernels, lambdify
 from symloss.codegen.compiled import formula_of
+from symloss.codegen.runtime import classes
+from symloss.codegen.runtime import target as by_target
+from symloss.codegen.runtime.logits import softmax_in_one
 from symloss.expr import Loss
 
 FORMULAS = {
@@ -35,10 +38,10 @@ LEVELS = (-1e4, 0.0, 1e4)
 
 @pytest.fixture(params=["small", "large"], autouse=True)
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test twice: as a small batch, and on the paths of large ones."""
+    """Every test twice: as a small batch on a CPU, and as large ones and accelerators are computed."""
     if request.param == "large":
-        for module in (target_path, linear_path):
-            monkeypatch.setattr(module, "SMALL", 0)
+        monkeypatch.setattr(by_target, "softmax_and_total", softmax_in_one)
+        monkeypatch.setattr(classes, "all_count", lambda t, ignore_index: False)
         monkeypatch.setattr(kernels, "LARGE", 0)
 
 
@@ -171,7 +174,7 @@ def test_an_infinite_loss_of_an_ignored_instance_does_not_count() -> None:
 
 
 def test_fragile_formulas_are_known_when_compiled() -> None:
-    from symloss.codegen.target_path import row_curve
+    from symloss.codegen.curves import row_curve
 
     def fragile(text: str) -> bool:
         return row_curve(formula_of(sl.parse(text).value_expr, "classification")).fragile

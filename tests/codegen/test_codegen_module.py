@@ -15,7 +15,10 @@ from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
 import symloss as sl
-from symloss.codegen import compile_loss, kernels, linear_path, target_path
+from symloss.codegen import compile_loss, kernels
+from symloss.codegen.runtime import classes
+from symloss.codegen.runtime import target as by_target
+from symloss.codegen.runtime.logits import softmax_in_one
 from symloss.errors import CompileError
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
@@ -23,10 +26,10 @@ TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 @pytest.fixture(params=["small", "large"], autouse=True)
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test twice: as a small batch, and on the paths of large ones."""
+    """Every test twice: as a small batch on a CPU, and as large ones and accelerators are computed."""
     if request.param == "large":
-        for module in (target_path, linear_path):
-            monkeypatch.setattr(module, "SMALL", 0)
+        monkeypatch.setattr(by_target, "softmax_and_total", softmax_in_one)
+        monkeypatch.setattr(classes, "all_count", lambda t, ignore_index: False)
         monkeypatch.setattr(kernels, "LARGE", 0)
 
 

@@ -11,7 +11,10 @@ from torch.autograd import forward_ad
 from torch.autograd.gradcheck import gradcheck, gradgradcheck
 
 import symloss as sl
-from symloss.codegen import compile_loss, kernels, linear_path, plan, target_path
+from symloss.codegen import compile_loss, kernels, plan
+from symloss.codegen.runtime import classes
+from symloss.codegen.runtime import target as by_target
+from symloss.codegen.runtime.logits import softmax_in_one
 
 PATHS = {
     "kernel": "-y*log(p)",
@@ -25,10 +28,10 @@ PATHS = {
 
 @pytest.fixture(params=["small", "large"], autouse=True)
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test twice: as a small batch, and on the paths of large ones."""
+    """Every test twice: as a small batch on a CPU, and as large ones and accelerators are computed."""
     if request.param == "large":
-        for module in (target_path, linear_path):
-            monkeypatch.setattr(module, "SMALL", 0)
+        monkeypatch.setattr(by_target, "softmax_and_total", softmax_in_one)
+        monkeypatch.setattr(classes, "all_count", lambda t, ignore_index: False)
         monkeypatch.setattr(kernels, "LARGE", 0)
 
 

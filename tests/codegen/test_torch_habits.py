@@ -17,8 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import symloss as sl
-from symloss.codegen import compile_loss, export_python, kernels, linear_path, target_path
+from symloss.codegen import compile_loss, export_python, kernels
 from symloss.codegen.compiled import formula_of
+from symloss.codegen.runtime import classes
+from symloss.codegen.runtime import target as by_target
+from symloss.codegen.runtime.logits import softmax_in_one
 from symloss.errors import CompileError
 
 INF, NAN = math.inf, math.nan
@@ -27,10 +30,10 @@ REDUCTIONS = ("mean", "sum", "none")
 
 @pytest.fixture(params=["small", "large"])
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test twice: as a small batch, and on the paths of large ones."""
+    """A test twice: as a small batch on a CPU, and as large ones and accelerators are computed."""
     if request.param == "large":
-        for module in (target_path, linear_path):
-            monkeypatch.setattr(module, "SMALL", 0)
+        monkeypatch.setattr(by_target, "softmax_and_total", softmax_in_one)
+        monkeypatch.setattr(classes, "all_count", lambda t, ignore_index: False)
         monkeypatch.setattr(kernels, "LARGE", 0)
 
 
@@ -504,7 +507,7 @@ def _sent(module: nn.Module, how: str) -> Any:
 
 def test_no_code_travels() -> None:
     sent = pickle.dumps(compile_loss(sl.named("focal"), trainable=True))
-    for word in (b"codegen.compiled", b"codegen.kernels", b"codegen.target_path", b"def "):
+    for word in (b"codegen.compiled", b"codegen.kernels", b"codegen.runtime", b"def "):
         assert word not in sent
 
 

@@ -12,12 +12,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["all_pairs", "like", "others", "sigmoid_pair", "target_pair", "voided"]
+__all__ = [
+    "all_pairs",
+    "like",
+    "others",
+    "sigmoid_pair",
+    "softmax_and_total",
+    "softmax_in_one",
+    "target_logit",
+    "voided",
+]
 
 
 def sigmoid_pair(z: Tensor) -> tuple[Tensor, Tensor]:
     """`log p` and `log(1 - p)` of `p = sigmoid(z)`."""
     return F.logsigmoid(z), F.logsigmoid(-z)
+
+
+def softmax_and_total(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The softmax over dimension 1, and the log-sum-exp `[N, 1, ...]`, from one set of exponentials; uses `x` up.
+
+    On a CPU elementwise operations, which are vectorised across rows, take half the time of torch's softmax.
+    """
+    if not x.is_cpu:
+        return softmax_in_one(x)
+    top = x.amax(1, keepdim=True)
+    exponentials = x.sub_(top).exp_()
+    total = exponentials.sum(1, keepdim=True)
+    return exponentials.div_(total), top.add_(total.log_())
+
+
+def softmax_in_one(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The same on an accelerator: one kernel, since what counts there is how often memory is read."""
+    p = torch.softmax(x, 1)
+    top, k = x.max(1, keepdim=True)
+    return p, top - torch.log(p.gather(1, k))
 
 
 def others(z: Tensor, index: Tensor) -> Tensor:
@@ -30,12 +59,11 @@ def others(z: Tensor, index: Tensor) -> Tensor:
     return torch.logsumexp(torch.where(z == -math.inf, lowest, z).scatter(1, index, lowest), 1, keepdim=True)
 
 
-def target_pair(z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """`log p_t` and `log(1 - p_t)`, each `[N, 1, ...]`, of logits `[N, C, ...]`; `t` is `[N, 1, ...]`."""
+def target_logit(z: Tensor, t: Tensor) -> Tensor:
+    """`log(p_t/(1 - p_t))`, `[N, 1, ...]`, of logits `[N, C, ...]` and class indices `[N, 1, ...]`."""
     if z.shape[1] == 1:
-        zero = z - z.detach()
-        return zero, zero - math.inf
-    return sigmoid_pair(z.gather(1, t) - others(z, t))
+        return 0 * z + math.inf
+    return z.gather(1, t) - others(z, t)
 
 
 def all_pairs(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,8 +72,7 @@ def all_pairs(z: Tensor) -> tuple[Tensor, Tensor]:
     At most one entry of an instance has `p > 1/2`; `log1p(-p)` is exact for the others.
     """
     if z.shape[1] == 1:
-        zero = z - z.detach()
-        return zero, zero - math.inf
+        return sigmoid_pair(0 * z + math.inf)
     top = z.detach().argmax(1, keepdim=True)
     rest = others(z, top)
     u_top, v_top = sigmoid_pair(z.gather(1, top) - rest)

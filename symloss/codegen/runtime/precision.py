@@ -1,4 +1,4 @@
-"""The precision that a loss is computed in, whatever the dtype of the outputs; also the text of exported files."""
+"""The precision that a loss is computed in, whatever the dtype of the outputs."""
 
 from __future__ import annotations
 

@@ -1,0 +1,45 @@
+"""What a path is given: the functions of a formula, and the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+__all__ = ["Batch", "Branch", "Value", "at_target"]
+
+Value = Callable[..., Tensor]
+"""A formula of entries of one kind, such as `M(1, p)`; its arguments end with those of `Batch.context`."""
+
+
+class Branch(NamedTuple):
+    """A formula with its derivative.
+
+    Attributes:
+        value: differentiable by autograd.
+        curve: the value and its slope.
+    """
+
+    value: Value
+    curve: Callable[..., tuple[Tensor, Tensor]]
+
+
+class Batch(NamedTuple):
+    """What a loss is computed from besides the outputs.
+
+    Attributes:
+        target: class indices `[N, 1, ...]`, or numbers of the outputs' shape.
+        context: `(C, pi, w)`, the number of classes, their priors and the instances' weights, as they broadcast.
+        weight: `[C, 1, ...]`, multiplies each class's term, or None.
+    """
+
+    target: Tensor
+    context: tuple[Any, ...]
+    weight: Tensor | None = None
+
+
+def at_target(batch: Batch) -> tuple[Any, ...]:
+    """The context of the targets' entries: each has the prior of its class."""
+    classes, pi, *rest = batch.context
+    return batch.context if pi is None else (classes, pi.flatten()[batch.target], *rest)
