@@ -45,7 +45,8 @@ def assemble(
 
     Args:
         paired: whether instances are pairs of rows, of which the one with the higher target is preferred.
-        origin: the function that makes the task again, by name, with what it needs besides the arguments of here.
+        origin: the name of the function that makes this task again, and those of its arguments that are not arguments
+            of this function.
 
     Raises:
         TaskError: for data, a model, a metric or a modifier that do not fit.
@@ -77,6 +78,8 @@ def assemble(
         val=val,
         _test=test,
         classes=pool.classes,
+        # A placeholder: `with_model` can only check a model's outputs against a task that exists, so it and
+        # `with_metric` come last.
         factory=architecture("linear", tuple(train.X.shape[1:]), pool.classes or 1),
         settings=settings or TrainingSettings(),
         priors=class_shares(kind, train.y, pool.classes),
@@ -108,6 +111,7 @@ def _twins(train: Tensor, test: Tensor) -> list[str]:
     """A note on test rows that are in the training part too: they measure memory."""
     if train.ndim > 2:
         return []
+    # Scaling is one map for all rows, so rows that were equal before it are equal bit for bit after it.
     seen = {row.tobytes() for row in train.numpy()}
     twins = sum(row.tobytes() in seen for row in test.numpy())
     return [f"{twins} of {len(test)} test rows have exactly the features of a training row"] if twins else []

@@ -101,6 +101,7 @@ class BlackBoxTask(Task):
         seed = whole("seed", seed)
         if split not in ("train", "val", "test"):
             raise TaskError(f"split {split!r}: expected train, val or test")
+        # Counted before the call: a training that fails has had its look at the part all the same.
         self.ledger[split] += 1
         found = self._run(loss, seed, settings or self.settings)
         if split != "val":

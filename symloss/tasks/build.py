@@ -345,6 +345,7 @@ def from_function(
         raise TaskError(f"train_eval is a {type(train_eval).__name__}: expected (loss, seed, budget) -> dict")
     if time_limit is not None and not time_limit > 0:
         raise TaskError(f"time limit {time_limit}: expected a positive number of seconds, or None")
+    # Nothing here computes the metric, so its name is the only hint of its direction.
     better = greater_by_name(metric) if greater_is_better is None else greater_is_better
     where = f"{getattr(train_eval, '__module__', '?')}:{getattr(train_eval, '__qualname__', '?')}"
     notes = ["trained by a function of the user: no gradients through training, no tuning of coefficients"]
@@ -371,6 +372,8 @@ def number_of_classes(classes: Any) -> int | None:
     return number
 
 
+# Here and not in task.py: the functions need SupervisedTask and BlackBoxTask, which need Task; the import there
+# would be a circle.
 Task.from_arrays = staticmethod(from_arrays)
 Task.from_frame = staticmethod(from_frame)
 Task.from_loaders = staticmethod(from_loaders)

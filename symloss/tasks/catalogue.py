@@ -62,6 +62,8 @@ class Catalogued:
 
 
 _C, _R, _M = "classification", "regression", "multilabel"
+# Any of these makes `california` ready: StatLib's plain file, its folder as unpacked, scikit-learn's cache, or
+# the archive that scikit-learn unpacks.
 _HOUSING = (
     "cal_housing.data",
     "CaliforniaHousing/cal_housing.data",

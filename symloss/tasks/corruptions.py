@@ -55,6 +55,7 @@ def _gaussian(X: Tensor, severity: float, mean: Tensor, spread: Tensor, drawn: t
 
 def _missing(X: Tensor, severity: float, mean: Tensor, spread: Tensor, drawn: torch.Generator) -> Tensor:
     """With probability `severity` a feature, or a pixel in all of its channels, is the mean of the training inputs."""
+    # A pixel is missing in all of its channels at once, as a dead pixel of a camera is.
     shape = (len(X), 1, *X.shape[2:]) if X.ndim == 4 else X.shape
     gone = torch.rand(shape, generator=drawn).to(X.device) < severity
     return torch.where(gone, mean, X)
@@ -68,6 +69,7 @@ def _blur(X: Tensor, severity: float, mean: Tensor, spread: Tensor, drawn: torch
     kernel = kernel / kernel.sum()
     channels = X.shape[1]
     padded = F.pad(X, [reach] * 4, mode="replicate")
+    # exp(-(i^2 + j^2)/(2 s^2)) is a product, so two passes of 2r + 1 weights do the work of one of (2r + 1)^2.
     for shape in ((-1, 1), (1, -1)):
         each = kernel.view(1, 1, *shape).expand(channels, 1, -1, -1)
         padded = F.conv2d(padded, each, groups=channels)

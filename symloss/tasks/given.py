@@ -34,6 +34,8 @@ def number(name: str, value: Any) -> float:
         TaskError: for anything else.
     """
     number = as_whole(value)
+    # An int is not turned into a float: 1 and 1.0 are two texts in JSON, and a record made again must equal the
+    # old one.
     real = as_real(value) if number is None else number
     if real is None:
         raise TaskError(f"{name} is {value!r}: expected a number")

@@ -11,8 +11,9 @@ from symloss.tasks.supervised import SupervisedTask
 
 __all__ = ["rebuild"]
 
-# A description comes from a file, so nothing here imports a module or opens a folder that it names: a task
-# that code made has to be given again, and downloaded data are looked for where they always are.
+# A description comes from a file that anyone may have written. It may choose one of these functions and its arguments,
+# never a module to import: a task that code made has to be given again. Nor may it choose the data folder (`data` is
+# dropped below): scikit-learn's cache of California Housing is a pickle, and unpickling runs code.
 _MAKERS: dict[str, Callable[..., SupervisedTask]] = {
     "load_task": load_task,
     "load_csv": load_csv,
@@ -47,10 +48,14 @@ def rebuild(description: Mapping[str, Any]) -> SupervisedTask:
             task = task.block(*description["block"]).task
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise TaskError(f"the description of task {name} is damaged ({error}): give the task again") from None
+    # Only names can be followed. A factory or a metric function is known by its `__qualname__`, which is no name
+    # of ours, so `_by_name` asks for the task again.
     if task.describe()["model"] != description.get("model"):
         task = _by_name(task.with_model, description, "model")
     if task.metric != description.get("metric"):
         task = _by_name(task.with_metric, description, "metric")
+    # The same arguments may now give other data (an edited CSV, another version of scikit-learn): results of the
+    # two must not be mixed in one run.
     for key in ("kind", "meta_loss", "fingerprint"):
         if task.describe()[key] != description.get(key):
             what = "its data have changed" if key == "fingerprint" else f"its {key} is another"

@@ -106,10 +106,13 @@ def with_label_noise(task: Task, rate: float) -> SupervisedTask:
         raise TaskError(f"{task.name}: its parts were given, so noise cannot be added to its labels")
     rate = number("label noise", rate)
     modifiers = {**(task.facts.get("modifiers") or {}), "label_noise": rate}
+    # The seed of the task's own split: the same test rows, and of the training rows the same labels flipped as
+    # `load_task` flips.
     seed = int(task.facts.get("split_seed", 0))
     given = {name: value for name, value in modifiers.items() if value}
     pool = task.pool.of(task.pool.data, seed, target_scale=task.pool.target_scale, **given)
     noisy = task.with_pool(pool)
     origin = task.facts.get("origin")
+    # Else `rebuild` would make the task without this noise and refuse it for its fingerprint.
     again = origin and {maker: {**own, "label_noise": rate} for maker, own in origin.items()}
     return replace(noisy, facts={**noisy.facts, "modifiers": modifiers, "origin": again})

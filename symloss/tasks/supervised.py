@@ -105,11 +105,15 @@ class SupervisedTask(Task):
             return self._as_it_is(run_seed, number, val_size, folds, "its parts were given")
         if val_size is not None and not 0 < val_size < 1:
             raise TaskError(f"val_size is {val_size!r}: expected a share between 0 and 1")
+        # Someone replaced `train` or `val` and left the pool: blocks would be cut from rows that the task no
+        # longer has. Pairs are more than their rows, so their count says nothing.
         if not self.paired and len(self.train) + len(self.val) != self.pool.size:
             raise TaskError(
                 f"{self.name}: its parts are not those of its data: give replace(task, ..., pool=None)"
             )
         if folds:
+            # Blocks 0 to folds - 1 are one cross-validation, the next ones another with a shuffle of its own: any
+            # number of blocks may be asked for, in any order.
             drawn = self.pool.fold(derive(run_seed, "folds", number // folds), folds, number % folds)
         else:
             drawn = self.pool.cut(derive(run_seed, "block", number, "rows"), val_size)
@@ -138,6 +142,7 @@ class SupervisedTask(Task):
     def _cut(self, prepared: Prepared, which: str, **facts: Any) -> Self:
         """The task with these parts."""
         train, val, test = (part.to(self.device) for part in prepared.parts)
+        # A pool or a block of a block is no longer that block, which `rebuild` would otherwise cut again.
         known = {name: fact for name, fact in self.facts.items() if name != "block"}
         task = replace(
             self, train=train, val=val, _test=test, priors=class_shares(self.kind, train.y, self.classes),
@@ -161,6 +166,8 @@ class SupervisedTask(Task):
         with seeded(whole("seed", seed)):
             model = self.factory()
         if self.paired:
+            # [N, 2, ...] to [2N, ...]: the model scores single rows, so a pair and its mirror image have opposite
+            # scores by construction.
             model = nn.Sequential(nn.Flatten(0, 1), model, Difference())
         elif not KINDS[self.kind].probabilities:
             model = nn.Sequential(model, nn.Flatten(0))
@@ -214,6 +221,8 @@ class SupervisedTask(Task):
         """The rows of each batch, and its instances and targets."""
         part = self._part(split)
         seed = whole("seed", seed)
+        # Not `seed` itself, with which `batch_order` starts: crops and permutations would be drawn from the same
+        # bits.
         generator = torch.Generator().manual_seed((seed + 1) % 2**63)
         for rows in self.batches(seed, steps, batch_size, split):
             inputs = part.X[rows]
@@ -263,6 +272,7 @@ class SupervisedTask(Task):
         model = self.build_model(seed)
         drawn = self._drawn(seed, chosen.steps, chosen.batch_size)
         batches = ((inputs, targets, self.context(rows)) for rows, inputs, targets in drawn)
+        # The seed of dropout too, whatever was drawn before: candidates differ in their loss alone.
         with seeded(seed):
             return train(model, for_training(loss, self.device), batches, chosen, on_step)
 
@@ -280,6 +290,7 @@ class SupervisedTask(Task):
             metrics: names, `Metric`s or functions; the primary metric unless given.
         """
         part = self._part(split)
+        # Before the look is counted: an unknown metric looks at nothing.
         chosen = [self.measure] if metrics is None else [get_metric(metric, self.kind) for metric in metrics]
         self.ledger[split] += 1
         outputs = predict(model, part.X)
@@ -372,6 +383,7 @@ class SupervisedTask(Task):
         outputs = self.classes or 1
         if isinstance(model, str):
             return replace(self, factory=architecture(model, self.row, outputs))
+        # A module is callable too, but it would be one set of weights that every training goes on from.
         if isinstance(model, nn.Module) or not callable(model):
             raise TaskError(
                 f"model is a {type(model).__name__}: expected a name, or a function that makes a fresh model"

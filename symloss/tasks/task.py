@@ -55,9 +55,9 @@ class Task(ABC):
 
     Attributes:
         name: what it is called.
-        kind: `"classification"`, `"multilabel"` or `"regression"`.
+        kind: `"classification"`, `"multilabel"`, `"regression"` or `"margin"`.
         measure: the primary metric.
-        classes: number of classes or of labels; None for regression.
+        classes: number of classes or of labels; None for regression and margin.
         settings: how the model is trained.
         priors: share of each class (of each label's ones) among the training labels, float32 `[C]`, in
             (0, 1): with an absent class each counts one more. None where there are none, or none are known.
@@ -168,6 +168,7 @@ class Task(ABC):
         self, run_seed: int, number: int, val_size: float | None, folds: int, why: str
     ) -> Block[Self]:
         """A block of a task whose rows cannot be drawn anew."""
+        # Refused rather than ignored: a user who asks for folds would take equal rows for a cross-validation.
         if val_size is not None or folds:
             raise TaskError(
                 f"{self.name}: {why}, so a size of the validation part or folds have no meaning: leave them out"
@@ -205,5 +206,6 @@ def block_numbers(
         raise TaskError(f"val_size is {val_size!r}: expected a share between 0 and 1")
     folds = whole("folds", folds, 0)
     if folds == 1:
+        # One fold would validate on all rows and train on none.
         raise TaskError("folds is 1: expected at least 2, or 0 for independent splits")
     return whole("run_seed", run_seed, 0), whole("number", number, 0), share, folds

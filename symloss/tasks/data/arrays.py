@@ -33,6 +33,8 @@ def read_arrays(
     if len(targets) != len(features):
         raise TaskError(f"y has {len(targets)} rows and X {len(features)}: expected as many")
     with np.errstate(over="ignore"):  # said below
+        # Images are large, so they get single precision; a column of a table may need double: 1e9 + 0.1 is 1e9 in
+        # float32.
         numbers = features.astype(np.float32 if features.ndim == 4 else np.float64)
     if not np.isfinite(numbers).all():
         raise TaskError("X has values that are not finite: fill them in first, or use a CSV file")
@@ -87,6 +89,7 @@ def encode_targets(targets: NDArray[Any], kind: str) -> tuple[NDArray[Any], tupl
         index, names = encode_labels(targets)
         if len(names) < 2:
             raise TaskError(f"y has {len(names)} class: expected at least 2")
+        # Floats with many values are far more often a regression with a wrong kind than a classification.
         if targets.dtype.kind == "f" and len(names) > max(20, targets.size // 10):
             raise TaskError(f"y has {len(names)} different numbers: for such targets give kind='regression'")
         return index, names

@@ -19,6 +19,7 @@ def diabetes() -> DataSet:
     """Disease progression of 442 patients from 10 measurements (Efron et al., 2004)."""
     from sklearn.datasets import load_diabetes  # a second to import: only when it is asked for
 
+    # `scaled=True` would be scikit-learn's scaling by all 442 rows, test rows among them.
     X, y = load_diabetes(return_X_y=True, scaled=False)
     return DataSet("diabetes", "regression", Numbers(X), y, source="scikit-learn")
 

@@ -84,6 +84,8 @@ def read_column(cells: pd.Series) -> pd.Series:
             return text
         there = text[text != ""]
         truth = there.str.lower().map({"true": 1.0, "false": 0.0})
+        # All or nothing: one word among the numbers makes the column text, since a gap in its place would hide
+        # it.
         parsed = truth if truth.notna().all() else pd.to_numeric(there, errors="coerce")
         if parsed.isna().any():
             return text
@@ -132,6 +134,7 @@ class Columns:
             # A value that no training row has: zeros is what is meant.
             warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
             encoded = encoder.transform(self.frame[kept])
+        # For the message alone; `single` refuses what single precision cannot hold.
         too_far = ~np.isfinite(encoded).all(axis=0)
         names = encoder.get_feature_names_out()[too_far]
         return single(encoded, f"column {names[0]!r}: its values" if names.size else "values"), notes
@@ -164,6 +167,7 @@ def _useless(seen: pd.Series) -> str:
     values = seen.nunique()
     if values == 1:
         return "constant in the training rows" if (seen != "").any() else "no training row has a value"
+    # A name or an identifier: each training row would have a feature of its own, and no other row any.
     if values > max(2, len(seen) / 2):
         what = "dates that are" if _dates(seen) else "text that is"
         return f"{what} different in more than half of the training rows{comma_hint(seen)}"

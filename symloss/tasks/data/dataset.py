@@ -30,6 +30,9 @@ def _standardise_pixels(
     seen = values[train].astype(np.float32)
     mean = seen.mean(axis=axes, keepdims=True, dtype=np.float64)
     np.square(seen, out=seen)  # at most 65,025: exact in float32
+    # E[x^2] - E[x]^2 cancels badly for floats, but the sums of bytes and of their squares are integers below
+    # 2**53, exact in float64: a constant gives exactly 0, and n pixels that are not all equal at least about
+    # n^(-1/2).
     spread = np.sqrt(np.maximum(seen.mean(axis=axes, keepdims=True, dtype=np.float64) - mean**2, 0.0))
     scaled = values.astype(np.float32)
     scaled -= mean.astype(np.float32)

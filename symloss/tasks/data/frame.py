@@ -116,6 +116,7 @@ def _named(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], set[str]]:
     unique: list[str] = []
     for column in names:
         called, number = column, 1
+        # A made-up name must not collide with a column that really is called `a (2)`, further on.
         while called in unique or (number > 1 and called in names):
             number += 1
             called = f"{column} ({number})"

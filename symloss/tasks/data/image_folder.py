@@ -133,6 +133,7 @@ def _pixels(found: Images) -> NDArray[np.uint8]:
     mode = "L" if modes <= {*GREY} else "RGB"
     ((width, height),) = sizes
     shape = (len(found), 1 if mode == "L" else 3, height, width)
+    # Four bytes each: scaling makes float32 of all of them at once.
     if 4 * np.prod(shape, dtype=np.int64) > LARGEST_BYTES:
         raise TaskError(
             f"{len(found)} images of {width} x {height} take more than {LARGEST_BYTES / 2**30:g} GiB: resize them, "

@@ -67,8 +67,11 @@ def encode_labels(
     (array([1, 0, 1]), ('2', '10'))
     """
     if labels.dtype.kind in "biuf":
+        # Numbers keep the order of numbers: 2 before 10.
         values, index = np.unique(labels, return_inverse=True)
         return index.reshape(-1).astype(np.int64), tuple(label_text(value) for value in values.tolist())
+    # Integers too large for int64, which NumPy keeps as objects: compared as text, for as floats neighbours are
+    # equal.
     if numbers is None and all(isinstance(label, int | np.integer) for label in labels):
         numbers = labels.astype(np.float64)  # for their order alone
     text = np.array([label_text(label) for label in labels])

@@ -95,6 +95,7 @@ def _targets(
         count = int(together.max()) + 1
         if classes is not None and count > classes:
             raise TaskError(f"a target is {count - 1}: expected class indices below classes={classes}")
+        # At least two: a part of one class alone still has a model with two outputs.
         return [part.long() for part in parts], max(2, classes or count), None
     if not like.probabilities:
         parts = [part.squeeze(1) if part.ndim == 2 and part.shape[1] == 1 else part for part in parts]
@@ -107,6 +108,7 @@ def _targets(
         return list(numbers.split(sizes)), numbers.shape[1], None
     if like.signed:
         return list(numbers.split(sizes)), None, None
+    # The training part is the first of the three that were joined.
     mean, spread = encoded[: sizes[0]].mean(), encoded[: sizes[0]].std()
     if spread == 0:
         raise TaskError("the targets of the train loader are constant: nothing can be learned")

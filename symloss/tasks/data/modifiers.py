@@ -44,6 +44,8 @@ def add_label_noise(
     >>> add_label_noise(np.array([0, 1, 2]), 1.0, 3, np.random.default_rng(0)) != np.array([0, 1, 2])
     array([ True,  True,  True])
     """
+    # The other classes alone: a label redrawn from all C would keep its value with probability 1/C, so that the
+    # share of wrong labels were rate (C - 1)/C.
     hit = rng.random(labels.shape) < rate
     if labels.ndim == 2:
         return np.where(hit, 1 - labels, labels)
@@ -71,6 +73,8 @@ def keep_imbalanced(
     for rank, label in enumerate(ranking):
         rows = rng.permutation(np.flatnonzero(labels == label))
         share = ratio ** (-rank / max(1, len(ranking) - 1))
+        # From the size of the largest class, not from each class's own: the profile is geometric whatever the
+        # sizes were. At least 1, or a class of the model would never be seen.
         kept.append(rows[: max(1, round(largest * share))])
     return np.sort(np.concatenate(kept))
 

@@ -97,12 +97,18 @@ class PairPool(Pool):
             raise TaskError(f"pairs of {self.data.name}: no two rows of a part have different targets")
         first = self.data.targets[pairs[:, 0]] > self.data.targets[pairs[:, 1]]
         if self.flips and number < 2:
+            # By a hash of the two rows, not by a stream: blocks pair rows anew, and a pair must keep its label
+            # wherever it turns up.
             first = first ^ (_uniform(pairs, self.seed) < self.flips)
         return Split(torch.from_numpy(inputs[pairs]), torch.from_numpy(first.astype(np.float32)))
 
     def _drawn(self, rows: Indices, number: int) -> Indices:
         """Pairs of different targets, `[N, 2]`: each row meets the next few on a random circle."""
+        # Sorted first: which pairs a part has depends on the set of its rows, not on the order in which they were
+        # drawn.
         circle = np.random.default_rng([self.seed, 3, number]).permutation(np.sort(rows))
+        # On a circle of n rows the steps s and n - s give the same pairs, so up to (n - 1)//2 none comes twice.
+        # Each row is in the same number of pairs, first and second equally often, ties aside.
         most = max(1, min(PAIRS_A_ROW, (rows.size - 1) // 2, MOST_PAIRS // max(rows.size, 1)))
         steps = [np.stack([circle, np.roll(circle, -step)], axis=1) for step in range(1, most + 1)]
         pairs = np.concatenate(steps)
@@ -119,9 +125,12 @@ def _uniform(pairs: Indices, seed: int) -> NDArray[np.float64]:
     """
     low, high = (side.astype(np.uint64) for side in (pairs.min(1), pairs.max(1)))
     start = np.uint64(np.random.SeedSequence([seed, 4]).generate_state(1, np.uint64)[0])
+    # One word for each unordered pair as long as there are fewer than 2**32 rows.
     state = start ^ (low << np.uint64(32) | high)
+    # The products are meant modulo 2**64.
     with np.errstate(over="ignore"):
         for shift, factor in zip((30, 27), _MIX, strict=True):
             state = (state ^ state >> np.uint64(shift)) * np.uint64(factor)
     state ^= state >> np.uint64(31)
+    # The upper 53 bits, which a float64 holds exactly: never rounded up to 1.
     return np.asarray((state >> np.uint64(11)) * 2.0**-53, dtype=np.float64)

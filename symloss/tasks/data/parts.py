@@ -43,6 +43,7 @@ def digest(kind: str, parts: Iterable[Split]) -> str:
         for tensor in (part.X, part.y, part.w):
             if tensor is not None:
                 array = tensor.detach().cpu().contiguous().numpy()
+                # The bytes alone do not tell [2, 3] from [3, 2], nor int64 from float64.
                 digest.update(f"{array.dtype}{array.shape}".encode())
                 digest.update(array.tobytes())
     return digest.hexdigest()
@@ -58,4 +59,5 @@ def class_shares(kind: str, labels: Tensor, classes: int | None) -> Tensor | Non
         # A share of 0 or 1 has no finite logarithm or log-odds.
         return (ones + 1) / (size + 2) if bool(((ones == 0) | (ones == size)).any()) else ones / size
     counts = torch.bincount(labels, minlength=classes or 0)
+    # Laplace's rule, for the same reason: a formula may take log(pi).
     return (counts + 1) / (size + len(counts)) if bool((counts == 0).any()) else counts / size

@@ -87,6 +87,8 @@ class Pool:
         train, val, test = _parts(data, seed)
         classes = 2 if KINDS[data.kind].signed else _classes(data) or 0
         if imbalance is not None:
+            # Of the training rows, for both parts: the class that is rare in training is the one that is rare in
+            # validation.
             ranking = np.argsort(-np.bincount(data.targets[train], minlength=classes), kind="stable")
             train, val = (
                 rows[
@@ -96,7 +98,10 @@ class Pool:
                 ]
                 for i, rows in enumerate((train, val))
             )
+        # Streams of their own for imbalance (1) and for noise and outliers (2), and for each part: turning one
+        # modifier on leaves what the others draw as it was.
         targets = data.targets.copy()
+        # Kept apart from the targets, which `prepare` scales first.
         shift, spread = (np.zeros(len(targets)), _spread(data.targets[train])) if outliers else (None, 0.0)
         for i, rows in enumerate((train, val)):
             rng = np.random.default_rng([seed, 2, i])
@@ -124,6 +129,7 @@ class Pool:
     @property
     def share(self) -> float:
         """Share of the rows that are not test rows with which the task's own split validates."""
+        # 60/20/20: a quarter of what is left without the test rows.
         return 0.25 if self.data.test is None else 1 / self.data.validation_every
 
     def cut(self, seed: int, share: float | None = None) -> tuple[Indices, Indices]:
@@ -140,6 +146,7 @@ class Pool:
         rows, labels, groups = self._keys()
         large = share is None and self.size > LARGE
         if share is None:
+            # A share that was asked for is kept, however many rows there are.
             share = max(self.share, 0.5) if large else self.share
         train, val = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
         if large:
@@ -201,6 +208,7 @@ class Pool:
         """The rows that are not test rows, and the label and group of each."""
         rows = np.sort(np.concatenate([self.train, self.val]))
         classed = _is_classed(self.data)
+        # The noisy labels: whoever cuts the rows in practice does not know which of them are wrong.
         labels = self.targets[rows].astype(np.int64) if classed else np.zeros(rows.size, dtype=np.int64)
         return rows, labels, None if self.data.groups is None else self.data.groups[rows]
 
@@ -216,6 +224,8 @@ class Pool:
             from symloss.tasks.data.scaling import scale_targets
 
             targets, scale = scale_targets(self.targets, train, self.target_scale or "standard")
+            # After scaling: with outliers in the mean and the spread, the unit of the test error would change
+            # with their share.
             if self.shift is not None:
                 targets = targets + (self.shift / _unit(scale)).astype(np.float32)
         weights = self.data.weights
@@ -236,6 +246,7 @@ def _thinned(
     """At most `LARGE` of these rows, stratified, groups whole."""
     if part.size <= LARGE:
         return part
+    # `cut` for its stratification: what it holds out is what is kept.
     _, kept = cut(labels[part], seed, LARGE / part.size, None if groups is None else groups[part])
     return part[kept]
 

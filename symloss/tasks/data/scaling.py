@@ -15,6 +15,8 @@ from symloss.tasks.data.splits import Indices
 
 __all__ = ["Exponent", "constant", "scale_targets", "standard_scaler", "standardise"]
 
+# Too large for single precision, so that `single` still refuses it, and finite in float64 after division by any
+# spread above `_ROUNDING`.
 _FAR = 1e150
 _ROUNDING = 1e-12
 """Spread, relative to the largest value, at which a column is a constant that was rounded (float64)."""
@@ -28,6 +30,7 @@ class Exponent(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """
 
     def fit(self, X: NDArray[np.float64], y: None = None) -> Self:
+        # x = m 2^e with 1/2 <= |m| < 1, so x 2^-e rounds nothing, short of underflow.
         self.exponent_ = np.frexp(np.nanmax(np.abs(X), axis=0))[1]
         self.n_features_in_ = np.shape(X)[1]
         return self
@@ -74,6 +77,8 @@ def standardise(values: NDArray[Any], train: Indices, axes: tuple[int, ...] = (0
 
     seen = table(values[train])
     scaled = standard_scaler().fit(seen).transform(table(values))
+    # Not left to scikit-learn, which after the centring takes the rounding of a constant for a spread: 0.3, 0.1 +
+    # 0.2, 0.3 become -0.7, 1.4, -0.7.
     scaled[:, constant(seen)] = 0.0
     shape = tuple(values.shape[axis] for axis in order)
     return np.ascontiguousarray(single(scaled).reshape(shape).transpose(np.argsort(order)))
@@ -126,6 +131,7 @@ def scale_targets(
     elif how == "standard":
         scaler = standard_scaler().fit(seen)
         power, centre, spread = (step for _, step in scaler.steps)
+        # Mean and spread were fitted on targets divided by 2**exponent: back to the units of the user.
         pair = np.ldexp([centre.mean_[0], spread.scale_[0]], power.exponent_[0])
         facts = dict(zip(("mean", "standard_deviation"), pair.tolist(), strict=True))
     else:

@@ -52,6 +52,8 @@ def split_indices(
             raise TaskError(f"{names} groups: expected at least 3, one each to train, validate and test")
         rest, test = _hold_out_groups(groups, labels, 0.2, seed, parts=3, grow=True)
         within = None if labels is None else labels[rest]
+        # A quarter of the remaining 80 % is 20 %; with another seed, or the two draws would start from the same
+        # bits.
         train, val = _hold_out_groups(groups[rest], within, 0.25, seed + 1, grow=True)
         return rest[train], rest[val], test
     part = np.empty(count, dtype=np.int64)
@@ -99,7 +101,9 @@ def cut(
     # Class after class in one line, in which every 1/share-th row is held out.
     classes = [rows for rows in _shuffled_classes(labels, seed) if rows.size > 1]
     order = np.concatenate([np.empty(0, dtype=np.int64), *classes])
-    # A quarter of 8 is 2, whatever rounding says.
+    # Row i is held out where floor(share i + start) steps up, so every 1/share-th row of the line, and of each
+    # class to within a row. Over the starts k/folds each row steps exactly once: that is `fold`.
+    # The 1e-9 is for shares such as 1/3, whose multiples rounding may leave just below a whole number.
     upto = np.floor(share * np.arange(order.size + 1) + start + 1e-9)
     held = np.zeros(labels.size, dtype=bool)
     held[order[np.diff(upto) > 0]] = True
@@ -163,6 +167,7 @@ def deal(
         names, sizes = np.unique(groups, return_counts=True)
         heap, load = {}, np.zeros(count)
         for i in np.random.default_rng([seed, 0]).permutation(names.size):
+            # Greedy, to the lightest heap: groups differ in size, and only their rows must come out even.
             heap[names[i]] = int(load.argmin())
             load[heap[names[i]]] += sizes[i]
         return np.array([heap[name] for name in groups], dtype=np.int64)
@@ -193,6 +198,7 @@ def places(
         names, sizes = np.unique(groups, return_counts=True)
         order = np.random.default_rng([seed, 0]).permutation(names.size)
         before = np.concatenate([[0], np.cumsum(sizes[order])[:-1]])
+        # The middle of a group's stretch of the line: a share takes a group when more than half of it lies below.
         where = dict(zip(names[order], (before + sizes[order] / 2) / labels.size, strict=True))
         return np.array([where[name] for name in groups])
     offsets = np.random.default_rng([seed, 1])
@@ -265,6 +271,8 @@ def _hold_out_groups(
         return (spread >= parts) & ((spread - out < parts - 1) | ((out < 1) & room))
 
     def cost(held: NDArray[np.bool_]) -> tuple[int, int, float]:
+        # In this order: a class without rows in a part cannot be judged at all, while size and balance are
+        # matters of degree.
         return int(missed(held).sum()), abs(int(held.sum()) - size), imbalance(held)
 
     def exchanges(held: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
@@ -276,8 +284,11 @@ def _hold_out_groups(
                 changed[[each] if other is None else [each, other]] ^= True
                 yield changed
 
+    # It is blind to classes: hence many draws, and of these the best balanced.
     choices = GroupShuffleSplit(_CHOICES, test_size=size, random_state=state).split(classes, groups=groups)
     held = min((np.bincount(group[rest], minlength=names.size) > 0 for _, rest in choices), key=imbalance)
+    # Ends: the number of missed classes falls in each round. At most `_CHOICES` squared exchanges are tried a
+    # round, so that thousands of groups do not take minutes.
     while missed(held).any():
         better = min(exchanges(held), key=cost)
         if cost(better)[0] >= cost(held)[0]:

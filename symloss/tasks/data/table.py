@@ -103,6 +103,7 @@ def _decoded(path: str | Path, raw: bytes, encoding: str) -> str:
     wide = _wide(raw)
     why = f" (it looks like {wide.upper()})" if wide else ""
     try:
+        # One spelling for all aliases: utf8, UTF-8 and u8.
         asked = codecs.lookup(encoding).name
         utf8 = asked in ("utf-8", "utf-8-sig")
         # Python would read any bytes as UTF-16, and take it for this machine's where no mark says which it is.
@@ -153,6 +154,8 @@ def _separator(text: str) -> str:
 
     pandas leaves this to `csv.Sniffer`, which is misled by commas in the names of columns.
     """
+    # Only the header's characters are candidates, and the first record's width is the measure: a character that
+    # divides the rows but not the header separates nothing.
     header = text.splitlines()[0]
     others = sorted(
         {mark for mark in header if mark.isascii() and not mark.isalnum() and mark not in "\"'_.-\t|;,"}
@@ -203,8 +206,11 @@ def _with_points(frame: pd.DataFrame, decimal: str | None, separator: str) -> tu
         cells = frame.iloc[:, at]
         there = written(cells)
         numbers = there[there != ""]
+        # Asked for decimal commas, 1.234 is a thousand; unasked, it is left alone, as most such columns mean the
+        # point.
         commas = numbers.str.contains("[,.]" if decimal else ",", regex=True).any()
         if commas and numbers.str.fullmatch(pattern).all():
+            # In this order: points between thousands go before the comma becomes a point.
             cells = there.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
             changed.append(str(cells.name))
         columns.append(cells)

@@ -37,6 +37,7 @@ def remembered(stem: str, made_of: str, make: Callable[[], Arrays]) -> Arrays:
 
     A file that is damaged is made again, and a folder that cannot be written is done without.
     """
+    # 96 bits of the hash: a collision is out of the question, and the name stays readable.
     path = cache_folder() / f"{stem}-{hashlib.sha256(made_of.encode()).hexdigest()[:24]}.npz"
     # Whatever is in the file: plain arrays are read, and pickles are refused. Opened here, since NumPy leaves a
     # damaged archive open.

@@ -73,6 +73,8 @@ def _torchvision(name: str, home: Path, size: int | None) -> tuple[NDArray[np.ui
             f"{name}: {home / TORCHVISION} does not hold CIFAR-100 as it was published "
             f"({' '.join(str(error).split())[:120]}): delete it and get it again"
         ) from None
+    # Both official parts: few-shot parts are disjoint in classes, so a class has all 600 of its images in one of
+    # them.
     images = np.concatenate([train.data, test.data]).transpose(0, 3, 1, 2)
     labels = np.concatenate([train.targets, test.targets])
     rows = {each: np.flatnonzero(labels == place) for place, each in enumerate(train.classes)}

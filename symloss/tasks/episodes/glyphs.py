@@ -41,6 +41,8 @@ ALIKE = 0.85
 """Of two letters with a larger cosine of their images only the first is a class: A and Greek's Alpha, c and C."""
 MARK = 0.4
 """Letters whose longer side is less than this, in heights of the font (x: 0.55), are left out: dots and strokes."""
+# The first number is the version of the drawing code below: raise it with each change of what is drawn, or caches
+# keep the old images.
 _RECIPE = f"5 {FONTS} {SCRIPTS} {INSTANCES} {INK} {ALIKE} Pillow {__version__}"
 _DRAWN, _FINER = 48, 2  # the size that fonts are set in; pixels of the drawing to a pixel of the image
 
@@ -105,11 +107,14 @@ def _draw(paths: list[Path], size: int) -> Arrays:
     from matplotlib.ft2font import FT2Font
 
     letters_of = [{chr(point) for point in FT2Font(str(path)).get_charmap()} for path in paths]
+    # BASIC: Pillow's default is Raqm where that library is installed, and the drawings would depend on the
+    # machine.
     fonts = [ImageFont.truetype(str(path), _DRAWN, layout_engine=ImageFont.Layout.BASIC) for path in paths]
     candidates = [
         letter
         for letter in sorted(letters_of[0])
         if unicodedata.category(letter) in ("Lu", "Ll", "Lo")
+        # é is e with an accent: as a class of its own it would differ by a few pixels from another class.
         and unicodedata.normalize("NFKD", letter) == letter
         and _part(letter)
     ]
@@ -142,6 +147,7 @@ def _distinct(letters: list[str], font: ImageFont.FreeTypeFont) -> list[str]:
     # Sums of products of bytes are exact in float64, in any order: the same classes on every machine.
     products = shapes @ shapes.T
     squares = np.diag(products)
+    # cos > ALIKE, squared, as no image has a negative pixel: no square root that might round differently.
     alike = products**2 > ALIKE**2 * np.outer(squares, squares)
     kept: list[int] = []
     for place in range(len(letters)):

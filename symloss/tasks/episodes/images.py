@@ -139,6 +139,7 @@ class ImageEpisodes:
         keys[np.arange(keys.shape[1]) >= table.counts[chosen, None]] = 2.0  # behind every image that there is
         order = np.argsort(keys, axis=1)[:, : queries + shots]
         pixels = self._turned(np.take_along_axis(table.rows[chosen], order, axis=1), table.turns[chosen])
+        # Queries first: learners with more shots are judged on the same images.
         query, support = pixels[:, :queries], pixels[:, queries:]
         return Episode(
             self._flat(support), torch.arange(ways).repeat_interleave(shots),

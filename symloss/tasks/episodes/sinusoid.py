@@ -75,6 +75,8 @@ class Sinusoid:
         """The task of the episode of this seed, for drawing it."""
         check_part(part)
         if part == "train" and self.training_tasks is not None:
+            # Only the wave recurs; `sample` draws its points by the episode's own seed. With few waves a learner
+            # can memorise them, which is what meta-overfitting is measured by.
             seed = derive(seed, "which wave") % self.training_tasks
         random = generator(seed, "sinusoid", part, "wave")
         return Wave(float(random.uniform(*AMPLITUDES)), float(random.uniform(*PHASES)))

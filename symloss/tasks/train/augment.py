@@ -20,6 +20,7 @@ def random_crop(images: Tensor, generator: torch.Generator, padding: int = 4) ->
     """Each image padded with `padding` zeros (the mean, once scaled) on all sides and cut back at random."""
     count, channels, height, width = images.shape
     padded = F.pad(images, [padding] * 4)
+    # Drawn on the CPU and then moved: the same crops on every device.
     top, left = torch.randint(0, 2 * padding + 1, (2, count, 1), generator=generator).to(images.device)
     rows = (top + torch.arange(height, device=images.device))[:, None, :, None]
     columns = (left + torch.arange(width, device=images.device))[:, None, None, :]

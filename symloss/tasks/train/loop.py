@@ -50,6 +50,8 @@ def batch_order(count: int, seed: int, steps: int, batch_size: int) -> Tensor:
     """
     generator = torch.Generator().manual_seed(seed % 2**63)
     batch = min(batch_size, count)
+    # Equal batches: a step on a remainder of a few rows would weigh as much as a full one, and batch
+    # normalisation of vectors cannot train on a single row.
     epoch = count // batch
     epochs = [
         torch.randperm(count, generator=generator)[: epoch * batch].view(epoch, batch)
@@ -75,6 +77,7 @@ def train(
         model.parameters(),
         lr=settings.learning_rate,
         momentum=settings.momentum,
+        # torch refuses Nesterov without momentum.
         nesterov=settings.nesterov and settings.momentum > 0,
         weight_decay=settings.weight_decay,
     )
@@ -89,6 +92,9 @@ def train(
         optimiser.step()
         if settings.milestones:
             schedule.step()
+        # An infinite loss may have finite gradients and recover, so the weights decide. They are looked at only when
+        # the loss is not finite, as weights that are not finite nearly always make it one step later: ordinary steps
+        # stay cheap.
         if not bool(torch.isfinite(value)) and not all(
             bool(torch.isfinite(weight).all()) for weight in model.parameters()
         ):

@@ -118,6 +118,7 @@ def error_rate(outputs: Tensor, targets: Tensor) -> float:
 
 def pair_accuracy(outputs: Tensor, targets: Tensor) -> float:
     """Share of the pairs that are ranked rightly, ties counted half; of single scores, of those on their side of 0."""
+    # sign(score) (2t - 1) is 1, -1 or 0 (a tie), mapped to 1, 0 or 1/2.
     return float(((outputs.double().sign() * (2 * targets.double() - 1)) / 2 + 0.5).mean())
 
 
@@ -136,6 +137,7 @@ def balanced_accuracy(outputs: Tensor, targets: Tensor) -> float:
     decided, actual = _tables(outputs, targets)
     if targets.ndim == 1:
         return float(recall_score(actual, decided, labels=np.unique(actual), average="macro"))
+    # A label that is always or never set has no sensitivity or no specificity.
     both = (actual.min(0) == 0) & (actual.max(0) == 1)
     if not both.any():
         return math.nan
@@ -163,6 +165,7 @@ def auroc(outputs: Tensor, targets: Tensor) -> float:
     if targets.ndim == 1:
         classes = outputs.shape[1]
         scores = outputs.double().softmax(1) if classes > 2 else (outputs[:, 1:] - outputs[:, :1]).double()
+        # All columns, or of two classes the second one's, which z_1 - z_0 scores.
         actual = F.one_hot(targets, classes)[:, -scores.shape[1] :]
     else:
         scores, actual = outputs.double(), targets
@@ -197,7 +200,10 @@ def calibration_error(outputs: Tensor, targets: Tensor, bins: int = 15) -> float
     else:
         confidence = outputs.double().abs().sigmoid().flatten()
     correct = (_decided(outputs, targets) == targets).double().flatten()
+    # Bins ((b-1)/B, b/B], as in the paper.
     index = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    # Summed over a bin, correct - confidence is n_b (accuracy_b - confidence_b): no counts needed, and empty bins
+    # are 0.
     gap = torch.zeros(bins, dtype=torch.float64, device=outputs.device)
     return float(gap.index_add_(0, index, correct - confidence).abs().sum() / len(confidence))
 

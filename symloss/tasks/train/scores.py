@@ -22,6 +22,7 @@ __all__ = ["Score", "score_kinds", "score_names"]
 
 Numbers = NDArray[np.float64]
 
+# By parts of their names: scikit-learn has no public list of which scorer is for what.
 _CLUSTERING = ("rand_score", "info_score", "completeness", "homogeneity", "v_measure", "fowlkes_mallows")
 _REGRESSION = ("error", "r2", "explained_variance", "deviance", "absolute_error_score")
 
@@ -49,6 +50,7 @@ def score_kinds(name: str) -> tuple[str, ...]:
 class _Classifier(ClassifierMixin, BaseEstimator):
     """A fitted classifier whose inputs are the logits `[N, C]`."""
 
+    # `classes_` makes it fitted in scikit-learn's eyes, and orders the columns of `predict_proba`.
     def __init__(self, classes: int) -> None:
         self.classes_ = np.arange(classes)
 

@@ -54,6 +54,7 @@ class TrainingSettings:
         if None in stones:
             raise TaskError(f"training setting milestones is {self.milestones!r}: expected integers")
         object.__setattr__(self, "milestones", tuple(stones))
+        # Comparisons with NaN are false, so NaN fails; infinity passes them and fails below.
         ranges: tuple[tuple[str, bool, str], ...] = (
             ("learning_rate", self.learning_rate > 0, "a number above 0"),
             ("momentum", 0 <= self.momentum < 1, "a number in [0, 1)"),

@@ -31,6 +31,7 @@ def lenet5(inputs: tuple[int, ...], outputs: int) -> nn.Sequential:
     channels, height, width = inputs
     # Small images (28 x 28) are padded in the first layer, as the original pads MNIST to 32 x 32.
     padding = 2 if height < 32 else 0
+    # Twice: a 5 x 5 convolution takes 4 off, pooling halves.
     rows, columns = (((size + 2 * padding - 4) // 2 - 4) // 2 for size in (height, width))
     return nn.Sequential(
         nn.Conv2d(channels, 6, 5, padding=padding),

@@ -15,6 +15,7 @@ from symloss.tasks.train.models import chains, residual
 __all__ = ["MODELS", "Architecture", "ModelFactory", "architecture"]
 
 ModelFactory = Callable[[], nn.Module]
+# 4 GB in single precision, before gradients and momentum.
 _MOST_WEIGHTS = 10**9
 
 
@@ -44,6 +45,7 @@ def _perceptron_weights(depth: int, width: int) -> int:
         raise TaskError(
             f"model mlp-{depth}x{width}: expected a depth and a width of at least 1, as in mlp-2x64"
         )
+    # Roughly: the layers between hidden ones, which is where a width that was mistyped costs memory.
     return depth * width**2
 
 
