@@ -28,6 +28,8 @@ def is_convex(curve: Curve) -> bool:
     A convex curve has second derivative >= 0 on its smooth pieces, no jumps, and slopes that do not fall at
     its kinks.
     """
+    # A continuous function with f'' >= 0 on its pieces and slopes that do not fall where they meet has a slope that
+    # never falls.
     bend = curve.derivative.derivative
     return bend.signs <= {0, 1} and all(opens(curve, i) for i in range(len(curve.parts) - 1))
 
@@ -39,6 +41,7 @@ def opens(curve: Curve, index: int) -> bool:
     before, after = curve.derivative.limit(index, 1), curve.derivative.limit(index + 1, -1)
     if before is None or after is None:
         return False
+    # Enclosures decide a true kink; at a smooth joint both limits are one number, which only formulas show to be equal.
     if before.hi <= after.lo:
         return True
     return before.exact is not None and before.exact == after.exact
@@ -58,6 +61,7 @@ def sought_chord(curve: Curve) -> Chord | None:
 
 def _low_chord(curve: Curve, spans: Sequence[Span]) -> Chord | None:
     cells = [cell for cell, _ in curve.parts]
+    # The search alone: a chord is proved wherever it is found.
     low = cells[0].left.lo if cells[0].left.is_finite else -40.0
     high = cells[-1].right.hi if cells[-1].right.is_finite else 40.0
     centres = low + (high - low) * CHORD_SHARES
@@ -78,6 +82,8 @@ def _low_chord(curve: Curve, spans: Sequence[Span]) -> Chord | None:
     left, right, middle = curve.at(a), curve.at(b), curve.at(m)
     # The chord's height at m, which rounding may have moved off the middle of a and b.
     with np.errstate(all="ignore"):
+        # Six roundings of at most 1.1e-16, those of the difference halved as t is about 1/2: 4e-16 of |left| + |right|
+        # is enough, and is what is left of 8e-16 where the first summand is negative.
         t = (m - a) / (b - a)
         chord_top = np.maximum(left.hi, right.hi) * 4e-16 + left.hi + (right.hi - left.hi) * t
         chord_top = chord_top + 8e-16 * (np.abs(left.hi) + np.abs(right.hi))

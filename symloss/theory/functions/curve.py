@@ -82,6 +82,8 @@ class Curve:
         parts: list[tuple[Cell, Expr]] = []
         for piece in pieces:
             expr, cell = _smooth(pick(piece.exprs), variable, piece.cell), piece.cell
+            # Resolving may cut where nothing happens, as `abs(u)**2` does at u = 0: one formula on both sides that is
+            # smooth across is one part.
             if parts and parts[-1][1] == expr and _regular(expr, variable, cell.left):
                 before = parts.pop()[0]
                 cell = Cell(before.left, cell.right, before.zeros_left, cell.zeros_right)
@@ -146,11 +148,14 @@ class Curve:
         left, right = self.limit(index, 1), self.limit(index + 1, -1)
         if left is None or right is None or not (left.is_finite and right.is_finite):
             return False
+        # Overlapping enclosures prove nothing; equal formulas do.
         if left.exact is not None and right.exact is not None:
             return number_sign(left.exact - right.exact) == 0
         if left.lo > right.hi or right.lo > left.hi:
             return False
         (cell, before), (following, after) = self.parts[index], self.parts[index + 1]
+        # a - b vanishes at a border of max(a, b); if (before - after)/(a - b) stays finite there, before - after
+        # vanishes too.
         gap = before - after
         return gap == 0 or any(
             self._stays_finite(tidy(gap / zero), cell) for zero in cell.zeros_right | following.zeros_left
@@ -200,6 +205,7 @@ class Curve:
             return None
         slope = shorter(expr.diff(self.variable))
         intercept = shorter(expr - slope * self.variable)
+        # f'' = 0 is proved, but algebra does not show f' free of the variable: its value at any one point will do.
         if self.variable in slope.free_symbols | intercept.free_symbols:
             middle = Rational(str(round((low + high) / 2, 4)))
             slope = expr.diff(self.variable).subs(self.variable, middle)
@@ -219,6 +225,8 @@ class Curve:
                 if limit is None:
                     return None
                 extremes.append(Extreme(limit, point, False))
+            # Between borders of the derivative's signs the curve is monotone: only its limits at ends and its values at
+            # those borders count.
             spans = sign_pattern(expr.diff(self.variable), self.variable, cell)
             for j, span in enumerate(spans):
                 if span.sign is None:
@@ -231,9 +239,12 @@ class Curve:
                     extremes.append(Extreme(Limit(float(value.lo), float(value.hi)), span.left, True))
                 if j:
                     extremes.append(self._stationary(expr, span.left))
+        # Of equal values one that is taken goes before one that is only approached.
         best = max(extremes, key=lambda e: (side * e.value.middle, e.inside))
         ends = [(side * e.value.lo, side * e.value.hi) for e in extremes]
         reach = max(max(pair) for pair in ends)
+        # sup f = max of all the values: it lies between the largest lower end and the largest upper end. Its formula
+        # may be named only where no rival is beyond it.
         if reach > side * best.value.middle and not math.isinf(reach):
             bounds = max(min(pair) for pair in ends), reach
             lo, hi = sorted((side * bounds[0], side * bounds[1]))
@@ -270,6 +281,8 @@ class Curve:
         value = self.at(borders)
         lo = np.minimum(value.lo[:-1], value.lo[1:])
         hi = np.maximum(value.hi[:-1], value.hi[1:])
+        # `at` knows nothing too near a border: there the end that is known and the border's own limits, which are
+        # places, hold the cell.
         edge = ~(np.isfinite(lo) & np.isfinite(hi))
         lo, hi = np.where(edge, np.inf, lo), np.where(edge, -np.inf, hi)
         for point in (borders[:-1], borders[1:]):
@@ -286,6 +299,7 @@ class Curve:
         value, _ = enclose(expr, self.variable, point.box)
         exact = None
         if point.exact is not None:
+            # The enclosure is over the whole bracket, so it holds the value at the true point.
             exact = shorter(_rational_sigmoids(expr.xreplace({self.variable: point.exact})))
         return Extreme(Limit(float(value.lo), float(value.hi), exact), point, True)
 
@@ -320,6 +334,7 @@ def _regular(expr: Expr, variable: Symbol, point: Point) -> bool:
 def _exact_value(expr: Expr, variable: Symbol, point: Point, lo: float, hi: float) -> Expr | None:
     if math.isinf(lo):
         return None
+    # Equal ends are exact: every rounding moves them apart.
     if lo == hi == 0.0:
         return Integer(0)
     if not point.is_finite and lo != hi:
@@ -327,6 +342,8 @@ def _exact_value(expr: Expr, variable: Symbol, point: Point, lo: float, hi: floa
         return value if value is not None and _may_be(value, lo, hi) else None
     if point.exact is None or not point.is_finite:
         return Rational(lo) if lo == hi else None
+    # Substitution is not the limit where the formula is no number there, or a different one: it is used only if it may
+    # be what the tail proved.
     value = expr.xreplace({variable: point.exact})
     if value.is_finite is False or not value.is_number or value.has(nan, zoo, oo, -oo):
         return Rational(lo) if lo == hi else None

@@ -70,6 +70,7 @@ def enclose_to(number: Expr, digits: int, at: Mapping[Expr, Rational] = _NOWHERE
     def step(node: Expr) -> Any:
         node = at.get(node, node)
         if isinstance(node, Rational):
+            # A division of intervals: a fraction that is no binary number gets two ends.
             return context.mpf(int(node.p)) / int(node.q)
         if node is pi or node is E:
             return context.pi if node is pi else context.exp(context.mpf(1))
@@ -86,6 +87,7 @@ def enclose_to(number: Expr, digits: int, at: Mapping[Expr, Rational] = _NOWHERE
         if isinstance(node, Max | Min):
             parts = [of(arg) for arg in node.args]
             pick = max if isinstance(node, Max) else min
+            # Both increase in every argument, so ends go to ends.
             return context.mpf([pick(part.a for part in parts), pick(part.b for part in parts)])
         rule = rules.get(node.func)
         if rule is None or not node.args:
@@ -102,6 +104,7 @@ def enclose_to(number: Expr, digits: int, at: Mapping[Expr, Rational] = _NOWHERE
         return expo(of(exponent) * context.log(base))
 
     def expo(x: Any) -> Any:
+        # `not <`, and `not >` for logarithms: an end that is NaN is refused too.
         if not abs(x).b < _HUGE:
             raise DomainError("an exponential that is too large")
         return context.exp(x)
@@ -121,6 +124,8 @@ def enclose_to(number: Expr, digits: int, at: Mapping[Expr, Rational] = _NOWHERE
         log: logarithm,
         sin: context.sin,
         cos: context.cos,
+        # mpmath's intervals have no atan, tanh, sinh, cosh. In these forms of tanh and sinh every occurrence of x pulls
+        # the same way, so that nothing is lost to the dependence between them.
         atan: lambda x: context.atan2(x, context.mpf(1)),
         Abs: abs,
         sign: side,

@@ -41,6 +41,9 @@ def enclose(expr: Expr, variable: Symbol, box: Interval) -> tuple[Interval, Inte
 def enclose_sharply(expr: Expr, variable: Symbol, box: Interval) -> tuple[Interval, Interval]:
     """As `enclose`, the value met with its mean-value form."""
     value, slope = enclose(expr, variable, box)
+    # f(x) = f(m) + f'(xi) (x - m) with xi between x and m: f must be smooth on the whole box, or the slope is unbounded
+    # there, and so is this form, and the plain enclosure stands. The error falls with the square of the width, that of
+    # the plain one with the width.
     middle = (box.lo + box.hi) / 2
     centre, _ = enclose(expr, variable, Interval(middle, middle))
     with np.errstate(all="ignore"):
@@ -81,6 +84,7 @@ class _Tape:
             result = value.exp()
             return result, _times(slope, result)
         if node.is_NumberSymbol:
+            # pi and e are rounded to nearest, so the neighbours are bounds.
             near = float(node)
             return Interval.between(np.nextafter(near, -np.inf), np.nextafter(near, np.inf)), None
         function = _FUNCTIONS.get(node.func)
@@ -90,6 +94,8 @@ class _Tape:
         result = function(value)
         if slope is None:
             return result, None
+        # The chain rule. Most derivatives are formulas of the value, s (1 - s) or 1 - t**2: it stands ready in `seen`,
+        # sharper than a second evaluation at X would be.
         inner = _Tape(None, _ZERO)
         inner.seen = {_X: (_inside(node.func, value), None), node.func(_X): (result, None)}
         return result, slope * inner.of(_derivative(node.func))[0]
@@ -106,6 +112,7 @@ class _Tape:
     def _product(pairs: list[Pair]) -> Pair:
         value, slope = pairs[0]
         for other, other_slope in pairs[1:]:
+            # (u v)' = u' v + u v', factor by factor; a slope of None is 0 and leaves no term.
             left, right = _times(slope, other), _times(other_slope, value)
             slope = right if left is None else left if right is None else left + right
             value = value * other
@@ -115,10 +122,13 @@ class _Tape:
         value, slope = self.of(node.base)
         exponent = node.exp
         if exponent.is_Integer and abs(exponent) < 1000:
+            # (u**n)' = n u**(n-1) u'.
             n = int(exponent)
             factor = Interval.of(n) * value.integer_power(n - 1)
             return value.integer_power(n), _times(slope, factor)
         if exponent.is_Rational:
+            # The exponent's own rounding is at most 2**-53 of it, that of `near - 1` as much again: 3e-16 is more than
+            # both.
             near = float(exponent)
             slack = 0.0 if Fraction(near) == Fraction(exponent.p, exponent.q) else abs(near) * 3e-16
             scale = Interval.of(Fraction(exponent.p, exponent.q))

@@ -49,6 +49,8 @@ def expand_at(
     def of(node: Expr) -> Growth:
         if node not in seen:
             result = step(node)
+            # Next to a root without a formula, or where numbers are enclosed, the constant term is an interval around
+            # 0, and nothing can be divided by the tail. What is known to vanish there has the constant 0.
             if result.is_plain and _hides_zero(result.factor) and vanishes(node):
                 tail = result.factor
                 terms = tuple(term for term in tail.terms if term[:2] != (_ZERO, _ZERO))
@@ -123,6 +125,7 @@ def _tanh(f: Growth) -> Growth:
         return Growth.of(tanh_near(f.tail()))
     # tanh f = 1 - 2/(exp(2 f) + 1), and odd.
     sign = Fraction(f.sign())
+    # For f > 0 it is 1 - 2 u/(1 + u) with u = exp(-2 f), which falls.
     falling = f.scaled(-2 * sign).exp()
     return (_one(f) + (falling * (_one(f) + falling).power(-_ONE)).scaled(Fraction(-2))).scaled(sign)
 
@@ -131,6 +134,7 @@ def _atan(f: Growth) -> Growth:
     if _stays(f):
         return Growth.of(atan_near(f.tail()))
     # atan f = +-pi/2 - atan(1/f)
+    # The identity holds for f of one sign, that of the right angle.
     less = Growth.of(atan_near(f.power(-_ONE).tail())).scaled(-_ONE)
     return Growth.constant(multiply(right_angle(), Fraction(f.sign())), f.eps) + less
 
@@ -138,6 +142,7 @@ def _atan(f: Growth) -> Growth:
 def _sigmoid(f: Growth) -> Growth:
     if _stays(f):
         return Growth.of(sigmoid_near(f.tail()))
+    # 1/(1 + exp(-f)) for f -> oo, exp(f)/(1 + exp(f)) for f -> -oo: the exponential must fall.
     if f.sign() > 0:
         return (_one(f) + f.scaled(-_ONE).exp()).power(-_ONE)
     rising = f.exp()
@@ -147,6 +152,7 @@ def _sigmoid(f: Growth) -> Growth:
 def _softplus(f: Growth) -> Growth:
     if _stays(f):
         return Growth.of(softplus_near(f.tail()))
+    # softplus(f) = f + softplus(-f): again in the exponential that falls.
     if f.sign() > 0:
         return f + (_one(f) + f.scaled(-_ONE).exp()).log()
     return (_one(f) + f.exp()).log()
@@ -158,6 +164,7 @@ def _halves(f: Growth, sign: int) -> Growth:
 
 def _log_cosh(f: Growth) -> Growth:
     if _stays(f):
+        # cosh >= 1 has a logarithm with a constant first term; far out cosh grows beyond every power.
         return _halves(f, 1).log()
     # log(cosh f) = |f| + log(1 + exp(-2 |f|)) - log 2
     size = f.scaled(Fraction(f.sign()))

@@ -16,6 +16,7 @@ from symloss.theory.functions.taylor import exp_near, log_of, power_of, split
 __all__ = ["Growth"]
 
 _ZERO, _ONE = Fraction(0), Fraction(1)
+# Any power would do; this one is weaker than the remainder x**5 of Taylor's formula, so that it seldom decides.
 _SMALL = Fraction(8)
 """What an exponential leaves behind as a remainder is at most this power of the distance."""
 
@@ -47,6 +48,7 @@ class Growth:
     def __add__(self, other: Growth) -> Growth:
         if _is_nothing(self.factor) or _is_nothing(other.factor):
             return other if _is_nothing(self.factor) else self
+        # exp(g) s + exp(h) t = exp(g) (s + exp(h - g) t), with h - g < 0: the last term is a remainder.
         gap = _sum(other.exponent, self.exponent.scaled(-_ONE))
         if not gap.terms:
             return Growth(self.factor + other.factor, self.exponent)
@@ -84,6 +86,8 @@ class Growth:
         if self.is_plain:
             return self.factor.limit()
         direction = self.exponent.sign()
+        # The exponent diverges to -oo at least as a power of x or as L**b, b > 1, so that exp(g) x**a L**b -> 0 for all
+        # a and b.
         if direction < 0:  # beats every power
             return 0.0, 0.0
         sign = self.factor.sign()
@@ -97,9 +101,12 @@ class Growth:
         Raises:
             TailError: where it grows faster than the exponential of every power, or diverges slowly.
         """
+        # exp of something that itself grows exponentially is known only as small: `_vanishing` demands that it falls.
         if not self.is_plain and self.exponent.sign() > 0:
             return Growth.of(_vanishing(self))
         f = self.tail()
+        # exp of a sum: what diverges stays an exponent, or is a power of x where it is a whole L; the rest is bounded,
+        # and expanded.
         large, constant, small = split(f)
         power, terms = _ZERO, []
         for term in large:
@@ -115,6 +122,7 @@ class Growth:
 
     def log(self) -> Growth:
         """`log(f)`, the exponent coming down."""
+        # log(exp(g) t) = g + log t.
         return Growth.of(self.exponent + log_of(self.factor))
 
     def power(self, exponent: Fraction) -> Growth:

@@ -78,6 +78,8 @@ class Resolver:
             self.steps.add(args[0])
             return Integer(self.sign_of(args[0]))
         if isinstance(node, Max | Min):
+            # max(a, b) is a where a - b >= 0: the sign on the whole cell is asked for, and the cell cut where it
+            # changes.
             best = args[0]
             for other in args[1:]:
                 larger = self.sign_of(best - other) >= 0
@@ -101,6 +103,7 @@ class Resolver:
         if not direction:
             return plain(GUARD)
         self.guarded.add(argument)
+        # plog(u) = log(max(|u|, 1e-7)), and |u| = +-u here.
         return self.without_abs(plain(direction * argument))
 
     def _logarithm(self, argument: Expr) -> Expr:
@@ -112,6 +115,7 @@ class Resolver:
         if exponent.is_Integer:
             if exponent < 0 and self.sign_of(base) == 0:
                 raise Undefined(f"a division by zero {self._where()}")
+            # SymPy may take an absolute value out of a root as it builds one.
             return self.without_abs(base**exponent)
         if isinstance(base, Pow) and base.exp.is_Integer and base.exp % 2 == 0:
             # The root of an even power is one of an absolute value: sqrt(u**2) = |u|.
@@ -119,6 +123,7 @@ class Resolver:
             if direction:
                 return self.without_abs((direction * base.base) ** (base.exp * exponent))
         direction = self.sign_of(base)
+        # A real power of a negative base is none over the reals, whatever SymPy's complex one is; 0**e = 0 for e > 0.
         if direction < 0 or (direction == 0 and not exponent.is_positive):
             raise Undefined(f"({base})**({exponent}) is not real {self._where()}")
         return S.Zero if direction == 0 else self.without_abs(base**exponent)
@@ -159,6 +164,8 @@ class Resolver:
             # The sign is the same on both sides of a touching root; for abs and roots the piece is one, but
             # the root itself is a singular point of log and of negative powers, so it stays a border.
             pass
+        # `build` starts again on every part with the sign known there: a formula is never resolved on two parts at
+        # once.
         raise _Cut(formula, [span.right for span in spans[:-1]], signs)
 
 
@@ -187,6 +194,8 @@ def pieces_of(
             raise Undecided("the formula has too many pieces")
     done.sort(key=lambda piece: piece.cell.left.lo)
     for before, after in pairwise(done):
+        # `sign` is 0 where its argument is, a value beside those on both sides. Limits do not see it, so it must lie
+        # between them, or infima read from the pieces could be too high.
         if resolvers[before.cell].steps and not _between(build, resolvers[before.cell], before, after):
             where = f"{variable} = {before.cell.right.middle:.6g}"
             raise Undecided(
@@ -211,6 +220,7 @@ def _between(
         try:
             values = build(Resolver(resolver.variable, resolver.cell, known))
         except _Cut as cut:
+            # The border is the cell's right end, where the last sign counts.
             known[cut.formula] = cut.signs[-1]
         except Undefined:  # no value at all
             return True
@@ -250,6 +260,7 @@ def _divided(cell: Cell, known: dict[Expr, int], cut: _Cut) -> list[tuple[Cell, 
         part = Cell(
             borders[i],
             borders[i + 1],
+            # At the new borders the formula that was cut at is 0, which tails there need to know.
             cell.zeros_left if i == 0 else vanishing,
             cell.zeros_right if i == len(cut.signs) - 1 else vanishing,
         )

@@ -112,11 +112,15 @@ def tail_at(expr: Expr, variable: Symbol, cell: Cell, side: int, eps: float, fas
     zero, one = Fraction(0), Fraction(1)
     if point.is_finite:
         at = point.exact
+        # A rational point stays exact, so that terms which cancel there do; a bracket is a constant term that is an
+        # interval. `x` is the distance from the point into the cell, hence the factor -side.
         here = Fraction(at.p, at.q) if isinstance(at, Rational) else (point.lo, point.hi)
         start = Tail.build([(zero, zero, here), (one, zero, Fraction(-side))], [], eps)
     elif fast:
+        # v = +-L with x = exp(-|v|): |v| >= 1/eps is x <= exp(-1/eps).
         start = Tail(((zero, one, Fraction(side)),), None, math.exp(-1 / eps))
     else:
+        # v = +-1/x: |v| >= 1/eps is x <= eps.
         start = Tail(((-one, zero, Fraction(side)),), None, eps)
     known = cell.zeros_left if side < 0 else cell.zeros_right
 
@@ -136,6 +140,8 @@ def _tails_at(expr: Expr, variable: Symbol, cell: Cell, side: int, eps: float) -
     """What `expr` does there on every scale that tells, the cheaper first."""
     is_finite = (cell.left if side < 0 else cell.right).is_finite
     for fast in (False, True):
+        # On the second scale exponentials of v are powers of x, which tell `exp(-v) - exp(-2 v)` apart; powers of v are
+        # those of L.
         if fast and (is_finite or eps <= _LEAST_REACH):
             return
         try:
@@ -166,6 +172,7 @@ def sign_pattern(expr: Expr, variable: Symbol, cell: Cell) -> tuple[Span, ...]:
     """
     whole = Span(cell.left, cell.right, 1)
     spans: tuple[Span, ...] = (whole,)
+    # The sign of a product is that of its factors on the common refinement of their stretches.
     for factor in Mul.make_args(tidy(expr)):
         spans = _combined(spans, _factor_pattern(factor, variable, cell))
     return spans
@@ -177,22 +184,28 @@ def _factor_pattern(factor: Expr, variable: Symbol, cell: Cell) -> tuple[Span, .
     if isinstance(factor, Pow):
         pattern = sign_pattern(factor.base, variable, cell)
         if factor.exp.is_Integer and factor.exp % 2:
+            # Odd powers keep the sign, negative ones too.
             return pattern
         if factor.exp.is_Integer:
             return tuple(Span(s.left, s.right, s.sign and abs(s.sign)) for s in pattern)
+        # A root or real power is positive wherever it is real and its base not 0: `pieces` has cut the line at the
+        # zeros of bases before.
         return tuple(Span(s.left, s.right, 1 if s.sign in (1, None) else s.sign) for s in pattern)
     if isinstance(factor, log_cosh):
+        # log(cosh u) is positive but for a double root at u = 0, as u**2 is.
         return sign_pattern(factor.args[0] ** 2, variable, cell)
     row = BY_HEAD.get(factor.func)
     if row is not None and row.positive:
         return (Span(cell.left, cell.right, 1),)
     if row is not None and row.zero is not None:
+        # f increases and f(z) = 0: f(u) has the sign of u - z.
         return sign_pattern(factor.args[0] - row.zero, variable, cell)
     if isinstance(factor, Mul):
         return sign_pattern(factor, variable, cell)
     sign = _of_terms(factor) or _of_squashed(factor)
     if sign:
         return (Span(cell.left, cell.right, sign),)
+    # Algebra is dear, a probe cheap: asked only where nothing shows the formula to differ from 0.
     if not differs(factor, variable, *cell.inner) and vanishes(factor):
         return (Span(cell.left, cell.right, 0),)
     return _bisect(factor, variable, cell)
@@ -202,6 +215,7 @@ def _of_terms(factor: Expr) -> int:
     """The sign of a sum whose terms all have it for every real variable, such as `1 + exp(r**2)`, else 0."""
     terms = Add.make_args(factor)
     if all(term.is_nonnegative for term in terms):
+        # One positive term keeps the sum of others >= 0 away from 0; without one nothing is claimed.
         return int(any(term.is_positive for term in terms))
     if all(term.is_nonpositive for term in terms):
         return -int(any(term.is_negative for term in terms))
@@ -218,6 +232,7 @@ def _of_squashed(factor: Expr) -> int:
     row = BY_HEAD.get(squashed.func)
     if row is None or not (row.range.left_open and row.range.right_open and row.range.sup.is_finite):
         return 0
+    # Neither end of the range is attained, so an end that is 0 will do.
     ends = (a + b * row.range.inf, a + b * row.range.sup)
     return 1 if min(ends) >= 0 else -1 if max(ends) <= 0 else 0
 
@@ -269,6 +284,8 @@ class _Found:
 
 
 def _bisect(f: Expr, x: Symbol, cell: Cell) -> tuple[Span, ...]:
+    # Next to its ends a formula may vanish or diverge, and no enclosure has a sign: there tails decide, and bisection
+    # does the rest.
     low, left_sign, low_known = _end(f, x, cell, -1)
     high, right_sign, high_known = _end(f, x, cell, 1)
     if low >= high:  # the two tails meet
@@ -295,6 +312,7 @@ def _end(f: Expr, x: Symbol, cell: Cell, side: int) -> tuple[float, int | None, 
         near = edge - side * 1e-3 * width
         box = Interval(np.asarray(min(edge, near)), np.asarray(max(edge, near)))
         value, slope = enclose_sharply(f, x, box)
+        # One sign up to the end, or a slope of one sign and a value that is not 0 there: no tail is needed.
         if value.sign != 0 or (
             slope.sign != 0 and np.isfinite(slope.lo) and np.isfinite(slope.hi) and not _touches(f, x, point)
         ):
@@ -303,8 +321,11 @@ def _end(f: Expr, x: Symbol, cell: Cell, side: int) -> tuple[float, int | None, 
         tails = _tails_at(f, x, cell, side, reach * (width if point.is_finite else 1.0))
         sign = next((found for tail in tails if (found := tail.sign())), 0)
         if sign:
+            # `edge` is the bracket's outer end, so the true point lies no farther out, and what the tail proved up to
+            # `reach` from it covers what lies beyond `start`.
             start = edge - side * reach * width * (1 - 1e-9) if point.is_finite else side / reach
             return start, sign, False
+    # No tail tells: a stretch at the end stays open.
     return (edge - side * 1e-9 * width if point.is_finite else side * 1e6), None, False
 
 
@@ -348,6 +369,8 @@ def _search(f: Expr, x: Symbol, borders: FloatArray) -> _Found:
         if not len(lo):
             return found
         used += len(lo)
+        # All cells of a round in one array. A cell is settled by its sign, or by a slope of one sign and the values at
+        # both ends: then it has one simple root, or none.
         value, slope = enclose_sharply(f, x, Interval(lo, hi))
         sign, monotone = np.broadcast_to(value.sign, lo.shape), np.broadcast_to(slope.sign, lo.shape)
         for i in np.flatnonzero(sign):
@@ -362,6 +385,7 @@ def _search(f: Expr, x: Symbol, borders: FloatArray) -> _Found:
                 else:
                     found.roots.append((float(lo[i]), float(hi[i]), int(at_hi[i])))
                 todo[i] = False
+        # A root of even order never settles; its cell is left open once it is too small to matter.
         small = todo & (hi - lo < smallest)
         stop = used > _MAX_CELLS
         for i in np.flatnonzero(todo if stop else small):
@@ -382,6 +406,7 @@ def _assembled(f: Expr, x: Symbol, cell: Cell, found: _Found) -> tuple[Span, ...
     ]
     for a, b, after in found.roots:
         root = _refined(f, x, a, b)
+        # In a cell with one simple root the sign before it is the opposite of the one after.
         events += [(a, root.lo, -after, None), (root.hi, b, after, root)]
     events.sort(key=lambda e: (e[0], e[1]))
     spans: list[Span] = []
@@ -404,15 +429,20 @@ def _refined(f: Expr, x: Symbol, lo: float, hi: float) -> Point:
         value, _ = enclose(f, x, Interval(middle, middle))
         _, slope = enclose(f, x, box)
         with np.errstate(all="ignore"):
+            # f(m) + f'(xi) (root - m) = 0 puts the root into m - f(m)/f'(X), and into X: both are kept. Where the
+            # slope's box touches 0 the quotient is unbounded, and the half below does the work.
             step = Interval(middle, middle) - value * slope.reciprocal()
         new = box.meet(step)
         if value.sign != 0 and slope.sign != 0:  # the half that keeps the change of sign
+            # f rises and is positive at m, or falls and is negative: the root lies to the left.
             rising = int(slope.sign) == int(value.sign)
             new = new.meet(Interval(box.lo, middle) if rising else Interval(middle, box.hi))
         if new.lo > new.hi or new.hi - new.lo > 0.99 * (box.hi - box.lo):
             break
         box = new
     low, high = float(box.lo), float(box.hi)
+    # The bracket holds exactly one root, and the candidate is a root: where its enclosure leaves nothing of the bracket
+    # it was another's.
     exact = closed_root(f, x, low, high)
     if exact is not None:
         point = Point.at(exact)

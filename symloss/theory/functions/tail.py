@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 MAX_TERMS = 7
+# Fractions double in length with every product; longer ones become intervals, which are as good where nothing cancels.
 _MAX_BITS = 300
 
 Num = Fraction | tuple[float, float]
@@ -46,6 +47,7 @@ def bounds_of(value: Num) -> tuple[float, float]:
     if isinstance(value, tuple):
         return value
     try:
+        # Correctly rounded: the exact number lies within one neighbour.
         near = float(value)
     except OverflowError:
         raise TailError("a coefficient overflows") from None
@@ -86,6 +88,8 @@ def _limited(value: Fraction) -> Num:
 
 def monomial_sup(a: Fraction, b: Fraction, eps: float) -> float:
     """`sup x**a L**b` on (0, eps], infinite where it grows without bound."""
+    # In L the function is exp(-a L) L**b on L >= log(1/eps), with the logarithmic slope b/L - a: for a, b > 0 it rises
+    # up to L = b/a and falls from there, for b <= 0 <= a it falls throughout.
     if a < 0 or (a == 0 and b > 0):
         return math.inf
     length = -math.log(eps)
@@ -95,6 +99,7 @@ def monomial_sup(a: Fraction, b: Fraction, eps: float) -> float:
         value = math.exp(-float(a) * length) * length ** float(b)
     except OverflowError:
         return math.inf
+    # exp errs by the rounding of its argument, at most 745 * 1.1e-16 relative before it underflows.
     return value * (1 + 1e-12)
 
 
@@ -103,6 +108,7 @@ Term = tuple[Fraction, Fraction, Num]
 
 
 def _dominance(term: Term) -> tuple[Fraction, Fraction]:
+    # As x -> 0 the smaller power of x is the stronger term; among equal ones the larger power of L.
     return term[0], -term[1]
 
 
@@ -127,6 +133,8 @@ class Tail:
         kept = sorted(((a, b, c) for (a, b), c in collected.items() if c != 0), key=_dominance)
         spare = list(rests)
         if spare:
+            # A term no stronger than the remainder tells nothing beside it, and goes into it; so `terms` are all
+            # stronger than `rest`, which `limit` counts on.
             strongest = min((a, -b) for a, b, _ in spare)
             weak = [t for t in kept if _dominance(t) >= strongest]
             kept = [t for t in kept if _dominance(t) < strongest]
@@ -138,6 +146,8 @@ class Tail:
         if not spare:
             return Tail(tuple(kept), None, eps)
         lead_a, lead_b = min((a, -b) for a, b, _ in spare)
+        # r x**a L**b = r x**(a - A) L**(b - B) x**A L**B, with `lead_b` = -B; the first factor is bounded, as (A, B) is
+        # the strongest.
         total = sum(r * monomial_sup(a - lead_a, b + lead_b, eps) for a, b, r in spare) * (1 + 1e-12)
         if not math.isfinite(total):
             raise TailError("the remainder cannot be bounded")
@@ -150,6 +160,7 @@ class Tail:
         return Tail.build([*self.terms, *other.terms], self._rests() + other._rests(), self.eps)
 
     def __mul__(self, other: Tail) -> Tail:
+        # (F + e)(G + d) = F G + e G + d F + e d, the last three bounded term by term.
         terms = [(a + d, b + e, multiply(c, f)) for a, b, c in self.terms for d, e, f in other.terms]
         rests = [(a + d, b + e, r * magnitude(c)) for a, b, r in self._rests() for d, e, c in other.terms]
         rests += [(a + d, b + e, r * magnitude(c)) for a, b, r in other._rests() for d, e, c in self.terms]
@@ -195,6 +206,7 @@ class Tail:
     def sign(self) -> int:
         """1 or -1 where `f` has that sign on all of (0, eps], 0 where that is not proved (or `f` is 0)."""
         try:
+            # f = x**a L**b (c + h) with |h| <= share.
             a, b, c = self.lead()
             share = self.without_lead().shifted(-a, -b, Fraction(1)).size()
         except TailError:
@@ -210,9 +222,12 @@ class Tail:
         Raises:
             TailError: where it is not determined.
         """
+        # A remainder that diverges: every term kept is stronger, so the first one decides, if there is one.
         if self.rest is not None and not math.isfinite(monomial_sup(self.rest[0], self.rest[1], self.eps)):
             a, b, c = self.lead()
             return self._divergent(c)
+        # Now the remainder stays bounded. The strongest term vanishes, diverges, or tends to its coefficient or 0 (a =
+        # 0, b <= 0); weaker ones than a constant vanish.
         if not self.terms or (monomial_sup(*self.terms[0][:2], self.eps) < math.inf and self.terms[0][0] > 0):
             lo = hi = 0.0
         else:
@@ -220,6 +235,7 @@ class Tail:
             if a < 0 or b > 0:
                 return self._divergent(self.lead()[2])
             lo, hi = bounds_of(c) if b == 0 else (0.0, 0.0)
+        # A remainder of exactly this order need not vanish; any weaker one does.
         if self.rest is not None and self.rest[0] == 0 and self.rest[1] == 0:
             lo, hi = lo - self.rest[2], hi + self.rest[2]
         return lo, hi

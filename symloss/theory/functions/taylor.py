@@ -29,12 +29,14 @@ __all__ = [
 
 _ONE = Fraction(1)
 _ZERO = Fraction(0)
+# Powers up to the fourth are kept: a root of that order still shows a leading term.
 _ORDER = 5
 """Taylor's formula keeps this many terms and bounds the next."""
 
 
 def split(f: Tail) -> tuple[list[Term], Num, Tail]:
     """The terms that diverge, the constant and the part that vanishes."""
+    # Only what tends to 0 may be expanded in.
     if f.rest is not None and not (f.rest[0] > 0 or (f.rest[0] == 0 and f.rest[1] < 0)):
         raise TailError("the remainder does not vanish")
     large = [t for t in f.terms if t[0] < 0 or (t[0] == 0 and t[1] > 0)]
@@ -57,6 +59,7 @@ def _num(box: Interval) -> Num:
 
 def _compose(coefficients: Sequence[Num], last: Num, small: Tail) -> Tail:
     """`sum_k c_k small**k` and Lagrange's remainder `last * small**n`."""
+    # Before the last line `power` is small**n, n being one more than the last order kept.
     result = Tail.constant(coefficients[0], small.eps)
     power = small
     for coefficient in coefficients[1:]:
@@ -67,6 +70,7 @@ def _compose(coefficients: Sequence[Num], last: Num, small: Tail) -> Tail:
 
 
 def _reach(small: Tail) -> float:
+    # With |small| < 1/2 powers of it fall, and 1 + small, of logarithms and roots, stays positive.
     reach = small.size()
     if not reach < 0.5:
         raise TailError("too far from the point")
@@ -85,6 +89,9 @@ def _near(series: _Series) -> Callable[[Tail], Tail]:
         if large:
             raise TailError("the argument diverges")
         reach = _reach(small)
+        # Lagrange: the remainder is f^(n)(xi)/n! small**n with xi between the constant and the argument, so the last
+        # coefficient is enclosed over all that the argument can be. The constant may be an interval: every coefficient
+        # then holds for each of its members.
         lo, hi = bounds_of(constant)
         around = series((math.nextafter(lo - reach, -math.inf), math.nextafter(hi + reach, math.inf)))
         return _compose(series(constant)[:_ORDER], around[_ORDER], small)
@@ -108,6 +115,8 @@ def _logistic_series(first: Num, step: Callable[[int, list[Num], Num], Num]) -> 
     """The coefficients of a solution of `f' = g(f)` with `g` quadratic, by the recurrence of its series."""
     terms = [first]
     for k in range(_ORDER):
+        # [h**k] f**2 is the sum of f_i f_(k-i), and f' has the coefficients (k+1) f_(k+1): equating powers in f' = g(f)
+        # gives each coefficient from those before.
         square: Num = _ZERO
         for i in range(k + 1):
             square = num_add(square, multiply(terms[i], terms[k - i]))
@@ -139,6 +148,8 @@ def _softplus_series(x: Num) -> list[Num]:
 
 def _atan_series(x: Num) -> list[Num]:
     # f' = 1/(1 + x**2), whose series in h is that of 1/(q + 2 x h + h**2) with q = 1 + x**2
+    # From s (q + 2 x h + h**2) = 1: q s_0 = 1, and q s_k + 2 x s_(k-1) + s_(k-2) = 0 for k >= 1. Over an interval q >=
+    # 1, so the division is safe.
     inverse = _inverse(num_add(_ONE, _square(x)))
     slopes: list[Num] = [inverse]
     for k in range(1, _ORDER):
@@ -160,6 +171,7 @@ def _square(x: Num) -> Num:
 def _circular(x: Num, phase: int) -> list[Num]:
     """Coefficients of the sine (`phase` 0) or cosine (1)."""
     sine, cosine = _value(x, Interval.sin, _ZERO), _value(x, Interval.cos, _ONE)
+    # The derivatives of sin are sin, cos, -sin, -cos and again; cos begins one later.
     cycle = (sine, cosine, multiply(sine, Fraction(-1)), multiply(cosine, Fraction(-1)))
     return [multiply(cycle[(k + phase) % 4], Fraction(1, math.factorial(k))) for k in range(_ORDER + 1)]
 
@@ -168,6 +180,7 @@ def _log_series(x: Num) -> list[Num]:
     """Of `log(1 + x)` about 0, or over an interval around 0 its last."""
     if x == 0:
         return [_ZERO, *(Fraction((-1) ** (k + 1), k) for k in range(1, _ORDER + 1))]
+    # log^(n)(1 + x)/n! = (-1)**(n+1) (1 + x)**-n / n; only its size counts.
     return [_ZERO] * _ORDER + [multiply(_one_plus(x, Fraction(-_ORDER)), Fraction(1, _ORDER))]
 
 
@@ -180,6 +193,7 @@ def _power_series(r: Fraction) -> _Series:
     def series(x: Num) -> list[Num]:
         if x == 0:
             return list(binomials)
+        # The n-th derivative over n! is binom(r, n) (1 + x)**(r - n).
         return [_ZERO] * _ORDER + [multiply(_one_plus(x, r - _ORDER), binomials[-1])]
 
     return series
@@ -223,6 +237,8 @@ def log_of(f: Tail) -> Tail:
         raise TailError("the logarithm of a negative number")
     with np.errstate(all="ignore"):
         value: Num = _ZERO if c == 1 else _num(_box(c).log())
+    # log(c x**a (1 + h)) = log c - a L + log(1 + h), h the other terms over the first; `_near` refuses |h| >= 1/2, so f
+    # keeps the sign of c.
     near = _log_near(f.without_lead().shifted(-a, _ZERO, _inverse(c)))
     return near + Tail.build([(_ZERO, _ONE, -a), (_ZERO, _ZERO, value)], [], f.eps)
 
@@ -234,6 +250,7 @@ def _inverse(c: Num) -> Num:
 
 def power_of(f: Tail, exponent: Fraction) -> Tail:
     """A power of a tail; of a positive one unless the exponent is whole."""
+    # Small whole powers by multiplication: exact, and without a leading term to divide by.
     if exponent.denominator == 1 and 0 <= exponent <= 4:
         result = Tail.constant(_ONE, f.eps)
         for _ in range(int(exponent)):
@@ -250,6 +267,7 @@ def power_of(f: Tail, exponent: Fraction) -> Tail:
             value = _exact_root(c, exponent) or _num(
                 _box(c).positive_power(float(exponent), abs(float(exponent)) * 3e-16)
             )
+    # (c x**a L**b (1 + h))**e = c**e x**(a e) L**(b e) (1 + h)**e.
     near = _near(_power_series(exponent))(f.without_lead().shifted(-a, -b, _inverse(c)))
     return near.shifted(a * exponent, b * exponent, value)
 
