@@ -43,7 +43,7 @@ __all__ = [
     "posterior_map", "register_primitive", "resume", "sparsify", "task_names", "transfer", "verify",
 ]  # fmt: skip
 
-# Rooms that load torch or take long to import are opened when first asked for.
+# Rooms that load torch or take long to import are opened when first asked for (PEP 562).
 _ROOMS = {
     **dict.fromkeys(
         ("Certificate", "Derivation", "analyze", "derive", "posterior_map", "sparsify"), "symloss.theory"

@@ -15,6 +15,7 @@ def as_real(value: Any) -> float | None:
     (None, None, 2.0)
     """
     value = _scalar(value)
+    # bool is an int to Python: True would pass as a coefficient of 1.
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return None
     try:
@@ -34,5 +35,6 @@ def as_whole(value: Any) -> int | None:
 
 
 def _scalar(value: Any) -> Any:
-    """What a 0-dimensional array or tensor holds."""
+    """The Python number in a 0-dimensional array or tensor; anything else unchanged."""
+    # By what it can do rather than by its class: this file must not import torch.
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value

@@ -26,6 +26,7 @@ def number(value: float | None, digits: int = 4) -> str:
     >>> number(0.123456), number(0.5), number(None), number(float("nan"))
     ('0.1235', '0.5000', '-', 'nan')
     """
+    # `#` keeps trailing zeros, so that a column has one number of digits; the point that it leaves behind 1234. goes.
     return "-" if value is None else f"{value:#.{digits}g}".rstrip(".")
 
 
@@ -35,4 +36,5 @@ def signed(value: float, digits: int = 3) -> str:
     >>> signed(0.01234), signed(-2.0), signed(1e-17)
     ('+0.0123', '-2', '0')
     """
+    # Differences of equal means come out near 1e-17 in float64, with a sign that means nothing.
     return "0" if abs(value) < 1e-12 else f"{value:+.{digits}g}"

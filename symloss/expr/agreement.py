@@ -20,19 +20,22 @@ __all__ = ["agrees", "value"]
 # A context of its own: the precision of the caller's stays as it is.
 _CONTEXT = MPContext()
 _CONTEXT.dps = 50
+# Leaves 20 of the 50 digits to cancellation: 1 - p at p = 0.999999999 alone costs 9.
 _NEAR = _CONTEXT.mpf(10) ** -30
 _LARGEST = 10**5
-"""Binary digits before the point beyond which a value counts as none."""
+"""A value of more binary digits before the point counts as undefined: mpmath has no overflow of its own."""
 _LARGEST_ARGUMENT = 17
-"""The same of an argument: neither exp(200000) nor the sine of such a number is looked at."""
+"""The same for the argument of a function: neither exp(200000) nor sin(200000) is worked out."""
 MAX_KINKS = 12
-"""Kinks of which both sides are looked at."""
+"""Kinks that are approached from both sides."""
 MAX_CROSSINGS = 3
-"""Points at which one kink is crossed."""
+"""Places at which one kink is approached."""
 _BISECTIONS = 30
 
 Point = Mapping[str, Any]
 
+# Beside round numbers decimals of 1/pi, 2/pi, 3/pi and sin(1), at which no identity holds by chance. 3e-8 lies inside
+# the guard of plog and psqrt, 1e-6 outside.
 _PROBABILITIES = (
     "0.31830988618", "0.03183098861", "0.1", "0.5", "0.63661977236", "0.84147098480", "0.95492965855",
     "1e-3", "1e-6", "3e-8", "1e-12", "0.999", "0.999999999",
@@ -40,6 +43,7 @@ _PROBABILITIES = (
 _HARD = ("0", "1")
 _SOFT = ("0.27182818284", "0.77245385090", "1e-8", "0.9999")
 _TARGETS = ("0", "0.57721566490", "-0.36787944117", "1.6180339887", "-2.6651441426", "41.3")
+# Differences y - p rather than predictions: a regression loss has its kinks and thresholds in the residual.
 _RESIDUALS = (
     "0", "1e-9", "-1e-9", "1e-4", "-1e-4", "0.0141421356", "0.31415926535", "-0.27182818284", "1.1283791670",
     "-1.7724538509", "7.3890560989", "-5.8598744820", "531.4", "-612.7",
@@ -53,6 +57,7 @@ def value(expr: Expr, point: Point) -> Any:
     >>> float(value(Y * P, {"y": 2, "p": 0.5})), value(1 / (Y - P), {"y": 1, "p": 1})
     (1.0, None)
     """
+    # By way of Fraction, which takes ints, floats and decimal strings alike and rounds none of them.
     exact = {name: Fraction(number) for name, number in point.items()}
     return _Function(expr)({name: _CONTEXT.mpf(x.numerator) / x.denominator for name, x in exact.items()})
 
@@ -78,8 +83,10 @@ def agrees(a: Expr, b: Expr, kind: str, *, hard_labels: bool = False) -> bool:
             continue
         defined[part] += 1
         value = second(point)
+        # Only where `a` has a value: a rewriting may widen the domain, as y/y to 1, but must not narrow it.
         if value is None or abs(value - expected) > _NEAR * (1 + abs(expected)):
             return False
+    # Agreement on a handful of points is none: `log(-p - 1)` would agree with everything.
     return all(4 * defined[part] >= count for part, count in asked.items())
 
 
@@ -106,12 +113,16 @@ def _across_kinks(exprs: Sequence[Expr], points: Sequence[Point], variable: str)
         plain = _Function(turning)
         lines: dict[str, list[Point]] = {}
         for point in points:
+            # A kink is crossed along the prediction, with the target fixed. The other symbols differ from point to
+            # point, so the bisection keeps those of its left end.
             lines.setdefault(str(point["y"]), []).append(point)
         crossed = 0
         for line in lines.values():
             ordered = sorted(line, key=lambda point: point[variable])
             signs = [_direction(plain, point) for point in ordered]
             for left, right, s, t in zip(ordered, ordered[1:], signs, signs[1:], strict=False):
+                # A sign change between neighbours proves a crossing of a continuous function; a touching zero is
+                # missed.
                 if s * t < 0 and crossed < MAX_CROSSINGS:
                     beside += _sides(plain, left, right, s, variable)
                     crossed += 1
@@ -121,8 +132,10 @@ def _across_kinks(exprs: Sequence[Expr], points: Sequence[Point], variable: str)
 def _turning(expr: Expr) -> list[Expr]:
     """What changes its sign at a kink of `expr`, in a fixed order."""
     turning: list[Expr] = []
+    # Sorted, since `atoms` is a set: which kinks fall under MAX_KINKS must not depend on hashes.
     for node in sorted(expr.atoms(Abs, sign, Max, Min, plog, psqrt), key=lambda node: node.sort_key()):
         if isinstance(node, Max | Min):
+            # An extremum can switch between any two of its arguments.
             turning += [a - b for a, b in combinations(node.args, 2)]
         elif isinstance(node, plog | psqrt):
             turning.append(Abs(node.args[0]) - GUARD)
@@ -141,6 +154,7 @@ def _sides(
 ) -> list[dict[str, Any]]:
     """Bisects between two values of the variable, everything else as on the left."""
     low, high = left[variable], right[variable]
+    # 30 halvings bring both sides within 1e-9 of the distance of the two points, which is at most 1 for probabilities.
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         if _direction(function, {**left, variable: middle}) == before:
@@ -178,6 +192,7 @@ class _Function:
     def _add(self, expr: Expr) -> int:
         if expr not in self._places:
             places = (
+                # A constant is one step, evaluated once and not once a point.
                 [] if expr.is_number and not expr.has(Max, Min) else [self._add(arg) for arg in expr.args]
             )
             self._steps.append((_step(expr), places))
@@ -189,9 +204,11 @@ def _step(expr: Expr) -> Callable[..., Any]:
     if isinstance(expr, Symbol):
         return lambda point: point[expr.name]
     if expr.is_Rational:
+        # Before `is_number`, which would go through a decimal string.
         exact = _CONTEXT.mpf(int(expr.p)) / int(expr.q)
         return lambda point: exact
     if expr.is_number and not expr.has(Max, Min):
+        # Ten digits more than the context has, so that the last of its 50 is right.
         number = _CONTEXT.mpf(str(expr.evalf(60)))
         return lambda point: number
     if expr.is_Add:
@@ -209,6 +226,7 @@ def _step(expr: Expr) -> Callable[..., Any]:
 
 
 def _power(point: Point, base: Any, exponent: Any) -> Any:
+    # |log2(base**exponent)| <= |exponent| (|mag(base)| + 1): the bound on values, before the power is taken.
     if base and abs(exponent) * abs(_CONTEXT.mag(base)) > _LARGEST:
         return None
     return base**exponent

@@ -76,6 +76,7 @@ NUMPY = array_module(
     rsqrt=lambda a: 1 / np.sqrt(a),
     relu=lambda a: np.maximum(a, 0.0),
     sigmoid=_expit,
+    # log(e^0 + e^a), which numpy takes around the larger of the two: no overflow.
     softplus=lambda a: np.logaddexp(0.0, a),
     floored=np.maximum,
     direction=lambda a, low: np.sign(a) * np.greater(np.abs(a), low),
@@ -84,6 +85,7 @@ NUMPY = array_module(
 
 
 def _sigmoid(x: float) -> float:
+    # exp of a number that is not positive never overflows; math.exp raises where numpy has inf.
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
@@ -99,6 +101,7 @@ FLOATS = array_module(
     rsqrt=lambda a: 1 / math.sqrt(a),
     relu=lambda a: max(a, 0.0),
     sigmoid=_sigmoid,
+    # log(1 + e^a) = max(a, 0) + log(1 + e^-|a|): no overflow, and log1p keeps e^a below a = -37, where 1 + e^a is 1.
     softplus=lambda a: max(a, 0.0) + math.log1p(math.exp(-abs(a))),
     floored=max,
     direction=lambda a, low: float((a > low) - (a < -low)),

@@ -2,7 +2,7 @@
 
 Two formulas with one canonical form are equal where both are defined; two with different forms may still be
 equal (the question is undecidable), so the form errs towards *different*. All work is bounded by counted
-size, never by the clock: results must be reproducible.
+size, never by the clock: results must be reproducible on any machine.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ from symloss.expr.roots import is_taken_apart
 __all__ = ["MAX_TERMS", "bounded", "canonicalise", "count_terms", "is_small"]
 
 MAX_TERMS = 400
-"""Terms that an expansion may produce; a larger one is left as it stands."""
+"""Terms that an expansion may produce; one that would produce more is not carried out."""
 MAX_DEGREE = 12
 """Largest exponent up to which rational functions are brought to one fraction."""
 MAX_ROOT = 100
-"""Largest denominator of an exponent of a sum, up to which what holds it is expanded and brought to one fraction."""
+"""Largest denominator in the exponent of a sum; beyond it the formula is neither expanded nor made one fraction."""
+# What SymPy's polynomials treat as independent variables; the cost of a gcd grows steeply with their number.
 MAX_GENERATORS = 6
 MAX_PASSES = 4
-"""How often the rules of the domain are tried again on the form."""
+"""How often the rules of the domain are tried again after the algebra."""
 
 
 def canonicalise(expr: Expr, kind: str) -> Expr:
@@ -68,6 +69,7 @@ def canonicalise(expr: Expr, kind: str) -> Expr:
         start = defined(expr, known, domain)
     except Undefined:
         return expr
+    # The domain's rules first: they see that y*(1 - p) >= 0, of which expansion leaves y - p*y.
     normal = _normal(reduced(start, domain), {})
     for _ in range(MAX_PASSES):
         # What was multiplied out may show a sign that was hidden.
@@ -75,10 +77,12 @@ def canonicalise(expr: Expr, kind: str) -> Expr:
         if shorter == normal:
             break
         normal = _normal(shorter, {})
+    # Back to symbols without assumptions, or the form would equal no formula that a user writes.
     return normal.xreplace({new: old for old, new in known.items()})
 
 
 def _normal(expr: Expr, seen: dict[Expr, Expr]) -> Expr:
+    # Memoised by subexpression: formulas share parts, and SymPy's trees are really graphs.
     if not expr.args:
         return expr
     if expr not in seen:
@@ -102,6 +106,8 @@ def _arithmetic(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     if count_terms(expr) > MAX_TERMS or _has_fine_root(expr):
         return expr
     expr = _split_numeric_logs(_expanded(expr))
+    # Only with a denominator: `cancel` of a polynomial has nothing to do, and costs a conversion to its own form and
+    # back.
     if any(power.exp.is_negative for power in expr.atoms(Pow)) and is_small(expr):
         try:
             return bounded(_one_fraction, expr)
@@ -131,9 +137,11 @@ def count_terms(expr: Expr) -> int:
     if isinstance(expr, Add):
         return sum(count_terms(arg) for arg in expr.args)
     if isinstance(expr, Mul):
+        # Capped as it grows: the product of many long sums would be an integer of thousands of digits.
         return reduce(lambda a, b: min(a * b, MAX_TERMS + 1), (count_terms(arg) for arg in expr.args), 1)
     if isinstance(expr, Pow) and expr.exp.is_Integer and expr.exp > 0:
         terms = count_terms(expr.base)
+        # A bound by n**k; (n + k - 1 choose k) would be sharp. The cap at 64 keeps the power itself short.
         return 1 if terms == 1 else int(min(terms ** min(int(expr.exp), 64), MAX_TERMS + 1))
     if isinstance(expr, Pow):
         return count_terms(expr.base)
@@ -158,6 +166,7 @@ def _degree(power: Expr) -> int:
     exponent = power.exp if isinstance(power, Pow) else power.args[0]
     if exponent.is_Integer:
         return 0  # whole powers are counted by `is_small`
+    # In lowest terms x**(p/q) is the p-th power of the generator x**(1/q).
     return max((abs(int(number.p)) for number in exponent.atoms(Rational)), default=0)
 
 
@@ -176,6 +185,8 @@ def _functions(expr: Expr) -> set[Expr]:
 
 
 def _logarithm(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    # log(2p + 4) = log 2 + log(p + 2): the common number comes out, and `expand_log` splits the product. Without
+    # `force` it splits only what the assumptions make positive, so the identity holds on the domain.
     argument = factor_terms(args[0])
     return _split_numeric_logs(expand_log(log(argument)))
 
@@ -185,6 +196,7 @@ def _split_numeric_logs(expr: Expr) -> Expr:
 
     def split(node: Expr) -> Expr:
         value = node.args[0]
+        # log(p/q) = log p - log q, and each over its primes; of a prime above 100 the logarithm stays whole.
         return _log_of_integer(value.p) - _log_of_integer(value.q)
 
     return expr.replace(
@@ -209,12 +221,15 @@ def _oriented(expr: Expr) -> Expr:
     """`expr` or `-expr`, the same one for both."""
     if not expr.is_Add:
         return -expr if expr.as_coeff_Mul()[0].is_negative else expr
+    # SymPy's sort key goes by names and structure, never by hashes: the same choice in every process.
     return min(expr, _expanded(-expr), key=lambda e: e.sort_key())
 
 
 def _absolute(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    # |c x| = c |x|, c > 0 rational: `as_content_primitive` gives a content that is never negative.
     content, primitive = args[0].as_content_primitive()
     result = content * Abs(primitive)
+    # Unevaluated: SymPy has an orientation of its own for |a - b|, which it would restore.
     return result.replace(
         lambda node: isinstance(node, Abs), lambda node: Abs(_oriented(node.args[0]), evaluate=False)
     )
@@ -226,6 +241,7 @@ def _odd(func: Callable[..., Expr], args: list[Expr]) -> Expr:
 
 
 def _even(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    # f(|x|) = f(x) = f(-x) for even f.
     return func(_oriented(args[0].args[0] if isinstance(args[0], Abs) else args[0]))
 
 
@@ -233,6 +249,7 @@ def _maximum(func: Callable[..., Expr], args: list[Expr]) -> Expr:
     """`max` with the arguments' common positive factor outside; `min(a, b)` is `-max(-a, -b)`."""
     if func is Min:
         return _expanded(-_maximum(Max, [_expanded(-arg) for arg in args]))
+    # max(c a, c b) = c max(a, b) for c > 0; the content of a set of rationals is gcd(numerators)/lcm(denominators).
     contents = [arg.as_content_primitive()[0] for arg in args if arg != 0]
     numerator = reduce(gcd, (abs(int(c.p)) for c in contents), 0)
     denominator = reduce(lambda a, b: a * b // gcd(a, b), (int(c.q) for c in contents), 1)
@@ -243,6 +260,7 @@ def _maximum(func: Callable[..., Expr], args: list[Expr]) -> Expr:
 
 
 def _exponential(func: Callable[..., Expr], args: list[Expr]) -> Expr:
+    # Expanding the argument first lets `expand` split e^(a + b) into e^a e^b, the one form for both spellings.
     return _expanded(exp(_expanded(args[0])))
 
 
@@ -256,4 +274,5 @@ _RULES: dict[object, Callable[..., Expr]] = {
     Max: _maximum,
     Min: _maximum,
 }
+# Right of `|` wins: Abs is even by its row, and has a rule of its own above.
 _RULES = {head: _odd if row.parity < 0 else _even for head, row in BY_HEAD.items() if row.parity} | _RULES

@@ -1,7 +1,8 @@
-"""Between which values a formula stays on the domain of its kind: exact arithmetic, outward where a function rounds.
+"""Bounds of a formula on the domain of its kind: exact rational arithmetic, rounded outward where a function rounds.
 
 `y` and `pi` lie in [0, 1] and `p` in (0, 1) for probabilities; a regression's `y` and `p` are any real numbers.
-Soft labels count: what holds on the range holds for every `y` in [0, 1].
+Soft labels are part of the domain, so a bound holds for every `y` in [0, 1]. Ends count as
+attained; `ranges` keeps open ends apart, which signs at a hard label need.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ _FLOOR = Fraction(int(GUARD.p), int(GUARD.q))
 _BITS = 512
 _HUGE = Fraction(10) ** 300
 _LARGE = 700.0
-"""Beyond it `exp` overflows and is taken for infinite; beyond its negative, for what it is there: above zero."""
+"""Beyond it `exp` is taken for infinite, and below its negative for e^-700, about 1e-304. That is under 1/_HUGE, so
+`_trimmed` moves a lower bound to 0 and an upper one up to 1e-300: both hold however negative the argument is."""
 
 
 class Domain:
-    """The domain of losses of one kind, and the ranges of formulas on it; what was worked out is kept.
+    """The domain of losses of one kind, and the ranges of formulas on it, memoised.
 
     >>> domain = Domain("classification")
     >>> domain.of(2 - Y * P), domain.sign(P * Y - 1)
@@ -58,17 +60,21 @@ class Domain:
         bounds = self._known.get(expr)
         if bounds is None:
             low, high = self._work_out(expr)
+            # Trimmed upwards, so the lower end goes in and out negated.
             bounds = self._known[expr] = (-_trimmed(-low), _trimmed(high))
         return bounds
 
     def sign(self, expr: Expr) -> int:
         """1 where `expr >= 0` on the whole domain, -1 where `expr <= 0`, 0 where neither is shown."""
+        # Interval arithmetic takes the y of `y*p - y` for two independent numbers; the corners know better, for few
+        # formulas.
         for low, high in (self.of(expr), self._at_corners(expr)):
             if low >= 0:
                 return 1
             if high <= 0:
                 return -1
         if expr.is_Add:
+            # y*log(p) - log(p) has no sign term by term; (y - 1)*log(p) has one factor by factor.
             factored = factor_terms(expr)
             if not factored.is_Add:
                 return self.sign(factored)
@@ -103,6 +109,7 @@ class Domain:
             return _through(_EVEN[expr.func], _size(args[0]))
         if expr.func in _RISING:
             return _through(_RISING[expr.func], args[0])
+        # Nothing known of how it moves: its whole range then, as [-1, 1] of a sine.
         row = BY_HEAD.get(expr.func)
         if row is None or not row.range.inf.is_Rational or not row.range.sup.is_Rational:
             return _ALL
@@ -113,6 +120,8 @@ class Domain:
         symbols = sorted(expr.free_symbols, key=str)
         if not self.probabilities or not {symbol.name for symbol in symbols} <= {Y.name, P.name}:
             return _ALL
+        # Multilinear: along each axis a straight line, so the extremes over a box lie at its corners. A second
+        # derivative that is 0 but does not look it only costs the bound.
         if not expr.is_polynomial(*symbols) or any(expr.diff(symbol, 2) != 0 for symbol in symbols):
             return _ALL
         values = [
@@ -134,6 +143,7 @@ def _sum(a: Range, b: Range) -> Range:
 
 
 def _times(a: End, b: End) -> End:
+    # 0 times an infinite end is 0, where floats have nan: the end stands for a bound on finite values.
     return Fraction(0) if a == 0 or b == 0 else a * b
 
 
@@ -158,11 +168,14 @@ def _power(base: Range, exponent: Expr) -> Range:
     if exponent.is_negative:
         return _inverse(_power(base, -exponent))
     if not exponent.is_Integer:
+        # Real nowhere; on a base of both signs only the part from 0 on counts.
         if base[1] < 0:
             return _ALL
         return _through(lambda x: x ** float(exponent), (max(base[0], Fraction(0)), base[1]))
     n = int(exponent)
+    # An odd power rises everywhere; an even one rises with |x|, and [-1, 1]**2 is [0, 1], not [-1, 1].
     low, high = _size(base) if n % 2 == 0 else base
+    # An exact power of a long fraction has n times its digits; 64 is the grammar's largest exponent in one step.
     if n > 64:
         return (Fraction(0), INFINITE) if n % 2 == 0 else _ALL
     return low**n, high**n
@@ -173,6 +186,7 @@ def _inverse(a: Range) -> Range:
     if low < 0 < high or low == high == 0:
         return _ALL
     if low >= 0:
+        # 1/x falls, so the ends change places; at an end of 0 it is infinite on the side that the range lies on.
         return _reciprocal(high), INFINITE if low == 0 else _reciprocal(low)
     return -INFINITE if high == 0 else _reciprocal(high), _reciprocal(low)
 
@@ -183,6 +197,7 @@ def _reciprocal(a: End) -> End:
 
 def _outward(low: float, high: float) -> Range:
     """A little wider than two rounded values; infinite where they are not numbers."""
+    # libm errs by a few units in the last place, 1e-15 relative; this is a thousand times that.
     margin = 1e-12
     return (
         Fraction(low) - abs(Fraction(low)) * Fraction(margin) if math.isfinite(low) else -INFINITE,
@@ -195,6 +210,7 @@ def _trimmed(high: End) -> End:
     if isinstance(high, float) or max(high.numerator.bit_length(), high.denominator.bit_length()) <= _BITS:
         return high
     if abs(high) > _HUGE:
+        # Never below `high`: a huge positive bound becomes infinite, a huge negative one rises to -_HUGE.
         return INFINITE if high > 0 else -_HUGE
     if abs(high) < 1 / _HUGE:
         return 1 / _HUGE if high > 0 else Fraction(0)
@@ -208,6 +224,7 @@ def _through(function: Callable[[float], float], a: Range) -> Range:
         try:
             ends.append(function(float(end)))
         except (ValueError, OverflowError, ZeroDivisionError):
+            # `_outward` takes nan at the lower end for -oo and at the upper for oo: no claim.
             ends.append(math.nan)
     return _outward(ends[0], ends[1])
 
