@@ -85,6 +85,7 @@ class Expansion(Arithmetic):
 
     def _of(self, expr: Expr) -> Series:
         if expr == self.y:
+            # y = w0**-1.
             return Series((Term(S.One, Monomial((S.NegativeOne, *ONE.powers[1:]))),))
         if self.y not in expr.free_symbols:
             return self.constant(expr)
@@ -103,6 +104,7 @@ class Expansion(Arithmetic):
         if isinstance(expr, Max | Min):
             return self._extremum(isinstance(expr, Max), args)
         if isinstance(expr, RealFunction) and expr.func not in _RULES:
+            # An operator without a rule here is expanded by its definition in elementary functions.
             return self.of(expr.plain(expr.args[0]))
         return _RULES[expr.func](self, args[0])
 
@@ -115,6 +117,8 @@ class Expansion(Arithmetic):
             power = self.times(power, small)
             factor = coefficient(k)
             total = self.sum([total, self.times(self.constant(factor), power)])
+        # Taylor's remainder is O(small**(order + 1)), as a function with derivatives everywhere has them bounded near
+        # the point. `small**k` may have shed terms into its own remainder, which `times` has carried along.
         covered = size_of(small) ** Integer(self.order + 1)
         return self.series(list(total.terms), [total.rest, covered])
 
@@ -127,6 +131,7 @@ class Expansion(Arithmetic):
             half = Term(x.terms[0].factor / 2, x.terms[0].monomial)
             return Series((), size_of(self.exponential(Series((half,)))))
         growing, constant, small = self.split(x)
+        # e^(growing + constant + small) = e^growing e^constant sum_k small**k/k!.
         powers, growth = [S.Zero] * SCALES, []
         for term in growing.terms:
             at = next((i for i in range(1, SCALES) if term.monomial == scale(i)), None)
@@ -134,11 +139,13 @@ class Expansion(Arithmetic):
                 powers[at - 1] = term.factor
             else:
                 growth.append(term)
+        # Rational multiples of logarithms become powers, so that e^(log w) and w are one monomial and can cancel.
         head = Series((Term(exp(constant), Monomial(tuple(powers), frozenset(growth))),))
         return self.times(head, self.taylor(lambda k: 1 / _factorial(k), small))
 
     def logarithm(self, x: Series) -> Series:
         """`log x` of a series that is positive."""
+        # log(c m (1 + small)) = log m + log c + log(1 + small), c m the leading term.
         first, small = self.leading(x)
         parts = [Series(tuple(self.log_of(first.monomial))), self.constant(log(first.factor))]
         return self.sum([*parts, self.taylor(_log1p, small)])
@@ -146,10 +153,12 @@ class Expansion(Arithmetic):
     def power(self, x: Series, exponent: Rational) -> Series:
         """`x**exponent` of a series whose power is real."""
         if exponent.is_Integer and 0 < exponent <= _MAX_WHOLE:
+            # Without `leading`, which would note the first factor as one that must not vanish.
             result = x
             for _ in range(int(exponent) - 1):
                 result = self.times(result, x)
             return result
+        # (c m (1 + small))**a = c**a m**a sum_k binomial(a, k) small**k.
         first, small = self.leading(x)
         head = Series((Term(first.factor**exponent, first.monomial**exponent),))
         return self.times(head, self.taylor(lambda k: _binomial(exponent, k), small))
@@ -162,6 +171,7 @@ class Expansion(Arithmetic):
         if not x.terms:
             return x
         first = x.terms[0]
+        # | |a| - |b| | <= |a - b|: what follows the first term is no larger a remainder after `abs` than before.
         rest = x.terms[1].monomial if len(x.terms) > 1 else x.rest
         return Series((Term(Abs(first.factor), first.monomial),), rest)
 
@@ -169,6 +179,8 @@ class Expansion(Arithmetic):
         direction = self.sign(self.sum([a, self.scaled(S.NegativeOne, b)]))
         if direction is not None:
             return a if direction >= 0 else b
+        # Sign of the difference open: max(c m, d m) = max(c, d) m to leading order, and |max(a, b) - max(a', b')| <=
+        # max(|a - a'|, |b - b'|) bounds the rest.
         sizes = [size_of(x) for x in (a, b) if not x.is_zero]
         size = sizes[0] if len(sizes) == 1 or self.compare(*sizes) >= 0 else sizes[1]
         tops, rests = [], []
@@ -194,6 +206,7 @@ class Expansion(Arithmetic):
                 return Series()
             raise Open(f"the value of {node} is open")
         self._demand_positive(node, base)
+        # b**e = exp(e log b), for a base that is positive; negative bases are real only at whole exponents.
         return self.exponential(self.times(exponent, self.logarithm(base)))
 
     def _logarithm(self, node: Expr, x: Series) -> Series:
@@ -205,6 +218,7 @@ class Expansion(Arithmetic):
     def _demand_positive(self, node: Expr, x: Series) -> None:
         direction = self.sign(x)
         if direction == -1:
+            # Of a Pow and a log alike the first argument is what must be positive.
             inner = node.args[0]
             raise Unreal(node, f"{inner} is negative")
         if direction is None:
@@ -213,6 +227,7 @@ class Expansion(Arithmetic):
             self.positive.add(x.terms[0].factor)
 
     def _extremum(self, largest: bool, args: list[Series]) -> Series:
+        # min(a, b) = -max(-a, -b).
         flip = S.One if largest else S.NegativeOne
         best = self.scaled(flip, args[0])
         for other in args[1:]:
@@ -230,6 +245,7 @@ class Expansion(Arithmetic):
         if len(x.terms) == 1 and x.rest is None:
             return self.constant(rule(x.terms[0].factor))
         self.oscillates = self.oscillates or bool(x.terms)
+        # Known to be bounded and no more, as sign(c m + ...) with c of open sign is.
         return Series((), ONE)
 
     def smooth(
@@ -245,6 +261,7 @@ class Expansion(Arithmetic):
         derivatives = [function(t)]
 
         def coefficient(k: int) -> Expr:
+            # On demand: each derivative of softplus has twice the operations of the one before.
             while len(derivatives) <= k:
                 derivatives.append(derivatives[-1].diff(t))
                 if derivatives[-1].count_ops() > MAX_SIZE:
@@ -264,6 +281,7 @@ class Expansion(Arithmetic):
         direction = self.sign(x)
         if direction is None:
             return self._of_exact_line(x, lambda c: (1 + sign(c)) / 2)
+        # sigmoid(x) = 1/(1 + e^-x) for x -> oo, and e^x/(1 + e^x) for x -> -oo: the exponential always vanishes.
         small = self.exponential(self.scaled(Integer(-direction), x))
         towards_one = self.power(self.sum([self.constant(S.One), small]), S.NegativeOne)
         return towards_one if direction > 0 else self.times(small, towards_one)
@@ -272,8 +290,10 @@ class Expansion(Arithmetic):
         """`softplus` of a large argument; it differs from `max(x, 0)` by at most `log 2`."""
         direction = self.sign(x)
         if direction is None:
+            # 0 <= softplus(x) - max(x, 0) <= log 2, with equality at 0.
             kink = self.largest(x, Series())
             return self.series(list(kink.terms), [kink.rest, ONE])
+        # softplus(x) = max(x, 0) + log(1 + e^-|x|).
         small = self.exponential(self.scaled(Integer(-direction), x))
         return self.sum([x if direction > 0 else Series(), self.taylor(_log1p, small)])
 
@@ -294,6 +314,7 @@ class Expansion(Arithmetic):
 
     def guarded(self, func: type, x: Series) -> Series:
         """`plog` and `psqrt`: the guard acts where the argument vanishes, and not where it grows."""
+        # |x| < 1e-7 for small y: the guard acts, and func is constant there.
         if x.is_zero or self.direction(size_of(x)) < 0:
             return self.constant(func(S.Zero))
         if self.direction(size_of(x)) > 0 and x.terms:
@@ -305,6 +326,8 @@ class Expansion(Arithmetic):
             if self.direction(size_of(x)) > 0:
                 raise Cancelled("leading terms cancel")
             return Series((), ONE)
+        # Floored at 1e-7 both have bounded slopes (1e7, 1600): an error O(small) in the argument is O(small) in the
+        # value.
         _, constant, small = self.split(x)
         return Series(self.constant(func(constant)).terms, None if small.is_zero else size_of(small))
 

@@ -1,9 +1,9 @@
 """What a hard label makes of a formula: `M(1, p)`, and `M(0, p)` or its limit `y -> 0+` over the reals.
 
-Where every part of the formula is finite at `y = 0` its value there is meant, part by part: a formula with `1/y`
-in it is never evaluated at 0, since SymPy's answers hang on the order of the factors. Elsewhere the limit is read
-from an expansion, whose growth is counted. That of SymPy's `limit` is not; it takes complex values for real ones
-besides, and is not used.
+Where every part of the formula is finite at `y = 0`, `M(0, p)` is its value there. A formula with `1/y` in it is never
+evaluated at 0, where SymPy's answer depends on the order of the factors: its limit is read off an expansion, whose work
+is counted. SymPy's own `limit` is not used: its work has no bound, and it goes through complex values, as of
+`y*sqrt(-1 - y)`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class HardValue:
     Attributes:
         expr: its value, a formula without `y`.
         positive: formulas that must not be negative for it to be real, where that is open (it hangs on
-            coefficients, or on `p` in a way that is not seen).
+            coefficients, or on `p` in a way that interval arithmetic does not settle).
         nonzero: formulas that are divided by, or of which a leading part is taken, and are not seen to keep a sign.
         is_limit: whether it is the limit `y -> 0+`, the formula not being finite part by part at `y = 0`.
     """
@@ -64,6 +64,7 @@ def at_zero(formula: Expr) -> HardValue:
     """
     try:
         expr = _in_unit(formula)
+        # The value first: `sign(y)*p` is 0 at a label of 0, though its limit is p.
         limit = _at(expr, 0) or _limit(expr)
     except Unreal as error:
         raise DomainError(
@@ -125,6 +126,8 @@ def _checked(formula: Expr, found: HardValue, label: int) -> HardValue:
         if part.free_symbols <= {UNIT[P]}:
             for probe in _PROBES:
                 near = part.xreplace({UNIT[P]: probe}).evalf(20)
+                # Probing only ever refutes. A part that passes stays in `positive` or `nonzero`, and whoever uses the
+                # value must mind it.
                 if (part in found.positive and near < -1e-12) or near == 0:
                     raise DomainError(
                         f"expected a formula with a real value at y = {label}, got {formula}: it has none at "
@@ -160,12 +163,16 @@ def _at(expr: Expr, label: int) -> HardValue | None:
         return seen[node]
 
     def step(node: Expr) -> Expr | None:
+        # One part without a value leaves the whole without: SymPy would fold 0*f(zoo) to 0 for any f that does not know
+        # its value there.
         args = [found for arg in node.args if (found := of(arg)) is not None]
         if len(args) < len(node.args):
             return None
         if isinstance(node, log | Pow):
             inner, exponent = args[0], Integer(0) if isinstance(node, log) else args[1]
             if (isinstance(node, log) or sign_inside(exponent) != 1) and is_nothing(inner):
+                # 0 under a log or a division for every y: no limit can help. With y in it the limit may exist, as of
+                # y*log(y).
                 if _ZERO not in node.free_symbols:
                     raise Unreal(node.xreplace(_BACK), f"{node.args[0].xreplace(_BACK)} is 0")
                 return None
@@ -180,6 +187,7 @@ def _at(expr: Expr, label: int) -> HardValue | None:
         direction = sign_inside(inner)
         if direction == -1:
             raise Unreal(node.xreplace(_BACK), f"{node.args[0].xreplace(_BACK)} is negative")
+        # A part without y is the formula's own domain in p and is not a matter of the label.
         if direction is None and _ZERO in node.free_symbols:
             positive.add(inner)
 
@@ -195,6 +203,7 @@ def _limit(expr: Expr) -> HardValue | None:
         Open: where it is not settled.
     """
     problem = Cancelled("leading terms cancel")
+    # One term settles a limit unless leading terms cancel, and products cost the square of the order.
     for order in _ORDERS:
         expansion = Expansion(_ZERO, order)
         try:
@@ -203,6 +212,7 @@ def _limit(expr: Expr) -> HardValue | None:
                 return None
             _, constant, _ = expansion.split(series)
         except Cancelled as error:
+            # More terms do not help a part that is only known to be bounded.
             if expansion.oscillates:
                 raise Open("it oscillates, or a sign is open") from None
             problem = error

@@ -82,6 +82,7 @@ class Range:
         ends = [(self.low, self.low_open), (self.high, self.high_open)]
         others = [(other.low, other.low_open), (other.high, other.high_open)]
         products = [_product(a, b) for a in ends for b in others]
+        # On a tie the attained end wins, hence False before True for the least and its negation for the greatest.
         low = min(products, key=lambda end: (end[0], end[1]))
         high = max(products, key=lambda end: (end[0], not end[1]))
         return Range(_rounded(low[0], -1), _rounded(high[0], 1), low[1], high[1])
@@ -92,6 +93,7 @@ class Range:
             return -(-self).reciprocal()
         if self.sign != 1:
             return _EVERYTHING
+        # The ends change places, as 1/x falls on either side of 0.
         low = Fraction(0) if self.high == _OO else 1 / Fraction(self.high)
         high = _OO if self.low == 0 else 1 / Fraction(self.low)
         return Range(_rounded(low, -1), _rounded(high, 1), self.high_open or self.high == _OO, self.low_open)
@@ -116,6 +118,7 @@ class Range:
 
     def meet(self, other: Range) -> Range:
         """The part in both."""
+        # On a tie the open end wins: (0, 1) and [0, 1] meet in (0, 1).
         low = max((self.low, self.low_open), (other.low, other.low_open))
         high = min((self.high, not self.high_open), (other.high, not other.high_open))
         # Nothing is left only of values that are not real: then nothing is claimed.
@@ -141,6 +144,7 @@ def sign_inside(expr: Expr) -> int | None:
     sign = range_of(expr).sign
     if sign is not None:
         return sign
+    # Interval arithmetic takes every p of p - p**2 for another number and finds (-1, 1); p*(1 - p) gives (0, 1).
     if isinstance(expr, Add) and expr.count_ops() <= _MAX_FACTORED:
         try:
             factored = bounded(factor, expr)
@@ -150,10 +154,13 @@ def sign_inside(expr: Expr) -> int | None:
             sign = range_of(factored).sign
             if sign is not None:
                 return sign
+    # The overestimate shrinks with the width of the stretch. Sixteenths are exact in binary, so that stretches share
+    # their ends and leave no gap; inner ends belong to both.
     borders = [i / _CUTS for i in range(_CUTS + 1)]
     signs: set[int | None] = set()
     for low, high in pairwise(borders):
         signs.add(range_of(expr, Range(low, high, low == 0, high == 1)).sign)
+        # Given up at the first stretch that does not settle it, or that has another sign than those before.
         if None in signs or len(signs) > 1:
             return None
     return signs.pop()
@@ -181,6 +188,7 @@ def range_of(expr: Expr, p: Range = _UNIT) -> Range:
         if isinstance(node, Symbol):
             return p if node.name == "p" else _SYMBOLS.get(node.name, _EVERYTHING)
         if node.is_NumberSymbol:
+            # float(pi) is rounded to nearest, so the true value lies between its neighbours.
             return Range(math.nextafter(float(node), -_OO), math.nextafter(float(node), _OO))
         return _EVERYTHING
 
@@ -210,6 +218,7 @@ def _power(base: Range, exponent: Expr, exponents: Range) -> Range:
     if exponent.is_Integer:
         n = abs(int(exponent))
         if n % 2 == 0:
+            # x**(2k) = |x|**(2k), which rises with |x|.
             base = base.absolute()
         if base.low < 0 < base.high:  # odd
             up, down = base.meet(Range(0.0, _OO)), -base.meet(Range(-_OO, 0.0))
@@ -220,11 +229,13 @@ def _power(base: Range, exponent: Expr, exponents: Range) -> Range:
         else:
             result = base.increasing(lambda x: math.pow(x, n), 0.0, _OO)
         return result.reciprocal() if exponent.is_negative else result
+    # At an exponent that is not whole, negative bases have no real value, and such values do not count.
     base = base.meet(Range(0.0, _OO))
     if exponent.is_Rational:
         size = abs(float(exponent))
         result = base.increasing(lambda x: math.pow(x, size), 0.0, _OO)
         return result.reciprocal() if exponent.is_negative else result
+    # b**e = exp(e log b) for b > 0.
     return _exp(exponents * _log(base))
 
 
@@ -233,18 +244,21 @@ def _largest(args: list[Range]) -> Range:
     return Range(
         low,
         high,
+        # max(a, b) > low as soon as one of them stays above it; it attains high as soon as one of them does.
         any(arg.low_open for arg in args if arg.low == low),
         all(arg.high_open for arg in args if arg.high == high),
     )
 
 
 def _sum(a: float, b: float, side: int) -> float:
+    # oo - oo would need a lower end of oo or an upper one of -oo; even then the outer infinity is a bound.
     return side * _OO if math.isinf(a) or math.isinf(b) else _rounded(Fraction(a) + Fraction(b), side)
 
 
 def _product(a: tuple[float, bool], b: tuple[float, bool]) -> tuple[Fraction | float, bool]:
     """The product of two ends: exact, and open unless both are attained or one that is 0 is."""
     for value, is_open in (a, b):
+        # 0 attained times anything is 0 attained: an infinite end is a bound on finite values.
         if value == 0 and not is_open:
             return Fraction(0), False
     if a[0] == 0 or b[0] == 0:
@@ -262,7 +276,9 @@ def _rounded(exact: Fraction | float, side: int) -> float:
         near = float(exact)
     except OverflowError:
         near = _OO if exact > 0 else -_OO
+        # Infinite on the outer side; inwards the largest float is still a bound.
         return near if near == side * _OO else math.copysign(sys.float_info.max, near)
+    # Fractions are exact: a step is taken only where rounding went inwards, so 0 and 1 stay what they are.
     return math.nextafter(near, side * _OO) if side * (exact - Fraction(near)) > 0 else near
 
 
@@ -271,9 +287,11 @@ def _widened(function: Callable[[float], float], x: float, side: int) -> float:
     try:
         value = function(x)
     except OverflowError:
+        # An overflow says that the value exceeds the largest float, which is a bound from below.
         return _OO if side > 0 else sys.float_info.max
     if value == 0:  # exact at a root; elsewhere too small for a float
         return 0.0 if x in (0.0, 1.0) or side < 0 else sys.float_info.min
+    # exp(0), cosh(0) and powers of 1 are exact: widened, `exp(p) - 1` would not be seen to be positive.
     if x in (0.0, 1.0) and value == 1:
         return value
     return value + side * abs(value) * _SLACK
@@ -282,6 +300,7 @@ def _widened(function: Callable[[float], float], x: float, side: int) -> float:
 def _increasing(row: Operator) -> Callable[[Range], Range]:
     low, high = float(row.range.inf), float(row.range.sup)
     whole = Range(low, high, bool(row.range.left_open), bool(row.range.right_open))
+    # Met with the operator's own range: a widened tanh would reach past 1.
     return lambda x: x.increasing(row.evaluate, low, high).meet(whole)
 
 
@@ -290,6 +309,7 @@ _exp = _increasing(BY_HEAD[exp])
 
 def _log(x: Range) -> Range:
     x = x.meet(_POSITIVE)
+    # Apart, since math.log(0) raises where the limit is -oo.
     if x.low == 0:
         top = x.increasing(lambda v: math.log(v) if v > 0 else -_OO, -_OO, _OO)
         return Range(-_OO, top.high, True, top.high_open)
@@ -306,6 +326,7 @@ def _cosh(x: Range) -> Range:
 
 
 def _sin(x: Range) -> Range:
+    # Just inside [-pi/2, pi/2], where the sine rises.
     if x.low >= -1.57 and x.high <= 1.57:
         return x.increasing(math.sin, -1.0, 1.0)
     if x.low >= 0 and x.high <= 3.14:  # concave there
@@ -315,6 +336,7 @@ def _sin(x: Range) -> Range:
 
 def _cos(x: Range) -> Range:
     x = x.absolute()
+    # Even, and falling on [0, pi]. The slack is absolute, as the cosine has a zero in between.
     return Range(math.cos(x.high) - _SLACK, 1.0) if x.high <= 3.14 else Range(-1.0, 1.0)
 
 

@@ -1,9 +1,9 @@
-"""Expansions for y -> 0+ of formulas as the grammar makes them, in a Hardy field.
+"""Expansions of formulas of the grammar for y -> 0+: logarithmic-exponential series, whose germs form a Hardy field.
 
 A series is a sum of terms `c m`, with `c` free of `y` and `m` a monomial `exp(g) * w0**a0 * w1**a1 * ...`, where
 `w0 = 1/y`, `w1 = log w0`, `w2 = log w1`, ... and `g` is itself a sum of terms that grow without bound, plus a
-remainder `O(m)`. Any two monomials can be compared where the signs of the coefficients are settled on the domain
-of the prediction; where one is needed and open, `Open` is raised. All work is counted.
+remainder `O(m)`. Two monomials are compared by the sign of the leading coefficient in the logarithm of their quotient.
+Where that has no one sign on the domain of the prediction, `Open` is raised. All work is counted.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Monomial:
 
     def __mul__(self, other: Monomial) -> Monomial:
         powers = tuple(a + b for a, b in zip(self.powers, other.powers, strict=True))
+        # Exponents add, and equal terms must meet: e^(1/y) e^(-1/y) has to be the monomial 1.
         return Monomial(powers, frozenset(merged((*self.growth, *other.growth))))
 
     def __pow__(self, exponent: Expr) -> Monomial:
@@ -96,6 +97,7 @@ def merged(terms: Iterable[Term]) -> tuple[Term, ...]:
         found.setdefault(term.monomial, []).append(term.factor)
     merged: list[Term] = []
     for monomial, factors in found.items():
+        # A lone factor was tested when it arose; the zero test is the costly part.
         factor = factors[0] if len(factors) == 1 else _sum(factors)
         if factor.count_ops() > MAX_SIZE:
             raise Open("a coefficient of the expansion is too long")
@@ -126,11 +128,16 @@ def is_nothing(number: Expr) -> bool:
             size = float(abs(near))
         except (TypeError, ValueError):  # not a number, or not a real one where it is compared
             continue
+        # 25 digits are asked for: what exceeds 1e-18 is no zero that rounding spoilt. NaN passes neither comparison,
+        # and the point counts for nothing.
         if size > 1e-18:
             return False
         seen += size < 1e-18
+    # A formula that is 0 at every sample is not proved to vanish: that takes one of the rewritings below.
     if not seen:
         raise Open(f"{number} has no value at the points that were tried")
+    # `force` splits logarithms of factors of open sign: off by a multiple of 2*pi*i, constant on a stretch of p, which
+    # the values at the samples have shown to be 0.
     for rewrite in (expand, lambda e: expand(expand_log(e, force=True)), lambda e: cancel(together(e))):
         try:
             if rewrite(number) == 0:
@@ -145,6 +152,7 @@ def _sample(symbol: Symbol, i: int, point: tuple[int, int, int]) -> Rational:
     a, b, shift = point
     if symbol.name == "C":
         return Integer(a)
+    # p and pi from (0, 1), coefficients and w positive: a + i < b + 3i at every one of the points.
     return Rational(a + i, b + 3 * i) if symbol.name in ("p", "pi") else Rational(b + i, a + shift * i)
 
 
@@ -152,6 +160,7 @@ def size_of(x: Series) -> Monomial:
     """The monomial that bounds a series that is not 0."""
     if x.terms:
         return x.terms[0].monomial
+    # Not both empty: the caller has seen that x is not zero.
     assert x.rest is not None
     return x.rest
 
@@ -186,6 +195,8 @@ class Arithmetic:
         """
         if x.rest is not None and self.direction(x.rest) >= 0:
             raise Cancelled("leading terms cancel")
+        # One term at most is constant, as long as equal monomials are equal objects: `exponential` sees to that only
+        # where the multiples of logarithms in an exponent are rational from the start.
         directions = [self.direction(term.monomial) for term in x.terms]
         parts = {d: [t for t, e in zip(x.terms, directions, strict=True) if e == d] for d in (1, 0, -1)}
         constant = parts[0][0].factor if parts[0] else S.Zero
@@ -206,6 +217,7 @@ class Arithmetic:
             return Series()
         self._count(len(a.terms) * len(b.terms))
         terms = [Term(s.factor * t.factor, s.monomial * t.monomial) for s in a.terms for t in b.terms]
+        # (A + O(r)) (B + O(s)) = A B + O(r B) + O(s A); O(r s) is covered, as each remainder is below its series' size.
         rests = [x.rest * size_of(other) for x, other in ((a, b), (b, a)) if x.rest is not None]
         return self.series(terms, list(rests))
 
@@ -218,8 +230,10 @@ class Arithmetic:
                 rest = other
         found = self._ordered(terms)
         if rest is not None:
+            # A term no larger than the remainder says nothing that the remainder does not take back.
             found = [term for term in found if self.compare(term.monomial, rest) > 0]
         if len(found) > self.order:
+            # The first term dropped bounds all that follow; it was found larger than the old remainder.
             rest = found[self.order].monomial
             found = found[: self.order]
         return Series(tuple(found), rest)
@@ -229,6 +243,7 @@ class Arithmetic:
         if not x.terms:
             raise Cancelled("leading terms cancel")
         first = x.terms[0]
+        # Dividing by the leading factor presumes that it is not 0: noted, for the caller to check over p.
         if sign_inside(first.factor) is None:
             self.nonzero.add(first.factor)
         inverse = first.monomial**S.NegativeOne
@@ -239,6 +254,7 @@ class Arithmetic:
         """The sign of `x` for small `y > 0`; None where it is open."""
         if x.is_zero:
             return 0
+        # Monomials are positive for small y > 0, so the leading factor has the sign of the series.
         return sign_inside(x.terms[0].factor) if x.terms else None
 
     def bounded(self, x: Series) -> bool:
@@ -252,7 +268,10 @@ class Arithmetic:
     def _direction(self, monomial: Monomial) -> int:
         self._count(1)
         if not monomial.growth:
+            # w0 beats every power of w1, w1 every power of w2, ...: the first exponent that is not 0 decides.
             return next((1 if power > 0 else -1 for power in monomial.powers if power), 0)
+        # m -> oo exactly where log m -> oo, and the logarithm's largest term decides that. Its monomials are simpler
+        # than m: the recursion ends, or runs into the count.
         terms = self.log_of(monomial)
         direction = sign_inside(terms[0].factor) if terms else 0
         if direction is None:
@@ -266,6 +285,7 @@ class Arithmetic:
             if power:
                 if i + 1 == SCALES:
                     raise Open("too many nested logarithms")
+                # log(w_i**a) = a w_(i+1), by the definition of the scales.
                 terms.append(Term(power, scale(i + 1)))
         return self._ordered(terms)
 
