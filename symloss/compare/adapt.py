@@ -169,6 +169,7 @@ def task_of(config: Mapping[str, Any], task: Task | None, device: str, executor:
     """The task of a run, made again, with the steps of the run."""
     steps = int(config["settings"]["steps"])
     if task is not None:
+        # Before the comparison with the record, which has the steps of the run.
         task = task.with_settings(steps=steps)
     (again,) = check_same(config, task, device, executor)
     return differentiable(again).with_settings(steps=steps)
@@ -188,6 +189,7 @@ def pieces_of(config: Mapping[str, Any]) -> list[dict[str, Piece]]:
     """The work of a run: by replicate, by part."""
     settings = config["settings"]
     steps = int(settings["steps"])
+    # A set: of few steps some looks fall together.
     looks = tuple(sorted({round(i * steps / LOOKS) for i in range(LOOKS + 1)}))
     parts = [part for part in PARTS if part != "ml3" or config["loss"] == NEURAL]
     return [
@@ -208,6 +210,7 @@ def table(config: Mapping[str, Any], task: SupervisedTask, store: Memory | RunSt
     found = []
     for parts in pieces_of(config):
         known = {part: store.get("work", piece.key) for part, piece in parts.items()}
+        # A prefix of the replicates, so that an interrupted table is the one that fewer seeds would have given.
         if not all(fits(parts[part], answer) for part, answer in known.items()):
             break
         found.append(known)

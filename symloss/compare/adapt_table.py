@@ -109,11 +109,15 @@ def _rows(task: Task, scores: Mapping[str, Sequence[Answer]], overlap: float) ->
     sign = 1.0 if task.measure.greater_is_better else -1.0
     base = [each["test"] for each in scores[ADAPTIVE]]
     margin = margin_of(task.measure, statistics.fmean(base))
+    # Of the control over the adapting loss, hence the turned words of `_claims`: adapting helps where the control is
+    # worse.
     gains = {
         name: [sign * (each["test"] - ours) for each, ours in zip(rows, base, strict=True)]
         for name, rows in scores.items()
     }
     tests = {name: paired_t(values, overlap) for name, values in gains.items() if name != ADAPTIVE}
+    # Two hypotheses were fixed beforehand; correcting for the exploratory rows as well would cost power and prove
+    # nothing.
     hypotheses = [row for row, _ in CLAIMS.values() if row in tests]
     corrected = dict(zip(hypotheses, holm([_p(tests[name].p_value) for name in hypotheses]), strict=True))
     found = []
@@ -141,6 +145,7 @@ def _rows(task: Task, scores: Mapping[str, Sequence[Answer]], overlap: float) ->
 
 
 def _p(value: float) -> float:
+    # One replicate says nothing against the null hypothesis.
     return 1.0 if math.isnan(value) else value
 
 
@@ -212,6 +217,7 @@ def _unmoved(trajectories: Sequence[Sequence[Step]]) -> list[str]:
     """Coefficients that a gradient never reaches, as ACE's `phi1`, on which its slope depends at a kink alone."""
     ends = [(path[0].coefficients, path[-1].coefficients) for path in trajectories if path]
     known = [(first, last) for first, last in ends if first and last]
+    # Exactly equal: a coefficient whose gradient is always 0 stays to the last bit.
     still = [name for name in (known[0][0] if known else {}) if all(a[name] == b[name] for a, b in known)]
     return [
         f"{name} did not move: the slope of the loss depends on it nowhere, or at a kink alone"
@@ -225,6 +231,7 @@ def _step(loss: LearnedLoss, data: Mapping[str, Any], classes: int | None, certi
     formula = None if isinstance(loss, NeuralLoss) else formula_at(loss, now)
     measured = {name: data[name] for name in ("attractor", "label_smoothing", "implicit_learning_rate")}
     proved: dict[str, float] = {}
+    # Only certificates of classification have these findings; elsewhere the numbers stay as measured.
     if formula is not None and certify and classes and KINDS[loss.kind].exclusive:
         proved = certified(formula, classes)
     return Step(
@@ -247,6 +254,7 @@ def _named(
     return {f"edge{i}": value for i, value in enumerate(now["edges"].tolist(), start=1)}
 
 
+# The table is made again after each session of a run, of the same formulas.
 @lru_cache(maxsize=512)
 def certified(loss: Loss, classes: int) -> dict[str, float]:
     """Attractor, label smoothing and implicit learning rate, those that are established: a certificate in part."""

@@ -140,6 +140,8 @@ class _Bench:
         found = self._adapted(loss, start, eta, at, ADAPTIVE, partial(self._look, loss, path))
         along = partial(self._along, loss, task=at)
         along(FIXED, start[None])
+        # Recorded on the tuning start, replayed on the reported one: what adapting to this very start adds is missing
+        # here.
         along(REPLAYED, recorded.path)
         along(MEAN, recorded.path.double().mean(0)[None])
         rates = rates_along(loss, recorded.path, self.classes, self.task.train.y)
@@ -149,6 +151,7 @@ class _Bench:
         moved = self._shift(loss, start, found)
         return self._answer(
             eta=eta, speed=speed, path=path, moved=moved.distance, moved_shape=moved.shape,
+            # About fifty points: enough for a picture, little in the record.
             rates=[rate if math.isfinite(rate) else None for rate in rates[:: max(1, len(rates) // 50)]],
         )  # fmt: skip
 
@@ -172,6 +175,7 @@ class _Bench:
     def ordinary(self) -> Answer:
         """The ordinary loss: as it is, tuned, tuned and given the validation rows too, and on a cosine."""
         loss = ScaledLoss(self.task.kind)
+        # The logarithm of the scale, so the ordinary loss itself, at every step.
         one = torch.zeros(1, 1)
         self._along(loss, ORDINARY, one)
         rate, steps = self._best_rate(loss, cosine=False)
@@ -211,6 +215,7 @@ class _Bench:
             )
             for rate in (*RATES, PROBE)
         }
+        # On ties the smaller rate.
         speed = min((tried[rate], rate) for rate in steady(tried))[1] / scale
         return self._at(speed, steps), speed
 
@@ -269,6 +274,7 @@ class _Bench:
         test = math.nan if diverged else self._score(model, "test")
         if not math.isfinite(test):
             diverged = diverged or "the outputs of the trained model are not finite"
+            # Leaving it out would flatter a loss that diverges now and then.
             model = self.task.build_model(self.reported)
             test = self._score(model, "test")
         self.rows[name] = {
@@ -285,6 +291,8 @@ class _Bench:
     def _best_rate(self, loss: LearnedLoss, *, cosine: bool) -> tuple[float, int]:
         """Learning rate and steps by the validation rows; a cosine is laid out for all its steps."""
         steps = self.task.settings.steps
+        # A cosine that is stopped early never reaches its small rates: each of its points belongs to one number of
+        # steps.
         stops = [steps] if cosine else sorted({max(1, round(share * steps)) for share in STOPS})
         tried: dict[float, dict[int, float]] = {}
         for rate in (*RATES, PROBE):
@@ -298,6 +306,7 @@ class _Bench:
                 look=look,
             )  # fmt: skip
             tried[rate] = {step: self.task.measure.fitness(score) for step, score in scores.items()}
+        # No score at the end: the training diverged before.
         ends = {rate: scores.get(steps, math.inf) for rate, scores in tried.items()}
         known = [(value, rate, stop) for rate in steady(ends) for stop, value in tried[rate].items()]
         _, rate, stop = min((one for one in known if math.isfinite(one[0])), default=(math.inf, 1.0, steps))

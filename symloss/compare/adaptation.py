@@ -143,6 +143,7 @@ class Adaptation:
         found: list[float | None] = []
         for steps in zip(*self.trajectories, strict=False):
             values = [getattr(step, name) for step in steps]
+            # An attractor, say, may be undefined in some replicates; the spread is of the others.
             known = [value for value in values if value is not None]
             found.append(statistics.stdev(known) if len(known) > 1 else None)
         return found

@@ -97,6 +97,7 @@ class _Entrant:
 def _entrants(trainer: Trainer, result: Result) -> list[_Entrant]:
     task = trainer.tasks[0]
     pick = contender_of_row(result.picked, result, "discovered", task)
+    # `contenders_of` puts the ordinary loss first.
     ordinary, zoo, discovered = contenders_of([BEST_ZOO, pick], task)
     (base,), (found,) = ordinary.variants, discovered.variants
     as_is = Own((1.0,) * len(trainer.tasks), tuple(each.settings.steps for each in trainer.tasks))
@@ -131,6 +132,7 @@ def _without_finals(trainer: Trainer, base: Variant, zoo: Sequence[Variant]) -> 
     """The ordinary loss tuned, and the loss of the zoo that does best as it is trained then, tuned as well."""
     ones = (1.0,) * len(trainer.tasks)
     (tuned,) = trainer.own("rates", [_candidate(base)], base=ones)
+    # At the ordinary loss's own rate and steps: tuning every loss of the zoo would cost as much as a search.
     stops = tuple((steps,) for steps in tuned.steps)
     trainings = [
         Training(_candidate(variant), block, tuned.rates, stops) for variant in zoo for block in range(TRIALS)
@@ -155,6 +157,7 @@ def _tests(
 ) -> list[list[list[tuple[float, float]]]]:
     """By entrant, seed and task the validation and the test metric of one and the same model."""
     trainings = [
+        # No block: the task's own split, whose test rows no search has read.
         Training(each.candidate, None, each.own.rates, tuple((steps,) for steps in each.own.steps), start=i)
         for each in entrants
         for i in range(seeds)
@@ -189,5 +192,6 @@ def _paired_with_tuned(rows: Sequence[Baseline]) -> list[Baseline]:
 def _paired(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
     """Two-sided p of a paired t test; None for fewer than two seeds or a diverged training."""
     differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    # A diverged training has no number to pair; the row then says how many diverged.
     p_value = paired_t(differences).p_value if all(map(math.isfinite, differences)) else math.nan
     return None if math.isnan(p_value) else p_value

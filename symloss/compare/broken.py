@@ -81,6 +81,7 @@ def certified(
         origin, loss = one.origin, one.loss
         if origin is None or origin.classes is None:
             continue
+        # At its own number of classes a loss keeps what was proved: nothing to ask.
         others = sorted({number for number in classes if number is not None} - {origin.classes})
         if not KINDS[loss.kind].exclusive or not others:
             continue
@@ -116,6 +117,7 @@ def _beside(
 ) -> Certified:
     held = tuple(key for key, each in before.items() if each["verdict"] == _PROVED)
     broken, changed = {}, {}
+    # What was unknown or refuted there cannot break.
     for key in held:
         here, there = after[key], before[key]
         if here["verdict"] != _PROVED:

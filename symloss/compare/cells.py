@@ -58,6 +58,7 @@ def cells_of(
             except TaskError as error:
                 failed.append(error)
                 remarks.append(f"left out, {task.name} with {_called(model)}: {error}")
+        # A model that suits some tasks leaves holes in the matrix; one that suits none is a mistake.
         if len(failed) == len(tasks):
             raise failed[0]
     found: list[Task] = []
@@ -132,6 +133,7 @@ class Cells(Protocol):
         cells = [cell for key in self.tried for cell in self._cell(*key)]
         rows = concluded([draft for _, _, draft in cells])
         certificates, unproved = self._certificates() if rows else ([], [])
+        # By number of classes, which is all that a certificate depends on: cells of one number share it.
         broken = {(each.name, each.classes): tuple(each.broken) for each in certificates}
         found = []
         for (t, inputs, _), row in zip(cells, rows, strict=True):
@@ -153,6 +155,7 @@ class Cells(Protocol):
             hypothesis = AS_IS
         where = self._replicates(t, fraction)[0]
         for inputs in (CLEAN, *self.settings["corruptions"]):
+            # The remark on it was made when the transfer was planned.
             if inputs != CLEAN and read_corruption(inputs).unsuited(task):
                 continue
             seen = tried if inputs == CLEAN else [_on(inputs, one) for one in tried]

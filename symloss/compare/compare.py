@@ -171,4 +171,5 @@ def shares(fractions: Sequence[float] | None, tasks: Sequence[Task]) -> list[flo
             raise SymlossError(
                 f"fractions: the rows of {task.name} cannot be drawn, as its parts were given; leave them out"
             )
+    # Ascending, each once: the largest is the table's hypothesis, see `Protocol._drafts`.
     return sorted({float(value) for value in shares if value is not None})

@@ -290,6 +290,7 @@ def finite(value: Any) -> Any:
     """JSON-ready data in which a number that is not finite is None."""
     if isinstance(value, Mapping):
         return {str(key): finite(inner) for key, inner in value.items()}
+    # A string is a sequence of strings, without end.
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence):

@@ -197,6 +197,7 @@ def contenders_of(
     for label, item in asked:
         one = _contender(item, task)
         _trainable(one)
+        # A discovered loss stays, even if it is the ordinary one: that the search found nothing better is a result.
         if one.role == "" and len(one.variants) == 1 and one.loss == task.base_loss():
             continue  # the baseline, by whatever name
         contenders.append(one if label is None else replace(one, name=label))
@@ -219,6 +220,7 @@ def _contender(item: str | Loss | Contender, task: Task) -> Contender:
             "(what is searched inside splits can be compared, not transferred)"
         )
     text = item.strip()
+    # Names before formulas: a name with a hyphen, as sparse-lsr, would be read as a difference.
     if text == BEST_ZOO:
         return Contender(BEST_ZOO, "best zoo", _zoo(task.kind))
     if "#" in text:
@@ -236,6 +238,8 @@ def _contender(item: str | Loss | Contender, task: Task) -> Contender:
         )
     if Path(text).is_dir():
         raise RunError(f"{text} is a run; name one of its rows, as {text}#1")
+    # One word that is no symbol is a misspelt name, and `named` suggests the right one; `parse` would complain of a
+    # symbol.
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", text) and text not in SYMBOLS:
         named(text, task.kind)  # says which name is near
     return Contender(text, "", (Variant(text, parse(text, kind=task.kind)),))

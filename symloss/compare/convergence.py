@@ -30,6 +30,7 @@ class Reported:
     def value_at(self, step: int) -> float | None:
         """The validation metric after so many steps; after the last of its own the model stays what it is."""
         values: list[float | None] = self.answer["values"]
+        # A loss that was tuned to fewer steps is compared at every step, at the model that it ended with.
         seen = [value for stop, value in zip(self.stops, values, strict=True) if stop <= step]
         return seen[-1] if seen else None
 
@@ -42,6 +43,7 @@ def target_of(task: Task, ordinary: Mapping[int, Sequence[Reported]]) -> float |
         ordinary: its trainings as it is, by number of the replicate.
     """
     curves = [each.answer["values"] for runs in ordinary.values() for each in runs]
+    # With one diverged training the mean curve is no curve.
     if not curves or len(curves[0]) < 2 or any(value is None for curve in curves for value in curve):
         return None
     means = [statistics.fmean(at_stop) for at_stop in zip(*curves, strict=True)]
@@ -81,6 +83,7 @@ def _to_target(task: Task, runs: Sequence[Reported], target: float | None) -> tu
             for stop, value in zip(each.stops, each.answer["values"], strict=True)
             if value is not None and fitness(value) <= fitness(target)
         ]
+        # Without a hit the time is censored: the target may lie beyond the end.
         times.append(float(hits[0] if hits else each.stops[-1]))
         reached.append(bool(hits))
     return times, reached
@@ -112,5 +115,6 @@ def _area_under(reported: Reported, steps: int) -> float | None:
     values = reported.answer["values"]
     if len(values) < 2 or any(value is None for value in values):
         return None
+    # To the task's own number of steps for every loss, so that areas share an axis.
     stops = [*reported.stops, max(steps, reported.stops[-1])]
     return float(np.trapezoid([*values, values[-1]], stops)) / stops[-1]

@@ -52,6 +52,7 @@ def repeated(task: Task, splits: int) -> str:
     assert task.pool is not None
     if how == "pools":
         both = "a claim must hold over both"
+        # Only a mean over rows can be resampled row by row; without that the test rows are taken as given.
         if row_scores(task.metric) is None:
             both = f"{task.metric} is no mean over rows, so claims are about these test rows"
         return (

@@ -164,6 +164,8 @@ class Protocol:
         stops: tuple[int, ...] = (steps,)
         if isinstance(task, SupervisedTask):
             seen = {round(share * task.settings.steps) for share in _CURVE}
+            # The same points for every loss, so that curves can be averaged and compared; each ends at its own number
+            # of steps.
             stops = tuple(sorted({stop for stop in seen if stop < steps} | {steps}))
         return Trial(*one.variants(where.number)[variant].graph, normalised, rate, stops, None)
 
@@ -206,6 +208,8 @@ class Protocol:
             if isinstance(self.tasks[where.task], SupervisedTask)
             for one in tried
         ]
+        # Round by round over all losses and splits: one selection alone asks for too few trainings to keep workers
+        # busy.
         for number in count(1):
             asked = [
                 (where, one, selection, configuration)
@@ -217,6 +221,7 @@ class Protocol:
             self._train_blocks(f"tuning, round {number}", asked)
         for where, one, selection in open_ones:
             one.choices.setdefault(TUNED, {})[where.number] = selection.chosen()
+            # From the same trainings, read at the last stop alone: the control costs nothing.
             one.choices.setdefault(RATE_ONLY, {})[where.number] = selection.chosen(all_steps=True)
 
     def _train_blocks(
@@ -232,6 +237,7 @@ class Protocol:
             found = [next(arriving) for _ in range(BLOCKS)]
             selection.record(configuration, [answer["values"] for answer in found])
             one.seconds += sum(answer["seconds"] for answer in found)
+            # One training passes all stops.
             one.steps += BLOCKS * selection.stops[-1]
 
     def _piece(self, where: Replicate, trials: tuple[Trial, ...]) -> Piece:
@@ -239,6 +245,8 @@ class Protocol:
 
     def _answers(self, stage: str, trials: Sequence[tuple[Replicate, Trial]]) -> Iterable[Answer]:
         """One for each trial, in order: pieces hold trials of one replicate."""
+        # Grouped by replicate, whose data a worker makes once; the answers are then put back into the order of the
+        # trials.
         by_place: dict[Replicate, list[Trial]] = {}
         for where, trial in trials:
             by_place.setdefault(where, []).append(trial)
@@ -276,6 +284,7 @@ def _across(
         as_it_is = hypothesis == NORMALISED and row.treatment == AS_IS and row.role == "ordinary"
         if (row.treatment == hypothesis or as_it_is) and row.fraction == largest and row.mean is not None:
             table.setdefault(row.name, {})[row.task] = measures[row.task].fitness(row.mean)
+    # Ranks need a full table: a loss that diverged on one task has no rank there.
     names = [name for name, scores in table.items() if len(scores) == len(measures)]
     if len(names) < 2:
         return {}, {}
@@ -306,5 +315,6 @@ def described(tasks: Sequence[Task]) -> dict[str, Any]:
 
 def as_json(data: Mapping[str, Any]) -> dict[str, Any]:
     """As it comes back from a record: lists for tuples."""
+    # So that a fresh run and one that goes on compare equal.
     plain: dict[str, Any] = json.loads(json.dumps(data))
     return plain

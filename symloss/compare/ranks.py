@@ -94,11 +94,13 @@ def rank_losses(names: Sequence[str], scores: ArrayLike, level: float = LEVEL) -
     from scipy.stats import rankdata, studentized_range
 
     data_sets, losses = table.shape
+    # Ranks within a data set, as metrics of different data sets share no unit; ties share the mean of their ranks.
     by_row = np.stack([rankdata(row) for row in table])
     means = by_row.mean(axis=0)
     order = np.argsort(means, kind="stable")
     ranks = tuple(float(means[i]) for i in order)
     error = math.sqrt(losses * (losses + 1) / (6 * data_sets))
+    # Nemenyi's q is the studentised range with infinite degrees of freedom, over sqrt(2) (Demsar 2006, table 5).
     critical = float(studentized_range.ppf(1 - level, losses, np.inf)) / math.sqrt(2) * error
     pairs = {
         (a, b): float(studentized_range.sf(abs(ranks[a] - ranks[b]) / error * math.sqrt(2), losses, np.inf))
@@ -127,6 +129,7 @@ def _groups(ranks: Sequence[float], critical: float) -> tuple[tuple[int, ...], .
     """The largest runs of neighbours within the critical difference, those of one left out."""
     groups: list[tuple[int, ...]] = []
     for first in range(len(ranks)):
+        # Ranks ascend, so a group is a run of neighbours.
         last = max(i for i in range(first, len(ranks)) if ranks[i] - ranks[first] <= critical)
         if last > first and not (groups and groups[-1][-1] >= last):
             groups.append(tuple(range(first, last + 1)))

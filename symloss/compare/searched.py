@@ -77,6 +77,7 @@ class Searched:
         given = {**self.settings, "method": self.method}
         if given.get("seed_losses"):
             given["seed_losses"] = tuple(map(str, given["seed_losses"]))
+        # For its checks and defaults; the seed of each search comes from the comparison.
         _, _, chosen = plan(tasks, seed=0, **given)
         # The model is that of the tasks; as a record has it, lists for tuples.
         settings = json.loads(json.dumps(replace(chosen, model=None).to_dict()))
@@ -164,6 +165,7 @@ def find_loss(
     settings = SearchSettings.from_dict(contender.search)
     nested = _Nested(store, scope)
     given = given_losses(settings, [task])
+    # By the number of the split alone: shares of the rows, and methods, begin from one seed.
     engine = Engine([task], settings, derive(seed, "search", where.number), nested, place, given)
     engine.run(lambda generation: watch())
     pick = _pick(engine)
@@ -172,6 +174,7 @@ def find_loss(
         variant, math.fsum(nested.seconds.values()), len(engine.ledger.evaluations), pick is not None
     )
     store.put("searched", scope, found.record())
+    # Through its record, so that a run that goes on compares the very same formula.
     return Found.from_record(found.record(), task.kind)
 
 

@@ -92,6 +92,7 @@ class Selection:
             return [Configuration(variant, 1.0) for variant in range(self.variants)]
         # However many variants there are, the rates of the best one are looked at.
         left = max(BUDGET, self.variants + len(RATES) + 2) - len(self.curves)
+        # Of all variants: the others were seen at one rate only, the price of an equal budget.
         best = min(self.curves, key=self._best)
         tried = sorted(each.rate for each in self.curves if each.variant == best.variant)
         rates = [rate for rate in RATES if rate not in tried] or self._more(tried, best.rate)
@@ -109,11 +110,13 @@ class Selection:
 
         def order(one: tuple[Configuration, int]) -> tuple[float, int, float, int]:
             each, i = one
+            # On ties fewer steps, a rate near the task's, the loss at its defaults.
             return means[each][i], i, abs(math.log(each.rate)), each.variant
 
         every = [(each, i) for each in means for i in places]
         best, _ = min(every, key=order)
         tried = [each.rate for each in self.curves if each.variant == best.variant]
+        # `edge` tells of the best, not of the chosen: the safety margin must not hide that the grid was too narrow.
         chosen, place = min([one for one in every if self._safe(*one)] or every, key=order)
         return Chosen(chosen.variant, chosen.rate, stops[place], best.rate in (min(tried), max(tried)))
 
@@ -125,6 +128,7 @@ class Selection:
             if each.variant == configuration.variant and each.rate > configuration.rate
         ]
         near = [each for each in above if each.rate <= _MARGIN * configuration.rate]
+        # Without a rate above it there is no margin: beyond the largest that was tried nothing is known.
         return bool(above) and all(math.isfinite(self._means(each)[place]) for each in (configuration, *near))
 
     def _means(self, configuration: Configuration) -> list[float]:
@@ -137,12 +141,14 @@ class Selection:
     def _more(tried: Sequence[float], best: float) -> list[float]:
         """Wider where the best lies at the edge, else finer around it."""
         if best == tried[0]:
+            # The slack of 1 % is for `_short`, which rounds rates to three digits.
             return [_short(best / 3)] if best / 3 > _WIDEST[0] * 0.99 else []
         if best == tried[-1]:
             return [_short(best * 3)] if best * 3 < _WIDEST[1] * 1.01 else []
         place = tried.index(best)
         neighbours = (tried[place - 1], tried[place + 1])
         return [
+            # The geometric mean: the grid is even in the logarithm.
             _short(math.sqrt(best * other))
             for other in neighbours
             if max(best / other, other / best) > _FINEST

@@ -55,6 +55,7 @@ class PairedTest:
         if math.isnan(self.se):
             return math.nan
         if self.se == 0:
+            # Equal differences have no scatter: t is infinite, or 0/0.
             return 1.0 if self.mean == 0 else 0.0
         from scipy.stats import t  # most of a second to import, which no worker needs
 
@@ -102,6 +103,8 @@ def paired_t(differences: Sequence[float], overlap: float = 0.0) -> PairedTest:
         return PairedTest(mean, math.nan, 0)
     if values.min() == values.max():  # rounding must not make a spread of it
         return PairedTest(float(values[0]), 0.0, count - 1)
+    # The variance of a mean of J values with correlation rho is `s^2 (1/J + rho/(1 - rho))`; for random splits Nadeau
+    # and Bengio put rho at n_test/n, which makes the second term n_test/(n_train + n_val).
     return PairedTest(mean, float(values.std(ddof=1)) * math.sqrt(1 / count + overlap), count - 1)
 
 
@@ -130,6 +133,7 @@ def effect_size(differences: Sequence[float]) -> float:
         return math.nan
     if test.se == 0:
         return math.copysign(math.inf, test.mean) if test.mean else 0.0
+    # Without overlap `se = s/sqrt(J)`, so this is dbar/s.
     return test.mean / (test.se * math.sqrt(len(differences)))
 
 
@@ -167,6 +171,7 @@ def _noncentrality(dof: int, power: float, level: float) -> float:
         # The other tail adds less than 1e-4 to the power, and scipy has NaN for it.
         return float(nct.sf(critical, dof, ncp)) - power
 
+    # A bracket: the power is level/2 at 0, and above 0.9999 at four critical values for any dof.
     return float(brentq(missing, 0.0, 4 * critical))
 
 
@@ -219,6 +224,7 @@ def bootstrap(rows: ArrayLike, seed: int = 0, units: ArrayLike | None = None) ->
     at_once = max(1, _DRAWN_AT_ONCE // values.size)
     means: list[NDArray[np.float64]] = []
     for start in range(0, _DRAWS, at_once):
+        # In pieces, as all draws of many rows at once would not fit into memory.
         drawn = generator.integers(values.size, size=(min(at_once, _DRAWS - start), values.size))
         means.append(values[drawn].mean(axis=1))
     return Resampled(np.sort(np.concatenate(means)))
@@ -232,6 +238,7 @@ def _of_units(values: NDArray[np.float64], units: NDArray[Any], generator: np.ra
         total = 0.0
         while not total:  # of a handful of rows no two of one instance may be drawn
             counts = np.bincount(generator.integers(names.size, size=names.size), minlength=names.size)
+            # A pair is present as often as both of its rows are: twice and three times make six.
             weights = counts[places].prod(axis=1)
             total = weights.sum()
         means[i] = weights @ values / total
@@ -287,6 +294,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
     """
+    # Step-down: the smallest p is multiplied by m, the next by m - 1, and none may fall below the one before.
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     corrected, largest = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(order):
@@ -316,6 +324,7 @@ def kaplan_meier(times: Sequence[float], reached: Sequence[bool]) -> list[tuple[
     """
     survival, curve = 1.0, []
     for time in sorted({time for time, hit in zip(times, reached, strict=True) if hit}):
+        # `>=`: a run censored at this very time still was under way, by convention.
         under_way = sum(each >= time for each in times)
         hits = sum(hit and each == time for each, hit in zip(times, reached, strict=True))
         survival *= 1 - hits / under_way

@@ -80,6 +80,7 @@ class _Scores:
     @property
     def complete(self) -> bool:
         """Whether it can be compared: few enough trainings diverged, and those count as untrained models."""
+        # With half of them gone the mean would be that of untrained models.
         return 2 * self.failed < self.trainings and None not in self.values.values()
 
 
@@ -138,6 +139,7 @@ def drafts_of(
 def concluded(drafts: Sequence[Draft]) -> list[Row]:
     """The rows with their verdicts, those of the hypothesis by p values that Holm has corrected for all of them."""
     tested = [draft for draft in drafts if draft.primary and draft.evidence is not None]
+    # One family over all rows and tasks: each further row makes a false claim more likely.
     p_values = iter(holm([draft.evidence.p_value for draft in tested if draft.evidence]))
     rows = []
     for draft in drafts:
@@ -147,6 +149,7 @@ def concluded(drafts: Sequence[Draft]) -> list[Row]:
         p = next(p_values) if draft.primary else None
         found = verdict(draft.evidence, len(draft.gains), draft.margin, p)
         explained = None
+        # What is not told apart needs no explanation.
         if found in ("better", "worse") and draft.controls:
             explained = explained_by(draft.gains, draft.controls, draft.overlap, draft.margin)
         rows.append(replace(draft.row, p_corrected=p, verdict=found, explained_by=explained))
@@ -178,6 +181,7 @@ class _Maker:
     def draft(self, i: int, treatment: str) -> Draft:
         """One loss and treatment, beside the ordinary loss under the same."""
         one, scores = self.tried[i], self.scores[i, treatment]
+        # The scale of the ordinary loss is 1, so its normalised row would be this one once more.
         against = AS_IS if treatment == NORMALISED else treatment
         base = self.scores.get((0, against))
         finite = [value for value in scores.values.values() if value is not None]
@@ -223,6 +227,7 @@ class _Maker:
             self.task.measure, statistics.fmean(v for v in theirs.values.values() if v is not None)
         )
         controls = self._controls(i, row.treatment) if row.treatment in (AS_IS, NORMALISED) else []
+        # Too few splits give no verdict; such rows may not use up the correction of others.
         primary = row.treatment == self.hypothesis and len(gains) >= ENOUGH_SPLITS
         return Draft(row, evidence, tuple(gains), margin, self.overlap, tuple(controls), primary)
 
@@ -234,6 +239,7 @@ class _Maker:
 
     def _controls(self, i: int, treatment: str) -> list[tuple[str, tuple[float, ...]]]:
         """Gains with the learning rate alone tuned, then with all that is; untuned, with the scale taken out."""
+        # The rate first: what it explains needs no early stopping.
         known = [("learning rate", RATE_ONLY, RATE_ONLY), ("early stopping", TUNED, TUNED)]
         if treatment == AS_IS and (i, RATE_ONLY) not in self.scores:
             known = [("learning rate", NORMALISED, AS_IS)]
@@ -241,6 +247,7 @@ class _Maker:
             (name, tuple(self._gains(i, ours, theirs)))
             for name, ours, theirs in known
             if all(key in self.scores and self.scores[key].complete for key in ((i, ours), (0, theirs)))
+            # Paired over the same splits, or not at all.
             and self.scores[i, ours].values.keys() == self.scores[i, treatment].values.keys()
         ]
 
@@ -250,6 +257,7 @@ class _Maker:
         common = [n for n in ours.rows if n in theirs.rows]
         if self.where.how != "pools" or len(common) < len(gains):
             return test
+        # Averaged over pools before resampling: the pools are the other part of the evidence.
         rows = self.sign * np.mean([ours.rows[n] - theirs.rows[n] for n in common], axis=0)
         units = self.task.test_units if isinstance(self.task, SupervisedTask) else None
         return Joint((test, bootstrap(rows, self.seed, units)))
@@ -264,10 +272,12 @@ class _Maker:
             one.variants(n)[choices[n].variant if n in choices else 0] for n in sorted(one.reports[treatment])
         ]
         versions = Counter(each.name for each in used).most_common()
+        # `versions` counts by name: its text is that of the first split that chose it.
         text = next(each.text for each in used if each.name == versions[0][0])
         several = len(one.contender.variants) > 1 and bool(every)
         return {
             "loss": text,
+            # The lower median is a rate that was chosen; the mean of two would be none.
             "learning_rate": rate * statistics.median_low([each.rate for each in every]) if every else rate,
             "steps": statistics.median_low([each.steps for each in every]) if every else steps,
             "at_edge": sum(each.edge for each in every),
@@ -306,6 +316,7 @@ def _scores(task: Task, reports: Mapping[int, Sequence[Reported]]) -> _Scores:
     for number, runs in reports.items():
         found = [_score(task, each.answer) for each in runs]
         known = [value for value in found if value is not None]
+        # A replicate with a missing score is missing: a mean over fewer seeds would be of the lucky ones.
         values[number] = statistics.fmean(known) if len(known) == len(found) else None
         packed = [each.answer["rows"] for each in runs]
         if all(packed):

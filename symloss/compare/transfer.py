@@ -138,6 +138,7 @@ def _same_cells(
     if known is not None and None in known:
         raise RunError("a model of this run was a function: give its models again")
     cells, _ = cells_of([task] if isinstance(task, Task) else list(task), known, settings["label_noise"])
+    # On the CPU, as only descriptions are compared here; `check_same` moves them to the device.
     cells = list(prepare(cells, MODEL if known is None else None, settings["metric"], "cpu", "serial"))
     return check_same(config, cells, device, executor)
 
@@ -181,6 +182,7 @@ def _unchanged(run: Source | Sequence[Source], task: Task, rows: str, tune: bool
         raise DomainError(
             f"{contenders[0].name} is the ordinary loss of {task.name}: name another to compare with it"
         )
+    # Unchanged: a named loss keeps its defaults, where `compare` would tune its parameters.
     return [one if one.tuned_only else replace(one, variants=one.variants[:1]) for one in contenders]
 
 

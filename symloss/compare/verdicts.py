@@ -67,6 +67,8 @@ def verdict(
     if splits < ENOUGH_SPLITS:
         return TOO_FEW
     low, high = gains.interval(level)
+    # The corrected p decides, and the interval, which is not corrected, must agree: it can be narrower than Holm
+    # allows.
     if (gains.p_value if p_value is None else p_value) < level:
         if low > 0:
             return "better"
@@ -101,10 +103,12 @@ def explained_by(
     >>> explained_by(gains, [("learning rate", gains)], overlap=0.25, margin=0.01) is None
     True
     """
+    # A gain is explained by what takes it away, a loss by what makes up for it.
     sign = 1.0 if paired_t(as_is).mean > 0 else -1.0
     for name, controlled in controls:
         lost = paired_t([sign * (a - b) for a, b in zip(as_is, controlled, strict=True)], overlap)
         rest = paired_t(controlled, overlap)
+        # Not inferior also holds of what is still better: then a part of the gain is the shape's own.
         remains = sign > 0 and rest.interval()[0] > 0
         if lost.interval()[0] > 0 and _not_inferior(rest, margin) and not remains:
             return name

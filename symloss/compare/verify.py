@@ -46,6 +46,7 @@ def verify_table(
         device = str(config.get("device", "cpu"))
         tasks = verb.tasks(config, task, models, "cpu" if unusable(device) else device, "serial")
         found = verb.read(store.get(verb.noun, "table"), config, store.path, store.status)
+        # Twice: from the answers, which shows an edited table, and from new trainings, which shows edited answers.
         told, again = (_worked_out(verb, _Overlay(store, retrain), tasks) for retrain in (False, True))
     checks = [*_files(Path(path), verb.files(found)), _table(found.every, told.every)]
     by_key = {_key(row): row for row in again.every}
@@ -76,6 +77,7 @@ class _Overlay(Memory):
 
 
 def _is_report(answer: Any) -> bool:
+    # Trainings that select measure no test rows; they are many, and their choice shows in what is reported.
     return isinstance(answer, dict) and answer.get("test") is not None
 
 

@@ -181,6 +181,7 @@ def _made(tasks: Sequence[Task], piece: Piece) -> _Made:
         made = piece.where.of(tasks, piece.seed)
         large = isinstance(made, SupervisedTask) and made.train.X.numel() > _LARGE
         while len(kept) >= (2 if large else 12):
+            # The oldest: work comes split by split.
             kept.pop(next(iter(kept)))
         kept[key] = _Made(made, NullScale([made], derive(piece.seed, "scale", piece.where.number)))
     return kept[key]
@@ -209,6 +210,7 @@ def _train(made: _Made, task: SupervisedTask, piece: Piece) -> list[Answer]:
 
     def look(place: int, step: int, model: nn.Module) -> None:
         member, trial, answer = members[place], piece.trials[whose[place]], answers[whose[place]]
+        # Once more where weights are no longer finite, at another number: see `visit_members`.
         if step not in trial.stops:
             return
         value = member.task.evaluate(model, "val")[member.task.metric]
@@ -262,6 +264,8 @@ def _placed(task: SupervisedTask, trial: Trial, piece: Piece) -> tuple[Supervise
     """Rows, and the seed of start and batches: those that select have nothing to do with those that report."""
     number = piece.where.number
     if trial.block is None:
+        # Seeds by purpose: the starts that report were never seen by what was tuned. Every loss has the same ones, so
+        # that differences are paired.
         return task, derive(piece.seed, "report", number, trial.start)
     placed, seed = block_of(task, derive(piece.seed, "select", number), [trial.block, 0, None], 0)
     assert isinstance(placed, SupervisedTask)
@@ -294,6 +298,7 @@ def _tested(task: SupervisedTask, model: nn.Module, rows: bool) -> tuple[dict[st
     if of_rows is not None:
 
         def keep(outputs: Tensor, targets: Tensor) -> float:
+            # A metric that keeps what it is given: the test part goes through the model once.
             kept.append(of_rows(outputs, targets).float().cpu().numpy())
             return 0.0
 
@@ -338,6 +343,7 @@ _OF_ROWS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "accuracy": _correct,
     "error-rate": lambda outputs, targets: 1 - _correct(outputs, targets),
     "nll": _likelihood,
+    # A score of exactly 0 counts as half a hit.
     "pair-accuracy": lambda outputs, targets: (outputs.sign() * (2 * targets - 1) + 1) / 2,
     "mse": lambda outputs, targets: (outputs - targets).square(),
     "mae": lambda outputs, targets: (outputs - targets).abs(),

@@ -81,6 +81,7 @@ def _placed(tasks: Sequence[Task], device: str, executor: str) -> tuple[Task, ..
         tasks = [each.to(device) for each in tasks]
     if executor != "serial":
         try:
+            # Tried at once: in a worker the same failure would come late, and without saying which task.
             pickle.dumps(tasks)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise TaskError(
@@ -166,6 +167,7 @@ def given_losses(settings: SearchSettings, tasks: Sequence[Task]) -> list[Weight
         return [weighted_from(loss, settings.registry) for loss in (*ordinary, *given)]
     counts = {task.classes for task in tasks}
     classes = counts.pop() if len(counts) == 1 else None
+    # A seed loss that is no member is an error: silently dropped, the user would believe it had been searched from.
     members = [read(loss, inside, classes) for loss in given]
     with suppress(DomainError):  # where the ordinary loss is no member, the search does without
         members = [*(read(loss, inside, classes) for loss in ordinary), *members]

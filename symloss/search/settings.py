@@ -234,6 +234,7 @@ class SearchSettings:
     @property
     def tunes(self) -> bool:
         """Whether coefficients are learned."""
+        # GP-LFL is defined by coefficients that stay 1; CMA-ES searches its parameters, and ml3 has steps of its own.
         return self.method in ("evomal", "random") and self.tuning.steps > 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -360,6 +361,7 @@ def of_method(settings: SearchSettings) -> SearchSettings:
     if not method.breeds and settings.proposer != "method":
         raise SymlossError(f"losses from elsewhere: {method.name} learns from its own only; choose evomal")
     if settings.inside:
+        # Compared with the preset, as a frozen group does not know which of its fields a user has set.
         for name in _OPERATORS:
             if attrgetter(name)(settings) != attrgetter(name)(usual):
                 raise SymlossError(

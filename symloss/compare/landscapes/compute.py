@@ -118,6 +118,7 @@ def landscape(
             found = part
             if path is not None:
                 save_landscape(path, found)
+    # What is done is saved, and `done` says how much; the file goes on from there.
     except KeyboardInterrupt:
         pass
     return found
@@ -186,6 +187,8 @@ class _LaidOut:
             if not each.is_floating_point():
                 found[name] = each.expand(len(places), *each.shape)
                 continue
+            # x runs from the first minimum (0) to the second (1); y leads to the start, whose statistics are not
+            # kept.
             share = places[:, 0].to(each).view(-1, *[1] * each.ndim)
             mixed = each + share * (second[name] - each)
             # Beyond the minima a variance would go below 0.
@@ -240,6 +243,7 @@ def _axes(seen: Array, config: Mapping[str, Any]) -> tuple[Array, Array]:
     half, span = config["grid"] // 2, config["span"]
     steps = np.arange(-half, half + 1)
     if config["directions"] == "random":
+        # Whole numbers times a factor: 0, the trained model, is on the axis exactly.
         line = span * steps / half
         return line, line if config["dimensions"] == 2 else np.zeros(1)
     low, high = np.nanmin(seen, axis=0), np.nanmax(seen, axis=0)
@@ -259,10 +263,12 @@ def _computed(laid: _LaidOut, found: Landscape, on_progress: Progress | None) ->
         for j in range(len(found.y))
         for i in range(len(found.x))
     ]
+    # NaN means not computed; a loss that is not finite is stored as infinite, see `Surface._finite`.
     missing = [point for point in points if np.isnan(scores[point])]
     done = len(points) - len(missing)
     while missing:
         origin = missing[0][0]
+        # One plane at a time: a batch shares its origin and its buffers.
         batch = [point for point in missing[:size] if point[0] == origin]
         missing = missing[len(batch) :]
         plane = laid.planes[origin]

@@ -86,8 +86,10 @@ def plane_of_points(first: Tensor, second: Tensor, third: Tensor | None = None) 
     if third is None:
         return Plane(first, along.unsqueeze(0))
     length = along @ along
+    # Gram-Schmidt, then as long as the other axis.
     across = (third - first) - ((third - first) @ along / length) * along
     size = across.norm()
+    # Three points on a line leave no second direction; a rounding error blown up would be one.
     if float(size) > 1e-6 * float(along.norm()):
         across = across * (length.sqrt() / size)
     return Plane(first, torch.stack([along, across]))
@@ -103,10 +105,12 @@ def plane_of_paths(paths: Sequence[Tensor], dimensions: int) -> Plane:
     References:
         Li et al., Visualizing the loss landscape of neural nets, 2018, sec. 7, of one path.
     """
+    # From each path's own end, as PCA of one path takes it (Li et al. 2018): two paths then share the plane.
     shifts = torch.cat([path - path[-1] for path in paths]).double()
     # K points in P dimensions, K much smaller: their Gram matrix has the same spectrum.
     values, vectors = torch.linalg.eigh(shifts @ shifts.T)
     order = values.argsort(descending=True)[:dimensions]
+    # An eigenvector u of S S' gives the eigenvector S'u of S'S, up to its length.
     axes = vectors[:, order].T @ shifts
     axes = axes / axes.norm(dim=1, keepdim=True).clamp_min(1e-30)
     total = float(values.clamp_min(0).sum()) or 1.0

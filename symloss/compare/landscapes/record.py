@@ -102,6 +102,7 @@ def save_landscape(path: Path, found: Landscape) -> None:
         "metric": found.metric, "greater_is_better": found.greater_is_better, "explained": found.explained,
         "sharpness": [vars(each) for each in found.sharpness],
     }  # fmt: skip
+    # In the same folder: `os.replace` is atomic within a file system only.
     part = path.with_name(f".{path.name}.part")
     try:
         with open(part, "wb") as file:

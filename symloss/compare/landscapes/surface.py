@@ -58,6 +58,7 @@ class Surface:
         """NaN is kept for what has not been computed."""
         if not math.isnan(value):
             return value
+        # The worst end of the metric: a point that diverged is not a good one.
         return -math.inf if worst and self.task.measure.greater_is_better else math.inf
 
     def mean(self, loss: Loss, outputs: Tensor) -> Tensor:
@@ -90,10 +91,12 @@ class Surface:
         own = {name: each.expand(len(weights), *each.shape) for name, each in self.model.named_buffers()}
         state = {**self._named(weights), **own, **(buffers or {})}
         run: Callable[..., Tensor] = _forward(self.model)
+        # One model needs no vmap, which would make grouped convolutions of its own, see `at_once`.
         if len(weights) > 1:
             run = torch.func.vmap(run, in_dims=(0, None), randomness="same")
         else:
             state = {name: each[0] for name, each in state.items()}
+        # 64 stands for the activations of a small layer, where inputs have few numbers.
         size = max(1, _NUMBERS // (len(weights) * max(64, inputs[0].numel())))
         was_training = self.model.training
         self.model.eval()

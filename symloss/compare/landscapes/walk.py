@@ -40,6 +40,7 @@ def walk(task: SupervisedTask, loss: Loss, seed: int, all_along: bool, on_progre
     """Trains, and keeps the start, the end and, if asked for, points between."""
     start = flat(task.build_model(seed))
     steps = task.settings.steps
+    # Whole weight vectors: of a large model fewer are kept.
     count = max(2, min(_SNAPSHOTS, _NUMBERS // max(1, start.numel()))) if all_along else 1
     kept = {round(i * steps / count) for i in range(1, count + 1)}
     points = [start]

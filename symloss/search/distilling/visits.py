@@ -86,6 +86,8 @@ def visited(
     device = task.device
     phi = {name: each.to(device) for name, each in coefficients.items()}
     wanted = times * instances(task.kind, task.classes)
+    # Four times as many as wanted, rounded up: rows that are not finite fall out, and the last draw thins the rest
+    # evenly.
     each = -(-4 * wanted // max(task.settings.steps, 1))
     draw = generator(derive(seed, "visits"), "rows")
     seen: list[tuple[Tensor, Tensor]] = []
@@ -117,9 +119,11 @@ def drawn(kind: str, classes: int, seed: int) -> tuple[Tensor, Tensor]:
         y = KINDS[kind].targets_of(draw.normal(size=size))
         errors = draw.permutation(np.linspace(-1, 1, size)) * np.abs(draw.normal(scale=1.7, size=size))
         return torch.tensor(y + errors), torch.tensor((y > 0).astype(float) if KINDS[kind].signed else y)
+    # From nearly uniform predictions to probabilities near 0 and 1, at which losses differ most.
     logits = draw.normal(size=(size, classes)) * np.linspace(0.1, 4, size)[:, None]
     if KINDS[kind].independent:
         return torch.tensor(logits), torch.tensor((draw.random(logits.shape) < 0.5).astype(float))
+    # Half of the targets are the predicted class: late in training most are, early one in C is.
     target = np.where(np.arange(size) % 2, logits.argmax(1), draw.integers(classes, size=size))
     return torch.tensor(logits), torch.tensor(target)
 
@@ -138,6 +142,7 @@ def looked_at(
     targets = targets.detach().cpu()
     targets = targets.double() if targets.is_floating_point() or not kind.exclusive else targets.long()
     phi = {name: each.detach().double().cpu() for name, each in coefficients.items()}
+    # The loss is a mean; its gradient carries 1/N, which would make the scale depend on the size of the sample.
     slope = loss.output_gradient(phi, outputs, targets) * count(kind, outputs)
     p, y = (each.numpy() for each in entries_of(kind, outputs, targets))
     if kind.probabilities:
