@@ -2,7 +2,9 @@
 
 `T(p) = M1(p) + (C-1) M0((1-p)/(C-1))` is the loss with the rest spread evenly. Gradient flow on the logits
 from the null epoch keeps that symmetry and moves `p` downhill on `T`; the first place where `T'` vanishes or
-changes sign is reached, if small asymmetries stay small (see `basin`).
+changes sign is reached, if small asymmetries stay small (see `basin`). With `x = (1-p)/(C-1)`,
+
+    T'(p) = M1'(p) - M0'(x),    dz_t/dt = -p (1-p) T',    dp/dt = -p**2 (1-p)**2 C/(C-1) T'(p).
 """
 
 from __future__ import annotations
@@ -57,6 +59,8 @@ def flow_from_start(curve: Curve, classes: int) -> _Path:
     at = enclose_number(start)
     spans = _spans(curve)
     borders = [cell.right for cell, _ in curve.parts[:-1]]
+    # More than one where 1/C may lie on a border of the signs of T': at a minimum the flow rests, across a kink it goes
+    # on.
     here = [i for i, s in enumerate(spans) if s.left.lo <= at.hi and at.lo <= s.right.hi]
     if any(spans[i].sign is None for i in here):
         raise Undecided("the sign of T' at the null epoch is not settled")
@@ -80,9 +84,11 @@ def _follow(curve: Curve, spans: list[Span], i: int, step: int, borders: list[Po
         end = spans[i].right if step > 0 else spans[i].left
         j = i + step
         if not 0 <= j < len(spans):
+            # An end of (0, 1), at which dp/dt vanishes: it is approached, not passed.
             return _Path(Flow(step), end)
         if end in borders:
             smooth = curve.is_continuous_at(borders.index(end))
+            # T falls to -oo on both sides of a pole: no flow leaves it.
             if curve.limit(borders.index(end), 1) == curve.limit(borders.index(end) + 1, -1) == _ABYSS:
                 return _Path(Flow(step), end)
             if not smooth:
@@ -98,6 +104,7 @@ def _follow(curve: Curve, spans: list[Span], i: int, step: int, borders: list[Po
             curve.derivative.limit(borders.index(end), 1),
             curve.derivative.limit(borders.index(end) + 1, -1),
         ]
+        # A slope that tends to 0 at a border may stop the flow as a stationary point does.
         if any(s is None or s.lo <= 0 <= s.hi for s in slopes):
             raise Undecided(f"T' may vanish at p = {end.middle:.6g}")
         i = j
@@ -115,6 +122,8 @@ def attractor(profile: Profile) -> Finding:
     rival = _rival(curve, lowest)
     if rival is not None:
         return _several(curve, *sorted((lowest.where, rival.where), key=lambda point: point.middle))
+    # Least and reached are two questions: descent stops at the first minimum on its way, and there may be a lower one
+    # beyond a rise.
     path = flow_from_start(curve, profile.classes)
     how = stays_even(profile, path.end)
     if _meet(path.end, lowest.where):
@@ -143,6 +152,8 @@ def _rival(curve: Curve, lowest: Extreme) -> Extreme | None:
     if curve.places is None:
         raise Undecided("T may have several minima")
     for place in curve.places:
+        # The lowest place itself overlaps with its own bracket; a place that overlaps with it is the same one as far as
+        # is known.
         apart = place.where.lo > lowest.where.hi or place.where.hi < lowest.where.lo
         if not apart or place.value.lo > lowest.value.hi:
             continue

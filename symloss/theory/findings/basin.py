@@ -3,7 +3,11 @@
 Gradient flow on the logits from the null epoch keeps the others' probabilities equal, `x = (1-p)/(C-1)`; where their
 logits are pulled together, it does so from starts nearby as well. To first order their differences shrink at the rate
 
-    s(x) = x (M0'(x) - g) + x**2 M0''(x),    g = p M1'(p) + (1-p) M0'(x).
+    s(x) = x (M0'(x) - g) + x**2 M0''(x),    g = p M1'(p) + (1-p) M0'(x):
+
+`dz_j/dt = -p_j (M0'(p_j) - g)`, whose derivative in `p_j` is `-(M0' - g + x M0'')`, and `dp_j = x dz_j`; g changes to
+second order only, as differences of the others sum to 0. As `M0' - g = -p T'(p)`, both terms are at least 0 where M0 is
+convex and p rises.
 """
 
 from __future__ import annotations
@@ -39,11 +43,13 @@ def stays_even(profile: Profile, end: Point) -> str:
     """
     if profile.classes == 2:
         return "with two classes there is nothing to spread"
+    # By Jensen's inequality no spread of the others has a lower loss than the even one, at any p.
     if is_convex(profile.m0):
         return "M0 is convex"
     problem = _asymmetry(profile, end)
     if not problem:
         return "M0 pulls the other classes together along the way"
+    # M0 need not pull together to the very end: beyond some p_t the target rises however the others are spread.
     if end.lo == end.hi == 1.0:
         entry = _entry_of_certainty(profile)
         if entry is not None and not _splits(profile, entry) and _growth(profile, entry) <= _MAX_GROWTH:
@@ -71,6 +77,7 @@ def _asymmetry(profile: Profile, end: Point) -> str:
             return "M0 is not convex, and the other classes may drift apart on the way to p*"
     if not end.is_finite or end.lo <= 0 or end.hi >= 1:
         return ""
+    # At p* inside (0, 1) T' = 0, so that s(x) = x**2 M0''(x).
     x = (1 - end.middle) / (profile.classes - 1)
     bend = profile.m0.derivative.derivative.at(np.array([x]))
     return "" if bend.lo[0] > 0 else "the even spread is not proved to be a minimum at p*"
@@ -97,6 +104,7 @@ def _along(profile: Profile, make: Callable[[Expr, Expr, Expr], Expr]) -> Curve:
 
 def _shrinking(m1: Expr, even: Expr, x: Expr) -> Expr:
     """`s(x)`, from `M0(x)` as a function of `p`."""
+    # x' = -1/(C-1), so M0'(x) = -(C-1) d/dp M0(x(p)) and M0''(x) = (C-1)**2 d2/dp2 M0(x(p)).
     rest = -1 / x.diff(P)
     pull = -rest * even.diff(P)  # M0'(x)
     mean = P * m1.diff(P) + (1 - P) * pull
@@ -117,6 +125,7 @@ def _entry_of_certainty(profile: Profile) -> float | None:
         return None
     target, other = profile.m1.derivative, profile.m0.derivative
     for p0 in ENTRIES_OF_CERTAINTY:
+        # A grid proposes the constant c between the two slopes; the signs of M0' - c and c - M1' prove it.
         high, low = np.linspace(p0, 1, 64)[1:-1], np.linspace(0, 1 - p0, 64)[1:-1]
         top, bottom = float(np.max(target.at(high).hi)), float(np.min(other.at(low).lo))
         if not top < bottom or not np.isfinite([top, bottom]).all():
@@ -143,6 +152,7 @@ def _growth(profile: Profile, end: float, cells: int = 400) -> float:
     share = Rational(profile.classes, profile.classes - 1)
 
     def rate(m1: Expr, even: Expr, x: Expr) -> Expr:
+        # T', in one formula of p: M0(x(p)) has the factor -1/(C-1) in its derivative.
         slope = m1.diff(P) + (profile.classes - 1) * even.diff(P)
         return _shrinking(m1, even, x) / (P**2 * (1 - P) ** 2 * share * slope)
 
@@ -152,5 +162,6 @@ def _growth(profile: Profile, end: float, cells: int = 400) -> float:
         if low < high:
             borders = np.linspace(low, high, cells + 1)
             value, _ = enclose_sharply(expr, P, Interval(borders[:-1], borders[1:]))
+            # An upper sum of the integral of the rate; where differences shrink nothing is taken off.
             total += float(np.sum(np.maximum(value.hi, 0.0) * np.diff(borders)))
     return math.exp(total) if total < 100 else math.inf

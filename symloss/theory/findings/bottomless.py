@@ -33,6 +33,8 @@ def bottomless(profile: Profile) -> Finding | None:
 def _paths(classes: int) -> list[list[tuple[int, Expr]]]:
     """Predictions as functions of `x -> 0+`: how many classes, in order, have which probability."""
     rest = Integer(classes - 1)
+    # Towards the corner of the second class, and towards the middle of the face where the third vanishes: the
+    # logarithms and powers of losses diverge where a probability is 0.
     vertex = [(1, P), (1, 1 - rest * P), (classes - 2, P)]
     if classes == 2:
         return [vertex[:2]]
@@ -55,6 +57,7 @@ def _falls_along(profile: Profile, groups: Sequence[tuple[int, Expr]]) -> Findin
         return total
 
     try:
+        # On x < 1/(20 C) the second class stays on top: 1 - (C-1) x > 0.95, and 4/5 - x > 1/5.
         limit = profile.on(risk, Rational(1, 20 * classes)).limit(0, -1)
     except (Undecided, Undefined):
         return None
@@ -73,6 +76,7 @@ def _falls_inside(profile: Profile) -> Finding | None:
     for curve, other in ((profile.m1, profile.m0), (profile.m0, profile.m1)):
         for left, right, point in curve.steps():
             sides = [s for s, limit in ((-1, left), (1, right)) if limit is not None and limit.hi == -np.inf]
+            # With two classes the second is on top only beyond 1/2; with more, `_around` puts another above the first.
             if not sides or (classes == 2 and point.lo <= 0.5):
                 continue
             where = point.middle

@@ -66,9 +66,12 @@ def _one_curve(profile: Profile, side: int) -> tuple[Curve, str] | None:
         return profile.spread, "as a function of p_t"
     line = profile.m0.line
     if line is not None:
+        # With M0(p) = s p + b: sum_j M0(p_j) = s (1 - p_t) + (C-1) b over the others, and M1(p_t) = D(p_t) + s p_t + b.
         constant = line.slope + profile.classes * line.intercept
         curve = profile.difference.map(lambda e: shorter(e + constant))
         return curve, "as a function of p_t (M0 is affine)"
+    # Jensen: at fixed p_t a sum of convex M0 is least on the even spread, of concave ones largest; the other extreme of
+    # each lies at a corner, where one class has all that is left.
     if side < 0 and is_convex(profile.m0):
         return profile.spread, "with the rest spread evenly (M0 is convex)"
     concave = is_convex(profile.m0.map(lambda e: -e))
@@ -97,15 +100,19 @@ def _relaxed(profile: Profile, side: int) -> Finding:
     target, other = (side * _mid(curve, grid) for curve in (m1, m0))
 
     def relaxation(slope: float) -> float:
+        # L = (M1(p_t) - l p_t) + sum_j (M0(p_j) - l p_j) + l for every number l, as the p sum to 1; so L is at most the
+        # sum of the suprema plus l. Any l gives a bound: a grid finds a good one.
         return float(max(target - slope * grid) + (classes - 1) * max(other - slope * grid) + slope)
 
     slope = _least(relaxation)
+    # Six digits are an exact float, so that the formula and the bound speak of one number.
     weight = Rational(Float(side * slope, 6))
     parts = [curve.map(lambda e: e - weight * P).extreme(side) for curve in (m1, m0)]
     if parts[0] is None or parts[1] is None:
         return unknown("the extreme of the relaxed loss is not settled")
     tops = [p.value.hi if side > 0 else p.value.lo for p in parts if p is not None]
     bound = tops[0] + (classes - 1) * tops[1] + float(weight)
+    # A few roundings of 1.1e-16 of each summand, those of `C - 1` equal ones in a product included.
     bound += side * 1e-14 * (abs(tops[0]) + (classes - 1) * abs(tops[1]) + abs(float(weight)) + 1)
     return proved(
         f"M1(p) and M0(p) less {float(weight):.4g} p have the extremes {tops[0]:.6g} and {tops[1]:.6g}; probabilities"
@@ -140,12 +147,14 @@ def _unbounded(profile: Profile, name: str, extreme: Extreme, side: int) -> Find
     where = extreme.where.middle
     word = f"{name} diverges as p -> {where:.6g}"
     along = "target" if name == "M1" else "other"
+    # As p -> 1 all others vanish, and their terms may diverge against it; anywhere else they can be kept inside (0, 1).
     if where < 1:
         return refuted(
             f"{word}, while the other probabilities may stay where the loss is finite",
             {"p_t" if name == "M1" else "p_other": where, "diverges_to": side * math.inf, "along": along},
         )
     if name == "M1":
+        # The target takes all, or one other class does, and the rest is spread evenly.
         limit = profile.spread.limit(len(profile.spread.parts) - 1, 1)
     else:
         rest = Integer(profile.classes - 1)

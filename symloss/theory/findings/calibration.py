@@ -56,6 +56,8 @@ def classification_calibrated(profile: Profile) -> Finding:
 
 
 def _exchanged(profile: Profile) -> Finding:
+    # (1) for y <= 1/2 says that D falls; for y > 1/2 it follows from x <= 1-y, D(x) >= D(1-y) and S(1-y) > 0. And S(x)
+    # > 0 is (1) at y = 1-x.
     mirror = profile.on(
         lambda r: (
             profile.target(r, P) - profile.other(r, P) - profile.target(r, 1 - P) + profile.other(r, 1 - P)
@@ -63,6 +65,7 @@ def _exchanged(profile: Profile) -> Finding:
         _HALF,
     )
     falling = _signs_up_to_half(profile.difference.derivative)
+    # Jumps of D are no business of its slope: without continuity D' = 0 does not say that D is constant.
     if profile.difference.is_continuous:
         if falling == {0} and mirror.signs == {0}:
             return _indifferent(profile)
@@ -96,6 +99,8 @@ def _tied(profile: Profile) -> Finding | None:
     first, second = where
     if profile.classes == 2 and first + second < 1:
         return None
+    # With M0 affine the risk is sum_i q_i D(p_i) and a constant, here at least min D: two classes at the least
+    # value attain it, and a third of probability 0 under the posterior may have whatever is left.
     rest = (1 - first - second) / max(profile.classes - 2, 1)
     return refuted(
         f"M1 - M0 is least at p = {first:.6g} and p = {second:.6g}, and M0 is affine: under the posterior"
@@ -110,6 +115,8 @@ def _uniform(profile: Profile) -> Finding | None:
     slopes = slope_at(profile.m1, point), slope_at(profile.m0, point)
     if slopes[0] is None or slopes[1] is None or number_sign(slopes[0] - slopes[1]) != 0:
         return None
+    # Both lie above their tangents at 1/C, of one slope g: the risk is at least that of the uniform prediction plus g
+    # sum_i (p_i - 1/C), and that sum is 0.
     if not (is_convex(profile.m1) and is_convex(profile.m0)):
         return None
     return refuted(
@@ -123,6 +130,8 @@ def _least_below_half(profile: Profile) -> tuple[float, float] | None:
     """Two probabilities, the second not smaller, that sum to at most 1 and at which `M1 - M0` is least."""
     curve = profile.difference
     signs = [span.sign for span in curve.derivative.pattern]
+    # D falls and then rests: it is least from there on, so that p and 1-p both have the least value for p between that
+    # place and 1/2.
     if -1 in signs and signs == sorted(signs, key=lambda s: s == 0) and set(signs) == {-1, 0}:
         flat = next(span for span in curve.derivative.pattern if span.sign == 0)
         if curve.is_continuous and flat.left.hi < 0.5:
@@ -174,6 +183,7 @@ def _obstacle(profile: Profile, mirror: Curve) -> str:
         if not _kinks_give_way(curve, start):
             return f"{name} has a kink on (0, 1/2] that can hold two classes in a tie"
     if profile.classes == 2:
+        # For two classes a tie is p = 1/2, a point and not a pair to swap: the slope there must break it.
         half = profile.difference.derivative.at(np.array([0.5]))
         if not half.hi[0] < 0:
             return "the slope of M1 - M0 at 1/2 is not proved negative"
@@ -189,6 +199,8 @@ def _stationary(profile: Profile) -> str:
             continue
         joints = [i for i, (cell, _) in enumerate(slope.parts[:-1]) if cell.right == where]
         limits = [limit for i in joints for limit in (slope.limit(i, 1), slope.limit(i + 1, -1))]
+        # A border between two stretches on which D falls: D' may be 0 there, unless a limit from one side, across a
+        # border of pieces, shows that it is not.
         if before.sign == after.sign == -1 and not any(
             limit is not None and limit.hi < 0 for limit in limits
         ):
@@ -208,6 +220,8 @@ def _falls_from(profile: Profile) -> float | None:
     begin = spans[start].left.hi
     if begin > 1 / profile.classes or curve.places is None:
         return None
+    # Before `begin` D is at least its lowest place there; from 1/C on it must lie below that. Then (1) holds for all
+    # x < begin and y >= 1/C, and from `begin` on D falls.
     floor = min(place.value.lo for place in curve.places if place.where.lo <= begin)
     if not math.isfinite(floor):
         return None
@@ -224,6 +238,8 @@ def _kinks_give_way(curve: Curve, start: float) -> bool:
         before, after = curve.derivative.limit(i, 1), curve.derivative.limit(i + 1, -1)
         if before is None or after is None:
             return False
+        # With slopes s- >= s+ of M1 and M0 moving a tie apart by e changes the risk at the first order by q-weighted s+
+        # - s- <= 0, and by (q_i - q_j) D'(x+) e < 0: it can be left. A slope that rises would hold it.
         if after.hi <= before.lo or (before.exact is not None and before.exact == after.exact):
             continue
         return False

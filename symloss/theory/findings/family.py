@@ -83,6 +83,7 @@ def bare(weight: Expr) -> Expr:
 
 def family_of(formula: Expr) -> Family | None:
     """The family that a loss is seen to be, the simplest `c` first; None where it is seen to be none."""
+    # Along p = c y - s a family has the variables y and s apart.
     leans = [S.One, S.Zero, *_leans(formula)]
     found = [(lean, canonicalise(formula.subs(P, lean * Y - R), "regression")) for lean in leans]
     for lean, along in found:
@@ -111,6 +112,7 @@ def _leans(formula: Expr) -> list[Expr]:
         if node.is_Add and {Y, P} <= node.free_symbols and node.is_polynomial(Y, P):
             form = Poly(node, Y, P)
             if form.total_degree() == 1:
+                # b (c y - p) + a has the coefficients b c of y and -b of p.
                 found.add(-form.coeff_monomial(Y) / form.coeff_monomial(P))
     return sorted(found - {S.One}, key=lambda c: (c.count_ops(), str(c)))[:_MOST_LEANS]
 
@@ -127,6 +129,8 @@ def _has_values(along: Expr) -> bool:
 
 
 def _scaled(lean: Expr, along: Expr, base: Expr) -> Family | None:
+    # If the family exists, its slopes at two targets are in the ratio of the weights, at every s: one s proposes h, and
+    # the values decide.
     slope, shape = along.diff(R), along.subs(Y, base)
     for spot in _SPOTS:
         scale = slope.subs({Y: base, R: spot})

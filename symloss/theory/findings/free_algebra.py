@@ -40,6 +40,7 @@ __all__ = ["Algebra", "one_sign"]
 
 _MAX_OPERATIONS = 80
 _M, _T = Symbol("m", integer=True, nonnegative=True), Symbol("t", positive=True)
+# C >= 2 as m >= 0: a polynomial in m and t with coefficients of one sign has that sign for all m >= 0, t > 0.
 _COUNT = _M + 2
 _INSIDE = 1 / (1 + _T)  # every p in (0, 1); 1 - p = t/(1 + t)
 _LOWER_HALF = 1 / (2 + _T)  # every p in (0, 1/2)
@@ -115,6 +116,7 @@ class Algebra:
 
     def attractor(self) -> Finding:
         """`p*` where `T` and `M0` are convex: the stationary point, or 1 without one."""
+        # The even spread is a minimum, by Jensen, where M0 is convex; then T alone counts.
         if self.bends[1] not in (0, 1):
             return unknown("M0 is not seen to be convex for every C")
         rest = (1 - P) / (C - 1)
@@ -125,6 +127,7 @@ class Algebra:
         if on_interval(spread.diff(P, 2)) != 1:
             return unknown("T is not seen to be strictly convex for every C")
         for root in _roots(fraction(one_fraction(slope.subs(C, _COUNT)))[0]):
+            # 0 < root < 1, by squares where a square root stands in the way.
             inside = root.is_positive and (one_sign(1 - root) == 1 or one_sign(1 - root**2) == 1)
             if inside:
                 value = shorter(root.subs(_M, C - 2))
@@ -161,6 +164,7 @@ class Algebra:
 
     def _posterior_map(self) -> Expr | None:
         """That of `M1' = c - a1/p`, `M0' = c - a0/p`; see `closed_map`."""
+        # k = 1 in `closed_map`: -p (M1' - M0') = a1 - a0 and p**2 M0'' = a0.
         gain, base = one_fraction(-P * self.pull), one_fraction(P**2 * self.m0.diff(P, 2))
         if P in gain.free_symbols | base.free_symbols or one_sign(gain) != 1 or one_sign(base) not in (0, 1):
             return None
@@ -169,6 +173,7 @@ class Algebra:
     def lipschitz(self) -> Finding:
         """`p (1-p) M'` a polynomial in `p`, so bounded on (0, 1), for `M1` and `M0`."""
         for m in (self.m1, self.m0):
+            # The gradient in the logits is bounded by these (see `lipschitz`), and a polynomial is bounded on (0, 1).
             pull = one_fraction(P * (1 - P) * m.diff(P))
             if not pull.is_polynomial(P):
                 return unknown("p (1-p) M' is not seen to be bounded for every C")
@@ -229,6 +234,7 @@ def _of_coefficients(polynomial: Expr) -> int | None:
         signs = {number_sign(c) for c in Poly(polynomial, _M, _T).coeffs()}
     except PolynomialError:
         return None
+    # With t > 0 a nonzero polynomial of one sign cannot vanish, except where every term has a factor m and m = 0.
     if signs not in ({1}, {-1}) or multiplied_out(polynomial.subs(_M, 0)) == 0:
         return None
     return signs.pop()

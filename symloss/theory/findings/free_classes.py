@@ -92,6 +92,7 @@ class _Free:
 
     @staticmethod
     def of(loss: Loss, found: dict[str, Finding]) -> _Free:
+        # A positive factor changes no argument about signs, and scales bounds.
         rest, factor = loss.value_expr.as_independent(C, as_Add=False)
         if factor.free_symbols <= {C} and one_sign(factor) == 1:
             return _Free(loss, found, factor, Profile.of(Loss(rest, "classification", {}), SAMPLE))
@@ -139,6 +140,7 @@ class _Free:
             except ValueError as error:
                 return unknown(str(error))
         else:
+            # Near 0 one formula holds, up to the first border: it speaks for all C whose 1/C is before it.
             cell, first = self.profile.difference.parts[0]
             pull, smallest = self.factor * first.diff(P), _first_below(cell.right.lo)
         value = one_fraction((-pull / C).subs(P, 1 / C))
@@ -173,6 +175,8 @@ class _Free:
 
     def _attractor(self, profile: Profile, key: str) -> Finding:
         """For a loss of the target alone `T` is `D` and a constant, whatever C."""
+        # With M0 = s p + b: T(p) = D(p) + s + C b, so neither p* nor the signs of T' depend on C. Every start 1/C lies
+        # in (0, 1/2].
         found, curve = self.found[key], profile.difference
         if profile.m0.line is None or found.numeric is None or not curve.is_continuous:
             return unknown("T depends on C")
@@ -203,6 +207,7 @@ class _Free:
         target, other = profile.m1.line, profile.m0.line
         if target is None or other is None:
             return unknown("M1 and M0 are not affine")
+        # As in `symmetric_noise_robust`: G(p) = s p + b sums to s + C b.
         slope = target.slope + (C - 1) * other.slope
         intercept = target.intercept + (C - 1) * other.intercept
         value = shorter(self.factor * (slope + C * intercept))
@@ -228,6 +233,7 @@ class _Free:
         first, second = (_finite_extreme(curve, side) for curve in (profile.m1, profile.m0))
         if first is None or second is None:
             return unknown("M1 or M0 alone is not bounded")
+        # The corner p_t = 1 attains, or approaches, all of these extremes at once.
         if first.where.lo == 1 and second.where.hi == 0 and second.value.exact is not None:
             how = "M1 at 1 and M0 at 0 have their extremes"
             return self._bound(first, side, (C - 1) * second.value.exact, how)
@@ -292,10 +298,12 @@ _ALGEBRA: dict[str, Callable[[Algebra], Finding]] = {
 
 def _first_below(reach: float) -> int:
     """The smallest `C >= 2` with `1/C < reach`."""
+    # 1/C < r for C > 1/r; where 1/r rounds to a whole number the next one is named, which holds in either case.
     return max(2, math.floor(1 / reach) + 1)
 
 
 def _may_be_unit_fraction(low: float, high: float) -> bool:
+    # Is there a whole C with 1/high <= C <= 1/low?
     return math.floor(1 / low) >= math.ceil(1 / high)
 
 

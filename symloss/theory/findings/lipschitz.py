@@ -1,8 +1,9 @@
 """The Lipschitz constant in the logits: `sup |dL/dz|_2`, `dL/dz_j = p_j (g_j - sum_i p_i g_i)`.
 
-With `M0` affine only the target has a slope: the norm is `p (1-p) |D'(p)|` times at most the square root of 2,
-which is approached when one other class holds the rest. In general `|dL/dz_j| <= |psi_j| + sum_i |psi_i|`
-with `psi = p (1-p) M'(p)`, because `p_i p_j <= p_i (1 - p_i)`.
+With `M0` affine only the target has a slope: `dL/dz_t = p (1-p) D'(p)` and `dL/dz_j = -p p_j D'(p)`, so the norm is
+`p |D'(p)| sqrt((1-p)**2 + sum_j p_j**2)`, at most `p (1-p) |D'(p)|` times the square root of 2, which is approached
+when one other class holds the rest. In general `|dL/dz_j| <= sum_i |psi_i|` with `psi = p (1-p) M'(p)`, because
+`dL/dz_j = p_j (1-p_j) g_j - sum_{i != j} p_i p_j g_i` and `p_j <= 1 - p_i`.
 """
 
 from __future__ import annotations
@@ -111,6 +112,7 @@ def _general(profile: Profile) -> Finding:
             return unknown(f"p (1-p) {name}'(p) diverges as p -> 1, where other terms may make up for it")
         sizes.append(_size(largest))
     sharp = _relaxed(profile)
+    # Every one of the C components is at most sum_i |psi_i|.
     crude = sizes[0] + (profile.classes - 1) * sizes[1]
     bound = min(sharp, crude * math.sqrt(profile.classes) * (1 + 1e-14))
     return proved(
@@ -135,11 +137,13 @@ def _relaxed(profile: Profile, cells: int = 400) -> float:
         return math.inf
     lo, hi = borders[:-1], borders[1:]
     rest = profile.classes - 1
+    # g = sum_i p_i g_i lies between the sums of the extremes of its terms.
     low = boxes[0].lo.min() + rest * boxes[1].lo.min()
     high = boxes[0].hi.max() + rest * boxes[1].hi.max()
     worst = 0.0
     edges = np.linspace(low, high, 200)
     for g_lo, g_hi in itertools.pairwise(edges):
+        # dL/dz_j = phi_j - g p_j with phi = p M': enclosed for p in each cell and g in each stretch.
         products = np.array([g_lo * lo, g_lo * hi, g_hi * lo, g_hi * hi])
         squares = []
         for box in boxes:
@@ -148,6 +152,7 @@ def _relaxed(profile: Profile, cells: int = 400) -> float:
             squares.append(np.maximum(a**2, b**2))
         best = math.inf
         scale = max(1e-12, float(max(s.max() for s in squares)))
+        # sum_j s_j(p_j) <= sum_j sup (s_j(p) - l p) + l for every l, as in `bounds`.
         for slope in np.linspace(-2, 2, 41) * scale:
             top = [float((s - np.minimum(slope * lo, slope * hi)).max()) for s in squares]
             best = min(best, top[0] + rest * top[1] + slope)

@@ -42,6 +42,7 @@ def misranked(profile: Profile) -> _Found | None:
         wrong, prediction = coarse.best_wrong(posterior)
         right = coarse.best_right(posterior)
         if np.isfinite(wrong) and wrong < right:
+            # Floats propose, the most hopeful first; only what is enclosed below counts.
             promising.append((wrong - right if np.isfinite(right) else -1.0, posterior, prediction))
     promising.sort(key=lambda item: item[0])
     fine = _Risk.of(profile, _FINE) if promising else None
@@ -51,6 +52,8 @@ def misranked(profile: Profile) -> _Found | None:
         value = risk(profile, posterior, prediction)
         floor = fine.floor_right(posterior)
         gain = floor - float(value.hi)
+        # The floats of posterior and prediction add up to 1 within rounding only; a gain of 1e-9 is far beyond what
+        # that changes.
         if gain > 1e-9 and np.isfinite(gain):
             return [float(v) for v in posterior], [float(v) for v in prediction], gain
     return _misranked_at_the_top(profile) if profile.classes > 2 else None
@@ -97,6 +100,8 @@ def _posteriors(classes: int) -> list[FloatArray]:
     heads = [*POSTERIOR_HEADS, (EVEN_SHARES / classes,)]
     found = []
     for head in heads:
+        # The first class must be ahead, and all share what the head leaves: without a rest, or with one above the last
+        # of the head, the order would be another.
         if len(head) >= classes and abs(sum(head) - 1) > 1e-12:
             continue
         rest = (1 - sum(head)) / (classes - len(head)) if classes > len(head) else 0.0
@@ -147,6 +152,7 @@ class _Risk:
         pair = first[:, None] + second[None, :]
         k = np.arange(n + 1)
         left = n - k[:, None] - k[None, :]
+        # Two steps apart: a neighbour on the grid is a tie as far as cells can tell.
         allowed = (k[None, :] >= k[:, None] + 2) & (left >= 0)
         value = np.where(allowed, pair + others.total[np.maximum(left, 0)], np.inf)
         i, j = np.unravel_index(int(np.argmin(value)), value.shape)
@@ -175,6 +181,8 @@ class _Risk:
         first, second, rest, slack = self._floors(posterior)
         total = _copies(rest, classes - 2).total
         # The least of the sums from `s - C` to `s`, infinite where there is none.
+        # p_i in [k_i/n, (k_i + 1)/n] and sum p = 1 give sum k_i <= n <= sum k_i + C; the floor of each cell holds for
+        # all that is in it.
         padded = np.concatenate([np.full(classes, np.inf), total, [np.inf]])
         least = np.lib.stride_tricks.sliding_window_view(padded, classes + 1).min(axis=1)
         k = np.arange(n)
@@ -193,6 +201,7 @@ class _Risk:
             )
         terms = np.concatenate([first, second, rest])
         largest = float(np.abs(terms[np.isfinite(terms)]).max(initial=0.0))
+        # Plain sums of at most C floats, each right to 1.1e-16: 1e-12 is ample.
         return first, second, rest, 1e-12 * len(posterior) * (1 + largest)
 
     def best_on_top(self, posterior: FloatArray) -> float:
@@ -212,6 +221,7 @@ def _least_on_top(
 ) -> float:
     """The least sum over indices whose sum is one of `sums`, the first of them no smaller than any other."""
     best = np.inf
+    # The largest probability is at least 1/C, so its cell is floor(n/C) or later; the others may reach the same cell.
     for top in range(n // classes, len(first)):
         below = np.arange(len(first)) <= top
         others = _power(np.where(below, rest, np.inf), classes - 2)
@@ -255,6 +265,7 @@ def _copies(f: FloatArray, count: int) -> _Copies:
         return _Copies(np.where(np.arange(len(f)) == 0, 0.0, np.inf), empty=True)
     if count == 1:
         return _Copies(f)
+    # min-plus convolution is associative: count copies take about 2 log2(count) of them.
     half = _copies(f, count // 2)
     parts = (half, half) if count % 2 == 0 else (_copies(f, count - 1), _Copies(f))
     total, chosen = _convolved(parts[0].total, parts[1].total)

@@ -49,6 +49,7 @@ def entry_proper(profile: Profile) -> Finding:
         if profile.m1.derivative.signs <= {-1}:
             return proved("p M1' + (1 - p) M0' = 0 by algebra, and M1' < 0 on (0, 1)")
         return unknown("p M1' + (1 - p) M0' = 0, but the sign of M1' is not proved negative")
+    # The slope of q M1(p) + (1-q) M0(p) at p = q is h(q).
     value = h.at(UNIT_FEW)
     for point, sign in zip(UNIT_FEW, value.sign, strict=True):
         if sign:

@@ -102,6 +102,7 @@ def closed_map(profile: Profile, classes: Expr | None = None) -> Expr | None:
     power, gain, base, _ = powers
     if power == 1:
         return shifted(base, gain, Integer(profile.classes) if classes is None else classes)
+    # A common factor is gone when entries are divided by their sum.
     return shorter((base + gain * Q) / gain) ** (1 / power)
 
 
@@ -122,6 +123,7 @@ def _powers(profile: Profile) -> tuple[Expr, Expr, Expr, Expr] | None:
     slope = shorter(m0 - m1)
     if P not in slope.free_symbols:
         return None
+    # M0' - M1' = (a1 - a0) p**-k has the logarithmic slope -k/p; then M0'' = k a0 p**(-k-1) gives a0, and M0' gives c.
     power = shorter(-P * slope.diff(P) / slope)
     if P in power.free_symbols or number_sign(power) != 1:
         return None
@@ -140,6 +142,7 @@ def _powers(profile: Profile) -> tuple[Expr, Expr, Expr, Expr] | None:
 
 def shifted(base: Expr, gain: Expr, classes: Expr) -> Expr:
     """`a0 + (a1 - a0) q`, normalised."""
+    # sum_i (a0 + (a1 - a0) q_i) = C a0 + a1 - a0.
     return shorter((base + gain * Q) / (classes * base + gain))
 
 

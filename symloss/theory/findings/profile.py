@@ -94,6 +94,7 @@ class Profile:
     def spread(self) -> Curve:
         """`T(p) = M1(p) + (C-1) M0((1-p)/(C-1))`: the target has `p`, the others share the rest evenly."""
         rest = Integer(self.classes - 1)
+        # Resolved anew, not from `pieces`: kinks of M0 lie at other p here, where (1-p)/(C-1) meets them.
         return Curve.build(lambda r: self.target(r, P) + rest * self.other(r, (1 - P) / rest), P, _ZERO, _ONE)
 
     def on(self, make: Callable[[Resolver], Expr], right: Expr = _ONE) -> Curve:
@@ -112,6 +113,8 @@ class Profile:
 
 def _both(present: Expr, absent: HardValue) -> tuple[tuple[Piece, ...], frozenset[Expr]]:
     def build(resolver: Resolver) -> tuple[Expr, ...]:
+        # Conditions under which M(0, p) is real or finite, that the limit could not settle for all coefficients:
+        # checked here cell by cell, where signs are known.
         for part in absent.positive:
             if resolver.sign_of(resolver.smooth(part, {})) < 0:
                 raise Undefined(f"at y = 0, {part} is negative under a root, power or logarithm")

@@ -3,7 +3,8 @@
 For C >= 3 the risk `sum_i q_i M1(p_i) + (1 - q_i) M0(p_i)` is stationary at `p = q` for every `q` exactly when
 `h(q) = q M1'(q) + (1-q) M0'(q)` is a constant `h`. Then the slope of each term, less `h`, is
 `(q_i - p) (M1'(p) - M0'(p))`: the term falls before `q_i` and rises after it exactly when `M1' < M0'`.
-For C = 2 the same holds of `k(p) = p A'(p)`, `A(p) = M1(p) + M0(1-p)`, with `k(p) = k(1-p)` and `k < 0`.
+For C = 2 the same holds of `k(p) = p A'(p)`, `A(p) = M1(p) + M0(1-p)`, with `k(p) = k(1-p)` and `k < 0`: the slope of
+the risk `q A(p) + (1-q) A(1-p)` is then `k(p) (q-p)/(p (1-p))`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def risk(profile: Profile, posterior: FloatArray, p: FloatArray) -> Interval:
     p = np.asarray(p, dtype=np.float64)
     present, absent = profile.m1.at(p), profile.m0.at(p)
     weight, left = Interval(posterior, posterior), 1 - posterior
+    # For q > 1/2 the difference 1 - q is exact (Sterbenz). For q < 1/2 it is at least 1/2, so that 1 - left is exact,
+    # and gives q back only where left was exact.
     exact = 1 - left == posterior
     rest = Interval(
         np.where(exact, left, np.nextafter(left, -1)), np.where(exact, left, np.nextafter(left, 2))
@@ -56,13 +59,17 @@ def proper(profile: Profile) -> Finding:
         curve, fall, name = _conditions(profile)
     except (Undecided, Undefined) as error:
         return unknown(str(error))
+    # For C = 2 the curve is k(p) - k(1-p), which changes sign when p and 1-p are swapped: if it is constant it is 0.
     line = curve.line
     continuous = profile.m1.is_continuous and profile.m0.is_continuous
+    # A jump of M1 or M0 would be an extreme that slopes do not show.
     level = line is not None and number_sign(line.slope) == 0 and continuous
     if line is not None and level and fall.signs <= {-1}:
         return proved(
             f"{name} is constant ({line.intercept}) and M1' < M0' on (0, 1), so p = q is the only minimum"
         )
+    # h constant and M1' = M0': both are h, so M1 and M0 are lines of one slope and the risk does not move on the
+    # simplex.
     if level and fall.signs == {0}:
         rest = 0.4 / (profile.classes - 1)
         q, p = profile.listed([0.6], rest), profile.listed([rest, 0.6], rest)
@@ -104,6 +111,8 @@ def _better(profile: Profile) -> tuple[list[float], list[float], float] | None:
     best: tuple[list[float], list[float], float] | None = None
     for first in POSTERIOR_TOPS:
         for share in POSTERIOR_SHARES if classes > 2 else (1.0,):
+            # Of C >= 3 classes two entries move and the others, `rest` each, keep their terms, so `rest` need not be
+            # exact.
             a = _dyadic(first)
             b = _dyadic((1 - a) * share) if classes > 2 else 1 - a
             rest = (1 - a - b) / max(classes - 2, 1)
@@ -136,6 +145,8 @@ def _tilted(profile: Profile) -> tuple[list[float], list[float], float] | None:
     for first in POSTERIOR_TOPS:
         a = _dyadic(first)
         b = 1 - a if profile.classes == 2 else _dyadic((1 - a) * POSTERIOR_SHARES[1])
+        # Moving probability from b to a changes the risk at p = q at the rate h(a) - h(b): against its sign a small
+        # enough step gains.
         tilt = h.at(np.array([a])) - h.at(np.array([b]))
         down = -int(tilt.sign[0])
         for k in range(1, _HALVINGS) if down else ():

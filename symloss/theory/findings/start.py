@@ -25,6 +25,7 @@ def slope_at(curve: Curve, point: Expr) -> Expr | None:
             here = {curve.variable: point}
             (_, a), (_, b) = curve.parts[i], curve.parts[i + 1]
             slopes = a.diff(curve.variable).xreplace(here), b.diff(curve.variable).xreplace(here)
+            # Two formulas that meet with one slope are differentiable at the border, whatever cut there.
             equal = all(s.is_finite for s in slopes) and number_sign(slopes[0] - slopes[1]) == 0
             if equal and curve.is_continuous_at(i):
                 return slopes[0]
@@ -47,6 +48,8 @@ def trainable_at_start(profile: Profile) -> Finding:
     if slopes is None:
         return unknown(_KINK)
     target, other = slopes
+    # At p = 1/C all entries but the target have the slope M0', so dL/dz_t = p (1-p) (M1' - M0'), by dL/dz_j = p_j (g_j
+    # - sum_i p_i g_i).
     pull = shorter(other - target)
     direction = number_sign(pull)
     where = f"at p = 1/{profile.classes}"
@@ -65,5 +68,6 @@ def implicit_learning_rate(profile: Profile) -> Finding:
     if slopes is None:
         return unknown(_KINK)
     target, other = slopes
+    # Cross-entropy has M1' = -C and M0' = 0 there: its pull is C.
     ratio = shorter((other - target) / profile.classes)
     return proved(f"(M0'(1/C) - M1'(1/C))/C at C = {profile.classes}, by evaluation", ratio)

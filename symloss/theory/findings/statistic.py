@@ -76,10 +76,13 @@ def _of_family(residual: Residual) -> Finding | None:
         return None
     steep, level = (left.diff(R), right.diff(R)), (left.subs(R, 0), right.subs(R, 0))
     found: tuple[str, str, Expr] | None = None
+    # psi = -a below and b above: the sum of h psi changes sign where the weight above is to that below as a to b; the
+    # share b/(a+b) of the weight lies below.
     if steep == (0, 0) and number_sign(level[1]) == 1 and number_sign(level[0]) == -1:
         share = shorter(level[1] / (level[1] - level[0]))
         found = "median", "quantile", share
         reason = "psi is one constant above the target and another below it"
+    # psi = a r below and b r above, of an expectile by definition; the mean for a = b.
     elif level == (0, 0) and number_sign(steep[0]) == 1 and number_sign(steep[1]) == 1:
         share = shorter(steep[1] / (steep[0] + steep[1]))
         found = "mean", "expectile", share
@@ -146,6 +149,7 @@ def _forms(slope: Expr) -> list[_Mean]:
     if len(parts) != 2:
         return []
     (g, a), (h, b) = parts.items()
+    # g A' + h B' = g (A' + (h/g) B') = h (B' + (g/h) A').
     forms = [_Mean(g, shorter(h / g), a, b), _Mean(h, shorter(g / h), b, a)]
     forms = [f for f in forms if is_defined(f.weight) and is_nonnegative(f.weight) and is_defined(f.target)]
     return sorted(forms, key=lambda f: (f.target != Y, f.target.count_ops(), str(f.target)))
@@ -169,6 +173,8 @@ def _solved(formula: Expr, form: _Mean, low: Expr, where: str) -> Finding | None
         linear, rise = on(form.linear).signs, on(link).derivative.signs
     except SymlossError:
         return None
+    # dM/dp = g (A' + t B') = g (-B') (U - t) with U = -A'/B': with -B' of one sign, and U' of the same, the weighted
+    # mean of the slopes changes sign once, upwards, where U is the mean of t.
     if len(linear) != 1 or linear & {0, None} or rise != {-sign for sign in linear if sign is not None}:
         return None
     weight = None if form.weight == 1 else bare(form.weight)

@@ -25,6 +25,7 @@ def target_only(profile: Profile) -> Finding:
         return proved("with two classes the other probability is 1 - p_t")
     line = profile.m0.line
     if line is not None:
+        # sum_j (s p_j + b) over the others is s (1 - p_t) + (C-1) b.
         formula = shorter(line.slope * P + line.intercept)
         return proved(f"M0(p) = {formula} is affine, and the probabilities sum to 1")
     witness = _uneven(profile.m0, profile.classes)
@@ -47,6 +48,7 @@ def _uneven(curve: Curve, classes: int) -> tuple[float, float, float, float] | N
     # Multiples of 2**-40: `a - step` and `b + step` are then exact, and the two sums equal.
     step = np.round(step * 2.0**40) / 2.0**40
     a, b = np.round(a * 2.0**40) / 2.0**40, np.round(b * 2.0**40) / 2.0**40
+    # Both pairs have one sum, and an affine function one value on both.
     before = curve.at(a) + curve.at(b)
     after = curve.at(a - step) + curve.at(b + step)
     change = after - before
@@ -70,6 +72,8 @@ def symmetric_noise_robust(profile: Profile) -> Finding:
         return unknown(str(error))
     line = curve.line
     if line is not None:
+        # sum_k L(e_k, p) = sum_i G(p_i): entry i is the target for one k and another class for C-1 of them. With G(p) =
+        # s p + b it is s + C b.
         constant = shorter(line.slope + classes * line.intercept)
         return proved(
             "G(p) = M1(p) + (C-1) M0(p) is affine, so its sum over the classes is constant", constant

@@ -61,6 +61,7 @@ class Weighted:
 
     def seen_from(self, weight: Rational, other: Rational) -> Profile:
         """The loss of a target of that weight where all the others have another."""
+        # The factor is the target's weight at y = 1 and the others' at y = 0.
         expr = (weight * Y + other * (1 - Y)) * self.loss.value_expr
         return Profile.of(Loss(expr, self.loss.kind), self.classes)
 
@@ -92,12 +93,15 @@ def _attractor(view: Weighted, weight: Rational, others: list[Rational]) -> Find
         return attractor(view.seen_from(weight, others[0]))
     plain = view.seen_from(Rational(1), Rational(1))
     line = plain.m0.line
+    # A constant M0 has no slope, whatever weights it is multiplied with.
     if line is not None and number_sign(line.slope) == 0:
         return attractor(view.seen_from(weight, others[0]))  # a constant has no pull, whatever it counts
     terms = logarithmic(plain)
     if terms is None:
         return unknown("the others have several weights, and do not share evenly what the target leaves")
     gain, base = terms
+    # w_t M1' = -w_t a1/p_t and w_j M0' = -w_j a0/p_j: stationary on the simplex where p is in proportion to (w_t a1,
+    # w_j a0).
     target = weight * (gain + base)
     value = shorter(target / (target + base * sum(others, Integer(0))))
     return proved("M1' = -a/p, M0' = -b/p: cross-entropy with labels in proportion to w_t a and w_j b", value)

@@ -56,6 +56,7 @@ def tidy(expr: Expr) -> Expr:
         return expr
     if not _is_small(expr):
         return factor_terms(expr) if isinstance(expr, Add) else expr
+    # Factors tell roots apart: bisection cannot settle a double root of a sum, nor two that lie close together.
     factored = _rewritten(lambda e: factor(together(e)), expr)
     # The root of a square that factoring uncovers is an absolute value: no longer smooth.
     return expr if factored.has(Abs) else factored
@@ -91,6 +92,7 @@ def vanishes(expr: Expr) -> bool:
     # A target that is a variable here is any real number.
     kind = "regression" if Y in expr.free_symbols else "classification"
     return (
+        # Each only rewrites: one that reaches 0 proves it, and none that fails disproves. The cheaper ones first.
         multiplied_out(expr) == 0
         or tidy(expr) == 0
         or _rewritten(lambda e: canonicalise(e, kind), expr) == 0
@@ -118,6 +120,7 @@ def differs(expr: Expr, variable: Symbol, low: float, high: float) -> bool:
     """Whether a smooth formula is proved not to vanish identically on (low, high): at some point it is not 0."""
     if not expr.args and not expr.free_symbols:
         return expr.is_zero is False
+    # A smooth formula that is 0 on the stretch is 0 at all of them; one enclosure away from 0 is enough.
     points = shares_of(low, high)
     try:
         value, _ = enclose(expr, variable, Interval(points, points))
@@ -145,6 +148,8 @@ def _is_small(expr: Expr) -> bool:
     rates = [term.as_coeff_Mul()[0] for f in expr.atoms(exp) for term in Add.make_args(f.args[0])]
     if any(rate.is_Rational and max(abs(rate.p), rate.q) > _MAX_RATE for rate in rates):
         return False
+    # To polynomials each of these is one more variable, and the price of factoring grows with their number and with
+    # degrees.
     generators = {f for f in expr.atoms(log, exp) if f.free_symbols}
     generators |= {f for f in expr.atoms() if f.is_Symbol}
     generators |= {n for n in _heads(expr) if n.free_symbols}

@@ -24,6 +24,7 @@ def closed_root(expr: Expr, variable: Symbol, low: float, high: float) -> Expr |
     The caller has proved that there is exactly one; a candidate is accepted when its enclosure meets the
     bracket and it annihilates `expr` exactly.
     """
+    # Where formulas are odd or mirrored their root is the centre: of the line, and of (0, 1).
     for symmetric in (Integer(0), Rational(1, 2)):
         if low <= symmetric <= high and number_sign(expr.xreplace({variable: symmetric})) == 0:
             return symmetric
@@ -34,6 +35,7 @@ def closed_root(expr: Expr, variable: Symbol, low: float, high: float) -> Expr |
             box = enclose_number(candidate)
         except (ArithmeticError, TypeError, ValueError):
             continue
+        # A candidate is an exact root of the formula, but perhaps not the one in the bracket.
         reach = 1e-12 * max(1.0, abs(low))
         if float(box.hi) < low - reach or float(box.lo) > high + reach or not np.isfinite(box.hi - box.lo):
             continue
@@ -56,8 +58,10 @@ def _candidates(expr: Expr, x: Symbol, depth: int) -> list[Expr]:
     if isinstance(expr, Mul):
         return [root for arg in expr.args for root in _candidates(arg, x, depth + 1)]
     if isinstance(expr, Pow):
+        # u**e is 0 where u is, for e > 0; for e < 0 it is nowhere 0.
         return _candidates(expr.base, x, depth + 1) if expr.exp.is_positive else []
     if isinstance(expr, log):
+        # log u = 0 is u = 1.
         return _solve(expr.args[0], x, Integer(1), depth + 1)
     if expr == x:
         return [Integer(0)]
@@ -83,6 +87,7 @@ def _solve(expr: Expr, x: Symbol, value: Expr, depth: int) -> list[Expr]:
     if isinstance(expr, log):
         return _solve(expr.args[0], x, exp(value), depth + 1)
     if isinstance(expr, exp):
+        # exp u = v has a real u for v > 0 alone.
         return _solve(expr.args[0], x, log(value), depth + 1) if number_sign(value) == 1 else []
     if isinstance(expr, sin | cos) and value in (-1, 0, 1):
         return [
@@ -91,9 +96,11 @@ def _solve(expr: Expr, x: Symbol, value: Expr, depth: int) -> list[Expr]:
     if isinstance(expr, Pow) and expr.exp.is_Rational:
         if number_sign(value) not in (0, 1):
             return []
+        # u**e = v >= 0. Negative v is left out although odd powers take it: SymPy's root of it is complex.
         root = value ** (1 / expr.exp) if number_sign(value) or expr.exp > 0 else None
         if root is None:
             return []
+        # u**(p/q) does not see the sign of u where p is even.
         roots = [root, -root] if expr.exp.p % 2 == 0 else [root]
         return [solution for r in roots for solution in _solve(expr.base, x, r, depth + 1)]
     if isinstance(expr, Add):
@@ -106,12 +113,14 @@ def _solve(expr: Expr, x: Symbol, value: Expr, depth: int) -> list[Expr]:
 
 def _angles(function: type, value: Expr) -> list[Expr]:
     """Angles of a few turns whose sine or cosine is -1, 0 or 1."""
+    # sin is 0, 1, 0, -1 at 0, 1, 2, 3 quarters of a turn.
     quarter = {-1: (3,), 0: (0, 2), 1: (1,)}[int(value)]
     shift = 1 if function is cos else 0  # cos u = sin(u + pi/2)
     return [(4 * turn + q - shift) * pi / 2 for turn in range(-_TURNS, _TURNS + 1) for q in quarter]
 
 
 def _quadratic(expr: Expr, x: Symbol) -> list[Expr]:
+    # A polynomial of degree 1 or 2 in one of these, solved for it and inverted.
     for generator in (x, log(x), sqrt(x)):
         try:
             poly = multiplied_out(expr).as_poly(generator)

@@ -53,6 +53,8 @@ def exponential_form(expr: Expr, variable: Symbol) -> tuple[Expr, int] | None:
     plain = plain.replace(sinh, lambda a: (exp(a) - exp(-a)) / 2).replace(
         cosh, lambda a: (exp(a) + exp(-a)) / 2
     )
+    # exp(a x + b) = U**(a q) exp(b) with U = exp(x/q), q the common denominator of all rates: whole powers of one
+    # generator.
     rates: dict[Expr, tuple[Rational, Expr]] = {}
     for node in plain.atoms(exp):
         exponent = expand(node.args[0])
@@ -72,6 +74,7 @@ def exponential_form(expr: Expr, variable: Symbol) -> tuple[Expr, int] | None:
 def _logarithm(argument: Expr, unit: Expr) -> Expr:
     """`log` of a fraction as that of its positive parts, powers of `U` taken out."""
     top, bottom = fraction(cancel(together(argument)))
+    # log(a/b) = log a - log b, and log(U**k r) = k x/q + log r, hold over the reals for positive parts alone.
     if not top.is_positive or not bottom.is_positive:
         return log(argument)
     return _of_positive(top, unit) - _of_positive(bottom, unit)
@@ -82,6 +85,7 @@ def _of_positive(part: Expr, unit: Expr) -> Expr:
     if poly is None:
         return log(part)
     low = min(monomial[0] for monomial in poly.monoms())
+    # The lowest power is drawn out, so that 1 + U and 1 + 1/U leave the same logarithm.
     rest = cancel(part / U**low)
     return low * unit + log(rest)
 
@@ -99,6 +103,8 @@ def vanishes_in(expr: Expr, variable: Symbol) -> bool:
         return False
     spend(form[0].count_ops())
     try:
+        # Logarithms and x itself are further independent variables to `cancel`: what cancels as a rational function of
+        # all of them is 0 for every value, but not the other way round.
         return bool(cancel(together(form[0])) == 0)
     except PolynomialError:
         return False
@@ -117,6 +123,7 @@ def exponential_limit(expr: Expr, variable: Symbol, side: int) -> Expr | None:
     top, bottom = fraction(together(form[0]))
     if not (top.is_polynomial(U) and bottom.is_polynomial(U)):
         return None
+    # U -> oo with x -> oo, where the highest powers decide; U -> 0 with x -> -oo, where the lowest do.
     upper, lower = Poly(top, U), Poly(bottom, U)
     if upper.is_zero:
         return Integer(0)
@@ -129,6 +136,7 @@ def exponential_limit(expr: Expr, variable: Symbol, side: int) -> Expr | None:
     (a, first), (b, second) = lead(upper), lead(lower)
     if a == b:
         return first / second
+    # U**(a - b) -> 0.
     return Integer(0) if (a - b) * side < 0 else None
 
 
@@ -160,4 +168,5 @@ def exponential_roots(expr: Expr, variable: Symbol) -> list[Expr]:
             a, b, c = coefficients
             root = (b**2 - 4 * a * c) ** Rational(1, 2)
             found += [(-b + sign * root) / (2 * a) for sign in (Integer(1), Integer(-1))]
+    # U = exp(x/q) > 0: x = q log U.
     return [form[1] * log(value) for value in found if value.is_positive and not value.has(Add(U))]

@@ -45,6 +45,8 @@ def _frequencies(expr: Expr, variable: Symbol) -> list[Rational] | None:
 
 def _common_turn(frequencies: list[Rational]) -> Expr:
     """The smallest length that is whole turns of all."""
+    # With T = 2 pi lcm(q)/gcd(p) a frequency p/q turns (p/gcd)(lcm/q) times in T, a whole number; there is no smaller T
+    # for all.
     above = reduce(gcd, (int(a.p) for a in frequencies))
     below = reduce(lcm, (int(a.q) for a in frequencies))
     return 2 * pi * Rational(below, above)
@@ -60,6 +62,8 @@ def period_of(expr: Expr, variable: Symbol) -> Expr | None:
     frequencies = _frequencies(expr, variable)
     if frequencies is None:
         return None
+    # With every innermost sine and cosine a symbol no variable may be left: what is made of them alone has their
+    # period, nested ones too.
     without = expr.xreplace({node: Symbol(f"_turn{i}") for i, node in enumerate(_innermost(expr, variable))})
     return None if variable in without.free_symbols else _common_turn(frequencies)
 
@@ -75,5 +79,7 @@ def along_periods(expr: Expr, variable: Symbol) -> Iterator[tuple[Rational, Expr
     turn = _common_turn(frequencies)
     for quarter in _PHASES:
         phase = Rational(quarter, 4)
+        # sin(a x + b) has one value at all x = phase T + k T, so that what is left is a formula without turns that
+        # agrees with the first on this sequence, and has the same limit along it.
         fixed = {node: node.xreplace({variable: phase * turn}) for node in _innermost(expr, variable)}
         yield phase, expr.xreplace(fixed)

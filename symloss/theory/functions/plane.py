@@ -37,6 +37,8 @@ def is_defined(expr: Expr) -> bool:
 
     Protected operators have one everywhere.
     """
+    # Every part has a value at all real numbers, so the whole has one, and no case is left out by `range_of`, which
+    # counts real values alone.
     return all(_has_value(node) for node in preorder_traversal(expr))
 
 
@@ -48,6 +50,7 @@ def _has_value(node: Expr) -> bool:
     base = range_on_plane(node.base)
     if node.exp.is_Integer:
         return bool(node.exp >= 0) or base.sign in (1, -1)
+    # 0**e has a value for e > 0 only.
     return base.sign == 1 or (base.low >= 0 and bool(node.exp.is_positive))
 
 
@@ -93,8 +96,11 @@ def bend(expr: Expr) -> Bend:
         return _added([bend(term) for term in expr.args])
     if isinstance(expr, Mul):
         fixed, moving = expr.as_independent(P, as_Add=False)
+        # Curvature has rules for a factor that does not move; of two that do, (u v)'' has the term 2 u' v', of any
+        # sign.
         return Bend.ANY if moving == expr or isinstance(moving, Mul) else _scaled(bend(moving), fixed)
     if isinstance(expr, Max | Min):
+        # A maximum of convex functions is convex, a minimum of concave ones concave.
         side = Bend.UP if isinstance(expr, Max) else Bend.DOWN
         return side if {bend(arg) for arg in expr.args} <= {Bend.STRAIGHT, side} else Bend.ANY
     if isinstance(expr, Pow):
@@ -121,6 +127,7 @@ def _added(bends: list[Bend]) -> Bend:
 
 def _scaled(inner: Bend, factor: Expr) -> Bend:
     reach = range_on_plane(factor)
+    # A factor turns the bend round where it is negative; one of either sign leaves it open at some target.
     if inner in (Bend.STRAIGHT, Bend.ANY) or reach.low >= 0:
         return inner
     if reach.high <= 0:
@@ -132,12 +139,17 @@ def _power(expr: Pow) -> Bend:
     base, exponent = expr.base, expr.exp
     if not exponent.is_Rational:
         return Bend.ANY
+    # (f(u))'' = f''(u) u'**2 + f'(u) u'': convex where f is convex and f'(u) u'' >= 0, whatever the sign of u'. Of a
+    # straight u the second term is 0.
     inner, reach = bend(base), range_on_plane(base)
+    # Convex on the line, rising for u >= 0.
     if exponent.is_Integer and exponent > 0 and exponent % 2 == 0:
         rises = inner is Bend.UP and reach.low >= 0
         return Bend.UP if inner is Bend.STRAIGHT or rises else Bend.ANY
+    # Convex and rising on u >= 0.
     if exponent >= 1 and reach.low >= 0:
         return Bend.UP if inner in (Bend.STRAIGHT, Bend.UP) else Bend.ANY
+    # Concave and rising on u >= 0.
     if 0 < exponent < 1 and reach.low >= 0:
         if inner in (Bend.STRAIGHT, Bend.DOWN):
             return Bend.DOWN

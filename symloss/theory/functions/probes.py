@@ -42,6 +42,7 @@ __all__ = [
     "shares_of",
 ]
 
+# Shares without a pattern, so that no symmetric formula vanishes at all of them.
 _SHARES: FloatArray = np.array([0.1234567, 0.2718281, 0.4142135, 0.5772156, 0.7320508, 0.9162907])
 
 

@@ -34,6 +34,8 @@ def _plain_kinks(expr: Expr) -> Expr:
 
 def slope_in_p(expr: Expr) -> Expr:
     """`dM/dp` as training sees it: a jump has no part in it."""
+    # SymPy differentiates Abs and sign as functions of complex numbers: through classes that it does not know the real
+    # rules hold. max(a, b) has the slope theta(a - b), with 1/2 at a tie as in torch.
     kinked = _plain_kinks(expr)
     real = kinked.replace(Abs, _abs).replace(sign, _sign)
     slope = real.diff(P).replace(Heaviside, lambda x, *_: (1 + _sign(x)) / 2)

@@ -54,6 +54,7 @@ def spend(steps: int) -> None:
 
 def steps_on(operations: int, boxes: int) -> int:
     """The steps of so many operations on so many boxes."""
+    # An operation on few boxes costs numpy's call, not its arithmetic.
     return operations * (1 + boxes // _CELLS)
 
 
@@ -87,12 +88,15 @@ def remembered(
                 result, price = known[key]
                 spend(price)
                 return result
+            # The inner meter counts this result alone, so that its price is known; what is left outside bounds it, and
+            # what it used is counted outside even where it was not enough.
             outside = _METER.get()
             with limited(outside.limit - outside.used) as meter:
                 try:
                     result = function(*args, **named)
                 finally:
                     outside.used += meter.used
+            # Only results: an `Exhausted` says how much was left, not what the function is.
             known[key] = result, meter.used
             if len(known) > most:
                 known.popitem(last=False)
