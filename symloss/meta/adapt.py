@@ -111,6 +111,8 @@ class AdaptiveLoss:
         self.steps = 0
         self.diverged: Divergence | None = None
         self._like = {name: each.detach() for name, each in self.learned.coefficients.items()}
+        # In single precision a meta-step of 1e-5 from a coefficient near 1 would be rounded by up to 0.6 % of
+        # itself.
         self._phi = packed(self._like).double()
         self._forward_mode = True
         self._warned = False
@@ -202,9 +204,13 @@ class AdaptiveLoss:
         context = rest[0] if rest else None
         number = self.steps + 1
         rules = rules_of(optimizer)
+        # Asked anew each step: between two of them the user may freeze a layer, register a hook or cast the
+        # model.
         passes = perceptron(model, rules, inputs, validation_batch[0]) or ModelPasses(
             model, inputs, self._forward_mode
         )
+        # To None and not to zero: a weight that the loss does not reach has no gradient then, and torch's
+        # optimisers skip it, weight decay and momentum included.
         optimizer.zero_grad(set_to_none=True)
         outputs = passes.outputs()
         value = self(outputs, targets, context)
@@ -212,6 +218,8 @@ class AdaptiveLoss:
         if not math.isfinite(loss):
             return self._stopped(number, "the loss of the training batch is not finite")
         passes.backward(value)
+        # Before the step: it copies the old weights, and whether the optimiser remembers anything is only known
+        # now.
         moved = moving(model, optimizer, rules)
         if not finite(each.weight.grad for each in moved):
             optimizer.zero_grad(set_to_none=True)
@@ -225,7 +233,9 @@ class AdaptiveLoss:
         if not math.isfinite(float(measured)):
             put_back(moved)
             return self._stopped(number, "the validation loss is not finite after the step", loss)
+        # After the step: the response is a function of the state that the step has left.
         pdot, method = passes.tangent(moved, responses_of(optimizer, moved))
+        # A model without forward mode has none at the next step either: the failed attempt costs a pass.
         self._forward_mode = method == "forward mode"
         gradient = self._meta_gradient(pdot, outputs.detach(), targets, context)
         if not finite([gradient]):
@@ -293,6 +303,8 @@ class AdaptiveLoss:
             found = cls(learned_from_dict(state["loss"]), eta=float(state["eta"]), objective=objective)
             phi = torch.tensor([float(value) for value in state["coefficients"]], dtype=torch.float64)
             meta = {
+                # As `Adam.step` makes them, the counter in single precision and the moments like phi: another
+                # type would round the resumed path differently.
                 name: torch.tensor(value, dtype=torch.float32 if name == "step" else torch.float64)
                 for name, value in state["meta"].items()
             }
@@ -351,6 +363,7 @@ class AdaptiveLoss:
         )
 
     def _used(self, like: Tensor) -> dict[str, Tensor]:
+        # In the precision of the outputs: double coefficients would promote the whole loss, forward and backward.
         return unpacked(self._phi.to(like), self._like)
 
     def _meta_gradient(

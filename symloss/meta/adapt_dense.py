@@ -31,6 +31,7 @@ def perceptron(
 
     SGD responds to all entries of a gradient alike, so factors stay factors; Adam does not.
     """
+    # By the very class: a subclass may compute something else. Hooks would not be called here.
     modules = list(model.modules())
     if not {type(module) for module in modules} <= _KNOWN or any(
         module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in modules
@@ -42,6 +43,8 @@ def perceptron(
     weights = [weight for layer in layers for weight in layer.parameters()]
     if not all(weight.requires_grad and type(rules.get(weight)) is SGD for weight in weights):
         return None
+    # A last Flatten(0), as a regression task's model ends with, takes the axis of the one output away; one
+    # anywhere else would mix the rows of a batch.
     flat = [module.start_dim == 0 for module in modules if isinstance(module, nn.Flatten)]
     scalar = any(flat) and layers[-1].out_features == 1
     if flat != [False] * (len(flat) - scalar) + [True] * scalar:
@@ -103,6 +106,7 @@ class PerceptronPasses:
         (rise,) = torch.autograd.grad(value, leaf)
         with torch.no_grad():
             self._rises = self._dense.directions(weights, second, rise)
+        # The caller looks at one number: a finite loss whose gradient is not (a root at 0) must not pass.
         return value.detach() if finite([rise]) else value.detach() * math.nan
 
     def tangent(self, moved: Sequence[Moved], responses: Sequence[float | Tensor]) -> tuple[Tensor, str]:
@@ -116,6 +120,7 @@ class PerceptronPasses:
             (old, response), (old_bias, response_of_bias) = before[layer.weight], before[layer.bias]
             weights.append((old, old_bias))
             turned = (
+                # A response that is one number scales either factor; Adam's, elementwise, would need the product.
                 Outer(matrix.left * response, matrix.right)
                 if isinstance(matrix, Outer)
                 else matrix * response

@@ -140,6 +140,8 @@ class ModelPasses:
         directions = {}
         for each, rise, response in zip(moved, self._rises, responses, strict=True):
             weights[each.name] = each.before
+            # <v, dtheta'/dphi> = <D v, dg/dphi> as D is diagonal, and g = J^T dL_phi/df: so J D v is all that is
+            # needed of the network.
             directions[each.name] = rise * response
         return self._passes.tangent(weights, directions, self.inputs, forward_mode=self._forward_mode)
 
@@ -176,7 +178,11 @@ def put_back(moved: Iterable[Moved]) -> None:
 
 
 def finite(tensors: Iterable[Tensor | None]) -> bool:
-    """Whether every entry of all of them is, with one look at the device: a sum keeps what is not finite."""
+    """Whether every entry of all of them is finite, with one transfer from the device.
+
+    A sum keeps what is not finite. One that overflows counts as not finite too: in single precision that takes entries
+    of some 1e38, which no step survives.
+    """
     sums = [each.sum() for each in tensors if each is not None]
     return bool(torch.isfinite(torch.stack(sums).sum()))
 

@@ -67,6 +67,7 @@ def read(loss: LearnedLoss, coefficients: Coefficients, classes: int | None, tar
     >>> round(found.attractor, 6), round(found.label_smoothing, 6), round(found.implicit_learning_rate, 6)
     (0.8, 0.222222, 1.0)
     """
+    # Double throughout: `_FLAT` is a statement about float64.
     used = {name: each.double() for name, each in coefficients.items()}
     rate = _rate(loss, used, classes, targets)
     point = _attractor(loss, used, classes) if KINDS[loss.kind].exclusive and classes else None
@@ -88,6 +89,8 @@ def _rate(loss: LearnedLoss, used: Coefficients, classes: int | None, targets: T
     slope = loss.output_gradient(used, outputs, labels, context)
     leaf = outputs.clone().requires_grad_()
     (reference,) = torch.autograd.grad(ordinary(loss.kind, leaf, labels), leaf)
+    # argmin over r of |slope - r reference|^2; where the two are parallel, as for classification and multilabel
+    # by symmetry, simply their ratio.
     ratio = float((slope * reference).sum() / reference.square().sum())
     return ratio if math.isfinite(ratio) else None
 
@@ -125,6 +128,7 @@ def _attractor(loss: LearnedLoss, used: Coefficients, classes: int) -> float | N
         outputs = torch.zeros(len(d), classes, dtype=torch.float64)
         outputs[:, 0] = d
         labels = torch.zeros(len(d), dtype=torch.int64)
+        # The loss is a mean over the rows of the batch: times their number, each row's own slope.
         return loss.output_gradient(used, outputs, labels, {"pi": _even(outputs)})[:, 0] * len(d)
 
     start = float(slopes(torch.zeros(1, dtype=torch.float64)))
@@ -135,8 +139,11 @@ def _attractor(loss: LearnedLoss, used: Coefficients, classes: int) -> float | N
     low, high = 0.0, end
     for _ in range(_REFINED):
         d = torch.linspace(low, high, _GRID + 1, dtype=torch.float64)
+        # Opposite to the start by more than rounding: a slope that only comes near 0 is no place of rest. A jump
+        # through 0, as at the kink of ACE, is found too, as no root is solved for.
         turned = slopes(d) * start < -_FLAT * abs(start)
         if not bool(turned.any()):
+            # Never turned back: descent goes to the end of the interval, p = 1 where the slope is negative.
             return (1.0 if start < 0 else 0.0) if high == end else _probability(high, even)
         i = int(turned.nonzero()[0])
         low, high = float(d[max(i - 1, 0)]), float(d[i])
@@ -187,6 +194,7 @@ def shift(loss: LearnedLoss, before: Coefficients, after: Coefficients, classes:
 
 def _probes(kind: str, classes: int | None) -> tuple[Tensor, Tensor]:
     """Outputs from nearly even to nearly sure, or errors of up to about four."""
+    # Fixed, so that shifts of different runs can be compared.
     draw = torch.Generator().manual_seed(20230131)
     if KINDS[kind].exclusive:
         count = classes or 2

@@ -114,10 +114,12 @@ def adapt_model(
         raise DomainError(f"meta rows {meta_rows!r}: expected {' or '.join(META_ROWS)}")
     part = "val" if meta_rows == META_ROWS[0] else "train"
     steps = task.settings.steps
+    # A stream of its own: from training rows too the meta batch must not be the training batch.
     meta = task.minibatches(derive(seed, "adapting"), steps, split=part)
     path: list[Tensor] = []
 
     def move(number: int, model: nn.Module, optimizer: torch.optim.Optimizer, batch: tuple[Any, ...]) -> str:
+        # Before the step: replaying the path must give each step the coefficients that it was taken with.
         path.append(packed(adaptive.coefficients).float())
         return adaptive.step(model, optimizer, batch, next(meta)).diverged
 

@@ -150,6 +150,7 @@ class ScaledLoss(LearnedLoss):
         self, coefficients: Coefficients, outputs: Tensor, targets: Tensor, context: Context | None = None
     ) -> Tensor:
         """See `LearnedLoss`."""
+        # exp keeps the factor positive: a learning rate that changes its sign would climb.
         return coefficients["log_scale"].exp() * ordinary(self.kind, outputs, targets)
 
 
@@ -163,6 +164,7 @@ def unfixed(loss: Loss) -> Loss:
     """
     if loss.coefficients:
         return loss
+    # `atoms` gives each number once: equal decimals become one coefficient.
     decimals = [number for number in loss.expr.atoms(Rational, Float) if not number.is_Integer]
     # Their order is that of the printed formula's numbers, the same on every machine.
     decimals.sort(key=lambda number: (float(abs(number)), float(number)))
@@ -223,6 +225,7 @@ def formula_at(loss: LearnedLoss, coefficients: Coefficients) -> Loss | None:
         edges = tuple(float(f"{value:.7g}") for value in coefficients["edges"].tolist())
         return Weighted(loss.program, edges).merged().to_loss(loss.kind)
     if isinstance(loss, ScaledLoss):
+        # Seven digits: what single precision holds, and no more digits to read than that.
         scale = float(f"{float(coefficients['log_scale'].exp()):.7g}")
         return parse(f"{scale!r}*({KINDS[loss.kind].ordinary})", kind=loss.kind)
     return None

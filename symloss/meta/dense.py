@@ -69,6 +69,7 @@ class Activations:
 def dense_layers(model: nn.Module) -> list[nn.Linear] | None:
     """The layers of a multilayer perceptron with ReLU between them, or None for any other model."""
     modules = [module for module in model.modules() if not isinstance(module, nn.Sequential)]
+    # Not passed on: `Dense` flattens and takes differences itself (`scalar`, `paired`).
     flattened = [module for module in modules if not isinstance(module, nn.Flatten | Difference)]
     linear, relu = flattened[::2], flattened[1::2]
     if not flattened or len(linear) != len(relu) + 1 or len(list(model.buffers())):
@@ -115,6 +116,8 @@ class Dense:
         left = []
         for i, (matrix, bias) in enumerate(weights):
             if i:
+                # In place: what `backward` and `tangent` need of the pre-activation is its sign, which the result
+                # keeps (0 stands for both non-positive cases, where the derivative is 0).
                 h = h.relu_()
             left.append(h)
             h = self._product(h, matrix.mT, "h", i) if isinstance(matrix, Tensor) else matrix.forth(h)
@@ -142,6 +145,7 @@ class Dense:
         found: Steps = []
         for d, h in zip(self._deltas(weights, activations, gradient), activations.inputs, strict=True):
             rows, out, into = d.shape[-2], d.shape[-1], h.shape[-1]
+            # Products with the factors cost rows (out + into) a row of input, with the matrix out * into.
             cheap = rows * (out + into) < out * into
             found.append((Outer(d, h) if cheap else torch.matmul(d.mT, h), d.sum(-2)))
         return found
@@ -149,6 +153,7 @@ class Dense:
     def _deltas(self, weights: Weights | Steps, activations: Activations, gradient: Tensor) -> list[Tensor]:
         """The gradients in the outputs of every layer, before its ReLU."""
         if self.paired:
+            # d(first - second): 1 for the first row of a pair, -1 for the second.
             gradient = torch.stack([gradient, -gradient], -1).flatten(-2)
         d = gradient.unsqueeze(-1) if self.scalar else gradient
         found = [d]
@@ -165,6 +170,8 @@ class Dense:
         t: Tensor | None = None
         for (matrix, _), (turn, shift), h in zip(weights, directions, activations.inputs, strict=True):
             moved = _forth(h, turn) + shift.unsqueeze(-2)
+            # d(h W^T + b) = h dW^T + db + dh W^T, and dh = t masked by the ReLU. The inputs do not move, so the
+            # first layer has no last term.
             t = moved if t is None else moved + torch.matmul(t * (h > 0), matrix.mT)
         assert t is not None
         return self._said(t)

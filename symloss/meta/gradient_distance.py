@@ -116,6 +116,8 @@ def fixed_points(kind: str, classes: int = 10) -> Points:
             own = np.where(np.arange(classes) == target, classes + place, np.arange(classes))
             # The logit gradient is p_k (d_k - sum_j p_j d_j).
             jacobian[place][:, own] = np.diag(row) - np.outer(row, row)
+        # J = Q R with orthonormal columns in Q, so |R d| = |J d| and <R d, R e> = <J d, J e>: the block has C +
+        # shared rows instead of shared C, and no distance changes.
         pull.append(np.asarray(np.linalg.qr(jacobian.reshape(shared * classes, -1), mode="r")))
     symbols = {"C": float(classes), "pi": np.concatenate(prior), "w": 1.0}
     return Points(kind, np.concatenate(hard), np.concatenate(at), symbols, np.stack(pull))
@@ -178,6 +180,7 @@ def gradient_distance(ours: Array, target: Array) -> Array:
     is flat or not finite.
     """
     distance = np.minimum(*(np.linalg.norm(sign * ours - target, axis=-1) for sign in (1.0, -1.0)))
+    # NaN compares false with everything and would win an argmin.
     return np.asarray(np.where(np.isfinite(distance), distance, np.inf))
 
 
@@ -231,7 +234,10 @@ def free_edges(program: Program) -> list[int]:
     free = []
     for i, token in enumerate(program.tokens):
         for place, child in enumerate(program.children(i)):
+            # f(c x) = g(c) f(x) for these, up to sign (psqrt away from its guard): the coefficient passes through
+            # to the edge above.
             above = token in _THROUGH or (token in ("aq", "pow") and place == 0)
+            # Edge i leads into node i + 1; the root has none.
             if not above and program.tokens[child] not in ("add", "sub"):
                 free.append(child - 1)
     return free
@@ -245,6 +251,7 @@ def _fitted(loss: Weighted, target: Array, points: Points, steps: int, starts: i
     free = free_edges(program)
     edge = np.array([edges] * starts)
     if free and starts > 1:
+        # Seeded by the tree: the same starts whatever else is fitted. Factors exp(N(0, 0.7)) keep the signs.
         draw = np.random.default_rng(derive(0, "fit", *program.tokens))
         edge[1:, free] *= np.exp(draw.normal(scale=_SPREAD, size=(starts - 1, len(free))))
     ours = _unit(_gradients(program, edge, points))
@@ -277,6 +284,8 @@ def _descend(
         better = reached < distance[now]
         least = np.where(reached > _FAR, _SLOW, _SETTLED)
         running[now] = better & (reached < (1 - least) * distance[now])
+        # The damping that did best, times 0.3: it falls where the middle one wins again and again, towards
+        # Gauss-Newton, and rises only where the largest had to be taken.
         damping[now] = np.clip(damping[now] * np.array(_DAMPING)[best] * 0.3, 1e-9, 1e6)
         edge[now[better]] = trial[better, best[better]]
         distance[now[better]] = reached[better]
@@ -289,6 +298,7 @@ def _trials(
     """Coefficients after one damped step, `[starts, dampings, edges]`, and their distances."""
     starts, k = len(edge), len(free)
     rows = np.repeat(edge[:, None], k + 1, axis=1)
+    # Relative, but not for coefficients near 0, whose own size would be below rounding.
     width = _STEP * np.maximum(np.abs(edge[:, free]), 0.1)
     for j, place in enumerate(free):
         rows[:, j + 1, place] += width[:, j]
@@ -296,15 +306,19 @@ def _trials(
     with np.errstate(all="ignore"):
         norm = np.linalg.norm(gradient[:, :1], axis=-1, keepdims=True)
         unit = gradient[:, 0] / norm[:, 0]
+        # The distance is to the target or its opposite, whichever is nearer: fit towards that one.
         sign = np.where(unit @ target < 0, -1.0, 1.0)[:, None]
         unit *= sign
         change = (gradient[:, 1:] - gradient[:, :1]) * (sign[:, None] / norm / width[..., None])
         # The normalised gradient moves across itself only.
         change -= (change @ unit[..., None]) * unit[:, None]
+    # A coefficient without a derivative here (a pole, an overflow) is left where it is.
     change[~np.isfinite(change).all(-1)] = 0.0
     normal = change @ change.transpose(0, 2, 1)
     slope = (change @ (unit - target)[..., None])[:, None]
     size = np.einsum("skk->sk", normal)
+    # Marquardt's damping is relative to the diagonal, so a coefficient without effect would leave a row of zeros
+    # and the matrix singular.
     floor = 1e-12 + 1e-9 * size.max(1, keepdims=True)
     damped = (damping[:, None] * np.array(_DAMPING))[..., None] * size[:, None] + floor[:, None]
     matrix = normal[:, None] + damped[..., None] * np.eye(k)

@@ -73,12 +73,15 @@ def one_step_hypergradient(
     """
     start = {name: weight.detach() for name, weight in model.named_parameters()}
     call = Passes(model)
+    # Copies: the model's own parameters stay without gradients.
     leaves = {name: weight.clone().requires_grad_() for name, weight in start.items()}
     outputs = call(leaves, train[0])
     value = loss(coefs.detach(), outputs, train[1])
     step = settings.learning_rate * inner_factor(settings)
     gradients = gradients_of(value, leaves)
     moved = {
+        # Detached from phi: how the new weights depend on it is put back by hand, as -step <d/dphi dL_phi/df,
+        # pdot>.
         name: (weight - step * (gradients[name] + settings.weight_decay * weight)).requires_grad_()
         for name, weight in start.items()
     }
@@ -88,6 +91,7 @@ def one_step_hypergradient(
     leaf = outputs.detach().requires_grad_()
     phi = coefs.detach().clone().requires_grad_()
     inner = loss(phi, leaf, train[1])
+    # A loss that uses neither outputs nor coefficients differentiably (a step function): nothing to learn from.
     if not inner.requires_grad:
         return Hypergradient(torch.zeros_like(phi), float(measured.detach()), method)
     (slope,) = torch.autograd.grad(inner, leaf, create_graph=True, allow_unused=True, materialize_grads=True)
@@ -142,11 +146,13 @@ def unrolled_hypergradient(
     for number, (inputs, targets) in enumerate(train):
         if number < detached:
             weights, states = step(weights, states, inputs, targets)
+            # Cut here: the step is taken, and its graph freed.
             weights = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
             states = {
                 name: {part: each.detach() for part, each in state.items()} for name, state in states.items()
             }
         elif checkpointed:
+            # `Passes` puts the random state back itself, so the repeated pass draws the same masks.
             weights, states = checkpoint(
                 step, weights, states, inputs, targets, use_reentrant=False, preserve_rng_state=False
             )

@@ -90,6 +90,7 @@ class SGD(Rule):
         if not self.momentum:
             return weight - self.learning_rate * d, {}
         before = state.get("momentum_buffer")
+        # torch does not dampen the first step: its buffer starts as d itself.
         speed = d if before is None else self.momentum * before + (1 - self.dampening) * d
         ahead = d + self.momentum * speed if self.nesterov else speed
         return weight - self.learning_rate * ahead, {"momentum_buffer": speed}
@@ -98,6 +99,7 @@ class SGD(Rule):
         """See `Rule`."""
         factor = 1.0
         if self.momentum:
+            # ds'/dd of the two lines of the docstring above; then d(d + mu s')/dd = 1 + mu ds'/dd.
             factor = 1.0 if first else 1 - self.dampening
             factor = 1 + self.momentum * factor if self.nesterov else factor
         return (self.learning_rate if self.maximize else -self.learning_rate) * factor
@@ -141,6 +143,7 @@ class Adam(Rule):
         if self.decoupled and self.weight_decay:
             weight = weight * (1 - self.learning_rate * self.weight_decay)
         zero = torch.zeros_like(weight)
+        # A tensor, as in torch's own state, which this may be given.
         t = state.get("step", torch.zeros(())) + 1
         mean = b1 * state.get("exp_avg", zero) + (1 - b1) * d
         square = b2 * state.get("exp_avg_sq", zero) + (1 - b2) * d**2

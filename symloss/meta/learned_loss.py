@@ -84,6 +84,7 @@ class LearnedLoss(ABC):
     ) -> Tensor:
         """`dL/dz`, of the shape of the outputs; no graph is left."""
         leaf = outputs.detach().requires_grad_()
+        # Callers may stand under no_grad, as `tune` does.
         with torch.enable_grad():
             (slope,) = torch.autograd.grad(self(coefficients, leaf, targets, context), leaf)
         return slope
@@ -192,6 +193,7 @@ class FormulaLoss(LearnedLoss):
 
     def to_loss(self, coefficients: Coefficients) -> Loss:
         """The formula with these coefficients, to seven digits."""
+        # A copy: the module is shared by all who hold this loss, and a loss never changes.
         bounded = copy.deepcopy(self._module.coefficients)
         bounded.load_state_dict({f"raw_{name}": each for name, each in coefficients.items()})
         values = {name: float(f"{value:.7g}") for name, value in bounded.values_now().items()}
@@ -206,6 +208,8 @@ class FormulaLoss(LearnedLoss):
         if PI in symbols:
             told["priors"] = known.get("pi")
         raw = {f"coefficients.raw_{name}": each for name, each in coefficients.items()}
+        # As arguments, not loaded into the module: gradients flow to the caller's tensors, and two callers do not
+        # collide.
         value: Tensor = torch.func.functional_call(self._module, raw, (outputs, targets), told)
         return value
 
@@ -276,6 +280,7 @@ class NeuralLoss(LearnedLoss):
 
     @cached_property
     def _start(self) -> dict[str, Tensor]:
+        # For their shapes alone: `meta` takes no memory.
         like = {f"layer{i + 1}": torch.empty(shape, device="meta") for i, shape in enumerate(self._shapes)}
         return unpacked(torch.tensor(self.weights), like)
 
@@ -300,6 +305,8 @@ class NeuralLoss(LearnedLoss):
     ) -> Tensor:
         """See `LearnedLoss`; a network has no input for `pi` and `w`."""
         p, y = entries_of(KINDS[self.kind], outputs, targets)
+        # M(m) has one variable: (m, 1) keeps the network's two inputs, and the sign of the target enters through
+        # m alone.
         if KINDS[self.kind].signed:
             p, y = y * p, torch.ones_like(p)  # the margin, and a 1 in place of the target
         return reduced(KINDS[self.kind], self.entries(coefficients, y, p))

@@ -45,6 +45,8 @@ class Passes:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        # The meta-gradient is that of one function of the weights: with other dropout masks, training pass and
+        # tangent would be of two.
         self._state = torch.random.get_rng_state()
         self._gpus = {w.device: torch.cuda.get_rng_state(w.device) for w in model.parameters() if w.is_cuda}
 
@@ -82,6 +84,7 @@ class Passes:
             try:
                 return self._forward(weights, directions, inputs), "forward mode"
             except (RuntimeError, NotImplementedError) as error:
+                # A user's own error (a wrong shape, no memory) must not be hidden by a second attempt.
                 if not lacks_forward_mode(error):
                     raise
         return self._twice_reverse(weights, directions, inputs), "unrolled"
@@ -98,6 +101,7 @@ class Passes:
                 else weight
                 for name, weight in weights.items()
             }
+            # None where the outputs depend on no weight that moves.
             primal, tangent = forward_ad.unpack_dual(self(duals, inputs))
         return torch.zeros_like(primal) if tangent is None else tangent.detach()
 
@@ -110,6 +114,7 @@ class Passes:
         }
         with torch.enable_grad():
             outputs = self(leaves, inputs)
+            # At zero, or anywhere: g is linear in u. Only the graph from u to g(u) matters.
             u = torch.zeros_like(outputs, requires_grad=True)
             names = list(directions)
             pulled = torch.autograd.grad(

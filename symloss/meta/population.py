@@ -84,6 +84,7 @@ def fit_population(
     models: dict[int, nn.Module] = {}
 
     def keep(i: int, step: int, model: nn.Module) -> None:
+        # The model is lent: its weights are overwritten for the next member.
         models[i] = copy.deepcopy(model)
 
     visit_members(members, keep)
@@ -109,6 +110,8 @@ def visit_members(members: Sequence[Member], visit: Visit) -> None:
             _train_alone(i, member, visit)
         else:
             task, settings = member.task, member.settings
+            # All that must agree for one batched product: kind, layers, rows a batch, and momentum and decay,
+            # which are one number for all. Learning rates, milestones, data and losses may differ.
             rows = min(settings.batch_size, len(task.train))
             sizes = (task.classes, *(layer.weight.shape for layer in layers))
             rules = settings.momentum, settings.nesterov, settings.weight_decay
@@ -127,6 +130,7 @@ def visit_members(members: Sequence[Member], visit: Visit) -> None:
 
 def _start(member: Member) -> tuple[object, ...]:
     """What decides the weights that training starts from."""
+    # By identity, as factories are any functions; the members keep theirs alive, so no id is used twice.
     return id(member.task.factory), member.seed, member.task.device
 
 
@@ -143,6 +147,7 @@ def _train_alone(i: int, member: Member, visit: Visit) -> None:
             visited.add(step)
             visit(i, step, model)
 
+    # `fit` calls after each step, from 1: the start is shown here.
     if 0 in stops:
         look(0, task.build_model(member.seed))
     model = task.fit(_function(member), seed=member.seed, settings=settings, on_step=look)

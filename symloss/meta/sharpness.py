@@ -30,9 +30,12 @@ def top_eigenvalue(
     6.0
     """
     slopes = torch.autograd.grad(value, weights, create_graph=True, allow_unused=True, materialize_grads=True)
+    # Linear in the weights: the Hessian is 0, and autograd has nothing to differentiate.
     if not any(slope.requires_grad for slope in slopes):
         return 0.0
     draw = torch.Generator().manual_seed(0)
+    # Drawn on the CPU: the same start on every device. Random, as a fixed one may be orthogonal to the
+    # eigenvector.
     vector = [torch.randn(w.shape, generator=draw).to(w) for w in weights]
     eigenvalue = 0.0
     for _ in range(iterations):
@@ -44,6 +47,7 @@ def top_eigenvalue(
             slopes, weights, vector, retain_graph=True, allow_unused=True, materialize_grads=True
         )
         before = eigenvalue
+        # Rayleigh's quotient v^T H v of the unit vector: its error is the square of the vector's.
         eigenvalue = sum(float((a * b).sum()) for a, b in zip(vector, product, strict=True))
         vector = list(product)
         if abs(eigenvalue - before) <= tolerance * abs(eigenvalue):
@@ -73,6 +77,7 @@ def rise(objective: Callable[[], Tensor], weights: Sequence[Tensor], radius: flo
     slopes = torch.autograd.grad(value, weights, allow_unused=True, materialize_grads=True)
     size = float(nn.utils.get_total_norm(slopes))
     if not (math.isfinite(size) and size > 0):
+        # Without a slope there is no direction up: a stationary point does not rise to first order.
         return 0.0 if size == 0 else math.nan
     kept = [weight.detach().clone() for weight in weights]
     with torch.no_grad():

@@ -98,6 +98,7 @@ class TiedLoss(LearnedLoss):
             self.program, self.kind, outputs, targets, direction, self.edges(raw), context
         )
         slopes = torch.stack([LINKS[link][1](c) for link, c in zip(self.links, raw, strict=True)])
+        # dL/dc = link'(c) sum over its edges of constant * dL/dedge.
         by_number = torch.zeros(len(raw) + 1).to(raw)
         # Place -1 is the last: what has no number moves none.
         by_number.index_add_(

@@ -118,6 +118,7 @@ class _Crew:
         self._dense = Dense(members[0].task.classes is None, reuse=True, paired=members[0].task.paired)
         keys = [_stream_key(member) for member in members]
         self._streams = {
+            # Streams go on where they are when others leave: a member's batches must not depend on who stays.
             key: self._streams[key] if key in self._streams else _Stream(member, self._steps)
             for key, member in zip(keys, members, strict=True)
         }
@@ -154,7 +155,9 @@ class _Crew:
 
     def move(self, step: int) -> None:
         """One step of SGD as torch has it: decay into the gradient, momentum, Nesterov's look-ahead."""
+        # MultiStepLR lowers the rate after the step of a milestone, so the next one is the first that feels it.
         if step - 1 in self._milestones:
+            # A set: a member that is here twice has one rate.
             for i in set(self.here):
                 self._rates[i] *= 0.1 ** self._members[i].settings.milestones.count(step - 1)
             self._slow_down()
@@ -164,6 +167,7 @@ class _Crew:
         activations = self._dense.forward(layers, inputs)
         slopes = self._forest.output_gradients(activations.outputs, targets, w)
         gradients = _flat(self._dense.backward(layers, activations, slopes))
+        # One kernel for all layers: a small model spends more time on calls than on numbers.
         torch._foreach_add_(gradients, self._weights, alpha=settings.weight_decay)
         if settings.momentum:
             if self._speeds is None:
@@ -180,10 +184,13 @@ class _Crew:
 
     def look(self, step: int, visit: Visit) -> None:
         """Shows every member that stops here, and goes on without those that are at their end."""
+        # Looked at only where someone stops: a check at every step would wait for the device each time. Products
+        # are batched over members, so NaN stays with its owner.
         sound = torch.stack([part.flatten(1).isfinite().all(1) for part in self._weights]).all(0).tolist()
         stay = []
         for place, i in enumerate(self.here):
             stops = self._members[i].looks
+            # The twin of `_at_least_two`: the same member, shown once.
             if place and self.here[place - 1] == i:
                 continue
             if step in stops or not sound[place]:
@@ -222,6 +229,7 @@ class _Stream:
         self._rows = iter(self._task.batches(*order))
 
     def draw(self, weighted: bool) -> _Batch:
+        # Both iterators are drawn, used or not, so that rows and batches stay in step.
         inputs, targets = next(self._batches)
         rows = next(self._rows)
         if not weighted:

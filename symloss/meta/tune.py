@@ -90,6 +90,7 @@ def tune(
     tasks = [task] if isinstance(task, Task) else list(task)
     starts = [initial_coefficients(program, seed) for program in programs]
     if near is not None:
+        # Times 1 + noise: relative to the size of each coefficient, and 0 stays 0.
         starts = [start * torch.tensor(edges) for start, edges in zip(starts, near, strict=True)]
     if not all(isinstance(each, SupervisedTask) for each in tasks):
         reason = "the trainer is a black box: no gradient through training"
@@ -118,6 +119,8 @@ def learn(
     """
     starts = [packed(loss.coefficients) for loss in losses] if starts is None else starts
     sizes = [len(start) for start in starts]
+    # One rectangle for losses of different sizes: entries past a loss's own have zero gradient, and Adam leaves
+    # them.
     phi = torch.ones(len(losses), max(sizes, default=0), device=tasks[0].device)
     for i, start in enumerate(starts):
         phi[i, : sizes[i]] = start
@@ -139,6 +142,7 @@ def learn(
         gradient = torch.zeros_like(phi)
         for i, per_task in zip(alive, zip(*rows, strict=True), strict=True):
             row = torch.stack(per_task).mean(0)
+            # One that fails keeps a row of zeros from here on: it disturbs no other.
             if bool(torch.isfinite(row).all()):
                 gradient[i, : sizes[i]] = row
             else:
@@ -154,6 +158,7 @@ def _meta_batches(
     task: SupervisedTask, seed: int, steps: int
 ) -> Iterator[tuple[int, Batch, Batch, dict[str, Tensor]]]:
     """For each meta-step the seed of its start, a training and a validation batch, and the former's context."""
+    # The same for all candidates: differences between them are not those of their batches.
     order = derive(seed, "tuning", "train")
     train, places = task.minibatches(order, steps), task.batches(order, steps)
     vals = task.minibatches(derive(seed, "tuning", "val"), steps, split="val")
@@ -183,6 +188,7 @@ def _hypergradients(
             c: Tensor,
             outputs: Tensor,
             targets: Tensor,
+            # Bound as defaults: a closure over the loop's variables would see the last candidate's.
             loss: LearnedLoss = loss,
             like: Coefficients = like,
         ) -> Tensor:
@@ -206,6 +212,7 @@ def _shared_forward(
     """The hypergradients of all candidates in few passes: they share the start, so the first forward pass."""
     dense = Dense(scalar=task.classes is None, paired=task.paired)
     step = task.settings.learning_rate * inner_factor(task.settings)
+    # w - step (g + lambda w) = (1 - step lambda) w - step g.
     decay = 1 - step * task.settings.weight_decay
     phis = [unpacked(phi, loss.coefficients) for loss, phi in zip(losses, coefs, strict=True)]
     with torch.no_grad():
@@ -219,6 +226,7 @@ def _shared_forward(
         after = moved(weights, gradients, -step, decay)
         second = dense.forward(after, val[0].flatten(1))
     leaf = second.outputs.detach().requires_grad_()
+    # Row i depends on candidate i's weights alone, so the gradient of the sum is that of each.
     measured = torch.stack([task.meta_loss(row, val[1]) for row in leaf]).sum()
     (rise,) = torch.autograd.grad(measured, leaf)
     with torch.no_grad():
