@@ -203,6 +203,7 @@ def analyze(
     if findings.free is None and weight is None:
         classes = None
     elif classes is None and findings.free is not None:
+        # All of them, not only those wanted: some arguments for every C build on another finding.
         found = findings.free(loss, _found(findings, loss, SAMPLE, keys, budget), budget)
         return Certificate(loss, None, {key: found[key] for key in wanted})
     found = _found(findings, loss, classes or 2, wanted, budget)

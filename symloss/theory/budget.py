@@ -68,6 +68,7 @@ class Budget:
         try:
             with self.bounded():
                 return find(*arguments, **named)
+        # What theory itself could not settle speaks for itself; what SymPy gave up on is said to be that.
         except (Undecided, Undefined, Exhausted, Stopped) as error:
             return unknown(str(error))
         except (SymlossError, PolynomialError, ArithmeticError, NotImplementedError, RecursionError) as error:

@@ -128,6 +128,7 @@ def _finding(
 ) -> Finding:
     if numeric is None and isinstance(value, Expr) and not value.free_symbols:
         numeric = as_float(value)
+    # JSON has no infinity; the value says it.
     if numeric is not None and not math.isfinite(numeric):
         numeric = None
     return Finding(verdict, value, numeric, reason, dict(witness))

@@ -143,6 +143,7 @@ def identity(left: Expr, right: Expr) -> str:
     >>> identity((1 + p) ** 2, 1 + 2 * p + p**2)
     'both sides cancel symbolically'
     """
+    # `force` splits log(a b) for positive a and b alone, which the caller vouches for: probabilities, and 1 - p, are.
     rules: tuple[Callable[[Expr], Expr], ...] = (
         expand,
         lambda e: expand(expand_log(e, force=True)),
@@ -165,6 +166,7 @@ def positive(expr: Expr) -> str:
     '1 - 1/C > 0 by the signs of its terms, with C = n + 1, n >= 1'
     """
     more = Symbol("n", positive=True, integer=True)
+    # A sum or product of positive terms is positive: with C = n + 1 those in n have one sign where those in C do not.
     rewritten = factor(expr.subs(C, more + 1))
     if rewritten.is_positive:
         return f"{expr} > 0 by the signs of its terms" + (", with C = n + 1, n >= 1" if expr.has(C) else "")
@@ -188,6 +190,7 @@ def sampled(difference: Callable[[int, int], Expr], classes: tuple[int, ...] = (
                 raise DomainError(
                     f"a side of the step is not finite at C = {count}: the loss is undefined there"
                 )
+            # Points are rational, so that logarithms alone are rounded; ten digits more are for what cancels.
             if abs(value) > Rational(1, 10**50):
                 raise DomainError(f"the step does not hold: the sides differ by {value} at C = {count}")
     where = ", ".join(map(str, classes))
@@ -196,6 +199,7 @@ def sampled(difference: Callable[[int, int], Expr], classes: tuple[int, ...] = (
 
 def probabilities(count: int, point: int) -> list[Rational]:
     """Rational probabilities of `count` classes, all different in general; the target's is the first."""
+    # Whole weights without a pattern, over their sum: exact, and nothing holds of them by symmetry.
     weights = [Integer(1 + (7 * i * i + 11 * point * (i + 1)) % 97) for i in range(count)]
     total = sum(weights, Integer(0))
     return [weight / total for weight in weights]

@@ -82,6 +82,7 @@ def sparsify(loss: Loss) -> Derivation:
             at_target + (C - 1) * mean,
             "each non-target is replaced by their mean, (1 - p_t)/(C - 1)",
             _even_check(loss, result),
+            # The mean of M0 is M0 of the mean for every spread only where M0 is affine.
             exact=shape.convex and shape.concave,
         ),
         _bound(shape, others - (C - 1) * mean),

@@ -79,6 +79,7 @@ def sparse_lsr() -> Derivation:
         a, b = 1 - xi + xi / count, xi * Rational(count - 1, count)
         full = -a * log(p[0]) - xi / count * sum(log(x) for x in p[1:])
         thin = -a * log(p[0]) - b * log((1 - p[0]) / (count - 1))
+        # KL(u || q) = sum_j u_j log(u_j/q_j) with u_j = 1/(C-1).
         share = Rational(1, count - 1)
         return full - thin - b * sum(share * log(share / (x / (1 - p[0]))) for x in p[1:])
 
@@ -226,6 +227,7 @@ def ace_lsr() -> Derivation:
     lsr = -_A * log(_P) - _B * log((1 - _P) / (C - 1))
     curvature = diff(lsr.subs(_MEANING), _P, 2).subs(_P, _MEANING[_A])
     smooth_curvature = simplify(diff(smooth, _P, 2).subs(_P, 1 / phi1))
+    # (gamma_T - gamma_N)/C at p = 1/C, with gamma_N = 0 for ACE, whose entry has the factor y.
     start_ace, start_lsr = -diff(below, _P).subs(_P, 1 / C) / C, (1 - _XI)
     # gamma_T - gamma_N of LSR: -M1' + M0' with M1 = -a log p and M0 = -(xi/C) log p.
     gain = diff((_A - _XI / C) * log(_P), _P).subs(_P, 1 / C) / C

@@ -56,8 +56,8 @@ def classification_calibrated(profile: Profile) -> Finding:
 
 
 def _exchanged(profile: Profile) -> Finding:
-    # (1) for y <= 1/2 says that D falls; for y > 1/2 it follows from x <= 1-y, D(x) >= D(1-y) and S(1-y) > 0. And S(x)
-    # > 0 is (1) at y = 1-x.
+    # (1) for y <= 1/2 says that D falls; for y > 1/2 it follows from x <= 1-y, D(x) >= D(1-y) and S(1-y) > 0. And (1)
+    # at y = 1-x is S(x) > 0.
     mirror = profile.on(
         lambda r: (
             profile.target(r, P) - profile.other(r, P) - profile.target(r, 1 - P) + profile.other(r, 1 - P)
@@ -238,8 +238,8 @@ def _kinks_give_way(curve: Curve, start: float) -> bool:
         before, after = curve.derivative.limit(i, 1), curve.derivative.limit(i + 1, -1)
         if before is None or after is None:
             return False
-        # With slopes s- >= s+ of M1 and M0 moving a tie apart by e changes the risk at the first order by q-weighted s+
-        # - s- <= 0, and by (q_i - q_j) D'(x+) e < 0: it can be left. A slope that rises would hold it.
+        # Moving a tie apart by e changes the risk to first order by e times the jump of q_j M1' + (1-q_j) M0', which is
+        # at most 0 where no slope rises, and by (q_i - q_j) D'(x+) e < 0: it can be left. A rising slope would hold it.
         if after.hi <= before.lo or (before.exact is not None and before.exact == after.exact):
             continue
         return False

@@ -52,6 +52,7 @@ def bounded_influence(residual: Residual) -> Finding:
     if finding.verdict != "unknown":
         return finding
     formula = residual.loss.value_expr
+    # A bound of the slope bounds the pull only where the loss has a slope and no jumps.
     if is_defined(formula) and is_defined(residual.slope) and not _jumps_in_p(formula):
         reach = range_on_plane(residual.slope)
         most = max(abs(reach.low), abs(reach.high))
@@ -140,6 +141,8 @@ def _bounded_pull(residual: Residual, curve: Curve) -> Finding:
     if escape is not None:
         where = family.residual(escape.where.middle)
         return refuted(f"psi grows without bound as r -> {where:.6g}, at y = {y:g}", {"r": where, "y": y})
+    # `r sin(r)` has no limit, so no tail tells; along whole turns it is a formula without sines, and one sequence on
+    # which psi grows is enough.
     if turns(family.shape, R):
         far = _grows_along(psi)
         if far:
@@ -169,6 +172,7 @@ def _weighted(residual: Residual, largest: Extreme, reason: str) -> Finding:
         exact = _exact(largest, abs)
         exact = None if exact is None or most.exact is None else shorter(exact * most.exact)
         return _bound(reason, exact, math.nextafter(_size(largest) * most.hi, math.inf))
+    # |psi| = h(y) |f'(s)|: unbounded with h where f' is not 0 at that s.
     if math.isinf(most.lo) and largest.value.lo * largest.value.hi > 0:
         return refuted(
             f"psi = h(y) f'(s) grows with the weight h(y) = {family.weight} of the target, without bound; {family}",
@@ -237,6 +241,7 @@ def _pull_ends(residual: Residual, curve: Curve) -> Finding:
     family = residual.family
     assert family is not None
     psi, y = curve.derivative, float(family.base)
+    # `on_line` shows two periods alone of such a loss, so its ends are not at infinity.
     if period_of(family.shape, R) is not None:
         return _repeats(family, psi)
     tails = [psi.limit(0, -1), psi.limit(len(psi.parts) - 1, 1)]
@@ -324,4 +329,5 @@ def _grows_at_target(residual: Residual) -> Finding | None:
 
 def _alone(residual: Residual) -> Residual:
     """The loss at one target, as if it were the same at all."""
+    # A refutation at one target refutes; nothing proved of this view holds for the loss, and callers drop it.
     return Residual(residual.loss, residual.formula.subs(Y, residual.target), True, None, residual.target)

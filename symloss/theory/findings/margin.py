@@ -49,6 +49,7 @@ class Margin:
         formula = saturating(loss.value_expr)
         if formula.has(nan, zoo, oo, -oo, I):
             raise Undefined("the loss has no finite real value")
+        # A margin and its mirror image are resolved together: S, D and every risk are then smooth on one set of pieces.
         pieces, guarded = pieces_of(
             lambda r: (r.without_abs(r.smooth(formula, {})), r.without_abs(r.smooth(formula, {M: -M}))),
             M, Point.at(S.Zero), Point.at(oo),
@@ -99,6 +100,8 @@ class Margin:
         """Where `M` rises and falls, neighbours of one sign joined."""
         joined: list[Span] = []
         for span in self.slope.pattern:
+            # A kink, or a slope that touches 0, is no turn: M goes on falling or rising across it where it does not
+            # jump.
             if joined and joined[-1].sign == span.sign and self._is_regular(span.left):
                 joined[-1] = Span(joined[-1].left, span.right, span.sign)
             else:
@@ -122,6 +125,7 @@ class Margin:
         found = []
         for turn in turns:
             near = [each for each in places if each.where.lo <= turn.hi and turn.lo <= each.where.hi]
+            # `places` may list one point from both its sides.
             found += near[:1]
         return tuple(found)
 
@@ -146,6 +150,7 @@ def saturating(expr: Expr) -> Expr:
     def is_squashed(node: Expr) -> bool:
         return isinstance(node, Pow) and bool(node.exp.is_negative) and _exponent(node.base) is not None
 
+    # log(1 + exp(x)) = softplus(x), and (1 + exp(x))**-k = sigmoid(-x)**k.
     found = expr.replace(is_soft, lambda node: softplus(_exponent(node.args[0])))
     return _mirrored(
         found.replace(is_squashed, lambda node: sigmoid(-(_exponent(node.base) or 0)) ** -node.exp)
@@ -169,6 +174,7 @@ def _mirrored(expr: Expr) -> Expr:
 def _against(node: Expr) -> Expr | None:
     """`-x` of `1 - sigmoid(x)`."""
     (other,) = (arg for arg in node.args if arg != S.One)
+    # 1 - sigmoid(x) = sigmoid(-x).
     return -(-other).args[0] if isinstance(-other, sigmoid) else None
 
 

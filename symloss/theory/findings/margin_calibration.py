@@ -54,6 +54,8 @@ def margin_calibrated(view: Margin) -> Finding:
 
 def _of_convex(view: Margin) -> Finding:
     """Of a convex loss: exactly where `M'(0)` exists and is negative."""
+    # The risk is convex with the slope (2 h - 1) M'(0) at 0: for h > 1/2 it falls to the right of 0 where M'(0) < 0,
+    # and is least over m > 0 at 0 itself elsewhere.
     if view.start is not None:
         direction = number_sign(view.start)
         if direction is None:
@@ -66,6 +68,8 @@ def _of_convex(view: Margin) -> Finding:
     if slopes is None:
         return unknown("M is convex, and whether it has a kink at m = 0 is open")
     left, right = slopes
+    # With slopes s- < s+ < 0 the risk has the slope h s+ - (1-h) s- to the right of 0, which is at least 0 up to
+    # h = s-/(s- + s+) > 1/2. Half way from 1/2 to that, of the ends of the enclosures that make it smallest.
     if left.hi < right.lo < 0:
         h = 0.5 + (left.hi / (left.hi + right.lo) - 0.5) / 2
         return refuted(
@@ -73,6 +77,7 @@ def _of_convex(view: Margin) -> Finding:
             "m > 0 is better than m = 0",
             {"h": h, "m": 0.0},
         )
+    # s- <= s+, so at h = 3/4 the slope is at least s+/2 >= 0.
     if right.lo >= 0:
         return refuted(
             "M is convex and does not fall from m = 0: no m > 0 is better at h = 3/4", {"h": 0.75, "m": 0.0}
@@ -95,6 +100,7 @@ def _where_even(view: Margin) -> Finding | None:
     low = view.total.extreme(-1)
     if worst is None or low is None or not math.isfinite(low.value.lo):
         return None
+    # D(0) = 0 counts: the curve is on m > 0 alone, the infimum over m >= 0.
     least = min(worst.value.lo, 0.0)
     found = _best_gain(view, low)
     if found is not None:
@@ -168,6 +174,8 @@ def _best_gain(view: Margin, low: Extreme) -> tuple[float, float] | None:
         return None if best is None else (best.value.lo, best.where.middle)
     if view.total.places is None:
         return None
+    # Any of them may be where S is least, so the worst D counts, unless their values are proved equal: then every one
+    # is a minimiser, and the best may be chosen.
     rivals = [place for place in view.total.places if place.value.lo <= low.value.hi]
     gains = [
         (gain, place.where.middle) for place in rivals if (gain := _gain_at(view, place.where)) is not None
@@ -210,6 +218,7 @@ def _misled(view: Margin) -> Finding | None:
         )
     grid = np.concatenate([10.0 ** np.arange(-3, 2.01, 0.1), [200.0, 500.0]])
     for h in _SHARES:
+        # At -m the risk of h is (1-h) M(m) + h M(-m), the risk of 1-h at m.
         right, wrong = view.risk(h), view.risk(1 - h)
         least = right.extreme(-1)
         if least is None or not math.isfinite(least.value.lo):
@@ -232,4 +241,5 @@ def _below(wrong: Curve, grid: np.ndarray, least: float) -> tuple[float, float] 
     )
     top = wrong.at(points).hi
     best = int(np.argmin(top))
+    # At or below the infimum over m > 0 is enough: the infimum over m <= 0 is then no higher than that over all m.
     return (float(points[best]), float(top[best])) if top[best] <= least else None

@@ -60,6 +60,7 @@ class _Slopes:
     @cached_property
     def there(self) -> Curve:
         """`M'(-m)`."""
+        # d/dm M(-m) = -M'(-m).
         return self.view.on_pairs(lambda here, there: _plain(-there.diff(M)))
 
     @cached_property
@@ -118,6 +119,7 @@ def _refuted(slopes: _Slopes) -> Finding | None:
         )
     ratio = slopes.ratio
     if ratio is None:
+        # At h = 1/2 the risk is then constant around 0: no m is the only minimiser.
         return refuted("M'(m) + M'(-m) = 0 from m = 0 on: h(m) is not defined there", {"h": 0.5, "m": [0.0]})
     for cell, expr in ratio.parts:
         middle = np.array([sum(cell.inner) / 2])
@@ -142,6 +144,8 @@ def _kink(slopes: _Slopes) -> Finding | None:
         if left is None or right is None or before is None or after is None or not right.lo > left.hi:
             continue
         with np.errstate(all="ignore"):
+            # 0 lies between the one-sided slopes of the risk at m for all h between the two values, left and right, of
+            # M'(-m)/(M'(m) + M'(-m)).
             ends = [np.float64(b.middle) / (a.middle + b.middle) for a, b in ((left, before), (right, after))]
         low, high = max(float(ends[0]), 0.0), min(float(ends[1]), 1.0)
         if all(map(math.isfinite, ends)) and low + _APART < high:
@@ -156,6 +160,8 @@ def _kink(slopes: _Slopes) -> Finding | None:
 def _falls(slopes: _Slopes, ratio: Curve) -> Finding | None:
     """A margin at which h(m) falls, or at which the risk is largest, not least."""
     q, h, rise = (curve.at(_POINTS) for curve in (slopes.spread, ratio, ratio.derivative))
+    # At h = h(m) the risk is stationary, with C'' = -Q h'(m): m is its minimiser only where Q h' <= 0. So if not both
+    # Q < 0 and h' > 0, then h(m) falls or m is a maximum.
     inside = (h.lo > 0) & (h.hi < 1) & (q.sign != 0)
     for i in np.flatnonzero(inside & ((rise.sign < 0) | ((q.sign > 0) & (rise.sign > 0)))):
         m, value = float(_POINTS[i]), float(h.lo[i] + h.hi[i]) / 2
@@ -174,6 +180,7 @@ def _too_narrow(slopes: _Slopes, ratio: Curve) -> Finding | None:
     whole = not ratio.parts[-1][0].right.is_finite
     if top is None or not top.hi < 1 or not whole or not slopes.view.curve.is_continuous:
         return None
+    # C' = Q (h - h(m)) < 0 for every m where h is above all h(m).
     if slopes.spread.signs != {-1} or ratio.derivative.signs != {1}:
         return None
     return refuted(
@@ -184,6 +191,7 @@ def _too_narrow(slopes: _Slopes, ratio: Curve) -> Finding | None:
 
 def _proved(slopes: _Slopes) -> Finding | None:
     view, ratio, end = slopes.view, slopes.ratio, slopes.end
+    # h(-m) = 1 - h(m), so m > 0 is enough; and Q(0) = 2 M'(0).
     start = None if view.start is None else number_sign(view.start)
     if (
         start != -1
@@ -196,6 +204,7 @@ def _proved(slopes: _Slopes) -> Finding | None:
         return None
     if any(span.left.hi < end.lo and span.sign != 1 for span in ratio.derivative.pattern):
         return None
+    # Up to 1, or some h near 1 have no minimiser; where M' turns to 0 at a finite m it is 1 there.
     top = ratio.limit(len(ratio.parts) - 1, 1)
     if not end.is_finite and (top is None or not (top.lo >= 1 or top.exact == 1)):
         return None

@@ -81,6 +81,8 @@ def decreasing(view: Margin) -> Finding:
             continue
         if left is None or right is None:
             return unknown(f"whether M jumps upwards at m = {point.middle:.6g} is open")
+        # A jump upwards is shown by limits that are apart, a jump down does no harm; where they overlap neither is
+        # known.
         if left.hi < right.lo:
             return refuted(f"M jumps upwards at m = {point.middle:.6g}", {"between": [[point.lo, point.hi]]})
         if left.lo < right.hi:
@@ -134,6 +136,7 @@ def _candidates(view: Margin) -> list[Extreme]:
     first, last = curve.limit(0, -1), curve.limit(len(curve.parts) - 1, 1)
     if spans[0].sign in (0, 1) and first is not None:
         found.append(Extreme(first, spans[0].left, False))
+    # A continuous curve is least only at an end that it falls towards, or where it stops to fall.
     for before, after in pairwise(spans):
         if before.sign == -1 and after.sign in (0, 1):
             found += [each for each in curve.places or () if _meets(each.where, before.right)][:1]
@@ -155,6 +158,7 @@ def _lowest(found: list[Extreme]) -> Extreme | None:
         elif each.value.lo <= best.value.hi:
             if each.value.exact is None or best.value.exact is None:
                 return None
+            # Enclosures overlap: formulas tell, and of equal values the first, the least margin, stays.
             order = number_sign(each.value.exact - best.value.exact)
             if order is None:
                 return None
@@ -198,6 +202,7 @@ def bounded_margin(view: Margin, side: int) -> Finding:
 @names_guards
 def lipschitz_in_margin(view: Margin) -> Finding:
     """`sup |M'|`, of a loss without jumps."""
+    # Without jumps |M(a) - M(b)| <= sup |M'| |a - b| across kinks too.
     for i, (left, right, point) in enumerate(view.curve.steps()):
         if view.curve.is_continuous_at(i):
             continue

@@ -80,6 +80,7 @@ def _while_sign_lasts(view: Margin) -> tuple[str, Expr | None, Expr | None] | No
             continue
         if not part.is_polynomial(symbol) or Poly(part, symbol).degree() != 1:
             return None
+        # a + b c vanishes at c = -a/b, with a its value at 0 and a + b that at 1.
         zero = shorter(part.subs(symbol, 0) / (part.subs(symbol, 0) - part.subs(symbol, 1)))
         breaks.append(factor_terms(zero, sign=False))
     here = Rational(repr(named[name]))

@@ -2,9 +2,9 @@
 
 The risk is a sum of one function per class under `sum p = 1`, so its minimum on a grid of cells is a shortest
 path: min-plus convolutions of lower bounds on the cells give a lower bound over every prediction with the
-first class on top, and one prediction with another class on top gives an upper bound. That the first class is
-above the second is quickly asked for, and on a fine grid; that it is above all, on a coarser one, only where the
-former does not decide.
+first class on top, and one prediction with another class on top gives an upper bound. Whether the first class can
+be kept above the second is cheap to bound, so it is asked first, on a fine grid. Whether it can be kept above every
+other costs a convolution for each of its values; that is asked on a coarser grid, and only where the first is open.
 """
 
 from __future__ import annotations

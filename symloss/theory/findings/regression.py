@@ -64,6 +64,7 @@ def _lower_than_target(residual: Residual) -> Finding | None:
     """A target and a prediction at which the loss is lower than where they meet: found in floats, then checked."""
     values = residual.table(RESIDUALS)
     there = values[:, [RESIDUALS.index(Rational(0))]]
+    # Floats find where to look, 50 digits decide.
     lower = there - values > SEEN * np.fmax(np.abs(values), np.abs(there))
     for i, k in zip(*np.nonzero(lower), strict=True):
         y, r = RESIDUALS[i], RESIDUALS[k]
@@ -79,6 +80,8 @@ def _turns_at_zero(curve: Curve) -> tuple[str, str]:
     if not curve.is_continuous:
         return "", "a jump or a singular point is not excluded"
     spans = curve.derivative.pattern
+    # Falling on the left of 0 and rising on the right, a continuous curve is least at 0. Otherwise all its extremes are
+    # compared with the value there.
     if all(_leads_to_zero(span.left.lo, span.right.hi, span.sign) for span in spans):
         return (
             "M does not rise towards the target on either side: signs of its derivative in r on every piece",
@@ -113,6 +116,7 @@ def _least_by_structure(residual: Residual) -> str:
     if has_kinks(formula):
         return ""
     slope = residual.slope
+    # dM/dp = (p - y) u with u >= 0: M falls up to p = y and rises from there.
     steepness = one_fraction(slope / (P - Y))
     for rate in _spellings(steepness):
         if is_defined(rate) and is_nonnegative(rate):

@@ -65,6 +65,8 @@ def on_line(expr: Expr, variable: Symbol) -> Curve:
     if expr.has(*_NO_VALUES):
         raise Undefined("the loss has no finite real value there")
     expr = expr.replace(lambda node: node.func == log and node.args[0].func == cosh, _as_log_cosh)
+    # Extremes of a periodic curve on (-T, T) are those on the line. One period would not do: its end would be a place
+    # that is nowhere inside.
     period = period_of(expr, variable)
     ends = (-oo, oo) if period is None else (-period, period)
     return Curve.build(lambda resolver: resolver.smooth(expr, {}), variable, *ends)
@@ -98,6 +100,8 @@ class Residual:
         foreign = loss.value_expr.free_symbols & {PI, W} or loss.value_expr.free_symbols - {Y, P}
         if foreign:
             raise Undecided(f"the formula depends on {min(map(str, foreign))}, which is not a fixed number")
+        # M(y, y - r) free of y by algebra proves that M depends on r alone; a pair of points with one residual and two
+        # values refutes it.
         shifted = loss.value_expr.subs(P, Y - R).replace(_is_extremum, _shifted_extremum)
         formula = canonicalise(shifted, "regression") if Y in shifted.free_symbols else shifted
         if Y not in formula.free_symbols:
@@ -105,6 +109,7 @@ class Residual:
         found = Residual(loss, shifted, False, None)
         points = TARGETS_AND_RESIDUALS
         values = found.table(points)
+        # Against the row of the target 0, then against the last: at 0 the loss may have no value.
         for base, other in ((Integer(0), values[points.index(Integer(0))]), (points[-1], values[-1])):
             apart = np.abs(values - other) > SEEN * np.fmax(np.abs(values), np.abs(other))
             for i, k in zip(*np.nonzero(apart), strict=True):
@@ -155,6 +160,7 @@ class Residual:
     @cached_property
     def slope(self) -> Expr:
         """`dM/dp`, protected operators as outside their guard."""
+        # plog(u) = log(|u|) and psqrt(u) = sqrt(|u|) outside their guards.
         plain = self.loss.value_expr
         for guarded, free in ((plog, log), (psqrt, sqrt)):
             plain = plain.replace(guarded, lambda x, f=free: f(Abs(x)))

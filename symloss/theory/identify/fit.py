@@ -101,6 +101,7 @@ def _exact(value: float, likely: list[Expr]) -> Expr:
             if float(signed) == value and not signed.is_Rational:
                 return signed
     decimal = Rational(repr(value))
+    # 0.3333333 from a fit is 1/3, but 0.31 is 31/100: a fraction is taken only for a decimal that does not end.
     near = Rational(value).limit_denominator(200)
     return near if len(str(decimal)) > 12 and abs(near - decimal) <= 1e-7 * max(1.0, abs(value)) else decimal
 
@@ -120,6 +121,7 @@ def _search(
     def residual(x: FloatArray) -> FloatArray:
         values = default.copy()
         values[free] = x
+        # Signatures have norm 1, so a coefficient that only scales the loss has no part in the residual.
         difference = at(values) - target  # type: ignore[operator]
         return np.where(np.isfinite(difference), difference, 1.0)
 

@@ -156,6 +156,8 @@ def _proof(view: Profile | Residual, fit: Fit) -> Finding | None:
     factor = _factor(pieces[0].exprs, pieces[0].cell.inner)
     if factor is None or number_sign(factor) != 1:
         return None
+    # M1 - a N1 and M0 - a N0 may be lines s p + b1 and s p + b0 of one slope: summed over the entries they are the
+    # constant s + b1 + (C-1) b0. Of multilabel losses, whose p do not sum to 1, s must be 0 and b1 = b0.
     target, other_line = (_difference(pieces, i, factor).line for i in (0, 1))
     if target is None or other_line is None:
         return None
@@ -206,6 +208,8 @@ def _solved(view: Profile, fit: Fit) -> Fit | None:
         target, other = target + other.subs(P, 1 - P), Integer(0)
     present, absent = pieces[0].exprs[0] - target, pieces[0].exprs[1] - other
     powers: list[Expr] = []
+    # These are 0 where the losses agree up to a constant; powers of p are independent, so each coefficient is an
+    # equation.
     for expr in (multiplied_out((present - absent).diff(P)), multiplied_out(absent.diff(P, 2))):
         if not expr.is_polynomial(P):
             return None
@@ -257,6 +261,7 @@ def _residual_factor(pieces: tuple[Piece, ...]) -> Expr | None:
 
 def _simple(ratio: Expr) -> Expr:
     """The short decimal that a number is, or may be as far as enclosures show; else the number."""
+    # What is claimed with the number is proved afterwards: a wrong guess costs a verdict, never makes one.
     near = Rational(repr(round(float(ratio), 12)))
     return near if number_sign(ratio - near) in (0, None) and abs(float(ratio - near)) < 1e-13 else ratio
 
@@ -264,6 +269,8 @@ def _simple(ratio: Expr) -> Expr:
 def _factor(exprs: tuple[Expr, ...], inner: tuple[float, float]) -> Expr | None:
     m1, m0, n1, n0 = exprs
     low, high = inner
+    # a = (M1 - M0)'/(N1 - N0)' at any point where the denominator is not 0, or M0''/N0'': the affine part, which is
+    # free, has no part in either.
     for share in (Rational(1, 2), Rational(1, 3), Rational(3, 4)):
         x = Rational(str(round(low + float(share) * (high - low), 3)))
         for top, bottom in (((m1 - m0).diff(P), (n1 - n0).diff(P)), (m0.diff(P, 2), n0.diff(P, 2))):

@@ -38,6 +38,7 @@ def known_margin(view: Margin) -> Finding:
         return unknown("the slope is zero or not finite, so the loss has no direction to compare")
     likely, fits, problem = _constants(view), list[Fit](), ""
     known = [entry(name, loss.kind) for name in names(loss.kind)]
+    # Fewest coefficients first: `scale` is one more, so a loss that needs none is found without.
     for found in sorted([*known, *map(scaled, known)], key=lambda found: len(found.defaults)):
         for fit in proposals(found, 2, target, likely):
             if fit.apart >= CLOSE:

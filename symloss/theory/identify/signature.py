@@ -1,7 +1,8 @@
 """Losses as directions: the gradient at fixed points, up to a positive factor.
 
-Two losses with `L = a L~ + b`, `a > 0`, have proportional gradients. For classification the gradient in the
-logits sees `M1' - M0'` and `M0'` up to a constant (the probabilities sum to 1).
+Two losses with `L = a L~ + b`, `a > 0`, have proportional gradients. For classification the gradient in the logits,
+`dL/dz_j = p_j (g_j - sum_i p_i g_i)`, is that of `M1' - M0'` and of `M0'` up to a constant: a constant added to all
+`g_i` cancels, as the probabilities sum to 1.
 """
 
 from __future__ import annotations
@@ -115,15 +116,20 @@ def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, .
     if KINDS[kind].signed:
         return at(1.0, _MARGINS)
     if not KINDS[kind].probabilities:
+        # A second target tells losses apart that agree at y = 0.
         y = np.concatenate([np.zeros(LINE.size), np.full(LINE.size, 1.37)])
         return at(y, y - np.concatenate([LINE, LINE]))
     one, zero = at(1.0, UNIT), at(0.0, UNIT)
     if not KINDS[kind].exclusive:
+        # dp/dz of a sigmoid.
         weight = UNIT * (1 - UNIT)
         return np.concatenate([weight * one, weight * zero])
     if classes == 2:
+        # Of two classes the loss is A(p) = M1(p) + M0(1-p), with the logit gradient p (1-p) A'(p).
         mirrored = at(0.0, 1 - UNIT)
         return UNIT * (1 - UNIT) * (one - mirrored)
+    # The constant in M0' is taken out at the first point; the factor p is that of the logit gradient, and keeps 1/p
+    # finite.
     return np.concatenate([UNIT * (one - zero), UNIT * (zero - zero[0])])
 
 
