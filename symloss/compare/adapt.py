@@ -180,6 +180,7 @@ def learned_of(config: Mapping[str, Any], replicate: int) -> LearnedLoss:
     record = json.loads(config["record"])
     if record == NEURAL:
         task = config["task"]
+        # Drawn anew from its seed: the record needs no weights.
         seed = derive(int(config["seed"]), "network", replicate)
         return adaptable(NEURAL, str(task["kind"]), task["classes"], seed=seed)
     return learned_from_dict(record)
@@ -197,6 +198,7 @@ def pieces_of(config: Mapping[str, Any]) -> list[dict[str, Piece]]:
             part: Piece(
                 Replicate(0, str(config["how"]), number, int(settings["seeds"])), part, str(config["record"]),
                 tuple(settings["etas"]), int(settings["initial_steps"]), str(settings["meta_rows"]), looks,
+                # Runs from before there was this option kept the scale.
                 int(config["seed"]), bool(settings.get("keep_scale", True)),
             )
             for part in parts

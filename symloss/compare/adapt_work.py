@@ -124,6 +124,8 @@ class _Bench:
 
     def __init__(self, task: SupervisedTask, piece: Piece) -> None:
         self.task, self.piece = task, piece
+        # By replicate, not by part: every row of a replicate has the same starts and batches, and differences are
+        # paired.
         name = ("adapting", piece.where.number)
         self.tuning, self.reported = (derive(piece.seed, *name, what) for what in ("tuning", "reported"))
         self.initial = derive(piece.seed, *name, "offline")
@@ -227,6 +229,7 @@ class _Bench:
         """The meta learning rate by the validation rows after training, and the training that it came from."""
         best: tuple[float, float, Trained] | None = None
         for eta in self.piece.etas:
+            # On the tuning start, so that the reported one has chosen nothing.
             found = self._adapt(loss, start, eta, at, self.tuning, None)
             fitness = self._fitness(found)
             if best is None or fitness < best[0]:
@@ -261,14 +264,14 @@ class _Bench:
         *,
         cosine: bool = False,
     ) -> None:
-        """Trains a row by coefficients that are given."""
+        """Trains with the coefficients of a given path, and records the row."""
         began = time.perf_counter()
         task = self.task if task is None else task
         found = train_along(task, loss, path, seed=self.reported, cosine=cosine)
         self._report(name, found, task, began)
 
     def _report(self, name: str, found: Trained, task: SupervisedTask, began: float) -> None:
-        """What a row comes to; one that diverged counts as the model that it began with."""
+        """Records the scores of a row; a training that diverged counts as the untrained model."""
         seconds = time.perf_counter() - began
         diverged, model = found.diverged, found.model
         test = math.nan if diverged else self._score(model, "test")
@@ -313,7 +316,7 @@ class _Bench:
         return rate, stop
 
     def _look(self, loss: LearnedLoss, path: list[Answer], step: int, model: nn.Module, phi: Tensor) -> None:
-        """What the loss and the model are on the way."""
+        """Appends a reading of loss and model to the path."""
         now = unpacked(phi.cpu(), loss.coefficients)
         reading = read(loss, now, self.classes, self.task.train.y)
         path.append(

@@ -82,7 +82,7 @@ def baselines(
 
 @dataclass(frozen=True)
 class _Entrant:
-    """A row to be: a loss, and how it is trained."""
+    """A loss with the rates and steps at which its row is trained."""
 
     name: str
     role: str

@@ -1,4 +1,4 @@
-"""Certificates at other numbers of classes: what was proved where a loss was searched, and is not any more."""
+"""Which proofs a loss loses when it moves to a task with another number of classes."""
 
 from __future__ import annotations
 
@@ -128,5 +128,5 @@ def _beside(
 
 
 def _moved(before: float | None, after: float | None) -> bool:
-    """Whether a number is another; of one number written in two ways the last digits may differ."""
+    """Whether two numbers differ beyond rounding; formulas at different C may evaluate to different last digits."""
     return before is not None and after is not None and abs(before - after) > 1e-9 * max(1.0, abs(before))

@@ -1,4 +1,4 @@
-"""What is compared: losses by what they are called, each with the versions that tuning may choose from."""
+"""The losses of a comparison, read from names, formulas and rows of runs, with the versions that tuning may choose."""
 
 from __future__ import annotations
 
@@ -290,7 +290,7 @@ def loss_of_row(row: FrontRow, result: Result, name: str) -> Loss | NeuralLoss:
 
 
 def _spent(result: Result) -> float:
-    """Seconds of a search: all that is on record, as what was tried at other rates; of one in memory, the losses'."""
+    """Seconds of a search with trials at other rates and rejected candidates; in memory only those of its losses."""
     if result.path is None:
         return math.fsum(entry.seconds for entry in result.evaluations)
     with RunStore.open(result.path) as store:

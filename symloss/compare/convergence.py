@@ -1,4 +1,4 @@
-"""How fast trainings get somewhere: validation curves, steps to a target score, the area under the curve."""
+"""Speed of convergence: validation curves, steps to a target score, area under the curve."""
 
 from __future__ import annotations
 
@@ -95,6 +95,7 @@ def _curve(reports: Mapping[int, Sequence[Reported]], overlap: float) -> tuple[t
     points: list[tuple[float | None, ...]] = []
     for step in steps if len(steps) > 1 else ():
         values = [[each.value_at(step) for each in reports[number]] for number in sorted(reports)]
+        # A mean over those that still train would improve as the others fail.
         if any(value is None for runs in values for value in runs):
             break
         means = [statistics.fmean(value for value in runs if value is not None) for runs in values]
@@ -107,6 +108,7 @@ def _curve(reports: Mapping[int, Sequence[Reported]], overlap: float) -> tuple[t
 def _area(runs: Sequence[Reported], steps: int) -> float | None:
     areas = [_area_under(each, steps) for each in runs]
     known = [area for area in areas if area is not None]
+    # As for the curve: all, or none.
     return statistics.fmean(known) if known and len(known) == len(areas) else None
 
 

@@ -167,6 +167,7 @@ class Protocol:
             # The same points for every loss, so that curves can be averaged and compared; each ends at its own number
             # of steps.
             stops = tuple(sorted({stop for stop in seen if stop < steps} | {steps}))
+        # None: no block, so the training is reported, see `Trial`.
         return Trial(*one.variants(where.number)[variant].graph, normalised, rate, stops, None)
 
     def _report(self, treatment: str, asked: Sequence[tuple[Replicate, Tried, Trial]]) -> None:

@@ -112,7 +112,7 @@ class Found:
 
 
 class _Nested(Memory):
-    """The record of one search: its answers are remembered with the comparison's, the rest is told again from them."""
+    """The memory of one nested search: its work is stored with the comparison's, the rest follows from that."""
 
     def __init__(self, store: Store, scope: str) -> None:
         super().__init__({})
@@ -133,6 +133,7 @@ class _Nested(Memory):
 
     def _known(self, key: int | str, answer: Any) -> Any:
         if isinstance(answer, list):
+            # By key: work that is asked for twice was done once.
             self.seconds[str(key)] = math.fsum(each["seconds"] for each in answer)
         return answer
 
@@ -169,6 +170,7 @@ def find_loss(
     engine = Engine([task], settings, derive(seed, "search", where.number), nested, place, given)
     engine.run(lambda generation: watch())
     pick = _pick(engine)
+    # A method that finds nothing leaves its user with the ordinary loss.
     variant = pick or Variant(str(task.base_loss()), task.base_loss())
     found = Found(
         variant, math.fsum(nested.seconds.values()), len(engine.ledger.evaluations), pick is not None

@@ -139,7 +139,7 @@ class Selection:
 
     @staticmethod
     def _more(tried: Sequence[float], best: float) -> list[float]:
-        """Wider where the best lies at the edge, else finer around it."""
+        """More rates: beyond the grid where the best lies at its edge, else between the best and its neighbours."""
         if best == tried[0]:
             # The slack of 1 % is for `_short`, which rounds rates to three digits.
             return [_short(best / 3)] if best / 3 > _WIDEST[0] * 0.99 else []

@@ -232,13 +232,13 @@ class _Maker:
         return Draft(row, evidence, tuple(gains), margin, self.overlap, tuple(controls), primary)
 
     def _gains(self, i: int, treatment: str, against: str) -> list[float]:
-        """By replicate that both have, the difference turned so that positive is better."""
+        """Paired differences over the common replicates, signed so that positive is better."""
         ours, theirs = self.scores[i, treatment].values, self.scores[0, against].values
         pairs = [(ours[n], theirs[n]) for n in sorted(ours) if n in theirs]
         return [self.sign * (a - b) for a, b in pairs if a is not None and b is not None]
 
     def _controls(self, i: int, treatment: str) -> list[tuple[str, tuple[float, ...]]]:
-        """Gains with the learning rate alone tuned, then with all that is; untuned, with the scale taken out."""
+        """The gains under each control: learning rate tuned, everything tuned; without tuning, the scale taken out."""
         # The rate first: what it explains needs no early stopping.
         known = [("learning rate", RATE_ONLY, RATE_ONLY), ("early stopping", TUNED, TUNED)]
         if treatment == AS_IS and (i, RATE_ONLY) not in self.scores:
@@ -263,7 +263,7 @@ class _Maker:
         return Joint((test, bootstrap(rows, self.seed, units)))
 
     def _training(self, one: Tried, treatment: str) -> dict[str, Any]:
-        """At which rate and steps, and with which version of the loss."""
+        """The columns that say how a loss was trained: formula, learning rate, steps, chosen versions."""
         rate, steps = self.task.settings.learning_rate, self.task.settings.steps
         choices = one.choices.get(treatment, {})
         every = [choices[n] for n in sorted(choices)]
@@ -298,7 +298,7 @@ class _Maker:
 
     @property
     def _second_per_step(self) -> float:
-        """Of the ordinary loss's trainings, measured along the way as they are."""
+        """Seconds per step of the ordinary loss's reported trainings, their validation measurements included."""
         runs = [
             each for reports in self.tried[0].reports.values() for some in reports.values() for each in some
         ]

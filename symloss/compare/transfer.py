@@ -200,6 +200,7 @@ def _rows_of(source: str | Path | Result, rows: str, task: Task) -> list[Contend
         if "#" in called:
             return list(contenders_of([called], task))[1:]
         result = open_run(called)
+    # Where nothing survived, `picked` raises with a message; of an empty front it is asked below for that.
     chosen = (result.picked,) if rows == "pick" else result.front
     if not chosen:
         assert result.picked  # says that there is none

@@ -56,8 +56,10 @@ def verify_table(
 
 
 class _Overlay(Memory):
-    """The record of a run, to which nothing is written: without what searches came to, which is then told again from
-    their answers; or, to train again, without the trainings that are reported and without certificates.
+    """A read-only view of a run's record with parts hidden, so that these are worked out again.
+
+    Hidden are the results of nested searches, which follow from their recorded work; or, to retrain, the reported
+    trainings and the certificates.
     """
 
     def __init__(self, store: RunStore, retrain: bool) -> None:
@@ -65,6 +67,7 @@ class _Overlay(Memory):
         self._store, self._retrain = store, retrain
 
     def get(self, kind: str, key: int | str) -> Any:
+        # What has been worked out again comes first, or each request would work it out once more.
         mine = super().get(kind, key)
         if mine is not None:
             return mine
@@ -115,7 +118,7 @@ def _table(found: Sequence[Row], told: Sequence[Row]) -> Check:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: infinities are none, tuples lists."""
+    """The value as JSON would return it: lists for tuples, None for what is not finite."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

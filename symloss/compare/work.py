@@ -183,12 +183,13 @@ def _made(tasks: Sequence[Task], piece: Piece) -> _Made:
         while len(kept) >= (2 if large else 12):
             # The oldest: work comes split by split.
             kept.pop(next(iter(kept)))
+        # One scale for all starts of a replicate, so that a loss is one loss in all its trainings.
         kept[key] = _Made(made, NullScale([made], derive(piece.seed, "scale", piece.where.number)))
     return kept[key]
 
 
 def _train(made: _Made, task: SupervisedTask, piece: Piece) -> list[Answer]:
-    """Perceptrons together, any other model alone."""
+    """Trains the trials of a piece, perceptrons together in batched products, any other model alone."""
     answers: list[Answer] = []
     members: list[Member] = []
     whose: list[int] = []
@@ -215,6 +216,7 @@ def _train(made: _Made, task: SupervisedTask, piece: Piece) -> list[Answer]:
             return
         value = member.task.evaluate(model, "val")[member.task.metric]
         answer["values"][trial.stops.index(step)] = value if math.isfinite(value) else None
+        # At the end alone: the test rows are read once, and choose nothing.
         if trial.block is None and step == trial.stops[-1] and math.isfinite(value):
             answer.update(_reported(made, task, model, piece))
 
@@ -273,7 +275,7 @@ def _placed(task: SupervisedTask, trial: Trial, piece: Piece) -> tuple[Supervise
 
 
 def _score(task: Task, trial: Trial, piece: Piece) -> Answer:
-    """Somebody else's trainer: one number on each part."""
+    """Scores a loss by the user's own training function, which reports one number a part."""
     tree = loss_of((trial.tokens, trial.edges), task.kind, default_registry())
     seed = derive(piece.seed, "report", piece.where.number, trial.start)
     empty: Answer = {"values": [None], "reason": "", "scale": 1.0, "test": None, "rows": None}

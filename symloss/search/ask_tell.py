@@ -74,6 +74,7 @@ class Search:
         self._engine = Engine(tasks, chosen, config["seed"], self._store, place, (), on_progress, proves=True)
         try:
             self._engine.begin()
+        # Ctrl-C too: workers and the lock on the folder must not outlive a search that never began.
         except BaseException:
             self._stack.close()
             raise

@@ -176,6 +176,7 @@ def plan(
     if registry is not None:
         grammar = settings.get("grammar")
         if isinstance(grammar, Grammar):
+            # The registry belongs to the grammar, so that a run has one meaning of its operators.
             settings["grammar"] = replace(grammar, registry=registry)
         elif grammar is None or isinstance(grammar, Mapping):
             settings["grammar"] = {**(grammar or {}), "registry": registry}
@@ -333,7 +334,7 @@ def open_row(text: str) -> tuple[FrontRow, Result]:
 
 
 def _written_out(loss: Loss | str, task: Task | Sequence[Task], registry: Registry | None) -> str:
-    """A seed loss in the grammar alone: the run keeps its meaning when a loss joins the zoo."""
+    """A seed loss as a formula without names of the zoo, so that the run means the same when the zoo changes."""
     if isinstance(loss, Loss):
         return str(loss)
     first = task if isinstance(task, Task) else next(iter(task), None)
@@ -380,6 +381,7 @@ def _restore_files(path: Path, result: Result) -> None:
             same = (path / name).read_bytes() == text.encode()
         except FileNotFoundError:
             same = False
+        # Opened for writing only where it must be: a finished run can be read from a read-only folder.
         if not same:
             with RunStore.open(path, write=True) as store:
                 store.write_text(name, text)

@@ -101,6 +101,7 @@ def distill(
     trained, notes = _usable(task, neural_loss.kind), []
     with one_thread():
         parts, where = _visits(neural_loss, phi, trained, at, classes, seed)
+        # From the instances, which know it whether a task, outputs or nothing was given.
         number = round(parts.fit.points.symbols["C"]) if KINDS[neural_loss.kind].probabilities else None
         named = named_fits(parts.fit)
         bred = _bred(parts.fit, number, seed, population, generations, max_complexity, named if zoo else {})
@@ -117,6 +118,7 @@ def distill(
                 found = fidelity(neural_loss, phi, tree.scaled(picked.scale), trained, seeds=seeds, seed=seed)
             except TaskError as error:
                 notes.append(str(error))
+        # Also without `zoo`: the nearest named loss is reported in either case.
         left = {name: parts.left(tree) for name, tree in named.items()}
         nearest = min(left, key=lambda name: left[name][0], default="")
     return Distillation(
@@ -148,7 +150,7 @@ def _usable(task: Task | None, kind: str) -> SupervisedTask | None:
 
 
 def _hard(visits: Visits) -> bool:
-    """Whether every label is 0 or 1, so that formulas are shown in the form that they have on these."""
+    """Whether every label is 0 or 1, so that formulas may be simplified for hard labels."""
     points = visits.points
     return KINDS[points.kind].probabilities and bool(np.isin(points.y, (0.0, 1.0)).all())
 
@@ -177,7 +179,7 @@ def _visits(
     classes: int | None,
     seed: int,
 ) -> tuple[_Parts, str]:
-    """Where the gradients are compared, and what that is in words."""
+    """The instances at which gradients are compared, and a description of them."""
     seeds = [derive(seed, "distill", i) for i in range(3)]
     if at is not None:
         outputs, targets = at
@@ -213,7 +215,7 @@ def _bred(
     longest: int,
     named: Mapping[str, Weighted],
 ) -> list[Weighted]:
-    """The best of a search, by rising complexity; losses with names are in its first population and bred from."""
+    """The front of an evolutionary search, by rising complexity; its first population includes the named losses."""
     settings = replace(PRESETS["quick"], population=population)
     turn = pointed(visits.target, visits.points)
     outcomes = search_by_gradient(
@@ -250,8 +252,9 @@ def _length(loss: Weighted) -> float:
 
 
 def _promising(losses: Sequence[Weighted], parts: _Parts) -> list[Weighted]:
-    """What may stand on the front once SymPy has simplified it, which takes seconds for all: two layers of it."""
+    """The losses worth simplifying by SymPy, which would take seconds for all of them: the first two fronts."""
     kept: list[int] = []
+    # [0] is what is left on the second part: the first fitted the coefficients, the third only measures.
     points = [(parts.left(loss)[0], _length(loss), i) for i, loss in enumerate(losses)]
     for _ in range(2):
         kept += _best(point for point in points if point[2] not in kept)

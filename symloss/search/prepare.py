@@ -98,7 +98,7 @@ def _with_metric(task: Task, metric: str | Metric | Callable[..., float]) -> Tas
 
 
 def _with_model(task: Task, model: str) -> Task:
-    """The preset's model, where the task has not a model of the user's or of images."""
+    """The preset's model in place of a table's default perceptron; a model of the user's, or of images, stays."""
     if isinstance(task, SupervisedTask) and task.describe()["model"] == "mlp":
         return task.with_model(model)
     return task
@@ -165,6 +165,7 @@ def given_losses(settings: SearchSettings, tasks: Sequence[Task]) -> list[Weight
     inside = inside_of(settings.inside, kind)
     if inside is None:
         return [weighted_from(loss, settings.registry) for loss in (*ordinary, *given)]
+    # With different numbers of classes a member must hold for every C.
     counts = {task.classes for task in tasks}
     classes = counts.pop() if len(counts) == 1 else None
     # A seed loss that is no member is an error: silently dropped, the user would believe it had been searched from.

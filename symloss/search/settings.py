@@ -41,6 +41,7 @@ def _check_whole(group: Any, within: str, **least: int) -> None:
         number = as_whole(value)
         if number is None or number < low:
             raise SymlossError(f"{within}{name} is {value!r}: expected a whole number of at least {low}")
+        # The groups are frozen; this is their constructor's only way to write.
         object.__setattr__(group, name, number)
 
 
@@ -240,6 +241,7 @@ class SearchSettings:
     def to_dict(self) -> dict[str, Any]:
         """Plain data that `from_dict` reads back; JSON-ready."""
         data = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "grammar"}
+        # The grammar apart: `asdict` would copy the registry, with its functions.
         data |= {name: asdict(data[name]) for name in _GROUPS if name != "grammar"}
         grammar = {entry.name: getattr(self.grammar, entry.name) for entry in fields(self.grammar)}
         # Operators are made of functions; the run writes their definitions down beside.

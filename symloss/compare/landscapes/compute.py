@@ -169,7 +169,7 @@ def _held(path: Path | None, config: Mapping[str, Any]) -> Landscape | None:
 
 @dataclass(frozen=True)
 class _LaidOut:
-    """Planes to be looked at, and the landscape as it begins."""
+    """The planes of a landscape, with what is needed to evaluate points on them."""
 
     surface: Surface
     planes: Sequence[Plane]
@@ -214,7 +214,7 @@ def _blank(
     planes: Sequence[Plane],
     config: Mapping[str, Any],
 ) -> Landscape:
-    """The landscape before any of its points is computed: where they are, and what is known of the models."""
+    """The landscape with NaN at every grid point: axes, places of the trainings, and their own scores."""
     directions, task, losses = config["directions"], surface.task, surface.losses
     ways = [np.array([_two(planes[0].place(each)) for each in one.points]) for one in walks]
     places = np.full((len(walks), 2, 2), np.nan)
@@ -281,4 +281,5 @@ def _computed(laid: _LaidOut, found: Landscape, on_progress: Progress | None) ->
         done += len(batch)
         if on_progress is not None:
             on_progress("landscape", done, len(points))
+        # Copies: the caller keeps, and saves, what it was given.
         yield replace(found, values=values.copy(), scores=scores.copy())

@@ -55,7 +55,7 @@ class Surface:
         return [[column[i] for column in values] for i in range(len(weights))], metric
 
     def _finite(self, value: float, worst: bool = False) -> float:
-        """NaN is kept for what has not been computed."""
+        """The value, infinite where it is NaN, which is reserved for points not yet computed."""
         if not math.isnan(value):
             return value
         # The worst end of the metric: a point that diverged is not a good one.

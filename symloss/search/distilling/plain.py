@@ -51,7 +51,7 @@ def named_fits(visits: Visits) -> dict[str, Weighted]:
 
 
 def _named_fit(one: Entry, visits: Visits) -> tuple[str, Weighted]:
-    """With the fewest digits that leave hardly more unexplained."""
+    """The fitted loss and its title, its coefficients written with as few digits as the fit allows."""
     values = _fitted(one, visits)
 
     def told(digits: int) -> dict[str, float]:
@@ -77,6 +77,7 @@ def plainer(loss: Weighted, visits: Visits) -> Weighted:
     >>> print(plainer(fitted, visits).to_loss("regression"))
     (y - p)**2
     """
+    # Fixed at the start: relative to each version, many small losses would add up.
     allowed = _allowed(misfit(loss, visits))
     again = True
     while again:
@@ -89,7 +90,7 @@ def plainer(loss: Weighted, visits: Visits) -> Weighted:
 
 
 def _versions(loss: Weighted) -> Iterator[Weighted]:
-    """With one coefficient dropped, then with one at 1; only what is shorter."""
+    """Shorter versions of a loss: each coefficient set to 0, then each set to 1 or -1."""
     size = symbols(loss.formula)
     for value in (0.0, 1.0):
         for i, edge in enumerate(loss.edges):

@@ -134,7 +134,7 @@ def search_by_gradient(
 def _evaluated(
     proposal: Proposal, number: int, target: Array, points: Points, screen: Screen, longest: float
 ) -> Outcome:
-    """Screen, fit, distance."""
+    """Screens a proposal, fits its coefficients and measures how far its gradient is from the target's."""
     loss = screen.admit(proposal.loss)
     if loss is None:
         return Outcome(number, proposal.loss.program, proposal.loss, None, 0)

@@ -126,6 +126,7 @@ class Candidate:
         if not self.formula:
             self.formula, self.scale, self.weighted = source.formula, source.scale, source.weighted
             self.name = self.name or source.name
+        # Its scores were made at these.
         self.rates = source.rates
         if source.outcome != "trained" and source.reason:
             self.reason = f"{self.reason}; {source.reason}"
@@ -149,6 +150,7 @@ class Screen:
 
     def orient(self, candidate: Candidate, when: str = "") -> None:
         """Turns the loss so that it descends, or rejects it; a loss that was given is what it is."""
+        # Named losses pass unseen: what they do here is to be measured, whatever a look at slopes says.
         if not self.settings.screening.gate or candidate.exempt:
             return
         for number in self.classes:
@@ -172,6 +174,7 @@ class Screen:
         # Without their scale, losses of one class train identically. With it only equal gradients may share a
         # fitness.
         exact = self.settings.keep_scale or candidate.as_given
+        # Of several tasks the numbers of classes may differ; to share a training, losses must agree at each.
         return "/".join(fingerprint(program, self.kind, n, edges, exact=exact) for n in self.classes)
 
     def finish(self, candidate: Candidate, when: str = "after tuning: ") -> None:
@@ -208,13 +211,13 @@ class Screen:
         candidate.formula = formula
 
     def _finish_network(self, candidate: Candidate, network: NeuralLoss, when: str) -> None:
-        """The gate asks what a loss is like before any tuning, which a network fresh from its seed cannot answer."""
+        """As `finish`, of a network: no gate, since an untrained network is not yet the loss that it is to become."""
         if self._measure_scale(candidate, network, when):
             candidate.network = network.scaled(1 / candidate.scale)
         candidate.formula = NEURAL
 
     def _measure_scale(self, candidate: Candidate, loss: Weighted | NeuralLoss, when: str) -> bool:
-        """Whether the scale is to be taken out, and is a scale."""
+        """Measures the scale; whether it is to be taken out. Rejects a loss whose scale is 0 or not finite."""
         if self.settings.keep_scale:
             return False
         scale = self.null_scale(loss)

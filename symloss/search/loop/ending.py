@@ -47,7 +47,7 @@ class Ending:
         return held, [*notes, *_said_of_rates(by_number, held.own), *self._said_of_pick()]
 
     def _tidy(self, numbers: list[int]) -> tuple[list[int], list[str]]:
-        """Finalists with fewer and rounder numbers in place of those that they do as well as."""
+        """Replaces finalists by versions with fewer or rounder numbers, where these do as well."""
         if not self.stages.settings.tuning.tidy:
             return numbers, []
         numbers = self._write_out(numbers)
@@ -78,7 +78,7 @@ class Ending:
         return sorted(taken.get(number, number) for number in numbers), said
 
     def _write_out(self, numbers: list[int]) -> list[int]:
-        """In place of finalists whose plainest form has long numbers, the same with short ones."""
+        """Replaces finalists whose simplified form has long numbers by the same losses with short ones."""
         rows = [self.field.candidates[number] for number in numbers]
         written = finals.written_candidates(
             [row for row in rows if not row.fixed and row.network is None],

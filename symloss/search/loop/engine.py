@@ -147,6 +147,7 @@ class Engine:
             candidates = candidates[:limit]  # every training of somebody else's trainer is paid for
         signs = tuple(self.signs.values())
         try:
+            # Without a headroom one block suffices: the zoo then is part of the first population, scored as that is.
             sweep.train_sweep(self.stages, candidates, blocks.sweep if wide else 1)
         except KeyboardInterrupt:
             # What is known of the candidates is kept.
@@ -202,7 +203,7 @@ class Engine:
         return len(self.generations) < self._known
 
     def _go_on(self) -> None:
-        """From here on the record is continued: what an earlier end added to it counts no more."""
+        """Continues the record from here: drops the finals and notes that an earlier end of the run added to it."""
         self.store.put_many(
             "front", [("finals", None), ("notes", []), ("count", len(self.ledger.evaluations))]
         )
@@ -224,6 +225,7 @@ class Engine:
             if entry.fitness is not None
         ]
         patience = self.settings.patience
+        # Counted from the generation in which the best was proposed, not from the last change of its mean.
         return bool(patience and found) and len(self.generations) - 1 - min(found)[1] >= patience
 
     def slots(self) -> int:
@@ -335,7 +337,7 @@ class Engine:
         return said
 
     def _said_of_rows(self) -> list[str]:
-        """What the method knows of a loss beyond its formula, as what it is a mixture of."""
+        """What a method without breeding knows of its rows beyond their formulas, such as the parts of a mixture."""
         if METHODS[self.settings.method].breeds:
             return []
         told = {row.row: self.field.candidates[row.evaluation] for row in self.ledger.front}

@@ -208,6 +208,7 @@ def shrink(means: Mapping[int, float], errors: Mapping[int, float]) -> dict[int,
     """
     d = np.array(list(means.values()), dtype=float)
     v = np.array([errors[i] ** 2 for i in means], dtype=float)
+    # One loss has nothing to be drawn towards, and without errors nothing says how far.
     if len(d) < 2 or not np.isfinite(v).all() or not (v > 0).all():
         return {i: Shrunk(value, errors[i]) for i, value in means.items()}
     # The profile likelihood in tau^2 is smooth, and its maximum lies below the total scatter.

@@ -94,6 +94,7 @@ def write_out(candidate: Candidate, kind: str, digits: int, *, hard_labels: bool
         tree = weighted_from(short, candidate.program.registry)
     except SymlossError:
         return False  # no tree says the plainest form: the loss stays as the search wrote it
+    # Nothing to shorten, or rounded to a number that cannot be trained in single precision.
     if str(short) == str(shown) or not (tree.finite and tree.moderate):
         return False
     candidate.program, candidate.weighted, candidate.formula = tree.program, tree, tree.formula
@@ -133,6 +134,7 @@ def snap(
     asked = [*parents.values(), *rows]
     if ordinary is not None and ordinary.number not in parents:
         asked.append(ordinary)
+    # Under a purpose of their own, so these blocks are neither those of the generations nor the final ones.
     blocks: list[int | None] = list(range(SNAP_BLOCKS))
     trainings = [stages.training(candidate, block) for block in blocks for candidate in asked]
     scores: dict[int, dict[int, tuple[float | None, ...]]] = {}
@@ -173,6 +175,7 @@ def hold_finals(
     scores = _on_final_blocks(stages, rows, kept)
     broken = [row for row in rows if any(None in values for values in scores[row.number].values())]
     for row in broken:
+        # Once only: a second divergence stands, and the row is out.
         kept[row.number] = _slower(stages, own[row.number])
     return Finals(scores | _on_final_blocks(stages, broken, kept), kept, ordinary)
 

@@ -155,7 +155,7 @@ class Ledger:
 
 
 def _same(entry: Evaluation, before: Evaluation | None) -> bool:
-    """Whether nothing but what the evidence says of it has changed, which is not on record."""
+    """Whether an evaluation equals the one on record, apart from its means, which are not recorded."""
     if before is None:
         return False
     # A mean over blocks moves with every new score of any candidate; it is worked out again when a run is read.

@@ -133,6 +133,7 @@ class Stages:
             return
         for candidate, answer in self.workers.ask("protocol", candidates, derive(self.seed, "protocol")):
             candidate.seconds += answer["seconds"]
+            # Not `<= 0`: outputs that diverge have a gain of NaN, and are rejected too.
             if not answer["gain"] > 0:
                 candidate.stop("rejected", "predictions do not improve when they descend the loss")
 
@@ -189,6 +190,7 @@ class Stages:
             # For the audit at the end, which trains a sample of them.
             self.turned_away.append(loss)
             return 0
+        # `turned` changes the sign of the factor and nothing else.
         return 1 if candidate.weighted.factor * loss.factor > 0 else -1
 
     def member(self, loss: Loss) -> TypedLoss | None:
@@ -215,14 +217,14 @@ class Stages:
         return f"{stage} {self._screen.key(candidate)}"
 
     def _simpler(self, candidate: Candidate, key: str) -> bool:
-        """Whether a class is new, or known by longer trees only: the front wants its shortest member."""
+        """Whether a dynamics class is new, or known by longer trees only: the front wants its shortest member."""
         return key not in self._first or candidate.weighted.program.size < self._first[key][1]
 
     def _share(self, candidate: Candidate, stage: str) -> None:
-        """Whoever comes second in a dynamics class takes the score of the first.
+        """A later member of a dynamics class shares the score of the first.
 
-        Before tuning a shorter tree goes its own way, as its coefficients are fewer. After it, it keeps its
-        own formula.
+        Before tuning, a shorter tree is trained all the same, as it has fewer coefficients to tune. After tuning, it
+        shares the score but keeps its own, shorter formula.
         """
         if self.settings.screening.classes and candidate.network is None:
             self._share_under(candidate, self._key(candidate, stage), stage)

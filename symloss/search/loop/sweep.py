@@ -109,6 +109,7 @@ def train_sweep(stages: Stages, candidates: Sequence[Candidate], blocks: int) ->
         "zoo", named, base=stages.settled.rates, rates=_RATES, stops=stops, trials=_TRIALS
     )
     for candidate, found in zip(named, own, strict=True):
+        # Relative to the settled rate, which `Stages.training` multiplies back.
         candidate.rates = tuple(
             rate / base for rate, base in zip(found.rates, stages.settled.rates, strict=True)
         )

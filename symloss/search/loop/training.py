@@ -1,4 +1,4 @@
-"""Trainings of losses on blocks, asked for by the dozen: who, where, at which rate, measured after which steps."""
+"""Batches of trainings: which loss, on which block, at which learning rate, measured after which steps."""
 
 from __future__ import annotations
 
@@ -140,6 +140,7 @@ class Trainer:
             return [own] * len(candidates)
         means: list[dict[float, list[list[float]]]] = [{} for _ in candidates]
         wanted = [list(rates) for _ in candidates]
+        # The grid, then at most WIDENED rounds of one rate beyond either end.
         for _ in range(WIDENED + 1):
             asked = [(i, rate) for i, row in enumerate(wanted) for rate in row]
             if not asked:
@@ -182,7 +183,7 @@ class Trainer:
         ]
 
     def _best_rates(self, means: Mapping[float, list[list[float]]]) -> tuple[list[float], set[float]]:
-        """The grid so far, and the best rate of each task whose rate is ours."""
+        """The grid so far, and the best rate of each supervised task; others keep their own."""
         best = {
             # On ties the rate nearest to the base: where everything diverged, the grid is not widened for nothing.
             min(means, key=lambda rate: (min(means[rate][t]), abs(math.log(rate))))
@@ -208,6 +209,7 @@ class Trainer:
             )
             rates.append(base[t] * rate)
             steps.append(stops[t][i])
+            # After the last round the best may still lie at an end, which users are told.
             edge = edge or rate in (grid[0], grid[-1])
         return Own(tuple(rates), tuple(steps), edge)
 
@@ -215,6 +217,7 @@ class Trainer:
 def _wider(found: tuple[list[float], set[float]]) -> list[float]:
     grid, best = found
     wider = []
+    # Both ends are possible: with several tasks each has its own best rate.
     if grid[0] in best:
         wider.append(float(f"{grid[0] / 3:.3g}"))
     if grid[-1] in best:

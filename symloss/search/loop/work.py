@@ -92,6 +92,7 @@ def do(piece: Piece) -> list[Answer]:
     start = time.perf_counter()
     with one_thread():
         answers = _WORK[piece.what](piece)
+    # Losses of a piece are trained in one batch: their times cannot be told apart.
     seconds = (time.perf_counter() - start) / max(len(answers), 1)
     return [{**answer, "seconds": seconds} for answer in answers]
 
@@ -113,6 +114,7 @@ def _tune(piece: Piece) -> list[Answer]:
     rates, block = options.pop("rates"), options.pop("block")
     tasks = []
     for task, rate in zip(piece.tasks, rates, strict=True):
+        # The seed is the same for every task: it depends on the run's seed and the block's number alone.
         placed, seed = block_of(task, piece.seed, block, 0)
         tasks.append(placed.with_settings(learning_rate=placed.settings.learning_rate * rate))
     networks = [loss for loss in losses if isinstance(loss, NeuralLoss)]
@@ -136,7 +138,7 @@ def _tune(piece: Piece) -> list[Answer]:
 def _tune_members(
     losses: Sequence[TypedLoss], tasks: Sequence[Task], seed: int, options: dict[str, Any]
 ) -> list[Answer]:
-    """Members of a theorem, by the numbers behind the links of their own."""
+    """Tunes members of a theorem by the numbers of their derivations, behind the links that keep them members."""
     kind = tasks[0].kind
     tied = [loss.tied(kind) for loss in losses]
     # A little off, as edges of trees begin a little off 1: each from the seed and the tree alone.
@@ -163,7 +165,7 @@ def _train(piece: Piece) -> list[Answer]:
 
 
 def _column(piece: Piece, t: int, losses: Sequence[Weighted | NeuralLoss]) -> list[tuple[list[float], str]]:
-    """On one task the metrics of each loss, NaN where there is none, and why."""
+    """The metrics of each loss on one task, NaN where training diverged, with the reason."""
     options = piece.options
     placed = [
         block_of(piece.tasks[t], piece.seed, block, start)
@@ -207,12 +209,13 @@ def _black_box(
         else:
             values = task.score_steps(loss.to_loss(task.kind), stops, seed=seed)
     except SymlossError as error:
+        # A failure of the trainer has the form of a divergence, so that `fits` accepts the record.
         return [math.nan] * len(stops) * len(splits), str(error)
     return values, "" if math.isfinite(values[0]) else _DIVERGED
 
 
 def _protocol(piece: Piece) -> list[Answer]:
-    """Of the first task: the published filters know one."""
+    """The published filter on the first task, as it was published for a single one."""
     task = piece.tasks[0]
     losses = [Weighted(Program(tokens, piece.registry), edges) for tokens, edges in piece.graphs]
     if not isinstance(task, SupervisedTask):
@@ -255,6 +258,7 @@ def _is_row(values: Any, length: int, each: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
+    # JSON's true is an int in Python.
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

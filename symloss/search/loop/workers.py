@@ -23,7 +23,7 @@ Progress = Callable[[str, int, int], object]
 
 
 def _unwatched(stage: str, done: int, total: int) -> None:
-    """Nobody looks."""
+    """The progress callback of a run that nobody watches."""
 
 
 def place_for(tasks: Sequence[Task], executor: str, workers: int) -> AbstractContextManager[Executor]:

@@ -139,7 +139,7 @@ class Breeder:
         return self.parents[slot].number if slot < min(count, len(self.parents)) else None
 
     def _known_by(self, loss: Weighted) -> Program:
-        """The tree that counts as the same: tuning leads one tree to one loss, wherever it starts."""
+        """The key under which a tree counts as seen: tuning ends at one loss, whatever coefficients it starts from."""
         return loss.merged().program if self.rates.inherit else loss.program
 
     def _wanted(self, loss: Weighted) -> bool:

@@ -94,6 +94,7 @@ class Grammar:
     @cached_property
     def primitives(self) -> gp.PrimitiveSet:
         """The same for DEAP, which reads names and arities alone: nothing is compiled."""
+        # No arguments: the variables are terminals, as no tree is ever called.
         primitives = gp.PrimitiveSet("loss", 0)
         for name in self.operators:
             operator = self.registry.operators[name]
@@ -133,7 +134,7 @@ class Grammar:
 
 
 def _nested(program: Program, root: int, inner: str) -> int:
-    """The most `inner` on a way down from `root`, which itself does not count."""
+    """The largest number of `inner` on any path from below `root` to a leaf."""
 
     def deepest(i: int) -> int:
         below = max((deepest(child) for child in program.children(i)), default=0)

@@ -48,6 +48,7 @@ class Individual(gp.PrimitiveTree):
     @property
     def weighted(self) -> Weighted:
         """The same with the coefficients that its nodes carry; the root's is the scale, which is dropped."""
+        # Nodes that DEAP has drawn carry no coefficient: theirs is 1.
         return Weighted(self.program, tuple(getattr(node, "edge", 1.0) for node in self[1:]))
 
 
@@ -83,6 +84,7 @@ def individual(grammar: Grammar, program: Program, edges: Sequence[float] | None
         # The root has no edge above it, hence the shift by one.
         edge = edges[i - 1] if edges is not None and i else 1.0
         known = grammar.primitives.mapping.get(name)
+        # A node of the grammar serves every tree, so one with a coefficient must be an object of its own.
         nodes.append(known if known is not None and edge == 1.0 else node(grammar, name, edge))
     return Individual(nodes, grammar.registry)
 

@@ -124,7 +124,7 @@ class MixtureFamily:
         return np.array([scale if math.isfinite(scale) and scale > 0 else 1.0 for scale in scales])
 
     def _parts(self, x: Vector) -> list[tuple[float, Entry, tuple[tuple[str, float], ...]]]:
-        """Weight, loss and parameters of those that take part, the heaviest first."""
+        """The losses with a weight, each with that weight and its parameters, the heaviest first."""
         count = len(self._entries)
         # Sparse first, scaled afterwards: the projection compares pulls on the outputs, and the formula shows
         # w_i/s_i.
@@ -144,7 +144,7 @@ def _rounded(value: float) -> float:
 
 
 def _parameters(one: Entry, u: Vector) -> Mapping[str, float]:
-    """The own parameters of a loss, from one coordinate for each."""
+    """The parameters of a loss from their search coordinates."""
     found = {}
     for (name, grid), coordinate in zip(one.grid.items(), u, strict=True):
         (low, high), default = one.bounds[name], one.defaults[name]

@@ -160,6 +160,7 @@ class Outside:
             RunError: where a command is needed: a run's folder never says which.
         """
         stored = self.records.get("proposals", generation)
+        # Before anybody is asked: a run that goes on, or is verified, must see the same proposals.
         if isinstance(stored, dict):
             formulas = tuple(map(str, stored.get("formulas", ())))
             return Received(formulas, str(stored.get("problem", "")), bool(stored.get("tune", False)))
@@ -170,6 +171,7 @@ class Outside:
                 "the formulas of this run came from a command, and a run folder is never asked which: give "
                 "--propose COMMAND again"
             )
+        # The one place where the outcome of a run depends on something outside; hence the record in the next line.
         answer = self.ask(self.known)
         self.remember(generation, answer)
         return answer

@@ -117,7 +117,7 @@ class Trees:
         return Weighted.plain(self._joined())
 
     def _joined(self) -> Program:
-        """An operation on both variables of a loss, or the one that it has."""
+        """A random operation on both variables; of a kind with one variable, that one."""
         variables = list(self.grammar.variables)
         if len(variables) == 1:
             return self.grammar.program(variables)

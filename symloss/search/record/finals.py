@@ -50,6 +50,7 @@ class Finals:
         """The mean of each over the final blocks, drawn towards the others."""
         evidence = self.evidence(signs, noises)
         alive = evidence.candidates
+        # The winner of many owes its place to luck too; shrinking takes out what that is expected to be.
         errors = {i: evidence.standard_error(i) for i in alive}
         return shrink({i: evidence.mean(i) for i in alive}, errors)
 

@@ -129,7 +129,7 @@ def finalist_rows(
 def _of_evidence(
     evaluations: Sequence[Evaluation], classes: int | None, signs: Mapping[str, float], hard: bool
 ) -> tuple[FrontRow, ...]:
-    """Before the finals: of the evidence so far; the pick is its best."""
+    """The front before the finals, by the evidence so far; its best row is picked."""
     by_number = {entry.number: entry for entry in evaluations}
     known = {entry.number: entry for entry in evaluations if entry.fitness is not None}
     numbers = non_dominated(
@@ -151,7 +151,7 @@ def _of_evidence(
 
 
 def _sign(signs: Mapping[str, float]) -> float:
-    """Of one task its own; several are averaged as they are minimised."""
+    """The sign of a single task's metric; several are averaged as fitnesses, so their sign is 1."""
     return next(iter(signs.values())) if len(signs) == 1 else 1.0
 
 

@@ -1,4 +1,4 @@
-"""A run told again from its record: what was proposed and asked, without any of the work."""
+"""Replays a run from its record: its proposals and requests, answered from the store instead of by work."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Replay:
 
 
 class _Unknown(Exception):
-    """The record ends here."""
+    """Raised where the replay asks for work that the record does not have."""
 
 
 class _FromRecord:
@@ -119,7 +119,7 @@ class _FromRecord:
 
 
 class _ReadOnly:
-    """The run's store without its work, so that all of that is asked for, and without writing."""
+    """The run's store, read-only and without its work records, so that every piece reaches `_FromRecord`."""
 
     status = "running"
 

@@ -70,6 +70,7 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
     with RunStore.open(path) as store:
         config, result = store.config, read_result(store)
         device = str(config.get("device", "cpu"))
+        # On the run's own device where it can be had: another one rounds differently, and training amplifies that.
         tasks = check_same(config, task, "cpu" if unusable(device) else device, "serial")
         # A time limit ended the run after a generation; everything else that ends one is in the settings.
         last = len(result.generations) if result.status == "time limit" else None
@@ -88,7 +89,7 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
 
 
 def _told(result: Result, replay: Replay) -> Iterator[Check]:
-    """Whether candidates and front on record are those that settings, seed and answers lead to."""
+    """Compares candidates, headroom and front on record with those that the replay arrives at."""
     engine = replay.engine
     kept = any(entry.way for entry in result.evaluations)
     told = {entry.number: _known(entry, kept) for entry in engine.ledger.evaluations}
@@ -111,7 +112,7 @@ def _same(what: str, same: Sequence[bool]) -> Check:
 
 
 def _known(entry: Evaluation, lineage: bool) -> dict[str, Any]:
-    """What is on record of a candidate; a run from before its lineage was kept is not told that it lacks it."""
+    """The record of a candidate without its duration, and without lineage where the run predates that."""
     nothing = {} if lineage else {"parents": [], "way": ""}
     return {**evaluation_record(entry), "seconds": 0.0, **nothing}
 
@@ -144,6 +145,7 @@ def _row(row: FrontRow, result: Result, replay: Replay) -> Iterator[Check]:
     kind, hard = row.loss.kind, row.hard is not None
     trained, (exact, shown) = parse(formula, kind=kind), presented(formula, kind, hard)
     same = (str(exact), str(shown)) == (str(row.loss), str(row.shown)) and exact == trained
+    # A simplification that SymPy gets wrong would print one loss and train another.
     if str(shown) != str(trained):
         # What is printed has the values of what was trained, on every label that the task has.
         same = same and agrees(trained.value_expr, shown.value_expr, kind, hard_labels=hard)

@@ -70,7 +70,7 @@ def fingerprint(
 
 @dataclass(frozen=True)
 class _Grid:
-    """Fixed points, and before each its reference: chance, or the target itself."""
+    """Fixed points, each paired with a reference point: chance, or for regression the target itself."""
 
     y: Array
     p: Array
@@ -90,6 +90,7 @@ def _grid(kind: str, classes: int) -> _Grid:
     symbols = {"C": float(classes), "pi": priors, "w": weights}
     # The target's probability from nearly 0 to nearly 1, the rest spread at random.
     target = 1 / (1 + np.exp(-np.linspace(-7, 7, _POINTS)))[:, None]
+    # Targets of all classes: with class priors in the formula they are not alike.
     y = np.eye(classes)[draw.integers(classes, size=_POINTS)]
     if not KINDS[kind].exclusive:
         y = (draw.random(y.shape) < 0.5).astype(float)

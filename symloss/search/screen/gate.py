@@ -72,7 +72,7 @@ def gate(
 
 @lru_cache(maxsize=64)
 def _even_spread(kind: Kind, classes: int) -> tuple[Array, Array, float, int]:
-    """`y` and `p` for target and others on the even spread, chance, and how many of them lie above it."""
+    """Targets and predictions on the even spread (target row, others row), chance, and how many points lie above it."""
     chance = kind.null_epoch(classes)
     assert chance is not None
     above = chance + (1 - chance) * np.array([0.0, 1e-3, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.9999])
@@ -109,6 +109,7 @@ def _of_probabilities(
 
 
 _TARGETS = np.array([-1.5, -0.75, -0.2, 0.3, 0.9, 1.6])
+# Without 0, the target itself, where the slope vanishes and shows no side.
 _NEAR = np.array([-1.5, -1.0, -0.6, -0.35, -0.2, 0.2, 0.35, 0.6, 1.0, 1.5])
 _FAR = np.array([-6.0, -3.0, 0.0, 3.0, 6.0])
 _OFFSETS = np.concatenate([_NEAR, _FAR])

@@ -1,7 +1,7 @@
-"""From a derivation to what it derives: the rules' formulas put into each other, in any algebra.
+"""From a derivation to its loss: the formulas of the rules substituted into each other, over any algebra.
 
-One algebra makes trees with tied coefficients, which are what the search trains; another makes exact expressions, which
-are what is proved of. Both read the same text.
+The algebra `Sprouts` builds trees with tied coefficients, which the search trains; `Exact` builds SymPy expressions,
+for proofs. Both read the same text of a rule, so what is proved is what is trained.
 """
 
 from __future__ import annotations

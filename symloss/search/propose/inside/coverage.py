@@ -62,5 +62,6 @@ def _reach(name: str, loss: Loss, inside: Inside, classes: int | None) -> Reach:
     try:
         reading = read(loss, inside, classes)
     except DomainError as error:
+        # `read` begins its message with the loss, which the table names already.
         return Reach(name, (), "", holds, str(error).partition(": ")[2])
     return Reach(name, tuple(rule.name for rule, _ in reading.steps), reading.formula, holds, "")

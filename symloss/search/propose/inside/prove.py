@@ -57,11 +57,13 @@ def _sharpened(loss: Loss, xi: float, classes: int | None) -> Loss:
     """`M0 + (M1 - M0) (y - xi/C)/(1 - xi)`: what the loss is as a function of its smoothed label."""
     expr = loss.value_expr if classes is None else loss.at_classes(classes)
     one, zero = at_one(expr).expr, at_zero(expr).expr
+    # xi as the decimal that the user typed: the double nearest to 0.1 would leave terms of order 1e-17.
     strength, number = Rational(repr(xi)), C if classes is None else Integer(classes)
     return Loss(zero + (one - zero) * (Y - strength / number) / (1 - strength), loss.kind)
 
 
 def _claimed(key: str, found: Finding) -> Verdict:
+    # The certificate proves that it knows the limit; the theorem claims that this is the mean.
     if key == "converges_to" and found.verdict == "proved" and found.text != "mean":
         return "refuted", f"its constant minimiser is {found.text}"
     return found.verdict, found.reason

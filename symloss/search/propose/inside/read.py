@@ -184,6 +184,7 @@ def _symmetric(formula: _Formula, reader: _Reader) -> tuple[Expr, Taken]:
             continue
         if tilt == 0:
             return weight, [("symmetric", (_ONE,)), *taken]
+        # b <= 0 in `(1 - C y) g + b y p`: otherwise the tilt works against g, and calibration is lost.
         if (-tilt).is_positive:
             return _ONE, [("symmetric-tilted", (_ONE, -tilt)), *_times(weight, taken)]
     raise _Apart("M0 is not an increasing function that it knows, up to a multiple of p")
@@ -226,6 +227,7 @@ class _Reader:
         terms = [
             (coefficient, kernel)
             for kernel, coefficient in _kernels(f).items()
+            # Of a line a p + b, `f'(p)(p - y) - f(p) = -a y - b`: training cannot see it.
             if not (kernel == 1 and _degree(coefficient) <= 1)
         ]
         parts = [part for coefficient, kernel in terms for part in self._convex_terms(coefficient, kernel)]
@@ -244,12 +246,14 @@ class _Reader:
         if isinstance(kernel, log):
             inner, slope = kernel.args[0], diff(kernel.args[0], P)
             if inner == P and not (coefficient / P).has(P):
+                # The rule's own -p is a line.
                 return [self._weighted(coefficient / P, "entropy")]
             # P stands for no constant ratio: it fails the test for p in the next line.
             ratio = (coefficient / (1 - P)).cancel() if coefficient.is_polynomial(P) else P
             if expand_mul(inner - 1 + P) == 0 and not ratio.has(P):
                 return [self._weighted(ratio, "co-entropy")]
             if not slope.has(P) and slope.is_positive and not coefficient.has(P):
+                # log(s p + k) = log(p + k/s) + log s, whose last term is a constant.
                 return [self._weighted(-coefficient, "log", (inner - slope * P) / slope)]
         if coefficient.has(P):
             # `p**n p**k` is the one power `p**(n + k)`.
@@ -290,7 +294,7 @@ class _Reader:
         raise _Apart(f"it does not know {coefficient * kernel}")
 
     def _value(self, taken: Taken) -> Expr:
-        """What a derivation of a convex function is."""
+        """The expression of a derived convex function."""
         steps = [(self.inside.rules[name], numbers) for name, numbers in taken]
         root = Rule(
             "value", self.inside.theorem.roots[0].gives, "u", "", self.inside.theorem.roots[0].takes, ("u",)
@@ -320,7 +324,7 @@ class _Reader:
         return self._joined(parts, "sum-up" if flat else "sum-rise")
 
     def _rising_parts(self, d: Expr, *, steep: bool) -> tuple[list[tuple[Expr, Taken]], Expr]:
-        """The terms, and what is left of the constant when each has taken its own."""
+        """The terms of an increasing function, and the constant that they leave: `exp(u) - 1`, say, needs a -1."""
         parts: list[tuple[Expr, Taken]] = []
         rest = _ZERO
         if steep and log(P) in (kernels := _kernels(d)):
@@ -341,6 +345,7 @@ class _Reader:
                 parts.append(self._weighted(-coefficient, "co-power-rise", kernel.exp))
             elif isinstance(kernel, exp):
                 parts.append(self._around(coefficient, "exp-up", kernel.args[0]))
+                # exp(u) = (exp(u) - 1) + 1.
                 rest += coefficient
             else:
                 parts.append(self._increasing_term(coefficient, kernel))
@@ -415,7 +420,7 @@ class _Reader:
         return [(name, (weight, *head[0][1][1:])), *(step for taken in inner for step in taken)]
 
     def _weighted(self, weight: Expr, name: str, *own: Expr) -> tuple[Expr, Taken]:
-        """A rule with its numbers, all within their spans."""
+        """A rule with its numbers; raises unless all lie within their spans and the weight is positive."""
         rule = self.inside.rules.get(name)
         if rule is None:
             raise _Apart(f"this grammar has no rule {name!r}, which it needs")
@@ -435,13 +440,14 @@ class _Reader:
             raise _Apart("nothing of it depends on p in the way that the theorem needs")
         if len(parts) == 1:
             return parts[0]
+        # Sums of the grammar have two terms.
         first, second = self._joined(parts[:1], name), self._joined(parts[1:], name)
         _, head = self._weighted(_ONE, name)
         return _ONE, [*head, *_times(*first), *_times(*second)]
 
 
 def _times(weight: Expr, taken: Taken) -> Taken:
-    """A derivation multiplied by a number where it stands."""
+    """The derivation with this number as the multiplier of its root."""
     (name, (_, *own)), *rest = taken
     return [(name, (weight, *own)), *rest]
 
@@ -455,12 +461,13 @@ def _floats(rule: Rule, numbers: Sequence[Expr]) -> tuple[float, ...]:
 
 
 def _kernels(f: Expr) -> dict[Expr, Expr]:
-    """The terms of a function, drawn together by what is no polynomial in p: kernel to coefficient."""
+    """The terms of a function grouped by their non-polynomial factor (the kernel), with polynomial coefficients."""
     found: dict[Expr, Expr] = {}
     for term in Add.make_args(f):
         polynomial = [each for each in Mul.make_args(term) if each.is_polynomial(P)]
         kernel = Mul(*(each for each in Mul.make_args(term) if not each.is_polynomial(P)))
         found[kernel] = expand_mul(found.get(kernel, _ZERO) + Mul(*polynomial))
+    # SymPy may leave Q/sqrt(Q), which is a hyperbola only once it is sqrt(Q).
     for kernel in [each for each in found if each.is_Pow and each.exp == Rational(-1, 2)]:
         ratio = cancel(found[kernel] / kernel.base)
         if ratio.is_polynomial(P):  # Q/sqrt(Q)

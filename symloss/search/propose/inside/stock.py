@@ -131,6 +131,7 @@ class Derivations:
     def allows(self, loss: Weighted) -> bool:
         """See `Stock`."""
         assert isinstance(loss, TypedLoss)
+        # The tree is limited besides the derivation, as substitution can multiply it.
         return loss.program.size <= MOST_TOKENS and _height(rule for rule, _ in loss.steps) <= self.max_height
 
     def smallest(self) -> Weighted:
@@ -144,7 +145,7 @@ class Derivations:
         return TypedLoss.plain_of(self.inside, [root.name, *(tip.name for tip in tips)])
 
     def _point(self, tree: _Derived) -> _Derived:
-        """One rule becomes another of the same sort that takes the same; what multiplies it stays."""
+        """Replaces one rule by another of the same sort with the same arguments; its multiplier stays."""
         i = random.randrange(len(tree))
         old = self.inside.rules[tree[i].name]
         kin = [
@@ -209,7 +210,7 @@ def _node(rule: Rule, numbers: tuple[float, ...]) -> Any:
 
 
 def _numbers(inside: Inside, node: Any) -> tuple[float, ...]:
-    """Of a node; one that DEAP has drawn has those that its rule begins with."""
+    """The numbers of a node; one drawn by DEAP has the starting values of its rule."""
     numbers: tuple[float, ...] | None = getattr(node, "numbers", None)
     return tuple(span.start for span in inside.rules[node.name].spans) if numbers is None else numbers
 

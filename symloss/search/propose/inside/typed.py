@@ -50,12 +50,14 @@ class TypedLoss(Weighted):
         Raises:
             DomainError: for a factor that is not positive.
         """
+        # Convexity and monotonicity turn with the sign; written so that NaN fails as well.
         if not factor > 0:
             raise DomainError(
                 f"a member of {inside.name} times {factor:g} may be none: expected a number above 0"
             )
         program, ties = _tree(inside, tuple(rule for rule, _ in steps))
         numbers = [number for _, own in steps for number in own]
+        # One number may be several edges: that is what keeps the derivation intact while it is tuned.
         edges = tuple(constant * (numbers[place] if place >= 0 else 1.0) for place, constant in ties)
         return cls(program, edges, factor, inside, tuple(steps))
 
@@ -184,7 +186,7 @@ def exact_of(inside: Inside | None, steps: Sequence[tuple[Any, Sequence[Expr]]])
 
 
 def _decimal(value: float) -> Rational:
-    """The number as it is printed, exactly."""
+    """The float as an exact rational, read off its shortest decimal form."""
     return Rational(repr(float(value)))
 
 
