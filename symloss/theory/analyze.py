@@ -201,6 +201,7 @@ def analyze(
             f"no finding {strange!r} about a {loss.kind} loss: expected one of {', '.join(keys)}"
         )
     if findings.free is None and weight is None:
+        # Entries of the other kinds are on their own: no certificate of theirs depends on a number of classes.
         classes = None
     elif classes is None and findings.free is not None:
         # All of them, not only those wanted: some arguments for every C build on another finding.

@@ -17,7 +17,7 @@ from symloss.theory.functions.work import Exhausted, limited
 __all__ = ["PATIENCE", "STEPS", "Budget", "Stopped"]
 
 STEPS = 400_000
-"""Steps that one finding may take: a few seconds, most take a few hundredths of one."""
+"""Steps that one finding may take, a few seconds' worth; most findings take a few hundredths of a second."""
 PATIENCE = 60.0
 """Seconds of wall time after which a finding is given up whose steps have not run out."""
 

@@ -90,7 +90,7 @@ _WITHOUT_NUMBER = {
 
 
 _OWN = {"margin": SENTENCES}
-"""Words of their own for the findings of a kind."""
+"""The kinds whose findings have sentences of their own."""
 
 
 def sentence(key: str, certificate: Certificate) -> str:

@@ -50,7 +50,7 @@ class Named:
 
 
 MEAN = Symbol("m", real=True)
-"""The plain statistic, in the formula of what is made of it."""
+"""Stands for the plain statistic in `Statistic.outer`, as in `log(m)`."""
 
 
 @dataclass(frozen=True)

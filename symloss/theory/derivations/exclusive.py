@@ -24,6 +24,7 @@ _F, _SLOPE, _K, _OFF = (
     Symbol("K", real=True),
     Symbol("d", positive=True),
 )
+# From p M1' + (1-p) M0' = c and M0' - M1' = F.
 _ONE, _ZERO = _SLOPE - (1 - _P) * _F, _SLOPE + _P * _F
 """`M1'` and `M0'` of a loss whose `h` is the constant `c`, by their difference `F`."""
 

@@ -32,7 +32,7 @@ from symloss.theory.functions.signs import Point
 __all__ = ["stays_even"]
 
 _MAX_GROWTH = 20
-"""An asymmetry of the other classes that grows more than this is not small."""
+"""A start counts as nearly symmetric only if its asymmetry grows by no more than this factor."""
 
 
 def stays_even(profile: Profile, end: Point) -> str:
@@ -145,7 +145,7 @@ def _signs_between(curve: Curve, low: float, high: float) -> set[int | None]:
 
 
 def _growth(profile: Profile, end: float, cells: int = 400) -> float:
-    """How often over a small asymmetry of the others' logits grows from the null epoch to `p = end`, at most.
+    """An upper bound of the factor by which a small asymmetry of the others' logits grows on the way to `p = end`.
 
     By `d log(asymmetry)/dp = -s / (p**2 (1-p)**2 C/(C-1) (-T'))`, summed over boxes.
     """

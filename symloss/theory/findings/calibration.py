@@ -209,7 +209,7 @@ def _stationary(profile: Profile) -> str:
 
 
 def _falls_from(profile: Profile) -> float | None:
-    """Where `M1 - M0` begins to fall up to 1/2; None where it does not from `1/C` on, or was lower before."""
+    """Where `M1 - M0` begins to fall as far as 1/2; None where that is beyond `1/C`, or where it was as low before."""
     curve = profile.difference
     spans = [span for span in curve.derivative.pattern if span.left.lo < 0.5]
     start = next((i for i in range(len(spans)) if {s.sign for s in spans[i:]} == {-1}), None)

@@ -150,6 +150,8 @@ class Algebra:
 
     def calibrated(self) -> Finding:
         """The exchange argument of `classification_calibrated`: D falls on (0, 1/2] and `D(x) > D(1-x)` there."""
+        # D(x) - D(1-x) is 0 at 1/2: if it falls, it is positive before. The slope of D at 1/2 itself breaks a tie of
+        # two classes there.
         mirrored = self.pull + self.pull.subs(P, 1 - P)  # the slope of D(x) - D(1-x), which vanishes at 1/2
         steps = [self.pull.subs(P, x) for x in (_LOWER_HALF, Rational(1, 2))] + [
             mirrored.subs(P, _LOWER_HALF)

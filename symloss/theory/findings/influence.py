@@ -112,6 +112,7 @@ def _at_targets(residual: Residual, refute: Callable[[Residual], Finding | None]
 
 def _far_targets(residual: Residual, formula: Expr, name: str) -> Finding | None:
     """The refutation by a formula that grows without bound as the target moves away from a prediction."""
+    # At a fixed target psi may be bounded and still grow with the target: such an outlier pulls without limit too.
     for prediction in TARGETS if not residual.invariant else ():
         try:
             curve = on_line(formula.subs(P, prediction), Y)
@@ -200,7 +201,7 @@ def _pull_at_target(residual: Residual) -> Finding | None:
 
 
 def _jump(family: Family, curve: Curve) -> Finding | None:
-    """What a loss that jumps, or may, says of its influence: no slope bounds a jump."""
+    """The verdict on the influence of a loss that jumps, or may: no bound on its slope bounds a jump."""
     for left, right, point in curve.steps():
         if left is None or right is None or not (left.is_finite and right.is_finite):
             continue
@@ -263,7 +264,7 @@ def _pull_ends(residual: Residual, curve: Curve) -> Finding:
 
 
 def _repeats(family: Family, psi: Curve) -> Finding:
-    """Of a pull that repeats itself: it ends only where it is nothing."""
+    """A periodic pull vanishes far out only if it is zero everywhere."""
     y = float(family.base)
     for side in (-1, 1):
         end = psi.extreme(side)
@@ -328,6 +329,6 @@ def _grows_at_target(residual: Residual) -> Finding | None:
 
 
 def _alone(residual: Residual) -> Residual:
-    """The loss at one target, as if it were the same at all."""
+    """The loss at one target, as if every target had this curve."""
     # A refutation at one target refutes; nothing proved of this view holds for the loss, and callers drop it.
     return Residual(residual.loss, residual.formula.subs(Y, residual.target), True, None, residual.target)

@@ -91,6 +91,7 @@ def _one_slope(curve: Curve) -> Finding:
     reason = f"sup of sqrt(2) p (1-p) |D'(p)|, approached at p_t = {where:.6g} with the rest on one class"
     if largest.value.exact is not None:
         return proved(reason, shorter(sqrt(2) * abs(largest.value.exact)))
+    # 1e-15 is more than the three roundings.
     return proved(reason, None, math.sqrt(2) * _size(largest) * (1 + 1e-15))
 
 
@@ -164,6 +165,7 @@ def _attained(profile: Profile) -> float:
     """The largest norm on a set of predictions: along the edges to one other class and the even spread."""
     classes = profile.classes
     t = UNIT_TO_THE_ENDS
+    # The others just above 0, where their slopes may diverge.
     rest, floor = classes - 1, np.full_like(t, 1e-10)
     largest = 0.0
     for counts, groups in (((1, 1, rest - 1), (t, 1 - t, floor)), ((1, rest), (t, (1 - t) / rest))):

@@ -31,7 +31,7 @@ from symloss.theory.functions.signs import Point
 __all__ = ["link"]
 
 _APART = 1e-6
-"""Two probabilities that the middles of their enclosures tell apart."""
+"""Middles of enclosures farther apart than this stand for two probabilities."""
 _POINTS = np.array([0.01, 0.0347, 0.11, 0.26, 0.51, 0.77, 1.13, 1.7, 2.6, 4.1, 6.3])
 
 

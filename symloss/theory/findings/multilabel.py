@@ -20,6 +20,8 @@ __all__ = ["entry_bounded", "entry_proper", "entry_trainable"]
 @names_guards
 def entry_trainable(profile: Profile) -> Finding:
     """`M1' < 0 < M0'` at `p = 1/2`."""
+    # sigmoid(0). An entry is its own problem: those with y = 1 must rise and those with y = 0 fall, whatever the rest
+    # do.
     half = Rational(1, 2)
     parts = [curve.derivative.part_at(half) for curve in (profile.m1, profile.m0)]
     if None in parts:
@@ -46,6 +48,7 @@ def entry_proper(profile: Profile) -> Finding:
     if line is not None and number_sign(line.slope) == number_sign(line.intercept) == 0:
         if not (profile.m1.is_continuous and profile.m0.is_continuous):
             return unknown("p M1' + (1 - p) M0' = 0, but M1 and M0 are not proved continuous")
+        # M0' = -p M1'/(1-p) is then positive, and the expected loss falls up to q and rises from there.
         if profile.m1.derivative.signs <= {-1}:
             return proved("p M1' + (1 - p) M0' = 0 by algebra, and M1' < 0 on (0, 1)")
         return unknown("p M1' + (1 - p) M0' = 0, but the sign of M1' is not proved negative")
@@ -63,6 +66,7 @@ def entry_proper(profile: Profile) -> Finding:
 @names_guards
 def entry_bounded(profile: Profile, side: int) -> Finding:
     """The bound of one entry, and so of their mean."""
+    # Targets and probabilities of entries are free of each other, so the extreme of their mean is that of one entry.
     ends = [curve.extreme(side) for curve in (profile.m1, profile.m0)]
     if any(end is None for end in ends):
         return unknown("an extreme of M1 or M0 is not settled")

@@ -94,6 +94,7 @@ def closed_map(profile: Profile, classes: Expr | None = None) -> Expr | None:
     Args:
         classes: their number where it is to stay free; else that of the profile.
     """
+    # p*(q) = q is what strict properness says.
     if proper(profile).verdict == "proved":
         return Q
     powers = _powers(profile)

@@ -159,7 +159,7 @@ def _tilted(profile: Profile) -> tuple[list[float], list[float], float] | None:
 
 
 def _gain(profile: Profile, *moves: tuple[float, float]) -> float:
-    """How much lower the risk is at the least after probabilities have moved, to many digits; 0 where that is open."""
+    """A lower bound, to many digits, of how much the risk falls as probabilities move; 0 where none is positive."""
     total: Expr = Integer(0)
     for before, after in moves:
         q, weight = Rational(before), Rational(after)

@@ -57,7 +57,7 @@ def value_at(loss: Loss, y: Expr, p: Expr) -> Any:
 
 
 def on_line(expr: Expr, variable: Symbol) -> Curve:
-    """A formula as a curve on the whole line; of one that has a period, on two around 0: no place is an end alone.
+    """A formula as a curve on the whole line; a periodic one on two periods around 0: every extreme lies inside.
 
     Raises:
         Undefined, Undecided: see `Curve.build`; the former too where it has no finite value.

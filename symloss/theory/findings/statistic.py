@@ -1,4 +1,4 @@
-"""What a constant prediction of least mean loss is of the targets: a mean, a quantile, one of them weighted or bent.
+"""Which statistic of the targets the best constant prediction is: a mean, a quantile, or one weighted or transformed.
 
 A loss `h(y) f(c y - p) + k(y)` is least where the weighted mean of `f'` vanishes: at `c` times a quantile where `f'` is
 one constant on each side of 0, at `c` times an expectile where it is linear there. A loss whose slope in the prediction

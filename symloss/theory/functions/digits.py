@@ -41,7 +41,7 @@ __all__ = ["enclose_to"]
 
 _NOWHERE: Mapping[Expr, Rational] = MappingProxyType({})
 _STEPS = 50
-"""Digits that an operation has for one step."""
+"""An operation costs one step, and one more for each so many digits."""
 _HUGE = 10**6
 """An argument of an exponential beyond this has more digits than there is room for."""
 

@@ -1,4 +1,4 @@
-"""What the structure of a formula of target and prediction shows, whatever real numbers they are.
+"""What the structure of a formula shows for all real targets and predictions at once.
 
 Its range by interval arithmetic with open ends, where it is defined, and how it bends in the prediction by the rules of
 disciplined convex programming (Grant, Boyd, Ye 2006). All are sufficient, none is necessary.
@@ -165,7 +165,7 @@ def _power(expr: Pow) -> Bend:
 
 
 def _is_square(part: Expr) -> bool:
-    """Whether a term is a factor of at least 0 that is free of the prediction, times the square of a straight one."""
+    """Whether a term is the square of a straight one, times a factor of at least 0 that is free of the prediction."""
     fixed, moving = part.as_independent(P, as_Add=False)
     return (
         isinstance(moving, Pow)

@@ -53,7 +53,7 @@ def shares_of(low: float, high: float) -> FloatArray:
 
 # Bisection (`signs`) and tails
 CUT = 0.48712385
-"""Where a cell is cut: no bisection point should fall on a root, which loves round numbers."""
+"""The share of a cell at which it is cut: off the middle, as roots lie at round numbers, which no border should hit."""
 GROWTH = 1.9173
 """By how much cells grow away from an end that a tail covers."""
 LEAST_STEP = 1.0379e-3
@@ -103,7 +103,7 @@ POSTERIOR_HEADS = (
 )  # fmt: skip
 """The first entries of posteriors under which another class may come out on top."""
 EVEN_SHARES = 1.3
-"""One more, so many times the even share."""
+"""One more head: a single class with so many times the even share `1/C`."""
 
 # The line
 _SIZES: FloatArray = np.asarray(10.0 ** np.arange(-2.0, 2.3, 0.2718281), dtype=np.float64)

@@ -336,6 +336,7 @@ def _touches(f: Expr, x: Symbol, point: Point) -> bool:
 
 def _grid(cell: Cell, low: float, high: float) -> FloatArray:
     """Cell borders from `low` to `high`, finer by powers towards an end that a tail covers."""
+    # Near an end a formula may change on every scale, so cells grow with their distance from it.
     borders = {low, high}
     span = high - low
     for point, start, side in ((cell.left, low, 1), (cell.right, high, -1)):

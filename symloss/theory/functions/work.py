@@ -60,7 +60,7 @@ def steps_on(operations: int, boxes: int) -> int:
 
 @contextmanager
 def limited(steps: float) -> Iterator[Meter]:
-    """At most so many steps inside; those outside go on as they were."""
+    """Allows so many steps inside; the count outside is not touched."""
     meter = Meter(steps)
     token = _METER.set(meter)
     try:

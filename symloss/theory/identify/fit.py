@@ -82,12 +82,12 @@ def proposals(found: Entry, classes: int, target: FloatArray, likely: list[Expr]
 
 
 def loss_of(named: Named, kind: str) -> Loss:
-    """The loss of a name, with its coefficients as they are."""
+    """The zoo loss that a name stands for, with exact coefficients."""
     return loss_of_fit(Fit(entry(named.name, kind), dict(named.coefficients), 0.0))
 
 
 def loss_of_fit(fit: Fit) -> Loss:
-    """The loss that was fitted, with its coefficients as they are."""
+    """The loss that was fitted, with exact coefficients."""
     entry = fit.entry
     values = {**{name: Rational(repr(value)) for name, value in entry.defaults.items()}, **fit.values}
     known = {s: values[s.name] for s in entry.loss.expr.free_symbols if s.name in values}

@@ -98,6 +98,7 @@ def _proof(view: Margin, fit: Fit) -> Finding | None:
     pieces, _ = pieces_of(
         lambda r: (r.smooth(view.formula, {}), r.smooth(theirs, {})), M, Point.at(-oo), Point.at(oo)
     )
+    # c stands in the fitted formula already, so the ratio of slopes is a.
     factor = _factor(pieces)
     if factor is None or number_sign(factor) != 1:
         return None
