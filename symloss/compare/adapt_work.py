@@ -308,6 +308,7 @@ class _Bench:
                 self._at(rate, steps), loss, torch.zeros(1, 1), seed=self.tuning, cosine=cosine, looks=stops,
                 look=look,
             )  # fmt: skip
+            # One training of each rate serves all numbers of steps; a cosine has one only.
             tried[rate] = {step: self.task.measure.fitness(score) for step, score in scores.items()}
         # No score at the end: the training diverged before.
         ends = {rate: scores.get(steps, math.inf) for rate, scores in tried.items()}

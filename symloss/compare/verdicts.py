@@ -67,8 +67,7 @@ def verdict(
     if splits < ENOUGH_SPLITS:
         return TOO_FEW
     low, high = gains.interval(level)
-    # The corrected p decides, and the interval, which is not corrected, must agree: it can be narrower than Holm
-    # allows.
+    # The corrected p decides whether there is a difference; the interval, which is not corrected, only on which side.
     if (gains.p_value if p_value is None else p_value) < level:
         if low > 0:
             return "better"

@@ -95,7 +95,7 @@ class Search:
         proposer, kind = self._engine.proposer, self._engine.tasks[0].kind
         assert isinstance(proposer, Outside)
         proposals = proposer.breeder.propose(len(self._engine.generations), n)
-        # Elites are on record; told again, they would be scored on this block twice.
+        # Elites are on record already, and need not be told again.
         losses = [proposal.loss for proposal in proposals if proposal.source is None]
         asked = [(loss.to_loss(kind), loss) for loss in losses]
         # Inside a theorem a loss is told by its derivation, which is not read off its formula.

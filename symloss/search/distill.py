@@ -280,6 +280,7 @@ def _front(
     if not kept:
         return []
     picked = next((i for i in kept if left[i][0] <= 1 - ENOUGH), kept[-1])
+    # By rising complexity: each longer formula must earn its length against the one picked so far.
     for i in kept:
         # Chosen on the second part, while the rows show R2 of the third: a measured value that chose would flatter.
         if left[i][0] <= _PICK * left[picked][0]:

@@ -119,7 +119,7 @@ def drawn(kind: str, classes: int, seed: int) -> tuple[Tensor, Tensor]:
         y = KINDS[kind].targets_of(draw.normal(size=size))
         errors = draw.permutation(np.linspace(-1, 1, size)) * np.abs(draw.normal(scale=1.7, size=size))
         return torch.tensor(y + errors), torch.tensor((y > 0).astype(float) if KINDS[kind].signed else y)
-    # From nearly uniform predictions to probabilities near 0 and 1, at which losses differ most.
+    # A spread that grows from 0.1 to 4: from nearly uniform predictions to probabilities near 0 and 1.
     logits = draw.normal(size=(size, classes)) * np.linspace(0.1, 4, size)[:, None]
     if KINDS[kind].independent:
         return torch.tensor(logits), torch.tensor((draw.random(logits.shape) < 0.5).astype(float))

@@ -90,6 +90,7 @@ class Candidate:
     def undo_tuning(self) -> None:
         """Goes back to the coefficients as proposed, where those that tuning led to stopped it."""
         if self.untuned is not None:
+            # The reason goes into the remark, where the record keeps it, and the candidate is on its way again.
             self.remark, self.outcome, self.reason = f"tuning undone: {self.reason}", "", ""
             self.weighted, self.untuned = self.untuned, None
 
@@ -184,6 +185,7 @@ class Screen:
             return
         loss = candidate.weighted
         if not loss.finite:
+            # Failed, not rejected: tuning diverged, which says nothing of the form.
             candidate.stop("failed", f"{when}coefficients that are not finite")
             return
         candidate.weighted = loss.merged()
@@ -191,6 +193,7 @@ class Screen:
         self.orient(candidate, when)
         if not candidate.on_its_way:
             return
+        # After the sign: a scale is positive, and dividing by it must not turn the loss.
         if not candidate.as_given and self._measure_scale(candidate, candidate.weighted, when):
             candidate.weighted = candidate.weighted.scaled(1 / candidate.scale)
         if not candidate.on_its_way:

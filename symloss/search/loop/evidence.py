@@ -104,7 +104,7 @@ class Evidence:
         """The candidate of the lowest mean among those with enough blocks for a race, or with the most there are."""
         if not self.candidates:
             return None
-        # A loss that has seen one easy block would lead by luck.
+        # Otherwise a loss that was seen on one block would lead by the luck of that block.
         most = max(len(self.scores[i]) for i in self.candidates)
         seen = [i for i in self.candidates if len(self.scores[i]) >= min(RACE_BLOCKS, most)]
         return min(seen, key=lambda i: (self.mean(i), i))
@@ -150,8 +150,8 @@ def _block_effects(rows: NDArray[np.float64], table: NDArray[np.float64]) -> NDA
     """
     seen = ~np.isnan(rows)
     share = seen / seen.sum(axis=1, keepdims=True)
-    # Normal equations of the blocks with `candidate = mean of its scores less their effects` put in: `(diag(n_b) - S'
-    # diag(1/n_i) S) e = sum_i (score - share of the row's sum)`.
+    # Normal equations of the block effects e, each candidate replaced by the mean of its scores less their effects:
+    # (diag(n_b) - S' diag(1/n_i) S) e = sum_i (score_ib - s_ib/n_i sum_b score_ib), S = `seen`.
     left = np.diag(seen.sum(axis=0).astype(float)) - seen.T.astype(float) @ share
     right = np.nansum(rows, axis=0) - share.T @ np.nansum(rows, axis=1)
     # Singular, as a constant may move from blocks to candidates: least squares takes the shortest solution.

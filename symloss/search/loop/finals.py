@@ -46,6 +46,7 @@ def finalists(field: Field, most: int, always: Sequence[int] = ()) -> list[int]:
     alive = evidence.candidates
     front = non_dominated((evidence.mean(i), float(field.candidates[i].complexity), i) for i in alive)
     named = [i for i in alive if field.candidates[i].name]
+    # In the finals whatever its evidence: a discovered loss is worth little unless it beats the best known one there.
     best = [min(named, key=lambda i: (evidence.mean(i), i))] if named else []
     wanted = {*contenders(evidence, most), *front, *best, *(i for i in always if i in alive)}
     return sorted(wanted)

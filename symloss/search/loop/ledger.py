@@ -108,7 +108,7 @@ class Ledger:
             return
         places = {entry.number: place for place, entry in enumerate(self.evaluations)}
         while True:
-            # Anew each time: when a row leaves a front, one that it dominated comes on it.
+            # Anew each time: when a row leaves a front, one that it dominated may come on it.
             losses = {number: self.evaluations[places[number]].loss for number in shown()}
             reasons = {number: self.requirements.refuted(loss) for number, loss in losses.items() if loss}
             if not any(reasons.values()):

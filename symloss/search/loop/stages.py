@@ -139,7 +139,7 @@ class Stages:
 
     def try_anyway(self, losses: Sequence[Weighted]) -> list[list[Candidate]]:
         """Tunes and trains trees that the gate turned away, each either way up, if it has two ways."""
-        # The one place where the gate is off: otherwise `finish` would reject these a second time.
+        # Without the gate, by which `finish` would reject these once more.
         screen = self._screen
         self._screen = replace(
             screen,

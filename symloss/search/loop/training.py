@@ -85,6 +85,7 @@ class Trainer:
             trainings: in any order; a model's numbers do not depend on who is trained beside it.
             test: whether what follows the validation metrics on a curve are the test metrics.
         """
+        # Chunks depend on the trainings alone, never on the number of workers, see `work`.
         runs = chunks(trainings, MEMBERS * self.workers.chunk)
         pieces = [self._piece(purpose, run, test) for run in runs]
         answers = self.workers.answers(pieces, STAGES.get(purpose, purpose))
@@ -136,6 +137,7 @@ class Trainer:
         """
         stops = stops or [self.stops(task) for task in self.tasks]
         if not any(isinstance(task, SupervisedTask) for task in self.tasks):
+            # A function that trains takes neither a rate nor steps, so nothing is spent on a grid.
             own = Own(tuple(base), tuple(task.settings.steps for task in self.tasks))
             return [own] * len(candidates)
         means: list[dict[float, list[list[float]]]] = [{} for _ in candidates]
@@ -161,6 +163,7 @@ class Trainer:
         """The numbers of steps that are tried on a task; one where somebody else trains."""
         if not isinstance(task, SupervisedTask):
             return [task.settings.steps]
+        # A set: of few steps some shares round to one number.
         return sorted({max(1, round(share * task.settings.steps)) for share in STOPS})
 
     def _rates(self, base: Sequence[float], rate: float) -> tuple[float, ...]:

@@ -114,6 +114,7 @@ class CmaProposer:
         # their rejections. When no draw passes, the last one goes on and the search records why it is rejected.
         for _ in range(ATTEMPTS):
             z = draw.standard_normal(strategy.dim)
+            # As `Strategy.generate` has it, C = BD BD'.
             x: Vector = strategy.centroid + strategy.sigma * strategy.BD @ z
             loss = self.family.loss(x)
             way = self.turn(loss)

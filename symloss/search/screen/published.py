@@ -42,6 +42,7 @@ def gain(task: SupervisedTask, loss: Weighted, seed: int, steps: int = STEPS) ->
         size = (square / (1 - _BETAS[1] ** step)).sqrt() + _EPSILON
         z = z - task.settings.learning_rate * (mean / (1 - _BETAS[0] ** step)) / size
     before, after = (task.measure.fitness(task.measure(each, targets)) for each in (outputs, z))
+    # Positive where the metric improves, as `measure.fitness` is minimised.
     return before - after if math.isfinite(after) else math.nan
 
 

@@ -246,6 +246,7 @@ def derived(
         rule, numbers = next(rest)
         # In prefix order, as `TypedLoss.numbers` lists them.
         first, places = places, places + len(numbers)
+        # Dicts keep their order, which is that of the arguments in the prefix form.
         inner = {name: grow() for name in rule.takes}
         return Grown(rule, first, inner, algebra, target or (lambda: algebra.leaf("y")), kind)
 

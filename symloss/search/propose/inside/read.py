@@ -184,7 +184,7 @@ def _symmetric(formula: _Formula, reader: _Reader) -> tuple[Expr, Taken]:
             continue
         if tilt == 0:
             return weight, [("symmetric", (_ONE,)), *taken]
-        # b <= 0 in `(1 - C y) g + b y p`: otherwise the tilt works against g, and calibration is lost.
+        # b <= 0 in `(1 - C y) g + b y p`: a positive tilt works against g, and can undo calibration.
         if (-tilt).is_positive:
             return _ONE, [("symmetric-tilted", (_ONE, -tilt)), *_times(weight, taken)]
     raise _Apart("M0 is not an increasing function that it knows, up to a multiple of p")

@@ -86,6 +86,7 @@ class TypedLoss(Weighted):
     def with_numbers(self, numbers: Sequence[float]) -> TypedLoss:
         """The same derivation with other numbers."""
         assert self.inside is not None
+        # A generator inside `tuple` stops at the numbers of its own rule; the iterator goes on with the next.
         rest = iter(numbers)
         steps = [(rule, tuple(next(rest) for _ in own)) for rule, own in self.steps]
         return TypedLoss.of(self.inside, steps, self.factor)
@@ -229,6 +230,7 @@ def _complete(inside: Inside, rules: Sequence[Rule]) -> None:
             raise DomainError(
                 f"the rules are no derivation of {inside.name}: {rule.name} stands where it may not"
             )
+        # Reversed, so that the first argument is on top: prefix order.
         wanted += reversed(list(rule.takes.values()))
     if wanted:
         raise DomainError(f"the rules are no derivation of {inside.name}: it ends too early")
