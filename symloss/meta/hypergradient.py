@@ -73,7 +73,6 @@ def one_step_hypergradient(
     """
     start = {name: weight.detach() for name, weight in model.named_parameters()}
     call = Passes(model)
-    # Copies: the model's own parameters stay without gradients.
     leaves = {name: weight.clone().requires_grad_() for name, weight in start.items()}
     outputs = call(leaves, train[0])
     value = loss(coefs.detach(), outputs, train[1])

@@ -99,7 +99,7 @@ class SGD(Rule):
         """See `Rule`."""
         factor = 1.0
         if self.momentum:
-            # ds'/dd of the two lines of the docstring above; then d(d + mu s')/dd = 1 + mu ds'/dd.
+            # ds'/dd by the module's equations; then d(d + mu s')/dd = 1 + mu ds'/dd.
             factor = 1.0 if first else 1 - self.dampening
             factor = 1 + self.momentum * factor if self.nesterov else factor
         return (self.learning_rate if self.maximize else -self.learning_rate) * factor

@@ -188,7 +188,6 @@ def _hypergradients(
             c: Tensor,
             outputs: Tensor,
             targets: Tensor,
-            # Bound as defaults: a closure over the loop's variables would see the last candidate's.
             loss: LearnedLoss = loss,
             like: Coefficients = like,
         ) -> Tensor:

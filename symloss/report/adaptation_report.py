@@ -47,6 +47,7 @@ def adaptation_table(found: Adaptation) -> Table:
     )
     for row in found.rows:
         low, high = row.difference_interval or (None, None)
+        # Corrected for the family of claims where the row belongs to it (Holm).
         p = row.p if row.p_corrected is None else row.p_corrected
         said = f"{row.verdict} ({row.diverged} diverged)" if row.diverged else row.verdict
         table.add_row(
@@ -128,6 +129,7 @@ def _panel(ax: Axes, paths: Sequence[Sequence[Step]], name: str) -> None:
             marker="o" if first else None, ms=3, zorder=3 if first else 2,
             label="first replicate" if first else "others" if i == 1 else None,
         )  # fmt: skip
+    # A replicate that diverged ends earlier: beyond that the spread would be over fewer, and would jump.
     steps = [step for step in (curves[0] if curves else {}) if all(step in curve for curve in curves)]
     if len(curves) > 2 and steps:
         columns = [[curve[step] for curve in curves] for step in steps]

@@ -42,6 +42,7 @@ def plot_certificates(certificates: Mapping[str, Certificate]) -> Figure:
     if not rows:
         raise DomainError("no certificates to draw: name some losses")
     keys = list(rows[0][1].findings)
+    # The findings tell the kind: each kind has its own list of them.
     if any(list(each.findings) != keys for _, each in rows):
         raise DomainError("losses of different kinds have different findings: draw them apart")
     fig, (ax,) = figure(height=_HEADS + 0.5 + _ROW * len(rows))

@@ -71,6 +71,7 @@ def plot_sample_efficiency(comparison: Comparison) -> Figure:
     shares = sorted({row.fraction for row in comparison.rows})
     axes[0].set_xscale("log")
     axes[0].set_xticks(shares, [f"{share:.3g}" for share in shares])
+    # On a logarithmic axis matplotlib would label its own ticks between the shares.
     axes[0].minorticks_off()
     axes[0].set_xlabel("share of the training and validation rows")
     axes[0].set_ylabel(f"test {plain(comparison.metric)}, {treatment}")
@@ -99,14 +100,15 @@ def plot_convergence(comparison: Comparison, task: str) -> Figure:
     last = max(point[0] or 0.0 for (row,) in by_name.values() for point in row.curve)
     styles = zip(COLOURS * 3, ["-", "--", ":"] * len(COLOURS), strict=True)
     for place, ((name, (row,)), (colour, style)) in enumerate(zip(by_name.items(), styles, strict=False)):
-        width = max(
-            1.2, 3.4 - 0.5 * place
-        )  # equal curves lie on each other: the lower ones show at the sides
+        # Equal curves lie on each other: the lower ones, drawn wider, show at the sides.
+        width = max(1.2, 3.4 - 0.5 * place)
         steps, means, lows, highs = zip(*row.curve, strict=True)
         axes[0].plot(steps, means, style, color=colour, lw=width, label=plain(name))
         if None not in lows:
             axes[0].fill_between(steps, lows, highs, color=colour, alpha=0.12, lw=0)
         if target is not None:
+            # The estimate is a step function: 0 before the first arrival, constant after the last one, to the end
+            # of the picture.
             arrived = [(0.0, 0.0), *row.reached]
             times, shares = zip(*arrived, (last, arrived[-1][1]), strict=True)
             axes[1].step(times, shares, style, where="post", color=colour, lw=width, label=plain(name))
@@ -146,6 +148,7 @@ def plot_ranking(ranking: Ranking) -> Figure:
     for level, group in enumerate(ranking.groups):
         ends = [ranking.ranks[group[0]], ranking.ranks[group[-1]]]
         ax.plot(ends, [-0.6 - 0.3 * level] * 2, color=BLACK, lw=3, solid_capstyle="butt")
+    # Upside down: the best rank on top, the bars above it.
     ax.set_ylim(len(ranking.names) - 0.5, -1.2 - 0.3 * len(ranking.groups))
     ax.set_yticks([])
     ax.set_xlabel(

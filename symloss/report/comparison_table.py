@@ -71,6 +71,8 @@ def _sentence(rows: Sequence[Row], ordinary: str) -> str:
         ("tuned", "tuned"),
     ):
         row = by_treatment.get(treatment)
+        # Tuning the learning rate takes the scale out as well: beside it the normalised row says nothing new in a
+        # sentence. The table has both.
         if row is None or (treatment == "normalised" and "tuned" in by_treatment):
             continue
         parts.append(f"{how}, {_against(row, ordinary)}")

@@ -30,6 +30,8 @@ def entry_expr(loss: Loss, target: float, classes: int = 10) -> Expr:
     -log(p)
     """
     expr = loss.value_expr.xreplace({C: Integer(classes), PI: Rational(1, classes), W: Integer(1)})
+    # Hard labels of probabilities: an entry such as y log(y p) is 0 log 0 at y = 0, for which the limit stands,
+    # as in training.
     if target in (0, 1) and KINDS[loss.kind].probabilities:
         return (at_zero if target == 0 else at_one)(expr).expr
     return expr.subs(Y, Rational(str(target)))
@@ -49,6 +51,8 @@ def slope(loss: Loss) -> Callable[[Array, Array], Array]:
     def surface(y: Array, p: Array) -> Array:
         with np.errstate(all="ignore"):
             value = np.asarray(function(y, p), dtype=np.complex128)
+        # Evaluated in complex numbers: log of a negative one has a value, and rounding may leave an imaginary
+        # part of a real one. What is larger than that is a loss that is not real here.
         real = np.where(np.abs(value.imag) > 1e-9 * (1 + np.abs(value.real)), np.nan, value.real)
         return np.broadcast_to(real, np.broadcast(y, p).shape).astype(np.float64)
 
@@ -63,6 +67,7 @@ def _numeric(expr: Expr, variable: Symbol) -> Curve:
         with np.errstate(all="ignore"):
             value = np.asarray(function(p), dtype=np.complex128)
         real = np.where(np.abs(value.imag) > 1e-9 * (1 + np.abs(value.real)), np.nan, value.real)
+        # An expression without p is one number.
         return np.broadcast_to(real, p.shape).astype(np.float64)
 
     return curve
@@ -81,6 +86,8 @@ def logit_gradient(loss: Loss, classes: int = 10) -> Curve:
         raise DomainError(f"the softmax gradient is one of a classification loss, not of a {loss.kind} loss")
     target, other = entry(loss, 1, classes, derivative=True), entry(loss, 0, classes, derivative=True)
 
+    # dL/dz_t = p_t (g_t - sum_i p_i g_i), where the C - 1 others have p_i = (1 - p_t)/(C - 1) and one slope g:
+    # the sum is p_t g_t + (1 - p_t) g.
     def curve(p: Array) -> Array:
         return p * (1 - p) * (target(p) - other((1 - p) / (classes - 1)))
 

@@ -73,6 +73,7 @@ def write_run_files(result: Result) -> list[Path]:
         try:
             content = image(draw(), "png")
         except SymlossError:
+            # Left out, not failed: the run is finished, and a picture must not take its other files with it.
             continue
         written.append(write_file(result.path / name, content))
     return written
@@ -181,6 +182,7 @@ def write_file(path: Path, content: bytes) -> Path:
     Raises:
         RunError: when it cannot be written.
     """
+    # In the same folder, as a file can be renamed in one step within a file system only.
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(content)

@@ -39,6 +39,8 @@ children=()),))))
     """
     if isinstance(formula, Program):
         return _program(formula, 0)
+    # The printed formula in Python's grammar, parsed and never evaluated: the tree is what a reader sees, not
+    # SymPy's own, which sorts its arguments and writes a/b as a*b**-1.
     return _syntax(ast.parse(str(formula), mode="eval").body)
 
 
@@ -82,6 +84,7 @@ def to_dot(tree: Node) -> str:
     edges: list[str] = []
 
     def walk(node: Node) -> int:
+        # In preorder: `tree_figure._numbered` counts alike, by which positions find their nodes.
         number = len(labels)
         labels.append(f'  n{number} [label="{node.label}"];')
         for child in node.children:

@@ -88,8 +88,10 @@ def logit_gradients(loss: Loss, target: Array, other: Array, classes: int) -> tu
     of_target, of_other = entry(loss, 1, classes, derivative=True), entry(loss, 0, classes, derivative=True)
     rest = (1 - target - other) / (classes - 2)
     inside = rest > 0
+    # Outside the simplex any probability will do: the result is masked below.
     third = np.where(inside, rest, 0.5)
     g_t, g_j, g_r = of_target(target), of_other(other), of_other(third)
+    # sum_i p_i g_i, the softmax's pull: what keeps the gradient's sum over the logits at 0.
     mean = target * g_t + other * g_j + (classes - 2) * third * g_r
     pulls = target * (g_t - mean), other * (g_j - mean)
     first, second = (np.where(inside, pull, np.nan) for pull in pulls)
@@ -101,6 +103,7 @@ def _map(ax: Axes, x: Array, y: Array, values: Array, name: str) -> None:
     if not sizes.size:
         raise DomainError("the gradient is not finite anywhere in the picture")
     most = float(np.percentile(sizes, _SHOWN)) or float(sizes.max()) or 1.0
+    # Symmetric about 0, which is one of the levels: blue and red meet where there is no pull.
     levels = most * np.arange(-12, 13) / 12
     ax.grid(visible=False)
     # Blue and red are told apart by every eye, and white is no pull at all.

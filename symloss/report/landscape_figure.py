@@ -113,6 +113,7 @@ def _contours(ax: Axes, found: Landscape, values: Array, title: str, score: bool
     rising = score and found.greater_is_better
     # One scale for the metric of all models.
     levels = _levels(found.scores[np.isfinite(found.scores)] if score else values[known], rising)
+    # Clipped, as `contourf` leaves what is beyond the levels blank; NaN stays, and shows the hatching.
     shown = np.where(np.isnan(values), np.nan, np.clip(values, levels[0], levels[-1]))
     drawn = ax.contourf(found.x, found.y, shown, levels, cmap="viridis_r" if rising else "viridis", zorder=1)
     if not score:
@@ -134,7 +135,9 @@ def _levels(values: Array, rising: bool = False) -> Array:
     if worst == best:
         worst = values.min() if rising else values.max()
     if worst == best:
+        # A constant: matplotlib needs two different levels.
         return np.array([best - 0.5, best + 0.5])
+    # Squares: near a minimum a loss rises by the square of the distance, so the contours come out evenly spaced.
     levels: Array = np.sort(best + (worst - best) * np.linspace(0, 1, _LEVELS) ** 2)
     return levels
 
@@ -189,6 +192,7 @@ def _lines(found: Landscape) -> Figure:
 def _share(found: Landscape, i: int, values: Array) -> Array:
     """Of what training won of a loss: losses have different units and scales."""
     end, start = found.ends[i, i], found.starts[i]
+    # Where training has won nothing there is no unit: the difference itself.
     scale = start - end if np.isfinite(start) and start > end else 1.0
     share: Array = np.where(np.isfinite(values), (values - end) / scale, np.nan)
     return share

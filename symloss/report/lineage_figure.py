@@ -73,6 +73,7 @@ def ancestors(result: Result, row: FrontRow) -> list[Evaluation]:
     known: Mapping[int, Evaluation] = {entry.number: entry for entry in result.evaluations}
     ancestors: dict[int, Evaluation] = {}
     fresh = [row.evaluation]
+    # Breadth first: the nearest generations come in before the limit is reached.
     while fresh and len(ancestors) < _MOST:
         asked, fresh = fresh, []
         for each in sorted(set(asked), reverse=True):

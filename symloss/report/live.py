@@ -61,6 +61,7 @@ class LiveStages:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
+            # Transient: when it ends, the bar leaves and the tables of the verb stand alone.
             self._live = Live(self._progress, console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
         return self
@@ -74,6 +75,7 @@ class LiveStages:
     def progress(self, stage: str, done: int, total: int) -> None:
         """How far a stage is: a bar on a terminal, else a line for what takes longer than a second."""
         now = time.perf_counter()
+        # A stage of the same name begins anew, in the next generation, with done == 0.
         if stage != self._stage or done == 0:
             self._stage, self._since, self._told = stage, now, now
         spent = now - self._since
@@ -83,6 +85,7 @@ class LiveStages:
                 self._doing = self._progress.add_task(stage, total=total, left="")
             self._progress.update(self._doing, description=stage, completed=done, total=total, left=left)
             return
+        # A last line only for a stage that took a second: a log of a thousand short stages is no log.
         if stage in self._silent or now - self._told < (1.0 if done == total else _EVERY):
             return
         self._told = now

@@ -198,6 +198,7 @@ def _over_margin(ax: Axes, named: Mapping[str, Loss], derivative: bool) -> None:
 
 
 def _at(loss: Loss, target: float, derivative: bool) -> Array:
+    # The axis is r = y - p, so p = y - r; the influence is -dM/dp.
     curve: Curve = entry(loss, target, derivative=derivative)
     values = curve(target - _LINE)
     return -values if derivative else values
@@ -210,9 +211,12 @@ def _where(curves: Sequence[Array]) -> str:
 
 def _limit(ax: Axes, x: Array, references: int = 0) -> None:
     """A vertical range that shows the curves' bodies rather than their poles."""
+    # The outer hundredth on each side is where logarithms and reciprocals have their poles.
     inner = slice(len(x) // 100, -(len(x) // 100))
     drawn = [np.asarray(line.get_ydata(), dtype=float) for line in ax.get_lines()]
     curves = [y[inner] for y in drawn if len(y) == len(x)]
+    # Reference curves are drawn last, and do not decide the range: a bounded loss would be flat beside the
+    # squared error.
     values = np.concatenate(curves[: len(curves) - references])
     values = values[np.isfinite(values)]
     if not values.size:
@@ -230,6 +234,7 @@ def _limit(ax: Axes, x: Array, references: int = 0) -> None:
 def _resting_points(p: Array, gradient: Array) -> Array:
     """Where gradient descent rests: the gradient goes from negative to positive."""
     below, above = gradient[:-1] < 0, gradient[1:] > 0
+    # A grid point that is a root by accident, which no pair of neighbours straddles.
     touching = (gradient[:-2] < 0) & (gradient[1:-1] == 0) & (gradient[2:] > 0)
     crossing = p[:-1][below & above]
     return np.concatenate([crossing, p[1:-1][touching]])

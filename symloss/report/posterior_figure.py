@@ -64,8 +64,11 @@ def minimisers(loss: Loss, posteriors: Array) -> Array:
     grid = _simplex(classes, _FINE[classes]).clip(_EDGE, 1)
     grid = grid / grid.sum(axis=1, keepdims=True)
     target, other = entry(loss, 1, classes)(grid), entry(loss, 0, classes)(grid)
+    # L(e_k, p) = M1(p_k) - M0(p_k) + sum_i M0(p_i) for each k: the one-hot identity.
     risks = target - other + other.sum(axis=1, keepdims=True)
+    # NaN would win the argmin.
     risks = np.where(np.isfinite(risks), risks, np.inf)
+    # By search on a grid, not by a root: the risk need not be convex, and its minimum may lie at a corner.
     best = [int(np.argmin(risks @ q)) for q in posteriors]
     return grid[best]
 
@@ -84,6 +87,7 @@ def _two(fig: Figure, loss: Loss) -> None:
     q = np.linspace(0.001, 0.999, 999)
     best = minimisers(loss, np.stack([q, 1 - q], axis=1))[:, 0]
     ax.plot([0, 1], [0, 1], ":", color=GREY, lw=1.5, label="proper: $p^* = q$")
+    # A minimiser may jump, as MAE's from one corner to the other: no line across.
     jumps = np.abs(np.diff(best)) > 0.05
     ax.plot(q, np.where(np.append(jumps, False), np.nan, best), color=BLUE, lw=2, label="this loss")
     wrong = (best - 0.5) * (q - 0.5) < 0
@@ -99,6 +103,7 @@ def _three(fig: Figure, loss: Loss) -> None:
     ax = fig.axes[0]
     steps = _ARROWS
     q = _simplex(3, 3 * steps)
+    # Every third point, from 1: evenly spread and off the edges, where the arrows would leave the triangle.
     interior = q[((np.rint(q * 3 * steps)[:, :2] % 3) == 1).all(axis=1) & (q.min(axis=1) > 0)]
     best = minimisers(loss, interior)
     start, end = _planar(interior), _planar(best)

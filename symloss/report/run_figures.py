@@ -100,8 +100,10 @@ def _window(
         # One row alone has no scale; the better half of the candidates gives it one.
         ranked = sorted(abs(value - best) for value in candidates)
         behind = ranked[: (len(ranked) + 1) // 2] or [0.0]
+    # A share of the rows is always seen, at least the best; standard errors need room of their own.
     near = math.ceil(_NEAR * len(behind))
     reach = max(4 * error, behind[near - 1])
+    # In the order of distance: the window grows as long as the next row is not a leap away.
     for each in behind[near:]:
         if each > _FAR * reach > 0:
             break
@@ -188,6 +190,7 @@ def _scores(ax: Axes, result: Result) -> None:
     ax.plot(numbers, medians, "s--", color=VERMILION, ms=4, label="median of the generation")
     ax.set_xlabel("generation")
     ax.set_ylabel(f"validation {metric}")
+    # Errors of failed candidates may be orders of magnitude above the best one's.
     if best and not greater and min(best) > 0 and max(medians) > 20 * min(best):
         ax.set_yscale("log")
     _whole_numbers(ax.xaxis)

@@ -58,6 +58,8 @@ def legend_outside(fig: Figure, axes: list[Axes]) -> None:
     entries = {
         label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
+    # matplotlib neither wraps a legend nor says beforehand how wide it will be: the most columns that fit, by
+    # trial.
     for columns in range(len(entries), 0, -1):
         legend = fig.legend(
             list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False,
@@ -76,6 +78,7 @@ def plain(text: str) -> str:
     """
     from matplotlib.font_manager import findfont, get_font
 
+    # A sign that is missing in the font is a warning and an empty box in matplotlib.
     font = get_font(findfont("DejaVu Sans"))
     known = "".join(
         c if c == "\n" or (c.isprintable() and font.get_char_index(ord(c))) else "?" for c in text

@@ -53,6 +53,7 @@ def verdict(result: Result) -> str:
     if len(tasks) == 1:
         return _sentence(result.baselines, tasks[0])
     names = [str(name) for name in result.task.get("names", [task["name"] for task in tasks])]
+    # Of several tasks a baseline's name begins with its task's.
     groups = [[row for row in result.baselines if row.name.startswith(f"{name}: ")] for name in names]
     return "\n".join(
         f"{name}: {_sentence(group, task)}" for name, group, task in zip(names, groups, tasks, strict=True)
@@ -64,6 +65,7 @@ def _sentence(rows: Sequence[Baseline], task: Mapping[str, Any]) -> str:
     tuned = next((row for row in rows if row.role == "ordinary tuned"), None)
     if discovered is None or tuned is None:
         return "The discovered loss was not compared with the baselines."
+    # The search may come back to the ordinary loss, which is among its candidates.
     if discovered.loss is not None and discovered.loss == tuned.loss:
         return (
             f"The pick is the ordinary loss itself ({tuned.name.rpartition(': ')[2]}): nothing that was searched did "

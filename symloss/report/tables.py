@@ -103,6 +103,7 @@ def headroom_table(headroom: Headroom) -> Table:
     table = new_table("loss", metric, "95 % interval", "formula", numbers=(metric,))
     for row in headroom.rows:
         low, high = (number(each) for each in row.interval)
+        # A random formula is its own name: it stands in the last column, once.
         name = row.name.partition(":")[0] if row.name.startswith("random:") else row.name
         table.add_row(
             name, number(row.mean), f"{low} to {high}", Text(row.formula),

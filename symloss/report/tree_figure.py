@@ -80,6 +80,7 @@ def _over_children(tree: Node) -> Positions:
             x = (below[0] + below[-1]) / 2
         else:
             x = leaves
+            # A leaf's width, and so its distance from the next, by the length of its label.
             leaves += 0.6 + 0.16 * max(len(node.label), 2)
         positions[number] = (x, -float(depth))
         return x
@@ -106,4 +107,5 @@ def _by_dot(tree: Node, count: int) -> Positions | None:
         if len(words) > 3 and words[0] == "node":
             # Inches; a rank is 0.75 to 1 of them.
             places[int(words[1][1:])] = (1.1 * float(words[2]), float(words[3]))
+    # A dot that answers otherwise than expected counts as none.
     return [places[i] for i in range(count)] if len(places) == count else None

@@ -65,6 +65,7 @@ def reproduce_section(made: Made, seeds: str, cost: str) -> Section:
         said = "This run was begun from Python, or before runs kept their command; its settings stand below."
         blocks.append(Words(said))
     if made.path is not None and (made.path / "config.toml").is_file():
+        # Quoted: the line is copied into a shell, and a folder may be called anything.
         written = shlex.quote(str(made.path / "config.toml"))
         blocks.append(
             Listing(f"symloss discover --config {written}", "the same from the settings that the run wrote")
@@ -98,6 +99,7 @@ def _flat(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _shown(value: Any) -> str:
+    # Before numbers, as True is an int.
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Sequence) and not isinstance(value, str):

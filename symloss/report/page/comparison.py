@@ -124,6 +124,7 @@ def _cost(rows: Iterable[Row]) -> str:
     tuning = sum(cost.selection_seconds for cost in known.values())
     if tuning:
         parts.append(f"{duration(tuning)} in tuning")
+    # One search found a loss, however many rows it has.
     searching = sum({row.name: row.cost.search_seconds for row in rows}.values())
     if searching:
         parts.append(f"{duration(searching)} in searching for the losses")

@@ -171,6 +171,7 @@ def table_of(
     texts = [[str(cell) for cell in column.cells] for column in printed.columns]
     rows = []
     for i, row in enumerate(printed.rows):
+        # Numbers are read back from what is printed, so that a column sorts as it looks.
         cells = [Cell(text[i], value=_number(text[i])) for text in texts]
         if losses and losses[i] is not None:
             cells[-1] = Cell(cells[-1].text, losses[i])

@@ -28,6 +28,8 @@ _UNSEEN = dict.fromkeys(
 def as_html(document: Document) -> str:
     """The page. Every text is escaped by the template; formulas and pictures are markup that we wrote."""
     script = _asset("report.js")
+    # For the page's content security policy: the browser runs the script of this hash and no other, so nothing
+    # that a formula, a name or a note of a run smuggles in can run.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page: str = _environment().get_template("report.html.jinja").render(
         document=document, sections=[(_anchor(i), *drawn) for i, drawn in enumerate(_drawn(document.sections))],
@@ -68,7 +70,7 @@ def _asset(name: str) -> str:
 
 @lru_cache
 def _environment() -> Environment:
-    # Half of a tenth of a second to import, which nobody but a report needs.
+    # Takes some 50 ms to import, and only reports need it.
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -78,5 +80,6 @@ def _environment() -> Environment:
     )  # fmt: skip
     # Written by `expr.mathml`, which lets nothing but tags of MathML through.
     environment.filters["mathml"] = lambda loss: Markup(loss.mathml())
+    # Our own style and script, not escaped. A closing tag inside them, even in a string, would end the element.
     environment.filters["trusted"] = lambda text: Markup(re.sub(r"</(?=script|style)", "<\\/", text))
     return environment

@@ -49,6 +49,7 @@ def keys_of_names(names: Iterable[str], kind: str) -> tuple[str, ...]:
     """
     keys: dict[str, None] = {}
     for name in names:
+        # The name without the task or role before it, and without parameters or treatment after it.
         word = re.split(r"[( ]", name.rpartition(": ")[2].strip())[0]
         key = _OF_KIND.get((word, kind)) or _ZOO.get(word)
         if key:

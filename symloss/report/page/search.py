@@ -191,6 +191,7 @@ def _shape(result: Result, picked: FrontRow | None) -> Section:
         Picture("tree", "The formula as a tree", f"The tree of {text}.", partial(plot_tree, picked.shown)),
     ]  # fmt: skip
     if KINDS[loss.kind].exclusive:
+        # A posterior of more than three classes has no picture in the plane.
         shown = classes if classes in (2, 3) else 2
         pictures.append(
             Picture(

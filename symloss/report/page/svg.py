@@ -53,6 +53,7 @@ def inline_svg(figure: Figure, name: str, alternative: str) -> Drawing:
     buffer = io.BytesIO()
     # Outlines for text: nothing depends on the fonts of the reader, and no text is cut.
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
+        # No date and no version: the same run gives the same page, byte for byte.
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     ET.register_namespace("", _SVG)
@@ -67,6 +68,7 @@ def inline_svg(figure: Figure, name: str, alternative: str) -> Drawing:
         _renamed(element, name)
     width = float(str(root.get("width")).removesuffix("pt"))
     wide = width * _REM > _SINGLE
+    # The viewBox stays, so the picture scales with the page.
     for attribute in ("width", "height"):
         root.attrib.pop(attribute, None)
     root.attrib |= {
@@ -84,6 +86,7 @@ def inline_svg(figure: Figure, name: str, alternative: str) -> Drawing:
 def _renamed(element: ET.Element, name: str) -> None:
     for key, value in element.attrib.items():
         if key == "id":
+            # Identifiers hold for the whole page: clip paths and markers of one figure would be used by the next.
             value = f"{name}-{value}"
         elif key in ("href", f"{{{_LINK}}}href") and value.startswith("#"):
             value = f"#{name}-{value[1:]}"

@@ -66,6 +66,7 @@ def _environment() -> Environment:
 
     environment = Environment(
         loader=PackageLoader("symloss.report.page"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        # Jinja's own braces are LaTeX's.
         block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
         comment_start_string="<#", comment_end_string="#>", finalize=_escaped,
     )  # fmt: skip
@@ -104,6 +105,7 @@ def _cell(cell: Cell, strong: bool) -> _Tex:
     if cell.loss is not None:
         name = f" ({_plain(cell.note)})" if cell.note else ""
         return _Tex(f"{_formula(cell.loss)}{name}")
+    # A minus sign, not a hyphen, where it begins a number.
     text = re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", _plain(cell.text))
     return _Tex(rf"\textbf{{{text}}}" if strong and text else text)
 
@@ -117,6 +119,7 @@ def _columns(table: Table) -> _Tex:
     wanting = [i for i, need in enumerate(needs) if need > widths[i]]
     for i in wanting:
         widths[i] += min(needs[i] - widths[i], max(0, left // len(wanting)))
+    # Still too wide: every column gives in proportion, and folds.
     scale = min(1.0, _ROOM / (sum(widths) + _COLUMN * len(widths)))
     types = []
     for column, need, width in zip(table.columns, needs, widths, strict=True):

@@ -37,6 +37,7 @@ def document_of(found: Any, made: Made | None = None) -> Document:
     Raises:
         DomainError: for anything that no verb returns.
     """
+    # By name: importing the classes would load torch for every command that only prints.
     make = _DOCUMENTS.get(type(found).__name__)
     if make is None:
         raise DomainError(f"no report is written of {type(found).__name__}: expected a run")
