@@ -82,8 +82,9 @@ def _low_chord(curve: Curve, spans: Sequence[Span]) -> Chord | None:
     left, right, middle = curve.at(a), curve.at(b), curve.at(m)
     # The chord's height at m, which rounding may have moved off the middle of a and b.
     with np.errstate(all="ignore"):
-        # Six roundings of at most 1.1e-16, those of the difference halved as t is about 1/2: 4e-16 of |left| + |right|
-        # is enough, and is what is left of 8e-16 where the first summand is negative.
+        # With S = |left| + |right| and t about 1/2, rounding errs by at most 5.5 units of 1.1e-16 S: 2.5 in the
+        # product, 3 in the sums. The slack is 8e-16 S and more, or for two negative ends, whose difference is smaller,
+        # at least 6e-16 S.
         t = (m - a) / (b - a)
         chord_top = np.maximum(left.hi, right.hi) * 4e-16 + left.hi + (right.hi - left.hi) * t
         chord_top = chord_top + 8e-16 * (np.abs(left.hi) + np.abs(right.hi))
