@@ -290,7 +290,7 @@ class Expansion(Arithmetic):
         """`softplus` of a large argument; it differs from `max(x, 0)` by at most `log 2`."""
         direction = self.sign(x)
         if direction is None:
-            # 0 <= softplus(x) - max(x, 0) <= log 2, with equality at 0.
+            # 0 <= softplus(x) - max(x, 0) <= log 2, which is its value at 0.
             kink = self.largest(x, Series())
             return self.series(list(kink.terms), [kink.rest, ONE])
         # softplus(x) = max(x, 0) + log(1 + e^-|x|).

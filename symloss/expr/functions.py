@@ -1,4 +1,4 @@
-"""Operators that SymPy lacks: what all of them share, and how a formula is written without them."""
+"""The base class of operators that SymPy lacks, and formulas rewritten without them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class RealFunction(Function):
             return S.NaN
         if x in _INFINITIES:
             return cls.at_infinities[_INFINITIES.index(x)]
+        # Unfolded, plog(p) stays one node, which printing and proofs recognise; a number is worth no node of its own.
         return cls.plain(x) if x.is_Rational else None
 
     def _eval_is_extended_real(self) -> bool | None:

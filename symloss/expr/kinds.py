@@ -107,10 +107,12 @@ class Kind:
 
     def targets_of(self, numbers: Any) -> Any:
         """Numbers, drawn at random, as the targets `y` of entries: of scores their signs, else themselves."""
+        # A number of 0 counts as +1: a sign of 0 would make every margin 0.
         return np.where(numbers < 0, -1.0, 1.0) if self.signed else numbers
 
     def null_epoch(self, classes: int | None) -> float | None:
         """`p` before anything is learned, where the outputs are all alike; None where that says nothing."""
+        # softmax of equal logits is 1/C; sigmoid(0) = 1/2. A regression's first predictions depend on the model.
         if self.exclusive:
             return None if classes is None else 1 / classes
         return 0.5 if self.probabilities else None

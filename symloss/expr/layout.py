@@ -1,8 +1,8 @@
-"""How the numbers of a formula are laid out: exactly, and with as few digits as there is a way for.
+"""How the numbers of a formula are written: exactly, and with as few digits as can be.
 
 SymPy multiplies out what it can: `0.96*(1.042*y + 0.962*p)` comes back as `1.00032*y + 0.92352*p`, and
 `aq(y, 1.155*p)` with 1.334025 under the root. Here common factors are drawn out again, and squares undone, where
-a number would have more digits than people read. Every layout is the same formula to the last digit.
+a number would have more digits than people read. All arithmetic is on fractions: every layout is the same formula.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ __all__ = ["DIGITS", "Grouped", "decimal", "excess", "laid_out"]
 DIGITS = 4
 """Numbers of up to so many significant digits are left alone."""
 _NUMBER, _LONG = 3, 4
-"""What a number costs, and numbers with too many digits, beside a sign, which costs 1, or 2 before every term."""
+"""Prices of a layout: of each number in it, and of having numbers with too many digits at all. A minus before the
+whole costs 1, one before every term of a sum 2."""
 
 
 class Grouped(Function):
@@ -40,6 +41,7 @@ def decimal(value: Rational | Fraction, digits: int = 40) -> str | None:
     ('1.3', None, '1e-7')
     """
     top, bottom = _parts(value)
+    # A fraction in lowest terms is a decimal exactly where its denominator is 2**a 5**b; it has max(a, b) places.
     rest, twos, fives = bottom, 0, 0
     while rest % 2 == 0:
         rest, twos = rest // 2, twos + 1
@@ -66,6 +68,7 @@ def excess(value: Fraction) -> int:
     for prime in (2, 5):
         while bottom % prime == 0:
             bottom //= prime
+    # Trailing zeros do not count: 20000 reads as one digit. A fraction without a decimal is read as two numbers.
     if bottom == 1:
         text = decimal(value, 10**6) or "0"
         shown = text.partition("e")[0].replace("-", "").replace(".", "").strip("0")
@@ -109,8 +112,10 @@ class _Layout:
         text = decimal(abs(value))
         if text is None or abs(value) == 1:
             return Rational(value.numerator, value.denominator)
+        # A symbol is printed as its name, and SymPy neither multiplies it out nor rounds it.
         literal = Symbol(text, positive=True)
         self.names[literal] = text
+        # The minus stays outside, where printers find it: `- 1.3*p`, not `+ -1.3*p`.
         return Mul(-1, literal) if value < 0 else literal
 
     def _product(self, expr: Expr) -> Expr:
@@ -120,14 +125,17 @@ class _Layout:
         for i, factor in enumerate(factors):
             if factor.is_Pow and factor.exp == Rational(1, 2) and factor.base.is_Integer and excess(number):
                 number, factors[i] = self._below_root(number, factor)
+        # Where a square stands beside it a number may go inside: c x**2 = (sqrt(c) x)**2.
         square = any(not _base(f)[0].is_Add and _is_even(_base(f)[1]) for f in factors)
         scales: dict[int, Fraction] = {}
         for i, factor in enumerate(factors):
             base, exponent = _base(factor)
             if base.is_Add:
                 scales[i] = _best_scale(number, square, exponent, _coefficients(base))
+                # c (s a + s b)**k = c s**k (a + b)**k.
                 number *= _raised(scales[i], exponent) or 1
         root = _root(abs(number)) if square and excess(number) else None
+        # sqrt(c) is tried for its digits alone: 1.334025 is 1.155**2.
         if root is not None and excess(root) >= excess(number):
             root = None
         group: list[Expr] = []
@@ -144,16 +152,19 @@ class _Layout:
                 others.append(self.of(factor))
         if root is not None:
             return Mul(-1 if number < 0 else 1, Grouped(Mul(self.number(root), *group)) ** 2, *others)
+        # SymPy distributes a number over a lone sum, 2*(x + 1) -> 2*x + 2, but not a symbol.
         alone = len(others) == 1 and others[0].is_Add and number != 1
         return Mul(self.number(number, force=alone), *others)
 
     def _below_root(self, number: Fraction, root: Expr) -> tuple[Fraction, Expr]:
         """What SymPy makes `6791*sqrt(199980001)/199980001` of, as `0.6791/sqrt(0.9999**2 + 1)`."""
         inside = int(root.base)
+        # c sqrt(n) = (c n/10**k)/sqrt(n/100**k), with k such that n/100**k lies in [1, 100).
         places = (len(str(inside)) - 1) // 2
         above, below = number * inside / 10**places, Fraction(inside, 100**places)
         if excess(above) >= excess(number):
             return number, root
+        # aq(a, b) = a/sqrt(1 + b**2): under the root stands 1 more than the square of a short number.
         side = _root(below - 1) if excess(below) else None
         if side is not None and not excess(side):
             return above, 1 / sqrt(self.number(side) ** 2 + 1)
@@ -169,6 +180,7 @@ class _Layout:
 
 def _base(factor: Expr) -> tuple[Expr, Expr]:
     """Base and exponent of a power whose base can be divided by a number: whole and half exponents."""
+    # (s b)**(k/2) = s**(k/2) b**(k/2) stays rational for a square s; other roots of rationals would not.
     if factor.is_Pow and factor.exp.is_Rational and factor.exp.q <= 2:
         return factor.base, factor.exp
     return factor, Integer(1)
@@ -227,11 +239,14 @@ def _best_scale(
         signs = (number * outside < 0) + 2 * all(value < 0 for value in inside)
         return _NUMBER * sum(map(_literals, numbers)) + signs + (_LONG if digits else 0), digits
 
+    # The price of leaving it; `_raised(1, k)` is 1, so there is one.
     as_it_is = cost(Fraction(1)) or (0, 0)
     best = (as_it_is, 0.0, Fraction(1))
     for scale in _scales([value for value, _ in terms], number, exponent, bool(as_it_is[1])):
         price = cost(scale)
         if price is not None and price < as_it_is:
+            # Among equal prices the sum whose largest coefficient is nearest to 1; ties beyond that by the scale
+            # itself, so that the choice never depends on order.
             size = abs(log10(max(abs(value / scale) for value, _ in terms)))
             best = min(best, (price, size, scale))
     return best[2]
@@ -245,6 +260,7 @@ def _literals(value: Fraction) -> int:
 
 
 def _scales(values: Sequence[Fraction], number: Fraction, exponent: Expr, long: bool) -> Iterator[Fraction]:
+    # Only a whole power lets the sign through: (-s)**(1/2) is not real.
     sign = -1 if exponent.is_Integer and all(value < 0 for value in values) else 1
     yield from (sign * abs(value) for value in values)
     if sign < 0:
@@ -252,6 +268,7 @@ def _scales(values: Sequence[Fraction], number: Fraction, exponent: Expr, long: 
     if not long:
         return
     if exponent == 1:
+        # Moves the number outside into the sum.
         yield sign / abs(number)
     elif exponent == 2 and (root := _root(abs(number))) is not None:
         yield sign / root
@@ -260,6 +277,8 @@ def _scales(values: Sequence[Fraction], number: Fraction, exponent: Expr, long: 
     common = Fraction(reduce(gcd, whole), bottom)
     largest = max(abs(value) for value in values) / common
     # One digit more than is written: a trailing zero is none.
+    # The common factor c of all coefficients, times a power of ten over a divisor that an inner factor may have brought
+    # in: 1.00032*y + 0.92352*p has c = 0.00192, and 1000 c/2 = 0.96 leaves 1.042*y + 0.962*p.
     for divisor in _divisors(common.numerator, 10 ** (DIGITS + 1) // int(largest)):
         places = int(log10(largest * divisor))
         for power in (places, places + 1):

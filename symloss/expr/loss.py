@@ -83,11 +83,16 @@ class Loss:
             if number is None or not math.isfinite(number):
                 raise DomainError(f"the coefficient {name!r} is {value!r}: expected a finite number")
             values[name] = number
+        # Expressions come from code too, past the parser: a foreign function would fail in every room in its own way.
         for node in _nodes(self.expr):
             if not isinstance(node, (Rational, Symbol, *BY_HEAD)) and not node.is_NumberSymbol:
                 raise DomainError(f"{type(node).__name__} is not part of a loss formula")
+        # A frozen dataclass assigns so. Coefficients that the formula does not have are dropped: they are no part of
+        # equality.
         object.__setattr__(self, "coefficients", MappingProxyType({name: values[name] for name in names}))
         for node in (
+            # The parser's limits, once more with the values put in: a product of named coefficients has more digits
+            # than either.
             self.value_expr,
             *(n for n in _nodes(self.value_expr) if isinstance(n, Pow | Max | Min)),
         ):
@@ -103,6 +108,8 @@ class Loss:
     def value_expr(self) -> Expr:
         """The formula with the coefficients' values put in as exact decimals."""
         values = {
+            # repr is the shortest decimal that reads back as the float: 0.1 becomes 1/10, not 3602879701896397/2**55,
+            # and what is printed is what is proved.
             symbol: Rational(repr(self.coefficients[symbol.name]))
             for symbol in self.expr.free_symbols
             if symbol.name in self.coefficients
@@ -311,6 +318,7 @@ def parse(
             raise ParseError(f"the coefficient {name!r} is {value!r}", expected="a finite number")
         values[name] = number
     expr = parse_expression(text, values, (registry or default_registry()).operators, losses, known)
+    # By the text: a coefficient that SymPy has cancelled, as in a - a, was used all the same.
     written = {
         node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name)
     }
@@ -330,7 +338,7 @@ def _natural(name: str) -> tuple[str, int]:
 
 
 def _nodes(expr: Expr) -> set[Expr]:
-    """Every subexpression once, without recursion: shared and deep formulas cost no more than they hold."""
+    """Every subexpression once. A stack, as formulas may be deep, and a set, as they share parts."""
     seen: set[Expr] = set()
     stack = [expr]
     while stack:

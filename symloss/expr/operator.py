@@ -1,4 +1,4 @@
-"""What is known of an operator: one frozen row, from which every room takes what it needs."""
+"""The row of facts that defines an operator; every room derives its own tables from it."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ class Operator:
     """
 
     name: str
+    # Operators are equal by name and definition. Functions compare by identity: one made again from its definition, in
+    # a worker or a resumed run, would differ.
     arity: int = field(compare=False)
     build: Callable[..., Expr] = field(compare=False)
     value: Callable[..., Any] = field(compare=False)
@@ -98,4 +100,5 @@ def apply_body(body: Any, apply: Callable[..., Any], arguments: Sequence[Any]) -
     if isinstance(body, tuple):
         operands = [apply_body(operand, apply, arguments) for operand in body[1:]]
         return apply(body[0], *operands)
+    # Constants in a body are floats, so an int can only be an argument's index.
     return arguments[body] if isinstance(body, int) else body

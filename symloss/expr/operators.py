@@ -55,6 +55,7 @@ class plog(RealFunction):
     def plain(x: Expr) -> Expr:
         return log(Max(Abs(x), GUARD))
 
+    # Not through `plain`, whose derivative SymPy writes with Heaviside and DiracDelta.
     def fdiff(self, argindex: int = 1) -> Expr:
         x = self.args[0]
         return Piecewise((1 / x, Abs(x) > GUARD), (Integer(0), True))
@@ -95,6 +96,7 @@ class sigmoid(RealFunction):
         return 1 / (1 + exp(-x))
 
     def fdiff(self, argindex: int = 1) -> Expr:
+        # sigma' = sigma (1 - sigma), in terms of the node itself: higher derivatives stay polynomials in it.
         return self * (1 - self)
 
 
@@ -122,6 +124,7 @@ def _no_curvatures(xp: ArrayModule, v: Any, a: Any, b: Any) -> Partials:
 
 def _shares(xp: ArrayModule, low: Any, high: Any) -> tuple[Any, Any]:
     """The shares of two in the lesser: 1 and 0, and a half each on ties, as torch's minimum has its gradient."""
+    # 1, 1/2 or 0 by arithmetic: comparisons take torch several times as long.
     first = (xp.sign(high - low) + 1) / 2
     return first, 1 - first
 
@@ -132,11 +135,13 @@ def _outside(xp: ArrayModule, a: Any, value: Any) -> Any:
 
 
 def _aq_first(xp: ArrayModule, v: Any, a: Any, b: Any) -> Partials:
+    # v = a r with r = (1 + b**2)**(-1/2), dr/db = -b r**3: so dv/db = -a b r**3 = -v b r**2.
     r = xp.rsqrt(1 + b * b)
     return r, -v * b * r * r
 
 
 def _aq_second(xp: ArrayModule, v: Any, a: Any, b: Any) -> Partials:
+    # d2v/db2 = a (3 b**2 r**5 - r**3) = a (2 b**2 - 1) r**5.
     r = xp.rsqrt(1 + b * b)
     return None, -b * r**3, a * (2 * b * b - 1) * r**5
 
@@ -185,6 +190,7 @@ _ROWS = (
     Operator(
         "div", 2, lambda a, b: a / b, symbol="/",
         value=lambda xp, a, b: a / b,
+        # By the value v, which is there already: d(a/b)/db = -a/b**2 = -v/b.
         first=lambda xp, v, a, b: (1 / b, -v / b),
         second=lambda xp, v, a, b: (None, -1 / (b * b), 2 * v / (b * b)),
     ),
@@ -295,6 +301,7 @@ _ROWS = (
     Operator(
         "sigmoid", 1, sigmoid, head=sigmoid, range=Interval.open(0, 1), increasing=True,
         code={
+            # sigma(x) = exp(-log(1 + e^-x)) = e^min(x, 0)/(1 + e^-|x|): neither overflows.
             "numpy": "def sigmoid(x):\n    return np.exp(-np.logaddexp(0, np.negative(x)))\n",
             "math": "def sigmoid(x):\n    return math.exp(min(x, 0.0)) / (1 + math.exp(-abs(x)))\n",
             "mpmath": "def sigmoid(x):\n    return 1 / (1 + mpmath.exp(-x))\n",
@@ -315,6 +322,7 @@ _ROWS = (
         },
         value=lambda xp, a: xp.softplus(a),
         first=lambda xp, v, a: (xp.sigmoid(a),),
+        # 1 - sigma(a) = sigma(-a), without the cancellation that 1 - sigma(a) has for large a.
         second=lambda xp, v, a: (xp.sigmoid(a) * xp.sigmoid(-a),),
     ),
     Operator(
@@ -326,6 +334,7 @@ _ROWS = (
     Operator(
         "plog", 1, plog, head=plog, parity=1, range=Interval(log(GUARD), oo), code=_protected("log"),
         value=lambda xp, a: xp.log(xp.floored(xp.abs(a), _FLOOR)),
+        # sign(a)/|a| = 1/a outside the guard, 0 inside, and never a division by 0.
         first=lambda xp, v, a: (xp.direction(a, _FLOOR) / xp.floored(xp.abs(a), _FLOOR),),
         second=lambda xp, v, a: (_outside(xp, a, -1 / (a * a)),),
     ),

@@ -53,7 +53,7 @@ def plain(expr: Expr, kind: str, *, hard_labels: bool = False) -> Expr:
         for found in hardened(best):
             if found != best and agrees(best, found, kind, hard_labels=True):
                 shorter = _plainest(found, kind)
-                # What is no shorter is no reason to say something of labels.
+                # Fewer symbols, or it is not worth a formula that holds for hard labels only.
                 best = shorter if _key(shorter)[0] < _key(best)[0] else best
     return best
 
@@ -73,14 +73,17 @@ def _plainest(expr: Expr, kind: str) -> Expr:
         for candidate in (found for start in starts for found in _rewritten(start, kind, domain)):
             if candidate not in keys:
                 keys[candidate] = _key(candidate)
+        # Best first: the first that passes both checks ends the round, and the others need none.
         better = sorted((each for each in keys if keys[each] < keys[best]), key=keys.__getitem__)
         for candidate in better:
+            # Two independent checks: a wrong rule in the canonical form would otherwise prove itself.
             if canonicalise(candidate, kind) == form and agrees(expr, candidate, kind):
                 break
             # Not shown to be equal now, nor later.
             keys[candidate] = _NEVER
         else:
             return best
+        # From here on only the new best is rewritten: each round starts where the last one ended.
         best, starts = candidate, [candidate]
     return best
 
@@ -95,6 +98,7 @@ def _key(expr: Expr) -> _Key:
         for n in ast.walk(tree)
         if isinstance(n, ast.Constant) and isinstance(n.value, int | float)
     ]
+    # Of formulas with as many symbols 2*p is plainer than 2000*p, whatever the digits.
     sizes = sum(int(abs(math.log10(number))) for number in numbers if number)
     return _count(tree), sizes, len(text), text
 
@@ -105,10 +109,12 @@ def _rewritten(expr: Expr, kind: str, domain: Domain) -> Iterator[Expr]:
     shorter = reduced(expr, domain)
     yield shorter
     if shorter.has(Max, Min):
+        # Opposite rewritings, both tried: which is shorter depends on what stands around.
         yield _each_extremum(shorter)
         yield _inward(shorter)
     for step in _STEPS:
         try:
+            # With the signs that are known of entries, so that log(a) + log(b) may join and sqrt(p**2) is p.
             yield step(shorter.xreplace(known)).xreplace(back)
         except (PolynomialError, NotImplementedError):
             continue
@@ -138,6 +144,7 @@ def _one_log(node: Expr) -> Expr:
         else:
             others.append(term)
     for rest, members in groups.items():
+        # a log x + b log y = a log(x y**(b/a)), for whole b/a: the smallest number divides most of the others.
         unit = min((number for number, _ in members), key=abs)
         inside = [arg ** (number / unit) for number, arg in members if _is_short(number / unit)]
         others += [number * rest * log(arg) for number, arg in members if not _is_short(number / unit)]

@@ -51,6 +51,7 @@ class _FormulaPrinter(StrPrinter):
         # The grammar's min and max take two arguments; SymPy's are flat.
         name, (*rest, last) = BY_HEAD[expr.func].name, numbers_last(expr.args)
         text = self._print(last)
+        # max(a, b, c) = max(a, max(b, c)).
         for arg in reversed(rest):
             text = f"{name}({self._print(arg)}, {text})"
         return text
@@ -62,6 +63,7 @@ class _FormulaPrinter(StrPrinter):
         return f"({self._print(expr.args[0])})"
 
     def _print_Exp1(self, expr: Any) -> str:
+        # SymPy writes E, which the grammar would take for an unknown name.
         return "exp(1)"
 
     def _print_ExpBase(self, expr: Any) -> str:
@@ -70,7 +72,9 @@ class _FormulaPrinter(StrPrinter):
     def _print_Pow(self, expr: Any, rational: bool = False) -> str:
         exponent = expr.exp
         if exponent.is_Integer and abs(exponent) > MAX_EXPONENT:
+            # x**(64 q + r) = (x**64)**q x**r; the parser's limit on total exponents, 64**2, keeps q within 64 too.
             quotient, remainder = divmod(abs(int(exponent)), MAX_EXPONENT)
+            # Above SymPy's precedence of calls (70) and below that of atoms (1000): all but atoms get brackets.
             base = self.parenthesize(expr.base, 200)
             text = f"({base}**{MAX_EXPONENT})" + (f"**{quotient}" if quotient > 1 else "")
             if remainder:

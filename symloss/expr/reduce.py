@@ -1,4 +1,4 @@
-"""What a formula loses on the domain of its kind: signs that are known, guards that cannot act, idle extrema.
+"""Simplifications that hold on the domain of a kind: known signs, guards that cannot act, idle extrema.
 
 Every rule is an identity on the whole domain, soft labels included; the canonical form uses them too, so that
 a loss and its reduced form are one loss.
@@ -37,6 +37,8 @@ def defined(expr: Expr, known: Mapping[Symbol, Symbol], domain: Domain) -> Expr:
         if not node.args:
             return known.get(node, node)
         if node not in seen:
+            # Arguments first, and the check before SymPy sees the node: its Max raises a ValueError over what is not
+            # real.
             args = [walk(arg) for arg in node.args]
             if _has_no_value(node, domain):
                 raise Undefined(str(node))
@@ -101,6 +103,7 @@ def _split(expr: Expr, domain: Domain) -> tuple[Expr, Expr]:
     """`(known, rest)`, `known >= 0` on the domain and `|expr| = known * |rest|`."""
     known, rest = Integer(1), Integer(1)
     factors = Mul.make_args(expr)
+    # Each sign is a pass over the factor's tree; a product this long is left alone.
     if len(factors) > MAX_FACTORS:
         return known, expr
     for factor in factors:
@@ -150,6 +153,8 @@ def _floored(x: Expr, domain: Domain) -> Expr:
 def _power(args: list[Expr], domain: Domain) -> Expr:
     base, exponent = args
     if isinstance(base, psqrt) and exponent.is_Integer and exponent % 2 == 0:
+        # psqrt(x)**(2k) = max(|x|, 1e-7)**k: the root goes, and no branch is lost since what stands under it is
+        # positive.
         return _floored(base.args[0], domain) ** (exponent / 2)
     if isinstance(base, Abs) and domain.sign(base.args[0]):
         base = domain.sign(base.args[0]) * base.args[0]
@@ -159,11 +164,13 @@ def _power(args: list[Expr], domain: Domain) -> Expr:
 def _exponential(args: list[Expr], domain: Domain) -> Expr:
     factor, rest = args[0].as_coeff_Mul()
     if isinstance(rest, plog) and factor.is_Integer:
+        # exp(k plog(x)) = max(|x|, 1e-7)**k.
         return _floored(rest.args[0], domain) ** factor
     return exp(args[0])
 
 
 def _sign(args: list[Expr], domain: Domain) -> Expr:
+    # Strictly: sign(y) is 1 on (0, 1] and 0 at a label of 0.
     low, high = domain.of(args[0])
     return Integer(1) if low > 0 else Integer(-1) if high < 0 else sign(args[0])
 
@@ -179,6 +186,7 @@ def _extremum(func: type[Max] | type[Min], args: list[Expr], domain: Domain) -> 
     for i, arg in enumerate(flat):
         others = [*kept, *flat[i + 1 :]]
         # Of two that are equal on the whole domain the later one stays.
+        # max(a, b) = b where b - a >= 0 on the whole domain.
         if not any(domain.sign(wanted * (other - arg)) > 0 for other in others):
             kept.append(arg)
     return _shared(func, kept, domain) if len(kept) > 1 else kept[0]
@@ -186,6 +194,8 @@ def _extremum(func: type[Max] | type[Min], args: list[Expr], domain: Domain) -> 
 
 def _shared(func: type[Max] | type[Min], args: list[Expr], domain: Domain) -> Expr:
     """Common terms, and common factors that are not negative, stand before the extremum."""
+    # max(t + a, t + b) = t + max(a, b), and max(f a, f b) = f max(a, b) for f >= 0. Recursion ends, as each call has
+    # fewer terms or factors.
     terms = _common([Add.make_args(arg) for arg in args])
     if terms:
         return Add(*terms, _extremum(func, [arg - Add(*terms) for arg in args], domain))

@@ -93,6 +93,7 @@ class Registry:
             raise DomainError(f"the name {name!r} is taken: call the operator otherwise")
         if not arguments or len(set(arguments)) != len(arguments):
             raise DomainError(f"{name}: expected one or more different arguments, got {list(arguments)}")
+        # Arguments pass as coefficients, of which the parser takes the names alone.
         expr = parse_expression(formula, dict.fromkeys(arguments, 1.0), self.operators)
         symbols = [Symbol(argument, real=True) for argument in arguments]
         unused, foreign = set(symbols) - expr.free_symbols, expr.free_symbols - set(symbols)
@@ -158,6 +159,7 @@ def _check_closed(name: str, expr: Expr, symbols: list[Symbol]) -> None:
     """By SymPy's assumptions on real symbols: every logarithm, root and divisor stays in its domain."""
     for node in preorder_traversal(expr):
         if isinstance(node, log):
+            # SymPy's assumptions are three-valued: None, not known, counts as open, and the definition is refused.
             closed, demand = node.args[0].is_positive, f"{node.args[0]} > 0"
         elif isinstance(node, Pow) and node.exp.is_Integer:
             closed, demand = node.exp > 0 or node.base.is_zero is False, f"{node.base} != 0"
@@ -177,6 +179,7 @@ def _check_closed(name: str, expr: Expr, symbols: list[Symbol]) -> None:
 
 def _witness(expr: Expr, symbols: list[Symbol]) -> str:
     for values in itertools.product(_PROBES, repeat=min(len(symbols), 3)):
+        # For the message only: the refusal stands with or without a point at which the formula fails.
         value = elementary(expr).subs(dict(zip(symbols, values, strict=False)))
         if not value.free_symbols and not (value.is_real and value.is_finite):
             return ", ".join(f"{s} = {v:g}" for s, v in zip(symbols, values, strict=False))
@@ -187,6 +190,7 @@ def _body(expr: Expr, symbols: list[Symbol]) -> Any:
     """`expr` as nested tuples `(operator, operand, ...)`; an argument is its index, a constant a float."""
     if expr in symbols:
         return symbols.index(expr)
+    # Before the heads: exp(1) is one constant and not a call.
     if expr.is_number:
         return float(Float(expr))
     name, operands = BY_HEAD[expr.func].name, [_body(arg, symbols) for arg in expr.args]

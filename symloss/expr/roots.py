@@ -22,11 +22,14 @@ def is_taken_apart(number: Rational, exponent: Rational) -> bool:
     >>> is_taken_apart(Rational(12), Rational(1, 3)), is_taken_apart(Rational(78867, 10), Rational(97739, 100000))
     (True, False)
     """
+    # (a/b)**(p/q) = a**(p/q) b**(-p/q), and SymPy takes each whole number apart by itself.
     whole = ((number.p, exponent.p), (number.q, -exponent.p))
     return all(_bits(abs(n), p, exponent.q) <= MAX_ROOT_BITS for n, p in whole)
 
 
 def _bits(whole: int, p: int, q: int) -> int:
+    # The steps of SymPy's Integer._eval_power, its trial division up to 2**15 included: whole powers come out (% q),
+    # primes whose exponent shares a factor with q get roots of their own, the rest is gathered under one root.
     counts = {prime: count * p % q for prime, count in Integer(whole).factors(limit=2**15).items()}
     counts = {prime: count for prime, count in counts.items() if math.gcd(count, q) == 1}
     shared = math.gcd(*counts.values()) or 1

@@ -97,7 +97,7 @@ def merged(terms: Iterable[Term]) -> tuple[Term, ...]:
         found.setdefault(term.monomial, []).append(term.factor)
     merged: list[Term] = []
     for monomial, factors in found.items():
-        # A lone factor was tested when it arose; the zero test is the costly part.
+        # Only a sum of factors can cancel, and testing that for 0 is the costly part.
         factor = factors[0] if len(factors) == 1 else _sum(factors)
         if factor.count_ops() > MAX_SIZE:
             raise Open("a coefficient of the expansion is too long")

@@ -45,6 +45,7 @@ def _rounded(expr: Expr, digits: int) -> Expr:
         return _short(expr, digits)
     if not expr.args:
         return expr
+    # Whole exponents are structure: a square stays a square.
     if expr.is_Pow and expr.exp.is_Integer:
         return _rounded(expr.base, digits) ** expr.exp
     numbers = [arg for arg in expr.args if arg.is_number] if expr.is_Mul or expr.is_Add else []

@@ -8,6 +8,7 @@ from sympy import Symbol
 
 __all__ = ["COEFFICIENT_NAME", "PI", "RESERVED", "SYMBOLS", "UNIT", "C", "M", "P", "W", "Y", "coefficient"]
 
+# SymPy takes symbols of one name and other assumptions for different symbols: every formula uses these objects.
 Y = Symbol("y", real=True)
 """Target entry: one entry of the one-hot (or soft) label, or the regression target."""
 P = Symbol("p", real=True)
@@ -27,12 +28,14 @@ UNIT = {
     PI: Symbol("pi", positive=True),
     W: Symbol("w", nonnegative=True),
 }
-"""What is known of the entries of a classification or multilabel loss; a regression's are any real numbers."""
+"""The entries of a classification or multilabel loss with the signs they have; a regression's are any real numbers.
+A target may be 0, a prediction is strictly positive: log(p) is real, log(y) need not be."""
 
 RESERVED = {symbol.name: symbol for symbol in (Y, P, C, PI, W)}
-"""What no coefficient is called, by name."""
+"""Names that no coefficient may have."""
 SYMBOLS = {**RESERVED, M.name: M}
 """Every symbol of the notation by name; `m` means something to margin losses alone."""
+# `\Z` and not `$`, which would let a name end in a newline.
 COEFFICIENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}\Z")
 
 
