@@ -17,7 +17,7 @@ from symloss.expr.printing import numbers_last, positive_first, target_first
 __all__ = ["to_mathml"]
 
 _TAGS = {"mrow", "mi", "mn", "mo", "msup", "msub", "mfrac", "msqrt", "mroot", "mspace"}
-"""All that is ever written; a page may be certain that a formula brings nothing else."""
+"""Every tag that is ever written: a page can rely on a formula bringing no other markup."""
 _MINUS, _APPLY, _TIMES, _DOT = "\u2212", "\u2061", "\u2062", "\u00b7"
 """The sign, the application of a function and the product, both invisible, and the product of two numbers."""
 _BRACKETS, _FLAT = ("(", ")", "|"), ' stretchy="false"'
@@ -55,6 +55,7 @@ class _FormulaMathMLPrinter(MathMLPresentationPrinter):
         if expr.could_extract_minus_sign():
             # The number is a factor of its own here, which SymPy would multiply into a sum.
             return self._group("mrow", self._leaf("mo", _MINUS), self.parenthesize(-expr, PRECEDENCE["Add"]))
+        # Inexact, `fraction` would turn (x + 1)/2 into x/2 + 1/2: numbers of a sum into its terms.
         above, below = fraction(expr, exact=True)
         if below is not S.One:
             return self._group("mfrac", self._print(above), self._print(below))

@@ -1,4 +1,4 @@
-"""Text to formula: an own walk over Python's syntax tree with a whitelist and limits.
+"""Text to formula: our own walk over Python's syntax tree, with a whitelist of nodes and with limits.
 
 Nothing is evaluated as code. Work is bounded before it is done: by the length of the text, by the nodes and
 depth of the tree, and by the size of every constant as it arises (`(((9**64)**64)**64)**64` is within the
@@ -38,6 +38,8 @@ MAX_TOTAL_EXPONENT = MAX_EXPONENT**2
 MAX_EXTREMUM = 16
 """Largest number of terms in one min or max: SymPy compares all of them, at a cubic price."""
 
+# Single characters: `//` passes as two divisions, and the walk refuses it. Positions are counted in characters, which
+# are bytes as the text is ASCII.
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)"
     r"|(?P<operator>\*\*|[-+*/(),]))",
@@ -151,6 +153,7 @@ def _check_characters(text: str, grammar: str) -> str:
         )
     if len(text) > MAX_BYTES:
         raise ParseError(f"the formula has {len(text)} bytes", expected=f"at most {MAX_BYTES}")
+    # One character for one, so that positions stay those of the user's text.
     source = re.sub(r"[\t\r\n]", " ", text).rstrip()
     if not source.strip():
         raise ParseError("the formula is empty", expected="a formula such as y*log(p)")
@@ -171,6 +174,7 @@ def _check_characters(text: str, grammar: str) -> str:
             match.group(match.lastgroup or 0),
             match.start(match.lastgroup or 0),
         )
+        # Python's parser would warn of `2(y)` and of `1if`, and a warning is no ParseError.
         if kind in ("number", "name") and previous in ("number", "name", ")"):
             raise ParseError(
                 f"unexpected {token!r}",
@@ -182,9 +186,11 @@ def _check_characters(text: str, grammar: str) -> str:
             raise ParseError(
                 "unexpected '('", position=start, expected="an operator", hint="write a*b for a product"
             )
+        # `lambda` or `if` would be a syntax error of Python's, at a position of its choice.
         if kind == "name" and keyword.iskeyword(token):
             raise ParseError(f"unknown name {token!r}", position=start, expected=grammar)
         depth += (token == "(") - (token == ")")
+        # Before `ast.parse`, whose own recursion deep brackets would exhaust.
         if depth > MAX_DEPTH:
             raise ParseError(
                 "the brackets are nested too deeply", position=start, expected=f"depth of at most {MAX_DEPTH}"
@@ -221,6 +227,7 @@ class _Walk:
         self.losses, self._spelt = losses, {name.replace("-", "_"): name for name in losses}
 
     def run(self) -> Expr:
+        # Python takes leading space for an indentation and refuses it.
         body = self.source.lstrip()
         self.shift = len(self.source) - len(body)
         try:
@@ -231,6 +238,7 @@ class _Walk:
             raise ParseError(
                 f"unexpected {character!r}", position=position, expected="an operand or operator"
             ) from None
+        # A chain of minus signs or powers nests without brackets.
         except (RecursionError, MemoryError, ValueError, OverflowError):
             raise ParseError(
                 "the formula is nested too deeply", expected=f"depth of at most {MAX_DEPTH}"
@@ -265,6 +273,8 @@ class _Walk:
         raise self.fail(node, f"{type(node).__name__} is not part of a formula", self.grammar)
 
     def number(self, node: ast.Constant) -> tuple[Expr, float | None]:
+        # The text and not node.value, a float that has lost the decimal. The exponent is bounded before the power of
+        # ten is taken; NaN stands in for the value, which `checked` works out of the exact number.
         text = self.source[self.shift + node.col_offset : self.shift + (node.end_col_offset or 0)]
         mantissa, _, exponent = text.lower().partition("e")
         if exponent and abs(int(exponent)) > 2 * MAX_DIGITS:
@@ -281,6 +291,7 @@ class _Walk:
             return coefficient(name)
         if name in self._spelt:
             formula = self.losses[self._spelt[name]]
+            # A name counts as what it stands for: `sparse-lsr*sparse-lsr*...` is as large as it will be.
             self.nodes += sum(1 for _ in preorder_traversal(formula))
             return formula
         if name in self.functions:
@@ -298,6 +309,7 @@ class _Walk:
         return name
 
     def unknown(self, node: ast.AST, name: str) -> ParseError:
+        # What people coming from other notations type, before what merely looks alike.
         hint = self.known.get(name, "")
         if not hint:
             near = difflib.get_close_matches(name, [*self.functions, *self.names, *self.losses], n=1)
@@ -309,6 +321,7 @@ class _Walk:
     def chain(self, node: ast.BinOp, depth: int) -> tuple[Expr, float | None]:
         """`a + b - c` or `a * b / c`: one level, however many terms, as it is printed."""
         levels = next((level for level in _LEVELS if isinstance(node.op, level)), None)
+        # Python nests `a + b + c` to the left, a level a term: 65 terms would pass the limit on depth.
         links, first = [node], node.left
         while levels and isinstance(first, ast.BinOp) and isinstance(first.op, levels):
             links.append(first)
@@ -322,6 +335,8 @@ class _Walk:
     def apply(
         self, node: ast.AST, name: str, visited: list[tuple[Expr, float | None]]
     ) -> tuple[Expr, float | None]:
+        # A float goes beside every constant: `checked` bounds it, and `check_power` the exponent before SymPy takes an
+        # exact power.
         values = [value for _, value in visited if value is not None]
         operands = [operand for operand, _ in visited]
         if name == "pow":
@@ -337,6 +352,7 @@ class _Walk:
                 raise self.fail(
                     node, f"{shown} is not a real number", "arguments in the function's domain"
                 ) from None
+        # As y - y, which is no constant of the text; SymPy would make zoo of it.
         elif name == "div" and operands[1].is_zero:
             raise self.fail(node, "a division by zero", "a divisor that is not always zero")
         try:
@@ -359,6 +375,8 @@ class _Walk:
             )
         if exponent.is_Rational and exponent.q > 10**12:
             raise self.fail(node, "the exponent has too many digits", "at most 12 decimals")
+        # SymPy draws numbers out of a power, (c x)**b = c**b x**b, and factors them: each is bounded with the exponents
+        # that it has gathered.
         numbers = [factor.as_base_exp() for factor in Mul.make_args(base) if factor.is_number]
         for number, inner in numbers:
             total = inner * exponent
@@ -370,6 +388,7 @@ class _Walk:
                     "(c*a)**b is d*a**b with d = c**b",
                 )
         if exponent.is_Integer:
+            # A number of d digits to the n-th has d n digits, and SymPy writes them out at once.
             digits = max((_digits(number) for number in base.atoms(Rational)), default=0)
             if digits * abs(value) > 4 * MAX_DIGITS:
                 raise self.fail(
@@ -377,6 +396,7 @@ class _Walk:
                 )
 
     def checked(self, node: ast.AST, expr: Expr, value: float | None) -> tuple[Expr, float | None]:
+        # The exact number where there is one; its digits are asked first, as float() raises beyond 1e308.
         if value is not None and expr.is_Rational:
             value = float(expr) if _digits(expr) <= MAX_DIGITS else math.inf
         if value is not None and not (value == 0 or 1 / MAX_CONSTANT <= abs(value) <= MAX_CONSTANT):
@@ -392,11 +412,14 @@ class _Walk:
 
 
 def _digits(number: Rational) -> int:
+    # From the bits, at most one too many: writing the digits out takes quadratic time, and Python refuses to beyond
+    # 4300.
     return int(max(abs(number.p).bit_length(), number.q.bit_length()) * math.log10(2)) + 1
 
 
 def check_numbers(expr: Expr) -> tuple[str, str] | None:
     """What is wrong with the top node or the numbers of `expr` and what was expected, or None."""
+    # SymPy does not fail on sqrt(-1) or 1/0: it goes on with I and zoo, which must not reach a loss.
     for part in expr.atoms(ImaginaryUnit, Infinity, NegativeInfinity, NaN, ComplexInfinity):
         if isinstance(part, ImaginaryUnit):
             return "the formula is not real", "real arguments of roots and logarithms"

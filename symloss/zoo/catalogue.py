@@ -24,7 +24,8 @@ def names(kind: str | None = None) -> list[str]:
 
 
 def entry(name: str, kind: str | None = None) -> Entry:
-    """The entry of that name; of the first of classification, multilabel, regression that has one.
+    """The entry of that name; of the first kind that has one, in the order classification, multilabel, regression,
+    margin.
 
     Raises:
         DomainError: for a name that no loss (of that kind) has.

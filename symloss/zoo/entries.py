@@ -10,6 +10,7 @@ _SIMPLEX = "softmax probabilities; hard or soft labels"
 _TARGET = "softmax probabilities; the target's alone counts"
 _LINE = "any real prediction and target"
 _MARGIN = "any real margin"
+# In place of 0 for coefficients that a loss divides by, or without which it vanishes or regains a kink.
 _SMALL = 1e-6
 
 CLASSIFICATION = (
@@ -45,12 +46,14 @@ CLASSIFICATION = (
         "ace", "classification", "phi0*y*abs(log(phi1*p))", f"{_TARGET}; phi1 < C, or it starts downhill",
         "Raymond et al., Learning symbolic model-agnostic loss functions via meta-learning, 2023: absolute "
         "cross-entropy",
+        # The default has its kink, and so its attractor, at p = 1/1.3 = 0.77.
         {"phi0": 1.0, "phi1": 1.3}, {"phi0": (_SMALL, 1e6), "phi1": (_SMALL, 1e6)}, {"phi1": (1.1, 1.6)},
     ),
     Entry(
         "gce", "classification", "y*(1 - p**q)/q", _TARGET,
         "Zhang, Sabuncu, Generalized cross entropy loss for training deep neural networks with noisy labels, "
         "2018, eq. 6",
+        # q -> 0 is cross-entropy, and q = 1 half of mae.
         {"q": 0.7}, {"q": (_SMALL, 1.0)}, {"q": (0.3, 0.5, 0.9)},
     ),
     Entry(
@@ -64,9 +67,11 @@ CLASSIFICATION = (
         "poly1", "classification", "y*(epsilon*(1 - p) - log(p))", _TARGET,
         "Leng et al., PolyLoss: a polynomial expansion perspective of classification loss functions, 2022, "
         "eq. 5",
+        # -log p = sum_j (1 - p)**j/j: epsilon changes the first coefficient, and -1 takes it away.
         {"epsilon": 1.0}, {"epsilon": (-1.0, 100.0)}, {"epsilon": (-0.5, 3.0)},
     ),
     Entry(
+        # Reverse cross-entropy -sum_k p_k log y_k with log 0 = -4 and log 1 = 0 is 4 sum_k (1 - y_k) p_k.
         "sce", "classification", "-alpha*y*log(p) + 4*beta*(1 - y)*p",
         "softmax probabilities; hard labels, with the published log 0 = -4",
         "Wang et al., Symmetric cross entropy for robust learning with noisy labels, 2019, eq. 7",
@@ -89,6 +94,7 @@ CLASSIFICATION = (
         f"{_SIMPLEX}; the defaults are the expansion of cross-entropy about y = 1, p = 1/2",
         "Gonzalez, Miikkulainen, Optimizing loss functions through multivariate Taylor polynomial "
         "parameterization, 2021 (arXiv 2002.00059)",
+        # Derivatives of -y log p at (1, 1/2), factorials absorbed, t4 = 8/3; terms without p are left out.
         {"t0": 1.0, "t1": 0.5, "t2": 2.0, "t3": -2.0, "t4": 2.6666666667, "t5": 2.0, "t6": -2.0, "t7": 0.0},
     ),
 )  # fmt: skip
@@ -118,6 +124,8 @@ REGRESSION = (
         "Laplace, Mémoire sur la probabilité des causes par les événements, 1774: least absolute deviation",
     ),
     Entry(
+        # m = min(r, delta), r = |y - p|: m (r - m/2) is r**2/2 below delta and delta r - delta**2/2 above. The grammar
+        # has no cases, and both branches meet with equal slope.
         "huber", "regression",
         "min(abs(y - p), delta)*(abs(y - p) - min(abs(y - p), delta)/2)", _LINE,
         "Huber, Robust estimation of a location parameter, 1964",
@@ -146,15 +154,18 @@ REGRESSION = (
     Entry(
         "welsch", "regression", "c**2/2*(1 - exp(-((y - p)/c)**2))", _LINE,
         "Dennis, Welsch, Techniques for nonlinear least squares and robust regression, 1978",
+        # 95 % efficiency at Gaussian residuals of unit variance.
         {"c": 2.985}, {"c": (_SMALL, 1e6)}, {"c": (1.5,)},
     ),
     Entry(
         "tukey", "regression", "c**2/6*(1 - (1 - min(((y - p)/c)**2, 1))**3)", _LINE,
         "Beaton, Tukey, The fitting of power series, meaning polynomials, illustrated on band-spectroscopic "
         "data, 1974: biweight",
+        # 95 % efficiency at Gaussian residuals of unit variance; beyond c the min makes it constant.
         {"c": 4.685}, {"c": (_SMALL, 1e6)}, {"c": (2.5,)},
     ),
     Entry(
+        # The larger of two lines through 0: slope tau where y > p, 1 - tau where y < p.
         "pinball", "regression", "max(tau*(y - p), (tau - 1)*(y - p))", _LINE,
         "Koenker, Bassett, Regression quantiles, 1978",
         {"tau": 0.9}, {"tau": (0.0, 1.0)},
@@ -169,6 +180,7 @@ REGRESSION = (
         "abs(alpha - 2)/alpha*((((y - p)/c)**2/abs(alpha - 2) + 1)**(alpha/2) - 1)",
         f"{_LINE}; alpha other than 0 and 2, where it is cauchy and half of mse",
         "Barron, A general and adaptive robust loss function, 2019, eq. 1",
+        # The singularities at 0 and 2 are removable in the mathematics and not in the formula.
         {"alpha": 0.5, "c": 1.0}, {"alpha": (-10.0, 1.999), "c": (_SMALL, 1e6)}, {"alpha": (-2.0, 1.5)},
     ),
 )  # fmt: skip
@@ -199,6 +211,7 @@ MARGIN = (
         {"tau": 0.5}, {"tau": (_SMALL, 1e6)}, {"tau": (0.1, 0.25, 1.0)},
     ),
     Entry(
+        # sigmoid(-m)**2.
         "savage", "margin", "1/(1 + exp(m))**2", _MARGIN,
         "Masnadi-Shirazi, Vasconcelos, On the design of loss functions for classification, 2008: theirs in 2m",
     ),
@@ -212,6 +225,7 @@ MARGIN = (
         "Sastry, Making risk minimization tolerant to label noise, 2015",
     ),
     Entry(
+        # Capped at 2, the value at m = -1: then M(m) + M(-m) = 2 for every m.
         "ramp", "margin", "min(max(1 - m, 0), 2)", _MARGIN,
         "Collobert, Sinz, Weston, Bottou, Trading convexity for scalability, 2006, s = -1, where it is symmetric",
     ),
@@ -230,6 +244,7 @@ MARGIN = (
         "any real margin of labels flipped at the rate epsilon",
         "Chowdhury, Kini, Natarajan, Provably robust DPO: aligning language models with noisy feedback, 2024; "
         "Natarajan et al., Learning with noisy labels, 2013, lemma 1",
+        # The denominator vanishes at 1/2, where labels carry nothing.
         {"epsilon": 0.1}, {"epsilon": (0.0, 0.49)}, {"epsilon": (0.2, 0.3, 0.4)},
     ),
     Entry(

@@ -33,7 +33,7 @@ def parse(
 
     Args:
         text: a formula of the grammar of `symloss.expr.parse`: ASCII, at most 4 KiB, 512 nodes, depth 64.
-        kind: `"classification"`, `"multilabel"` or `"regression"`.
+        kind: `"classification"`, `"multilabel"`, `"regression"` or `"margin"`.
         coefficients: the values of named coefficients in the formula.
         registry: the operators it may use, where they are not the default ones.
 
@@ -50,6 +50,7 @@ def parse(
     """
     known = names(kind)
     stripped = text.strip() if isinstance(text, str) else ""
+    # Alone, a name keeps its coefficients as parameters; inside a formula their default values are put in.
     if stripped in known:
         return named(stripped, kind, **(coefficients or {}))
     try:
@@ -89,6 +90,7 @@ def _of_another_kind(text: str, position: int, known: Sequence[str]) -> tuple[st
     if not isinstance(text, str):
         return None
     match = re.match(r"[A-Za-z]\w*(?:-[A-Za-z]\w*)*", text[position:].lstrip(), re.ASCII)
+    # `log-cosh` may be one name or a difference of two: the longer reading first.
     for name in (match.group(), match.group().partition("-")[0]) if match else ():
         if name in names() and name not in known:
             return name, entry(name).kind

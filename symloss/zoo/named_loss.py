@@ -20,8 +20,8 @@ class Entry:
 
     Attributes:
         name: what users type.
-        kind: `"classification"`, `"multilabel"` or `"regression"`.
-        formula: the loss `M(y, p)` of one entry, coefficients by name.
+        kind: `"classification"`, `"multilabel"`, `"regression"` or `"margin"`.
+        formula: the loss `M(y, p)` of one entry, or `M(m)` of a margin, coefficients by name.
         domain: where the formula is meant to be used, in words.
         reference: author, title, year and equation.
         defaults: the value of each coefficient.

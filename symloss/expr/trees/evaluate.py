@@ -41,6 +41,7 @@ def slopes(
     operators = program.registry.operators
     duals: list[Dual] = [(0.0, None)] * program.size
     with np.errstate(all="ignore"):
+        # In prefix order children come after their parent: backwards, every operand is ready.
         for i in range(program.size - 1, -1, -1):
             token, children = program.tokens[i], program.children(i)
             if children:
@@ -48,11 +49,13 @@ def slopes(
             else:
                 dual = _leaf(token, y, p, symbols or {})
             scale = edges[i - 1] if edges is not None and i else 1.0
+            # Most edges are 1, and multiplying an array by 1 costs what an operator costs.
             if isinstance(scale, np.ndarray) or scale != 1.0:
                 dual = (dual[0] * scale, None if dual[1] is None else dual[1] * scale)
             duals[i] = dual
         value, slope = duals[0]
         shape = np.broadcast_shapes(np.shape(value), p.shape)
+        # A tree without y and p is one number, and gets the shape that callers count on.
         return np.broadcast_to(value, shape), np.zeros(shape) if slope is None else np.broadcast_to(
             slope, shape
         )
@@ -64,6 +67,7 @@ def _leaf(token: str, y: Array, p: Array, symbols: Mapping[str, Any]) -> Dual:
     if token == "y":
         return y, None
     if token == "m":
+        # m = y p with y = +-1: dm/dp = y.
         return y * p, y
     value = symbols.get(token)
     # numpy's own numbers: a division by zero is infinite, as in an array.
@@ -81,6 +85,7 @@ def _apply(operator: Operator, duals: Sequence[Dual]) -> Dual:
     value = operator.value(NUMPY, a, b)
     if left is None and right is None:
         return value, None
+    # df(a, b)/dp = f_a a' + f_b b'; None, a derivative that is 0 everywhere, costs no array.
     by_a, by_b = operator.first(NUMPY, value, a, b)
     left, right = _times(left, by_a), _times(right, by_b)
     return value, left if right is None else right if left is None else left + right

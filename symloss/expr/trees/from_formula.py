@@ -35,8 +35,9 @@ def weighted_from(loss: Loss, registry: Registry | None = None) -> Weighted:
 
 
 def _tree(expr: Expr) -> _Tree:
-    """Tokens, the edges of all but the root, and the factor of the whole."""
+    """Tokens in prefix order, the coefficient of every edge (one fewer), and the factor before the root."""
     if expr.is_number:
+        # A number is a coefficient of the terminal 1, so that tuning can move it.
         return ["1"], [], float(expr)
     if expr.is_Symbol:
         return [expr.name], [], 1.0
@@ -49,6 +50,7 @@ def _tree(expr: Expr) -> _Tree:
         return _power(expr)
     operator = BY_HEAD.get(expr.func)
     if operator is not None and operator.arity == 2:
+        # SymPy's sums, products and extrema are flat; trees have two operands a node.
         tree = _tree(expr.args[0])
         for argument in expr.args[1:]:
             tree = _apply(operator.name, tree, _tree(argument))
@@ -64,6 +66,7 @@ def _power(expr: Pow) -> _Tree:
         return _apply("square", _tree(base))
     if exponent == Integer(1) / 2:
         return _apply("sqrt", _tree(base))
+    # a**-b = 1/a**b, which at b = 1 needs no power.
     if exponent.is_number and exponent.is_negative:
         return _apply("div", (["1"], [], 1.0), _tree(Pow(base, -exponent)))
     return _apply("pow", _tree(base), _tree(exponent))
@@ -73,5 +76,6 @@ def _apply(name: str, *arguments: _Tree) -> _Tree:
     tokens, edges = [name], []
     for inner, numbers, factor in arguments:
         tokens += inner
+        # The factor of a subtree is the coefficient of the edge that leads to it.
         edges += [factor, *numbers]
     return tokens, edges, 1.0

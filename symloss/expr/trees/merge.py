@@ -27,6 +27,7 @@ def merge(
         tree = _Tree(tree.token, tree.factor * factor, tree.children)
         tree = _spread(tree)
     except (OverflowError, ZeroDivisionError, ValueError):
+        # Numbers that overflow on the way are data, not an error: the search keeps the tree unmerged.
         return None
     tokens: list[str] = []
     numbers: list[float] = []
@@ -54,6 +55,7 @@ class _Tree:
 
 def _build(program: Program, edges: Sequence[float], i: int) -> _Tree:
     token = program.tokens[i]
+    # Both constants are one terminal with a factor: the sign is a number like any other.
     if token in ("1", "-1"):
         return _Tree("1", float(token))
     children = tuple(_build(program, edges, child).times(edges[child - 1]) for child in program.children(i))
@@ -68,6 +70,7 @@ def _build(program: Program, edges: Sequence[float], i: int) -> _Tree:
         return _Tree(
             token, float(base.factor**exponent.factor), (_Tree(base.token, 1.0, base.children), exponent)
         )
+    # Bottom up: each operator hands on what it can of its operands' factors, so that they meet in one number above.
     factor, kept = _pulled(operator, [child.factor for child in children])
     children = tuple(
         _Tree(child.token, value, child.children) for child, value in zip(children, kept, strict=True)
@@ -83,9 +86,11 @@ def _without_constant(token: str, factor: float, children: tuple[_Tree, ...]) ->
             return second.times(factor * first.factor)
         if (token in ("mul", "div") and second.constant) or (token in ("add", "sub") and second.factor == 0):
             return first.times(factor * (second.factor if token == "mul" else 1.0))
+        # 0 - b = -b.
         if token in ("add", "sub") and first.factor == 0:
             return second.times(factor if token == "add" else -factor)
         if token == "aq" and second.constant:
+            # aq(a, b) = a/sqrt(1 + b**2).
             return first.times(factor / math.hypot(1.0, second.factor))
     return _Tree(token, factor, children)
 
@@ -113,8 +118,10 @@ def _pulled(operator: Operator, factors: _Factors) -> tuple[float, _Factors]:
     if operator.arity > 1 or (operator.degree is None and operator.parity <= 0):
         return 1.0, factors
     factor, size = factors[0], abs(factors[0])
+    # Even and not homogeneous, as cosh: f(c x) = f(|c| x), and no more comes out.
     if operator.degree is None:
         return 1.0, [size]
+    # relu(-x) is no multiple of relu(x).
     if not operator.parity and factor <= 0:
         return 1.0, factors
     # f(c x) = c**d f(x) for c > 0; an even or odd f takes the sign out too.
@@ -125,6 +132,7 @@ def _pulled(operator: Operator, factors: _Factors) -> tuple[float, _Factors]:
 _RULES: dict[str, _Rule] = {
     "mul": lambda c: (c[0] * c[1], [1.0, 1.0]),
     "div": lambda c: (c[0] / c[1], [1.0, 1.0]),
+    # aq(c a, d b) = c aq(a, |d| b): linear in the first operand, even in the second.
     "aq": lambda c: (c[0], [1.0, abs(c[1])]),
 }
 """Of the operators with two arguments, whose rules are not those of one."""

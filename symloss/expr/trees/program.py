@@ -40,13 +40,15 @@ class Program:
     tokens: tuple[str, ...]
     registry: Registry = field(default_factory=default_registry, compare=False, repr=False)
     own: tuple[Operator, ...] = field(init=False, repr=False)
-    """The users' operators among its own: trees of one wording differ where these do."""
+    """The registered operators that occur in it: two trees with the same tokens differ where these do."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tokens", tuple(self.tokens))
         own = tuple(operator for operator in self.registry.own if operator.name in self.tokens)
         object.__setattr__(self, "own", own)
         operators = self.registry.operators
+        # Open places: the root's at first. A token fills one and opens as many as it has operands; a complete tree
+        # reaches 0 with its last token and not before.
         missing = 1
         for token in self.tokens:
             if missing == 0:
@@ -78,6 +80,7 @@ class Program:
         stack: list[int] = []
         for i in range(self.size - 1, -1, -1):
             count = self.arity(self.tokens[i])
+            # Read backwards, the leftmost operand was pushed last and comes off first.
             children[i] = tuple(stack.pop() for _ in range(count))
             stack.append(i)
         return tuple(children)

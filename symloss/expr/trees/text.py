@@ -13,7 +13,7 @@ __all__ = ["infix", "symbols"]
 
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 _Text = tuple[str, int]
-"""A text and how tightly its last operator binds."""
+"""A text, and the precedence of its outermost operator."""
 
 
 def infix(program: Program, edges: Sequence[float], factor: float = 1.0) -> str:
@@ -44,6 +44,7 @@ def symbols(text: str) -> int:
 
 
 def _leaf(token: str) -> _Text:
+    # -1 binds as a product does: `-1**2` would be -(1**2).
     return (token, _ATOM) if token != "-1" else ("-1", _PRODUCT)
 
 
@@ -57,12 +58,14 @@ def _node(operator: Operator, operands: Sequence[_Text]) -> _Text:
     if token == "mul":
         return f"{_within(operands[0], _PRODUCT)}*{_within(operands[1], _PRODUCT)}", _PRODUCT
     if token == "div":
+        # One level more on the right: a/(b*c) is not a/b*c.
         return f"{_within(operands[0], _PRODUCT)}/{_within(operands[1], _POWER)}", _PRODUCT
     if token == "neg":
         return _negated(operands[0])
     if token == "square":
         return f"{_within(operands[0], _ATOM)}**2", _POWER
     if token == "pow":
+        # Brackets on both sides: `**` groups to the right, and binds tighter than a minus before it.
         return f"{_within(operands[0], _ATOM)}**{_within(operands[1], _ATOM)}", _POWER
     return f"{token}({', '.join(text for text, _ in operands)})", _ATOM
 
@@ -72,6 +75,7 @@ def _sum(left: _Text, right: _Text, sign: str) -> _Text:
     if text.startswith("-") and right[1] >= _PRODUCT:
         # a - (-b) is a + b
         text, sign = text[1:], "-" if sign == "+" else "+"
+    # a - (b + c); on the left of a sum, and after a plus, no brackets are needed.
     elif sign == "-" and right[1] == _SUM:
         text = f"({text})"
     return f"{left[0]} {sign} {text}", _SUM
@@ -84,6 +88,7 @@ def _times(number: float, operand: _Text) -> _Text:
     if number == -1:
         return _negated(operand)
     if text in ("1", "-1"):
+        # A coefficient of a constant is one number: 0.5, not 0.5*1.
         value = number * float(text)
         return _number(value), _ATOM if value >= 0 else _PRODUCT
     return f"{_number(number)}*{_within(operand, _PRODUCT)}", _PRODUCT
@@ -103,6 +108,7 @@ def _within(operand: _Text, binding: int) -> str:
 
 
 def _number(value: float) -> str:
+    # The shortest text that reads back as this float, so that a stored formula is the loss that was trained.
     text = repr(value)
     return text.removesuffix(".0")
 

@@ -33,7 +33,7 @@ class Weighted:
     factor: float = 1.0
 
     free: ClassVar[bool] = True
-    """Whether each coefficient may be changed for itself."""
+    """Whether coefficients may be changed one by one."""
 
     def __post_init__(self) -> None:
         if len(self.edges) != self.program.size - 1:
@@ -76,7 +76,7 @@ class Weighted:
         return replace(self, factor=self.factor * by)
 
     def turned(self) -> Weighted | None:
-        """The loss negated; None where that has not what the loss was made to have."""
+        """The loss negated; None for losses that are built to have a property, where negation destroys it."""
         return self.scaled(-1.0)
 
     def rounded(self, digits: int = 4) -> Weighted:
