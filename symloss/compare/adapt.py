@@ -1,4 +1,4 @@
-"""Does it pay to adapt a loss while training? The adapting loss beside what could explain its gain."""
+"""Does adapting a loss during training pay off? The adapting loss next to controls that could explain its gain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the answers of trainings to the table of an adaptation: rows, claims, and the path with its certificates."""
+"""The table of an adaptation from the answers of its trainings: rows, claims, and the path with its certificates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an adaptation is true: its table from its record, and its trainings done again."""
+"""Verifies an adaptation: its table is recomputed from the record, and its trainings are repeated."""
 
 from __future__ import annotations
 

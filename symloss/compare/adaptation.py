@@ -1,4 +1,4 @@
-"""What `adapt` hands back: a table of the adapting loss and its controls, and the path that the loss took."""
+"""The result of `adapt`: a table of the adapting loss and its controls, and the path that the loss took."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of every verb: opened, gone on with, verified."""
+"""Opens, resumes and verifies runs of every verb."""
 
 from __future__ import annotations
 

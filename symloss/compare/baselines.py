@@ -1,4 +1,4 @@
-"""Is the discovered loss any good: against the ordinary loss, tuned, and the best of the zoo."""
+"""The discovered loss against the ordinary loss, as it is and tuned, and the best loss of the zoo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison hands back: plain frozen records, which tables, files and figures are made of."""
+"""The result of a comparison: plain frozen records from which tables, files and figures are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of a comparison must know, a line each."""
+"""The notes below a comparison: caveats that a reader must know, one line each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trainings of a comparison in order, and the table that they come to."""
+"""The order of the trainings of a comparison, and the table that results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparison across data sets, which are the units of a general claim: signed ranks, ranks and their differences."""
+"""Comparison across data sets, the units of a general claim: signed-rank tests, mean ranks, critical differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparisons and transfers read again from their records."""
+"""Reads comparisons and transfers back from their records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comparisons and transfers have in common as runs: how they are begun, carried out, kept and gone on with."""
+"""Comparisons and transfers as runs: how they are started, carried out, stored and resumed."""
 
 from __future__ import annotations
 

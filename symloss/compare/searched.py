@@ -1,4 +1,4 @@
-"""Losses that are searched anew inside each split and share of the rows of a comparison: nothing leaks."""
+"""Nested searches: a loss is searched anew inside each split and share of the rows, so that no test row leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the scores of trainings to the rows of a table: means, paired differences, verdicts."""
+"""Rows of a table from the scores of trainings: means, paired differences, verdicts."""
 
 from __future__ import annotations
 

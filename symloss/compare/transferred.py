@@ -1,4 +1,4 @@
-"""What a transfer hands back: a matrix of losses and cells, as plain frozen records."""
+"""The result of a transfer: a matrix of losses and cells, as plain frozen records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differences between two losses come to, in words that were fixed before the numbers were known.
+"""Verdicts on the differences between two losses, by rules that were fixed before the numbers were known.
 
 A *gain* is a difference turned so that positive is better, whatever the metric.
 """

@@ -1,4 +1,4 @@
-"""Whether a comparison or a transfer is true: told again from its record, and from trainings done again."""
+"""Verifies a comparison or a transfer: recomputed from its record, and from trainings done again."""
 
 from __future__ import annotations
 

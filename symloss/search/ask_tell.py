@@ -1,4 +1,4 @@
-"""A search whose formulas come from anywhere, step by step: ask for proposals, tell losses, finish."""
+"""A search driven from outside, step by step: ask for proposals, tell losses, finish."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users call: start a search, go on with one, open one."""
+"""The public entry points of the search: start a run, resume one, open one."""
 
 from __future__ import annotations
 

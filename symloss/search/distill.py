@@ -1,4 +1,4 @@
-"""Formulas for losses that have none: a neural loss, fitted by its gradient where training takes it."""
+"""Distils a neural loss into formulas, fitted to its gradient at the outputs that training visits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods of search by name, and which settings say nothing to each."""
+"""The search methods by name, and the settings that have no meaning for each."""
 
 from __future__ import annotations
 

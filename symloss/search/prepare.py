@@ -1,4 +1,4 @@
-"""From what a user gives to what a search needs, and the same again when a run goes on."""
+"""Checks and prepares a user's tasks and settings for a search, and again for a run that is resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that fixes the outcome of a search, in groups, and the two presets."""
+"""Every setting that determines the outcome of a search, in groups, and the two presets."""
 
 from __future__ import annotations
 

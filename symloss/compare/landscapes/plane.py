@@ -1,4 +1,4 @@
-"""Where a landscape is looked at: a line or a plane in the space of a model's weights.
+"""The line or plane in the space of a model's weights on which a landscape is evaluated.
 
 Weights travel as one vector, in the order of `model.named_parameters()`.
 """

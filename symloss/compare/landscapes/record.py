@@ -1,4 +1,4 @@
-"""What a landscape is, and its file."""
+"""The data of a landscape, and the file that holds it."""
 
 from __future__ import annotations
 

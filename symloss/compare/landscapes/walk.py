@@ -1,4 +1,4 @@
-"""The trainings whose ends a landscape is looked at from, and what is known of a trained model alone."""
+"""The trainings around whose ends a landscape is evaluated, and the sharpness of each trained model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coefficients as plain as the fit allows: losses with names at their own coefficients, numbers with few digits."""
+"""Simplifies fitted coefficients as far as the fit allows: named losses, coefficients 0 and 1, few digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What distillation hands back: a front of formulas, each with the share of the gradient that it explains."""
+"""The result of distillation: a front of formulas, each with the share of the gradient that it explains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a loss is looked at: the outputs and targets that training with it visits, and its gradient there."""
+"""The outputs and targets that training with a loss visits, and the gradient of the loss there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A block of a task, made where the work is done."""
+"""Blocks of a task, drawn by the process that trains on them, and cached there."""
 
 from __future__ import annotations
 

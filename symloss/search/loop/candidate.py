@@ -1,4 +1,4 @@
-"""A candidate on its way: proposed, screened, tuned, scaled, trained, or stopped with a reason."""
+"""The life of a candidate: proposed, screened, tuned, scaled and trained, or stopped with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run ends: the finalists with rounder numbers, at rates of their own, on the final blocks."""
+"""The end of a run: finalists get rounder numbers and learning rates of their own, and meet on the final blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run from its sweep to its front, and the same again when it goes on."""
+"""One run from its sweep to its front; a resumed run is the same run, replayed from its stored answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scores on blocks say of candidates: a two-way fit, its errors, the race, shrinkage and the pick.
+"""Inference from scores on blocks: a two-way fit, standard errors, the race, shrinkage and the pick.
 
 A *block* is a train/validation split with a start and a batch order of its own. A block that is easy lifts every
 candidate, so that numbers from different blocks are never compared as they are: `score = candidate + block +

@@ -1,4 +1,4 @@
-"""All candidates of a run, and what their scores say of each."""
+"""All candidates of a run, and the evidence from their scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows the last generation: rounder numbers, own learning rates, the final blocks, and an audit."""
+"""The steps after the last generation: rounder numbers, the final blocks, and an audit of the gate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Can this task tell losses apart at all? What is to be known before a search, from losses that are known.
+"""Can this task tell losses apart at all? Measured before a search, on losses that are known.
 
 The zoo, each loss with its scale taken out, and a few random losses are trained over a few blocks. What one
 block's paired difference scatters by is the *noise*; what a loss with a name gains over the ordinary one, in

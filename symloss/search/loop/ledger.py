@@ -1,4 +1,4 @@
-"""What a run knows of its candidates: evaluations and their front, in memory and in the store."""
+"""The books of a run: evaluations of its candidates and their front, in memory and in the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the losses of a search come from: the proposer that its settings name."""
+"""Makes the proposer that the settings of a search name."""
 
 from __future__ import annotations
 

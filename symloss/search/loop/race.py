@@ -1,4 +1,4 @@
-"""What the race would have cost: on losses that were scored on every block, in many orders of the blocks."""
+"""Evaluates the race in retrospect, on losses that were scored on every block, over many orders of the blocks."""
 
 from __future__ import annotations
 

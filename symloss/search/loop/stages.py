@@ -1,4 +1,4 @@
-"""The way of a generation: gate, share, tune, gate again, scale, share, train on its block."""
+"""The stages of a generation: gate, share, tune, gate again, take out the scale, share, train on its block."""
 
 from __future__ import annotations
 

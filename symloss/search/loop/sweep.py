@@ -1,4 +1,4 @@
-"""Before the first generation: the losses of the zoo, a few random ones, and what they say of the task."""
+"""The sweep before the first generation: the zoo and a few random losses, trained to see what the task can tell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fewer and rounder numbers in the losses of the front, offered to it as candidates of their own."""
+"""Versions of finalists with fewer or rounder numbers, offered as candidates of their own."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ STAGES = {
     "evidence": "training", "training": "training", "rates": "learning rates of the finalists",
     "final": "final blocks", "snap": "rounder numbers", "test": "test data",
 }  # fmt: skip
-"""What a purpose is called to whoever watches."""
+"""How progress messages name each purpose."""
 
 
 def settled(task: Task, own: Own, i: int) -> Task:

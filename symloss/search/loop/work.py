@@ -1,4 +1,4 @@
-"""Pieces of work: pure functions of what they are given, done here or in another process.
+"""Pieces of work: pure functions of their arguments, run in this process or in another.
 
 A piece holds a fixed chunk of candidates whatever the number of workers, so that batched arithmetic adds up
 in the same order everywhere. Divergence is an answer, never an exception.

@@ -1,4 +1,4 @@
-"""Who tunes and trains the candidates of a search, and where."""
+"""Hands work to an executor, and remembers every answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What trees the search may build: operators, terminals, height, nesting limits, costs."""
+"""The trees that a search may build: operators, terminals, height, nesting limits, costs."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ MOST = 3
 SIGMA = 1.0
 """One standard deviation leads from no weight to all of it, and from a parameter's default to the end of its grid."""
 _DIGITS = 3
-"""Significant digits of weights and parameters: what is said of a mixture is what it is."""
+"""Significant digits of weights and parameters, rounded before training, so that the printed mixture is exact."""
 _NO_LOSS = Weighted.plain(Program(("y",)))
-"""What stands for a mixture at parameters that one of its losses does not take; the gate turns it away."""
+"""The placeholder where one of the losses does not take its parameters; the gate rejects it."""
 
 
 def sparse_weights(x: Vector, most: int = MOST) -> Vector:

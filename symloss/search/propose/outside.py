@@ -1,4 +1,4 @@
-"""Formulas from anywhere: a command that is run once a generation, or whoever tells them."""
+"""Formulas from outside the search: from a command that runs once a generation, or from a caller."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from symloss.zoo import named, names
 __all__ = ["NOTHING", "Command", "Outside", "Received", "proposal_of"]
 
 NOTHING = Weighted.plain(Program(("y",)))
-"""What stands for a loss where what was proposed is none."""
+"""The placeholder loss of a proposal that is not a loss."""
 _LONGEST = 2000
 """Characters of a formula, and of what is kept of a message."""
 

@@ -1,4 +1,4 @@
-"""What every proposer of losses is given, and what it gives back."""
+"""The interface of every proposer of losses: what it receives and what it returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What evolution breeds from: how trees are drawn, changed and read as losses, and which of them are allowed."""
+"""What evolution breeds from: how trees are drawn, mutated and read as losses, and which are allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a search is written down and read again: plain JSON, formulas through the safe parser."""
+"""Serialises a search and reads it back: plain JSON, with formulas parsed by the safe parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of the final blocks, and how it is written down."""
+"""The results on the final blocks, and their record."""
 
 from __future__ import annotations
 

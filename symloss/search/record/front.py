@@ -1,4 +1,4 @@
-"""What no other loss beats: the archive over the whole run, and which of its rows to take."""
+"""The Pareto front over the whole run, and which of its rows is picked."""
 
 from __future__ import annotations
 

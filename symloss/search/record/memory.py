@@ -1,4 +1,4 @@
-"""A run that is kept in memory: the part of `runs.RunStore` that a search uses, without a folder."""
+"""An in-memory run: the part of `runs.RunStore` that a search uses, without a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The race, checked on what a run has stored."""
+"""Checks the race on the scores that a run has stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as it was written, read again: the one way from a store to a `Result`."""
+"""Reads a run back: the one way from a store to a `Result`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search hands back: plain frozen records, which the report and the command line read."""
+"""The result of a search: plain frozen records, which the report and the command line read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a front is true: every printed number worked out again from formula, coefficients and seeds."""
+"""Verifies a front: recomputes every printed number from formulas, coefficients and seeds."""
 
 from __future__ import annotations
 

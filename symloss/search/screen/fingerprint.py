@@ -1,4 +1,4 @@
-"""The key of a dynamics class: losses with one key train a model in one way."""
+"""Fingerprints of dynamics classes: losses with the same key train a model in the same way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks at a candidate before anything is trained with it, and turns it the right way round.
+"""Screens a candidate by its slopes before anything is trained with it, and corrects its sign.
 
 A rejection says why in a few words. The tests are necessary for a loss to train from scratch, or nearly so;
 some rejected losses would have learnt after tuning, which is why the search trains a sample of them all the

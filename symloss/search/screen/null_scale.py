@@ -1,4 +1,4 @@
-"""The scale of a loss: a learning rate in disguise, taken out so that shape is what competes."""
+"""The null-epoch scale of a loss, a learning rate in disguise: taken out, so that shape is what competes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a theorem says of every loss of its grammar, proved again of those that a search ends with."""
+"""Proves the theorem of a grammar again for the losses with which a search ends."""
 
 from __future__ import annotations
 

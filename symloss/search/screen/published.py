@@ -1,4 +1,4 @@
-"""The published filters: optimise the predictions themselves, and compare gradient norms.
+"""The filters as published: optimise the predictions themselves, and compare gradient norms.
 
 Both look at a fresh model's outputs on a few training instances (arXiv 2209.08907; the steps and the
 threshold, a gain above 0, as in the authors' release).

@@ -1,4 +1,4 @@
-"""Findings that a loss of the front must not have refuted."""
+"""Findings that must not be refuted for any loss of the front."""
 
 from __future__ import annotations
 

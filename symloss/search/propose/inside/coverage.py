@@ -1,4 +1,4 @@
-"""Which losses with a name a grammar reaches: by algebra, not by the luck of a search."""
+"""Which named losses a grammar contains, decided by algebra instead of by the luck of a search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a loss has the property of a grammar, by its certificate, which knows nothing of grammars."""
+"""Whether a loss has the property of a grammar, by its certificate, which knows nothing about grammars."""
 
 from __future__ import annotations
 

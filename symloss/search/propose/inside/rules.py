@@ -1,4 +1,4 @@
-"""The rules of the typed grammars, as data: what each makes, of what, and why that has the property of its sort.
+"""The rules of the typed grammars as data: what each makes from what, and why the result has the property of its sort.
 
 A rule is written in the formulas of this package. `p` is the prediction, `y` the target, `a` and `b` are numbers of the
 rule, `u` and `v` what stands in it; of a convex function `du` is the derivative and `eu` the loss that it makes. Every

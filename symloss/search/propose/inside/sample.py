@@ -1,4 +1,4 @@
-"""Random members of a grammar, with random numbers: what a claim about all of them is tried on."""
+"""Random members of a grammar with random numbers, to test claims about all members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evolution inside a grammar, by DEAP's typed operators: what is cut out is put back where its sort belongs."""
+"""Evolution inside a grammar by DEAP's typed operators: subtrees are exchanged only for others of their sort."""
 
 from __future__ import annotations
 

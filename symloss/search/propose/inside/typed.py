@@ -1,4 +1,4 @@
-"""A loss by its derivation in a typed grammar: its numbers are tuned, rounded and bred, and it stays a member."""
+"""A loss given by its derivation in a typed grammar: tuned, rounded and bred by its numbers, it stays a member."""
 
 from __future__ import annotations
 
