@@ -71,6 +71,7 @@ def read_loss(
     """
     text = text.strip()
     coefficients = _coefficients(values or ())
+    # `#` is no character of the grammar, so a row of a run is told from a formula without a try.
     if "#" in text:
         loss = read_row(text).loss
         if kind and kind != loss.kind:
@@ -81,10 +82,12 @@ def read_loss(
     try:
         return parse(text, kind=kind or "classification", coefficients=coefficients, registry=registry)
     except ParseError as error:
+        # A formula first: a folder named `y` must not hide the symbol.
         if is_run(text):
             raise RunError(f"{text} is a run; name one of its rows, as {text}#1") from None
         if _NAME.match(text) and text not in SYMBOLS:
             return named(text, kind)  # says which name is near
+        # A mistyped path parses as a quotient of names: `runs/noisy` deserves another message than `unknown name`.
         if "/" in text and not any(mark in text for mark in "(*+ "):
             raise RunError(f"{text!r} is neither a run folder nor a formula: {error}") from None
         raise

@@ -150,7 +150,7 @@ def compare(
     import symloss.compare as room
     from symloss.search.prepare import prepare
 
-    # The model that is compared on, so that it is the one that is described.
+    # Prepared with the model that the comparison trains, so that the printed description names it.
     placed = prepare(tasks, model or room.MODEL, None, "cpu", "serial")
 
     searched = [room.Searched(each, population=population, generations=generations) for each in methods]

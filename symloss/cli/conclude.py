@@ -1,4 +1,4 @@
-"""What a run comes to: printed for people, or as JSON."""
+"""The outcome of a search, printed as text or as JSON."""
 
 from __future__ import annotations
 

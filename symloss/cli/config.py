@@ -21,7 +21,7 @@ CONFIG = "config.toml"
 ARGUMENT = "tasks"
 """The key of the names that have no option."""
 _NOT_OF_THE_RUN = ("config", "help", "json", "quiet", "out")
-"""What says how this call is seen, and where its run goes: a repetition has a folder of its own."""
+"""Options about the display of this call and the folder of its run: a repetition has its own."""
 
 
 def _keys(context: typer.Context) -> Iterator[tuple[str, Any]]:
@@ -62,6 +62,7 @@ def read_config(context: typer.Context, path: Path | None) -> Path | None:
             raise DomainError(f"--config {path}: unknown key {key!r}; {hint}")
         items = [_typed(item, path, key) for item in (value if isinstance(value, list) else [value])]
         parameter = known[key]
+        # A list for an option that takes one value is written as users type lists, with commas.
         values[parameter.name] = items if parameter.multiple else ",".join(items)
     context.default_map = values
     return path

@@ -1,4 +1,4 @@
-"""What users type to say which trees may be built: operators, own ones, what they cost, how they may nest."""
+"""Reads the options that set the search's grammar: operators, operators of the user's own, costs and nesting."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def read_grammar(
 
 
 def _defined(registry: Registry, text: str) -> Registry:
-    """The registry with one own operator more."""
+    """The registry and one more operator."""
     name, arguments, formula = _parts(
         _DEFINITION, text, "--define", "NAME(ARGUMENTS) = FORMULA, as 'swish(x) = x*sigmoid(x)'"
     )

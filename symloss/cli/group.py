@@ -22,6 +22,7 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 # Typer carries its own click from some version on; its exceptions are reached through the public ones.
 _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
+# Two dashes and a letter: `--y*log(p)` is a formula, minus minus y, and `--set=...` an option.
 _OPTION = re.compile(r"--[a-z][a-z-]*(=.*)?\Z", re.DOTALL)
 
 
@@ -30,6 +31,7 @@ class FormulaCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Formulas get a leading space, which no option has and the parser of formulas drops."""
+        # After `--` a user has said that everything else is an argument.
         if "--" not in args:
             args = [
                 f" {arg}" if arg.startswith("-") and not _OPTION.match(arg) and arg != "-" else arg
@@ -43,11 +45,13 @@ class OneLineErrors(TyperGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run a verb and leave the process with its exit code."""
+        # Otherwise click prints errors itself, in several lines and a box, and leaves the process.
         extra["standalone_mode"] = False
         words = list(sys.argv[1:] if args is None else args)
         try:
             with began_with(_without_secrets(words)):
                 code = super().main(args, *rest, **extra)
+            # Inside `try`: a closed pipe shows when the buffer is written, which otherwise happens at exit.
             sys.stdout.flush()
         except SymlossError as error:
             _fail(str(error))
@@ -60,6 +64,7 @@ class OneLineErrors(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(FAILED)
         except OSError as error:
+            # Anything else, as a broken socket of a cluster, is a defect, and its traceback is wanted.
             if error.errno not in _USERS:
                 raise
             where = f" {error.filename!r}" if error.filename else ""

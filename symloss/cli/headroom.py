@@ -1,4 +1,4 @@
-"""The verb that asks what a task can tell: headroom."""
+"""The verb that asks whether a task can tell losses apart."""
 
 from __future__ import annotations
 

@@ -159,6 +159,7 @@ def show_(
         import symloss.compare as compare
         from symloss.search import open_run
 
+        # Silently ignoring an option would let a user believe that it had an effect.
         refuse({"--plan": plan or None, "--kind": kind, "--set": values, "--classes": classes}, subject)
         if race:
             _print_race(open_run(subject), as_json)
@@ -197,7 +198,7 @@ def show_(
 
 
 def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
-    """What is known of one thing, a line each."""
+    """Print facts, one a line."""
     if as_json:
         print_json(facts)
         return
@@ -214,7 +215,7 @@ def refuse(options: dict[str, Any], run: str) -> None:
 
 
 def _print_race(result: Result, as_json: bool) -> None:
-    """What the race costs: on the losses of the run that were scored on every block, whoever was dropped."""
+    """The cost of racing, replayed on those losses of the run that were scored on every block."""
     from symloss.report.tables import rows_table
     from symloss.search import race_checks
 

@@ -1,4 +1,4 @@
-"""The neural loss that a user names: a file of weights, a run of networks, or a step of one that adapts."""
+"""Finds the neural loss that a user names: a file of weights, a run of networks, or a step of an adapting one."""
 
 from __future__ import annotations
 
@@ -66,6 +66,7 @@ def read_source(text: str) -> Source:
     from symloss.search import open_row, open_run
 
     path = Path(text)
+    # What exists on disk first: a file's name may hold `@` or `#`.
     if path.is_file():
         return Source(_of_file(path), text)
     if not path.exists() and "@" in text:

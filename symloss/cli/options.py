@@ -1,4 +1,4 @@
-"""What the verbs that train have in common: where work is done, how an option is declared, where a run goes."""
+"""Options that several verbs share: the data, the executor and device, the budget, the folder of a run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TargetScale(StrEnum):
 
 
 def option(help: str, panel: str, *names: str, metavar: str | None = None, least: float | None = None) -> Any:
-    """An option with its help, in a panel of it."""
+    """A typer option with its help text, listed in a panel of the verb's help."""
     return typer.Option(
         *names, help=help, rich_help_panel=panel, metavar=metavar, min=least, show_default=False
     )
@@ -168,6 +168,7 @@ def items_of(option: str, text: str | None) -> tuple[str, ...]:
 
 def place_of(executor: Executor, workers: int, address: str | None, gpus: float) -> str:
     """What `runs.executor` calls it; several workers are processes unless something else was asked for."""
+    # An address or a share says Ray even where --executor does not.
     if executor is Executor.ray or address or gpus:
         return f"ray:{address or ''}?gpus={gpus}"
     return Executor.process if workers > 1 and executor is Executor.serial else executor
@@ -175,6 +176,7 @@ def place_of(executor: Executor, workers: int, address: str | None, gpus: float)
 
 def free_folder(parts: Sequence[str]) -> Path:
     """`runs/PART-PART-...`, or the first of its successors `-2`, `-3` that does not exist."""
+    # Task names hold `:` and `/`, as keel:letter and folder:PATH.
     stem = re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(parts))
     folder, number = Path("runs") / stem, 2
     while folder.exists():

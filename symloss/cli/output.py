@@ -33,6 +33,7 @@ PIPE_WIDTH = 160
 
 def console() -> Console:
     """A console on the present standard output."""
+    # A terminal tells its own width; rich would assume 80 for a pipe.
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
 
@@ -41,6 +42,7 @@ def progress_console(as_json: bool, quiet: bool) -> Console:
     """Where a long verb shows how far it is: JSON has standard output to itself."""
     if quiet:
         return Console(quiet=True)
+    # Standard output must parse as one JSON document.
     return Console(stderr=True, highlight=False) if as_json else console()
 
 
@@ -52,7 +54,8 @@ def show(*things: RenderableType) -> None:
 
 
 def say(text: str = "") -> None:
-    """Print one line as it stands, however long."""
+    """Print one line unchanged, however long."""
+    # Not through rich, which would wrap a formula and read [brackets] as markup.
     sys.stdout.write(text + "\n")
 
 

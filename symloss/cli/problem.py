@@ -1,4 +1,4 @@
-"""The task that a user means: named, a CSV file, or his own code."""
+"""The task that a user means: a name, a CSV file, or code of their own."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ class Problem:
     def _from_code(self, code: str) -> Task:
         from symloss.tasks import load_object
 
+        # By truth and not by None: label noise and outliers default to 0.0.
         given = [f"--{name.replace('_', '-')}" for name, value in self.options.items() if value]
         if given:
             raise TaskError(f"{given[0]} does not go with --task: {code} decides that itself")

@@ -54,6 +54,7 @@ def _row(path: Path) -> dict[str, Any]:
     try:
         run = open_run(path)
     except SymlossError as error:
+        # One damaged run must not hide the others in the list.
         return {"run": str(path), "status": str(error)}
     row = {"run": str(path), "task": run.task.get("name"), "seed": run.seed, "status": run.status}
     if isinstance(run, Comparison | Transfer):

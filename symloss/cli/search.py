@@ -416,6 +416,7 @@ def _search(
         interrupted = result.status == "interrupted"
         if compare and result.front and not interrupted and not _compared(result):
             try:
+                # Under the live table and inside its own try: a Ctrl-C here keeps the front, which is stored already.
                 rows = baselines(tasks, result, on_progress=live.progress, **where)
                 result = replace(result, baselines=rows)
             except KeyboardInterrupt:
@@ -426,7 +427,7 @@ def _search(
 
 
 def _compared(result: Result) -> bool:
-    """Whether the baselines stand beside the loss that is picked now: a run that goes on may pick another."""
+    """Whether the stored baselines belong to the present pick: a resumed run may have picked another loss."""
     return any(row.role == "discovered" and row.text == result.picked.exact for row in result.baselines)
 
 

@@ -1,4 +1,4 @@
-"""What the verbs that end in a table of comparisons print while they train, and at the end."""
+"""Progress and final tables of the verbs that compare, transfer, adapt and learn from few shots."""
 
 from __future__ import annotations
 

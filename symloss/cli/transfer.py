@@ -1,4 +1,4 @@
-"""The verb that takes losses elsewhere."""
+"""The verb that tries losses on other tasks, models and data."""
 
 from __future__ import annotations
 

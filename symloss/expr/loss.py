@@ -1,4 +1,4 @@
-"""The value object that everything else is done to."""
+"""`Loss`: the value object that the rest of the library works on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The operators that formulas may use: the built-in ones and a user's own, as a value.
 
 A run carries its registry and writes it down, so two runs with different operators of one name live in one
-process. Whoever gives none gets the default one of the process, which `register_primitive` extends.
+process. Where none is given the default one of the process is used, which `register_primitive` extends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Work sent out in pieces, every answer remembered: what a run pays for, it pays for once."""
+"""Work sent out in pieces, every answer stored as it arrives, so that a resumed run repeats none of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Keyed(Protocol):
 
     @property
     def size(self) -> int:
-        """About what it costs, beside others of its kind."""
+        """Its cost relative to other pieces, roughly."""
 
 
 class Records(Protocol):
@@ -57,10 +57,12 @@ def answers(
     """
     known = {piece.key: store.get("work", piece.key) for piece in pieces}
     for piece in pieces:
+        # What is no answer to the piece, whoever wrote it, is asked for again.
         if not fits(piece, known[piece.key]):
             known[piece.key] = None
     # The longest first: the short ones fill up what it leaves of the others' time.
     missing = sorted(
+        # Pieces of one key are one piece of work, done once and answered everywhere.
         {piece.key: piece for piece in pieces if known[piece.key] is None}.values(),
         key=lambda piece: piece.size,
         reverse=True,
@@ -76,8 +78,11 @@ def answers(
         done += 1
         on_progress(done, len(missing))
 
+    # A generator: nothing is sent before the first answer that is missing is asked for.
     arriving = enumerate(place.map_ordered(do, [light(piece) for piece in missing], remember))
     for piece in pieces:
+        # Answers come in the order of sending, the longest first, and leave in the order of the pieces: results must
+        # not depend on how many workers there are.
         while known[piece.key] is None:
             i, answer = next(arriving)
             known[missing[i].key] = answer

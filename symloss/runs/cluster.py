@@ -38,6 +38,7 @@ class RayCluster:
         self._owned = not ray.is_initialized()
         if self._owned:
             _reach(address)
+            # Ray reports usage over the network unless told not to; a user's own setting stands.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             where: dict[str, Any] = (
                 {"address": address} if address else {"address": "local", "num_cpus": workers}
@@ -68,6 +69,7 @@ class RayCluster:
         """See `Executor`. What a killed node was doing is done again elsewhere."""
         work = self._ray.remote(**self._options)(_alone)
         shared = self._shared(pickle.dumps(function))
+        # Pickled here, so that an ImportError on a node arises in `_alone`, where it becomes one clear line.
         references = {work.remote(shared, pickle.dumps(item)): i for i, item in enumerate(items)}
         pending, answers, turn = list(references), dict[int, R](), 0
         try:
@@ -81,6 +83,7 @@ class RayCluster:
                     yield answers.pop(turn)
                     turn += 1
         finally:
+            # Left early, by an error or Ctrl-C: the cluster must not go on with work that nobody waits for.
             for reference in pending:
                 self._ray.cancel(reference)
 
@@ -94,6 +97,7 @@ class RayCluster:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
+            # The function's own exception, as in the other executors, and not Ray's wrapper with a remote traceback.
             raise error.cause if isinstance(error.cause, Exception) else error from None
         except self._ray.exceptions.RayError as error:
             reason = str(error).strip().split("\n")[0]

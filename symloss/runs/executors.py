@@ -1,4 +1,4 @@
-"""Where work is done: here, in processes, or on a Ray cluster. Answers come back in the order of asking."""
+"""Where work is done: here, in processes, or on a Ray cluster. Answers come back in the order of the items."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ class _Serial:
             answer = function(item)
             if on_done is not None:
                 on_done(i, answer)
+            # After `on_done`: what is told is stored, even if the caller stops at this answer.
             yield answer
 
 
@@ -102,6 +103,7 @@ def executor(
     from symloss.runs.cluster import RayCluster
 
     given, _, query = rest.partition("?")
+    # The name carries address and share where only a string is handed on, as in a run's settings.
     share = dict(parse_qsl(query)).get("gpus", gpus)
     with RayCluster(workers, given or address, _share(share)) as cluster:
         yield cluster
@@ -111,6 +113,7 @@ def _share(gpus: float | str) -> float:
     try:
         share = float(gpus)
     except ValueError:
+        # NaN fails the comparison below as every bad share does: one message for both.
         share = math.nan
     if not 0 <= share < math.inf:
         raise RunError(f"gpus={gpus}: expected a share of a GPU, such as 0.25, or a number of them")

@@ -27,9 +27,9 @@ from symloss.runs.processes import end_with_the_driver
 __all__ = ["Died", "Overrun", "call_limited"]
 
 _START = 300.0
-"""Seconds in which a process must have begun: a fresh one imports what the call needs."""
+"""Seconds for a process to begin: a fresh interpreter imports what the call needs first."""
 _GRACE = 5.0
-"""Seconds in which a process that has answered may end by itself."""
+"""Seconds for a process that has answered to end by itself, exit handlers included."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -70,7 +70,9 @@ def call_limited(function: Callable[[], Any], seconds: float, *, fresh: bool = F
             # Python 3.12 warns of a fork beside other threads: whoever does not come through it is ended below.
             warnings.simplefilter("ignore", DeprecationWarning)
             process.start()
+        # The parent's copy: while it is open, half a message of a dead child would be waited for in vain.
         writer.close()
+        # The first message is empty and says that the work begins: start and imports do not count against the limit.
         if _received(reader, process, _START) is None:
             raise Died("its process did not start")
         answer = _received(reader, process, seconds)
@@ -79,6 +81,7 @@ def call_limited(function: Callable[[], Any], seconds: float, *, fresh: bool = F
         process.join(_GRACE)
         return json.loads(answer)
     finally:
+        # Also after an answer: the call may have left children of its own running.
         _end(process)
         reader.close()
 
@@ -116,6 +119,7 @@ def _received(reader: Any, process: BaseProcess, seconds: float) -> bytes | None
             return message
     except (EOFError, OSError):  # the end of the pipe, or of half a message
         pass
+    # The end of the pipe may come a moment before that of the process.
     process.join()
     code = process.exitcode or 0
     if code >= 0:
@@ -132,6 +136,7 @@ def _end(process: BaseProcess) -> None:
         return
     if sys.platform != "win32":
         with suppress(ProcessLookupError, PermissionError):
+            # The group exists once the child has called setpgid; before that the kill below does.
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.join()
@@ -145,6 +150,7 @@ def _work(writer: Any, function: Callable[[], Any], driver: int) -> None:
     if sys.platform == "linux":
         # From the kernel: a thread that watches does not get its turn while C code holds the interpreter.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # The driver may have died before prctl was called: then its death sends nothing any more.
         if os.getppid() != driver:
             os._exit(1)
     else:
@@ -153,5 +159,6 @@ def _work(writer: Any, function: Callable[[], Any], driver: int) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)  # what is printed before an end by force is not lost
     writer.send_bytes(b"")
+    # JSON and not pickle: a trainer's answer is data, and an object that is none fails here, in the child.
     writer.send_bytes(json.dumps(function()).encode())
     writer.close()

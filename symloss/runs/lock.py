@@ -1,4 +1,4 @@
-"""The right to write a run: one process has it at a time, and the system gives it back however that process ends."""
+"""The lock on a run's folder: one writer at a time. The system releases it however the writer ends."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ else:
     import fcntl
 
     def _lock(file: IO[str]) -> None:
+        # Not lockf, whose locks belong to the process: two stores in one process would both get it, and closing either
+        # file would release it.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -31,6 +33,7 @@ def taken(folder: Path) -> IO[str]:
         RunError: when another process has it.
         OSError: when the folder cannot be written.
     """
+    # The file stays when the lock goes: removing it would let two processes lock two files of one name.
     file = open(folder / LOCK, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the store is
     try:
         _lock(file)

@@ -25,12 +25,14 @@ class RunLog:
     """
 
     def __init__(self, folder: Path | None) -> None:
+        # `delay`: a run that logs nothing makes no file.
         self._file = None if folder is None else _Lines(folder / LOG, encoding="utf-8", delay=True)
         if self._file is not None:
             self._file.setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
 
     def __call__(self, message: str, *values: object) -> None:
         """One event; `values` go into the message as `logging` has it."""
+        # One record for both, so that file and listener give the same time.
         record = _LOGGER.makeRecord(_LOGGER.name, logging.INFO, __file__, 0, message, values, None)
         if self._file is not None:
             with suppress(OSError):  # no file can be opened there
@@ -42,6 +44,7 @@ class RunLog:
         """A watcher of stages that tells `progress`, and writes a line when a stage has ended."""
 
         def tell(stage: str, done: int, total: int) -> None:
+            # Starts and steps would be most of the file.
             if done == total:
                 self("%s: %d of %d", stage, done, total)
             if progress is not None:
@@ -59,4 +62,4 @@ class _Lines(logging.FileHandler):
     """A file of lines with their time. A log that cannot be written, as on a full disk, ends no run."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Nothing: the run goes on."""
+        """Does nothing: the run goes on. The default prints a traceback to stderr for every line."""

@@ -13,7 +13,8 @@ from typing import Any
 __all__ = ["Origin", "began_with", "origin_of_this"]
 
 _PACKAGES = ("symloss", "torch", "sympy", "numpy", "scipy", "pandas", "scikit-learn", "deap")
-"""Whose versions may move a result."""
+"""The packages whose version can change a result."""
+# A context variable: two searches in two threads of a program keep their own words.
 _WORDS: ContextVar[tuple[str, ...]] = ContextVar("words", default=())
 
 
@@ -65,7 +66,7 @@ def began_with(words: Sequence[str]) -> Iterator[None]:
 
 
 def origin_of_this() -> Origin:
-    """That of a run which is made here and now."""
+    """The origin of a run that begins now, in this process."""
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:

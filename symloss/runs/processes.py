@@ -1,8 +1,8 @@
 """Worker processes on this machine: spawned, one torch thread each, gone when the driver is gone.
 
-Importing torch takes a worker seconds. Where it is said what they need, it is imported once, by a process of
-one thread that is spawned for it and that the workers are forked from; and until they are there, the driver
-does the work.
+Importing torch takes a worker seconds. Where the caller names the modules that the work needs, a fork server (a
+process of one thread, spawned for this) imports them once, and workers are forked from it. Until they are there, the
+driver does the work.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ R = TypeVar("R")
 
 RETRIES = 3
 """How often work is given to other workers after its own has died, without an answer in between."""
+# Each library reads its variable when it is loaded: they must stand in the worker's environment beforehand.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -44,6 +45,7 @@ class Processes:
 
     def __init__(self, workers: int, needs: Sequence[str] = ()) -> None:
         self.workers, self._needs = workers, tuple(needs)
+        # Never plain fork: the driver has torch's threads, and a child inherits their locks but not the threads.
         self._method = "forkserver" if needs and sys.platform == "linux" else "spawn"
         self._pool = self._start()
         self._warming = threading.Thread(target=self._warm_up, daemon=True)
@@ -80,6 +82,7 @@ class Processes:
         """See `Executor`."""
         answers: dict[int, R] = {}
         turn, deaths = 0, 0
+        # Short runs are over before the workers have imported torch.
         while turn < len(items) and self._warming.is_alive():
             answer = function(items[turn])
             if on_done is not None:
@@ -90,13 +93,16 @@ class Processes:
             missing = [i for i in range(turn, len(items)) if i not in answers]
             futures: dict[Future[R], int] = {}
             try:
+                # Spawned workers start on submission, and inherit what is set here.
                 with _worker_start():
                     for i in missing:
                         futures[self._pool.submit(function, items[i])] = i
                 pending = set(futures)
                 while pending:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    # `wait` returns a set: sorted, so that answers that arrive together are told in one order.
                     for future in sorted(done, key=futures.__getitem__):
+                        # Answers that came before the break count; only what broke is asked again.
                         if isinstance(future.exception(), BrokenProcessPool):
                             continue
                         answers[futures[future]] = answer = future.result()
@@ -125,6 +131,8 @@ class Processes:
     def _stop(self) -> None:
         if self._warming.is_alive():
             self._warming.join()
+        # `shutdown` alone waits for the items that are being worked on, minutes after a Ctrl-C. The executor has no
+        # public way to end them before Python 3.14.
         for process in list((self._pool._processes or {}).values()):
             process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -151,6 +159,8 @@ def _interrupts_blocked() -> Iterator[None]:
     if sys.platform == "win32":  # no masks there: a worker ignores Ctrl-C once it has begun
         yield
         return
+    # A child inherits the mask. A terminal sends Ctrl-C to the whole group: workers would die in the middle of the
+    # driver's tidy end.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -174,4 +184,5 @@ def end_with_the_driver() -> None:
     driver = multiprocessing.parent_process()
     if driver is not None:
         connection.wait([driver.sentinel])
+        # Not sys.exit, which in a thread ends that thread alone.
         os._exit(1)

@@ -20,7 +20,9 @@ def derive(seed: int, *path: int | str) -> int:
     True
     """
     words = [_word(step) for step in path]
+    # The whole key is hashed. With seed + slot, slot 1 of run 0 would be slot 0 of run 1.
     state = np.random.SeedSequence(seed, spawn_key=words).generate_state(1, np.uint64)
+    # 63 bits fit a signed 64-bit integer.
     return int(state[0] >> np.uint64(1))
 
 
@@ -30,5 +32,6 @@ def generator(seed: int, *path: int | str) -> np.random.Generator:
 
 
 def _word(step: int | str) -> int:
-    # A checksum, as Python's own hash of a string differs from process to process.
+    # A checksum, as Python's own hash of a string differs from process to process; beyond 32 bits, so that no word is
+    # taken for a generation or slot.
     return step if isinstance(step, int) else 2**32 + zlib.crc32(step.encode())

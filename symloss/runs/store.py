@@ -30,7 +30,7 @@ SCHEMA = 1
 """Version of the tables; a newer one is refused, never guessed at."""
 DATABASE = "run.sqlite"
 _LOG_PAGES = 64
-"""Of 4 kB: a longer log is taken over into the database."""
+"""Pages (of 4 kB) after which SQLite copies the log into the database; its default is 1000."""
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, payload TEXT NOT NULL);
@@ -65,6 +65,7 @@ class RunStore:
             )
         with _explained(path, "cannot be written"):
             path.mkdir(parents=True, exist_ok=True)
+            # The lock before the database: the loser of a race leaves the winner's files alone.
             lock = taken(path)
             try:
                 _fill(path, config)
@@ -94,6 +95,7 @@ class RunStore:
                 lock = taken(path)
             try:
                 store = cls(path, _connected(path, write), lock)
+                # First of all: nothing else in a newer database means what it does here.
                 schema = store._loaded(store._meta("schema"))
                 if not isinstance(schema, int):
                     raise RunError(f"{path} is damaged: {DATABASE} has no schema version")
@@ -148,6 +150,7 @@ class RunStore:
     def origin(self) -> Origin:
         """How the run was begun; that of a run from before this was kept says nothing."""
         with _explained(self.path, "cannot be read"):
+            # Not by `_meta`, which takes a missing row for damage.
             row = self._connection.execute("SELECT payload FROM meta WHERE key = 'origin'").fetchone()
         return Origin() if row is None else Origin.from_dict(self._loaded(row[0]))
 
@@ -157,6 +160,7 @@ class RunStore:
 
     def put_many(self, kind: str, items: Iterable[tuple[int | str, Any]]) -> None:
         """Remembers several payloads, all of them or, when the write fails, none."""
+        # Before the transaction: a payload that is no JSON raises while nothing is written.
         rows = [(kind, _key(key), _dump(payload)) for key, payload in items]
         with self._writing():
             self._connection.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", rows)
@@ -183,12 +187,14 @@ class RunStore:
 
     def write_bytes(self, name: str, content: bytes) -> Path:
         """As `write_text`, of what is no text."""
+        # In the same folder, since a rename is atomic only within one file system.
         target, draft = self.path / name, self.path / f".{name}.new"
         with _explained(self.path, "cannot be written"):
             try:
                 with open(draft, "wb") as file:
                     file.write(content)
                     file.flush()
+                    # Otherwise the rename may reach the disk before the content, and a power cut leaves an empty file.
                     os.fsync(file.fileno())
                 draft.replace(target)
             except OSError:
@@ -279,6 +285,7 @@ def _connected(path: Path, write: bool) -> sqlite3.Connection:
     if write:
         connection = sqlite3.connect(database, timeout=10)
         connection.execute("PRAGMA journal_mode=WAL")
+        # In WAL mode NORMAL syncs at checkpoints only: a power cut could take back what `put` has returned from.
         connection.execute("PRAGMA synchronous=FULL")
         # A log that is cut short loses what it holds: a generation or so, not the run.
         connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
@@ -290,6 +297,7 @@ def _connected(path: Path, write: bool) -> sqlite3.Connection:
         if _size(path / f"{DATABASE}-wal"):
             return _copied(path)
         mode = "mode=ro&immutable=1"
+    # as_uri escapes `?`, `#` and `%` of a folder's name, which would end the path.
     return sqlite3.connect(f"{database.resolve().as_uri()}?{mode}", uri=True, timeout=10)
 
 
@@ -313,6 +321,7 @@ def _explained(path: Path, problem: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
+        # A full disk or a locked file is an OperationalError and no damage; `no such table` is one and means damage.
         if isinstance(error, sqlite3.OperationalError) and not str(error).startswith("no such"):
             raise RunError(f"{path} {problem}: {error}") from None
         raise RunError(f"{path} is damaged: {error}; nothing was changed") from None
@@ -330,6 +339,8 @@ def _plain(key: str) -> str:
 
 
 def _dump(payload: Any) -> str:
+    # Sorted keys: equal payloads are equal texts. A NaN that `_finite` has missed is an error, not the word NaN, which
+    # is no JSON.
     return json.dumps(_finite(payload), allow_nan=False, sort_keys=True)
 
 
@@ -345,4 +356,5 @@ def _finite(value: Any) -> Any:
 
 
 def _revived(data: dict[str, Any]) -> Any:
+    # A stranger's `__float__` is looked up, never evaluated.
     return _NON_FINITE.get(str(data["__float__"]), math.nan) if set(data) == {"__float__"} else data

@@ -1,4 +1,4 @@
-"""One named loss."""
+"""One row of the zoo: formula, domain, reference, and the values its coefficients may take."""
 
 from __future__ import annotations
 
