@@ -231,6 +231,20 @@ def test_losses_as_a_search_draws_them(seed: int) -> None:
     assert [each for each in said if not each.startswith("known_as")] == []
 
 
+def test_a_value_at_one_margin_is_no_constant() -> None:
+    for formula, verdict in (("max(sign(m), 0)", "unknown"), ("1/m", "unknown"), ("-sign(m)", "proved")):
+        certificate = analyze(sl.parse(formula, kind="margin"), only=["symmetric_noise_robust"])
+        assert certificate.findings["symmetric_noise_robust"].verdict == verdict
+
+
+def test_algebra_on_exponentials_is_counted() -> None:
+    """Its greatest common divisors took minutes, uncounted."""
+    loss = sl.parse("sigmoid(2 + softplus(m - 0.3))", kind="margin")
+    assert analyze(loss, only=["link"], patience=None).findings["link"].verdict == "refuted"
+    large = sum(sigmoid(M * k / 7) ** 3 for k in range(1, 8))
+    assert not vanishes_in(large - large.subs(M, 2 * M), M)
+
+
 def test_what_cannot_be_analysed_is_open() -> None:
     for formula in ("w*log(1 + exp(-m))", "log(m)", "sqrt(m)"):
         verdicts = {

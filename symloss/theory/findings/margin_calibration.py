@@ -18,7 +18,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from sympy import Rational
 
 from symloss.expr import M
 from symloss.theory.certificate import Finding, proved, refuted, unknown
@@ -28,12 +27,10 @@ from symloss.theory.findings.margin_shape import is_convex
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve, Extreme, Limit
 from symloss.theory.functions.enclose import enclose
+from symloss.theory.functions.probes import MARGINS_FAR, SHARES_OF_ONE
 from symloss.theory.functions.signs import Point
 
 __all__ = ["margin_calibrated"]
-
-_SHARES = [Rational(*pair) for pair in ((3, 4), (9, 10), (3, 5), (99, 100), (11, 20), (51, 100), (999, 1000))]
-"""Probabilities at which a refutation is looked for."""
 
 
 @names_guards
@@ -216,14 +213,13 @@ def _misled(view: Margin) -> Finding | None:
         return refuted(
             "M(-m) = M(m), by algebra: the risk is as low at -m as at m", {"h": 0.75, "even": True}
         )
-    grid = np.concatenate([10.0 ** np.arange(-3, 2.01, 0.1), [200.0, 500.0]])
-    for h in _SHARES:
+    for h in SHARES_OF_ONE:
         # At -m the risk of h is (1-h) M(m) + h M(-m), the risk of 1-h at m.
         right, wrong = view.risk(h), view.risk(1 - h)
         least = right.extreme(-1)
         if least is None or not math.isfinite(least.value.lo):
             continue
-        found = _below(wrong, grid, least.value.lo)
+        found = _below(wrong, least.value.lo)
         if found is not None:
             m, value = found
             return refuted(
@@ -233,11 +229,11 @@ def _misled(view: Margin) -> Finding | None:
     return None
 
 
-def _below(wrong: Curve, grid: np.ndarray, least: float) -> tuple[float, float] | None:
+def _below(wrong: Curve, least: float) -> tuple[float, float] | None:
     """The point of the grid, and of the stationary ones, at which a curve is lowest, if it is at or below a number."""
     places = wrong.places or ()
     points = np.unique(
-        np.append(grid, [each.where.middle for each in places if each.inside and each.where.is_finite])
+        np.append(MARGINS_FAR, [each.where.middle for each in places if each.inside and each.where.is_finite])
     )
     top = wrong.at(points).hi
     best = int(np.argmin(top))

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import takewhile
 
 import numpy as np
-from sympy import Expr, Poly, exp, fraction, together
+from sympy import Expr, Poly, exp
 from sympy.polys.polyerrors import PolynomialError
 
 from symloss.expr import M, sigmoid
@@ -25,14 +25,14 @@ from symloss.theory.findings.margin_shape import is_convex
 from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.exponentials import U, exponential_form
+from symloss.theory.functions.exponentials import U, exponential_form, reduced
+from symloss.theory.functions.probes import MARGINS
 from symloss.theory.functions.signs import Point
 
 __all__ = ["link"]
 
 _APART = 1e-6
 """Middles of enclosures farther apart than this stand for two probabilities."""
-_POINTS = np.array([0.01, 0.0347, 0.11, 0.26, 0.51, 0.77, 1.13, 1.7, 2.6, 4.1, 6.3])
 
 
 @names_guards
@@ -97,8 +97,11 @@ def _plain(expr: Expr) -> Expr:
     form = exponential_form(expr, M)
     if form is None or form[0].has(M) or not form[0].is_rational_function(U):
         return saturating(shorter(expr))
+    parts = reduced(form[0])
+    if parts is None:
+        return saturating(shorter(expr))
+    top, bottom = parts
     try:
-        top, bottom = fraction(together(form[0]).cancel())
         upper, lower = Poly(top, U), Poly(bottom, U)
     except PolynomialError:
         return saturating(shorter(expr))
@@ -113,9 +116,9 @@ def _refuted(slopes: _Slopes) -> Finding | None:
     low, first = view.total.extreme(-1), view.total.limit(0, -1)
     if low is not None and first is not None and low.value.hi < first.lo:
         m = low.where.middle
+        where = f"m = {m:.6g} and m = {-m:.6g} are" if low.where.is_finite else "m -> oo and m -> -oo are"
         return refuted(
-            f"at h = 1/2 both m = {m:.6g} and m = {-m:.6g} are better than 0: no m is the only minimiser",
-            {"h": 0.5, "m": [m, -m]},
+            f"at h = 1/2 both {where} better than 0: no m is the only minimiser", {"h": 0.5, "m": [m, -m]}
         )
     ratio = slopes.ratio
     if ratio is None:
@@ -159,12 +162,12 @@ def _kink(slopes: _Slopes) -> Finding | None:
 
 def _falls(slopes: _Slopes, ratio: Curve) -> Finding | None:
     """A margin at which h(m) falls, or at which the risk is largest, not least."""
-    q, h, rise = (curve.at(_POINTS) for curve in (slopes.spread, ratio, ratio.derivative))
+    q, h, rise = (curve.at(MARGINS) for curve in (slopes.spread, ratio, ratio.derivative))
     # At h = h(m) the risk is stationary, with C'' = -Q h'(m): m is its minimiser only where Q h' <= 0. So if not both
     # Q < 0 and h' > 0, then h(m) falls or m is a maximum.
     inside = (h.lo > 0) & (h.hi < 1) & (q.sign != 0)
     for i in np.flatnonzero(inside & ((rise.sign < 0) | ((q.sign > 0) & (rise.sign > 0)))):
-        m, value = float(_POINTS[i]), float(h.lo[i] + h.hi[i]) / 2
+        m, value = float(MARGINS[i]), float(h.lo[i] + h.hi[i]) / 2
         what = (
             f"h(m) = {value:.6g} falls"
             if rise.sign[i] < 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-import numpy as np
-from sympy import oo
+from sympy import Expr, oo
 
+from symloss.expr import M
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.margin import Margin
@@ -15,6 +15,7 @@ from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.convexity import low_chord, opens
 from symloss.theory.functions.curve import Extreme, Limit
+from symloss.theory.functions.probes import MARGINS_FEW
 from symloss.theory.functions.signs import Point, Span
 
 __all__ = [
@@ -96,7 +97,9 @@ def decreasing(view: Margin) -> Finding:
 def minimum(view: Margin) -> Finding:
     """The least value and the least margin that has it, or where the infimum is approached."""
     low = view.curve.extreme(-1)
-    if low is not None and math.isinf(low.value.lo) and low.value.hi < 0:
+    if low is None:
+        return unknown("the infimum is not settled")
+    if low.value.hi == -math.inf:
         return refuted(
             f"M falls without bound as m -> {_side(low.where)}{_turns(view)}", {"m": low.where.middle}
         )
@@ -230,18 +233,36 @@ def symmetric_margins(view: Margin) -> Finding:
     """`M(m) + M(-m)` is a constant: flipped labels leave the minimum where it is."""
     line = view.total.line
     if line is not None and number_sign(line.slope) == 0:
+        odd = _off(view, line.intercept)
+        if odd is not None:
+            return unknown(
+                f"M(m) + M(-m) is a constant but for what it is at m = {odd.middle:.6g}, where M has a value of its own"
+            )
         return proved("M(m) + M(-m) is a constant, by algebra on every smooth piece", shorter(line.intercept))
-    points = np.array([0.3141, 0.7183, 1.4142, 2.7182, 5.7721])
-    values = view.total.at(points)
-    for i in range(1, len(points)):
+    values = view.total.at(MARGINS_FEW)
+    for i in range(1, len(MARGINS_FEW)):
         if values.hi[0] < values.lo[i] or values.hi[i] < values.lo[0]:
-            a, b = float(points[0]), float(points[i])
+            a, b = float(MARGINS_FEW[0]), float(MARGINS_FEW[i])
             sums = [float((values.lo[k] + values.hi[k]) / 2) for k in (0, i)]
             return refuted(
                 f"M(m) + M(-m) is {sums[0]:.6g} at m = {a:g} and {sums[1]:.6g} at m = {b:g}",
                 {"m": [a, b], "sums": sums},
             )
     return unknown("whether M(m) + M(-m) is a constant is open")
+
+
+def _off(view: Margin, total: Expr) -> Point | None:
+    """A border of pieces at which `M(m) + M(-m)` is not seen to be what it is beside it: a jump or a pole."""
+    for i, (cell, _) in enumerate(view.curve.parts[:-1]):
+        if view.curve.is_continuous_at(i):
+            continue
+        at = cell.right.exact
+        if at is None:
+            return cell.right
+        value = view.formula.xreplace({M: at}) + view.formula.xreplace({M: -at})
+        if not value.is_finite or number_sign(value - total) != 0:
+            return cell.right
+    return None
 
 
 @names_guards

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from math import lcm
+from collections import Counter
+from math import lcm, prod
 
 from sympy import (
     Add,
     Expr,
     Integer,
+    Mul,
     Poly,
+    Pow,
     Rational,
     Symbol,
     cancel,
@@ -25,14 +28,19 @@ from sympy import (
 from sympy.polys.polyerrors import PolynomialError
 
 from symloss.expr import elementary
+from symloss.expr.canonical import MAX_TERMS, count_terms
 from symloss.theory.functions.work import spend
 
-__all__ = ["U", "exponential_form", "exponential_limit", "exponential_roots", "vanishes_in"]
+__all__ = ["U", "exponential_form", "exponential_limit", "exponential_roots", "reduced", "vanishes_in"]
 
 U = Symbol("_u", positive=True)
 """`exp(x/q)` of the variable `x`."""
 _MAX_DEGREE = 64
 _MAX_OPERATIONS = 300
+_MAX_MONOMIALS = 1500
+"""That a polynomial may have by its degrees: the greatest common divisor of larger ones takes minutes."""
+_PRICE = 20
+"""Steps for each operation of a formula that polynomial algebra rewrites, as in `algebra`."""
 
 
 def exponential_form(expr: Expr, variable: Symbol) -> tuple[Expr, int] | None:
@@ -68,12 +76,16 @@ def exponential_form(expr: Expr, variable: Symbol) -> tuple[Expr, int] | None:
         return None
     written = plain.xreplace({node: U ** (rate * q) * exp(rest) for node, (rate, rest) in rates.items()})
     unit = variable / q
-    return expand(written.replace(log, lambda argument: _logarithm(argument, unit))), q
+    found = written.replace(log, lambda argument: _logarithm(argument, unit))
+    return (expand(found) if count_terms(found) <= MAX_TERMS else found), q
 
 
 def _logarithm(argument: Expr, unit: Expr) -> Expr:
     """`log` of a fraction as that of its positive parts, powers of `U` taken out."""
-    top, bottom = fraction(cancel(together(argument)))
+    parts = reduced(argument)
+    if parts is None:
+        return log(argument)
+    top, bottom = parts
     # log(a/b) = log a - log b, and log(U**k r) = k x/q + log r, hold over the reals for positive parts alone.
     if not top.is_positive or not bottom.is_positive:
         return log(argument)
@@ -90,6 +102,54 @@ def _of_positive(part: Expr, unit: Expr) -> Expr:
     return low * unit + log(rest)
 
 
+def reduced(form: Expr) -> tuple[Expr, Expr] | None:
+    """Numerator and denominator of a form in `U`, cancelled; None where that is too large.
+
+    >>> reduced((U**2 - 1) / (U + 1))
+    (_u - 1, 1)
+    """
+    parts = _over_one_denominator(form)
+    if parts is None:
+        return None
+    try:
+        return fraction(cancel(parts[0] / parts[1]))
+    except PolynomialError:
+        return None
+
+
+def _over_one_denominator(form: Expr) -> tuple[Expr, Expr] | None:
+    if form.count_ops() > _MAX_OPERATIONS:
+        return None
+    spend(_PRICE * form.count_ops())
+    top, bottom = fraction(together(form))
+    monomials = max(_monomials(top), _monomials(bottom))
+    spend(min(monomials, _MAX_MONOMIALS))
+    return (top, bottom) if monomials <= _MAX_MONOMIALS else None
+
+
+def _monomials(part: Expr) -> int:
+    """At most how many a polynomial has: by its degree in each of its variables, of which constants may be one."""
+    whole = lcm(1, *(int(f.args[0].q) for f in part.atoms(exp) if f.args[0].is_Rational))
+
+    def degrees(node: Expr) -> Counter[Expr]:
+        if node.is_Rational:
+            return Counter()
+        if isinstance(node, exp) and node.args[0].is_Rational:
+            return Counter({exp(1): abs(int(node.args[0] * whole))})
+        if isinstance(node, Pow) and node.exp.is_Integer:
+            return Counter({base: abs(int(node.exp)) * n for base, n in degrees(node.base).items()})
+        if isinstance(node, Mul):
+            return sum(map(degrees, node.args), Counter[Expr]())
+        if isinstance(node, Add):
+            most: Counter[Expr] = Counter()
+            for arg in node.args:
+                most |= degrees(arg)
+            return most
+        return Counter({node: 1})
+
+    return prod(n + 1 for n in degrees(part).values())
+
+
 def vanishes_in(expr: Expr, variable: Symbol) -> bool:
     """Whether algebra on exponentials shows that `expr` is 0 for every value of the variable.
 
@@ -99,15 +159,10 @@ def vanishes_in(expr: Expr, variable: Symbol) -> bool:
     True
     """
     form = exponential_form(expr, variable)
-    if form is None or form[0].count_ops() > _MAX_OPERATIONS:
-        return False
-    spend(form[0].count_ops())
-    try:
-        # Logarithms and x itself are further independent variables to `cancel`: what cancels as a rational function of
-        # all of them is 0 for every value, but not the other way round.
-        return bool(cancel(together(form[0])) == 0)
-    except PolynomialError:
-        return False
+    # Logarithms and x itself are further independent variables to `cancel`: what cancels as a rational function of all
+    # of them is 0 for every value, but not the other way round.
+    parts = None if form is None else reduced(form[0])
+    return parts is not None and bool(parts[0] == 0)
 
 
 def exponential_limit(expr: Expr, variable: Symbol, side: int) -> Expr | None:
@@ -120,9 +175,10 @@ def exponential_limit(expr: Expr, variable: Symbol, side: int) -> Expr | None:
     form = exponential_form(expr, variable)
     if form is None or form[0].has(variable, log):
         return None
-    top, bottom = fraction(together(form[0]))
-    if not (top.is_polynomial(U) and bottom.is_polynomial(U)):
+    parts = _over_one_denominator(form[0])
+    if parts is None or not all(part.is_polynomial(U) for part in parts):
         return None
+    top, bottom = parts
     # U -> oo with x -> oo, where the highest powers decide; U -> 0 with x -> -oo, where the lowest do.
     upper, lower = Poly(top, U), Poly(bottom, U)
     if upper.is_zero:
@@ -152,12 +208,12 @@ def exponential_roots(expr: Expr, variable: Symbol) -> list[Expr]:
     form = exponential_form(expr, variable)
     if form is None or form[0].has(variable, log):
         return []
-    top, _ = fraction(together(form[0]))
-    if not top.is_polynomial(U):
+    parts = _over_one_denominator(form[0])
+    if parts is None or not parts[0].is_polynomial(U):
         return []
     found: list[Expr] = []
     try:
-        factors = [factor for factor, _ in factor_list(top, U)[1]]
+        factors = [factor for factor, _ in factor_list(parts[0], U)[1]]
     except PolynomialError:
         return []
     for factor in factors:

@@ -23,6 +23,10 @@ __all__ = [
     "LEAST_STEP",
     "LIMIT_REACHES",
     "LINE",
+    "MARGINS",
+    "MARGINS_FAR",
+    "MARGINS_FEW",
+    "MARGINS_SIGNED",
     "MOVES",
     "MOVE_SHARES",
     "OFFSETS",
@@ -30,6 +34,7 @@ __all__ = [
     "POSTERIOR_SHARES",
     "POSTERIOR_TOPS",
     "RESIDUALS",
+    "SHARES_OF_ONE",
     "SIGN_REACHES",
     "STEP_SHIFT",
     "TARGETS",
@@ -104,6 +109,21 @@ POSTERIOR_HEADS = (
 """The first entries of posteriors under which another class may come out on top."""
 EVEN_SHARES = 1.3
 """One more head: a single class with so many times the even share `1/C`."""
+
+# Margins
+MARGINS: FloatArray = np.array([0.01, 0.0347, 0.11, 0.26, 0.51, 0.77, 1.13, 1.7, 2.6, 4.1, 6.3])
+"""At which a link is looked at; a zoo's kinks are at 1 and 2."""
+MARGINS_FEW: FloatArray = np.array([0.3141, 0.7183, 1.4142, 2.7182, 5.7721])
+MARGINS_FAR: FloatArray = np.concatenate([10.0 ** np.arange(-3, 2.01, 0.1), [200.0, 500.0]])
+"""Among which a margin of the wrong sign is looked for that is as good as any of the right one."""
+_STEPS: FloatArray = np.asarray(np.arange(1, 61) * 0.1487213, dtype=np.float64)
+MARGINS_SIGNED: FloatArray = np.concatenate([-_STEPS[::-1], _STEPS])
+"""At which slopes are compared: close enough for a kink that moves to be seen; farther out an exponential would count
+for all the others."""
+SHARES_OF_ONE = tuple(
+    Rational(*pair) for pair in ((3, 4), (9, 10), (3, 5), (99, 100), (11, 20), (51, 100), (999, 1000))
+)
+"""Probabilities of the label +1 at which a counterexample to calibration is looked for."""
 
 # The line
 _SIZES: FloatArray = np.asarray(10.0 ** np.arange(-2.0, 2.3, 0.2718281), dtype=np.float64)

@@ -17,15 +17,11 @@ from sympy import Expr, Symbol, lambdify
 from symloss.errors import DomainError
 from symloss.expr import KINDS, C, Loss, M, P, Y, elementary
 from symloss.theory.functions.interval import FloatArray
-from symloss.theory.functions.probes import LINE, UNIT
+from symloss.theory.functions.probes import LINE, MARGINS_SIGNED, UNIT
 from symloss.theory.functions.slope import slope_in_p
 from symloss.zoo import Entry
 
 __all__ = ["distance", "family", "gap", "signature", "slope_function"]
-
-_STEPS: FloatArray = np.asarray(np.arange(1, 61) * 0.1487213, dtype=np.float64)
-_MARGINS: FloatArray = np.concatenate([-_STEPS[::-1], _STEPS])
-"""Close enough for a kink that moves to be seen; farther out an exponential would count for all the others."""
 
 _Gradient = Callable[..., FloatArray]
 
@@ -114,7 +110,7 @@ def _vector(function: _Gradient, kind: str, classes: int, values: tuple[float, .
         return _evaluated(function, y, p, classes, values)
 
     if KINDS[kind].signed:
-        return at(1.0, _MARGINS)
+        return at(1.0, MARGINS_SIGNED)
     if not KINDS[kind].probabilities:
         # A second target tells losses apart that agree at y = 0.
         y = np.concatenate([np.zeros(LINE.size), np.full(LINE.size, 1.37)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mpmath
 import pytest
 from hypothesis import given, settings
-from sympy import Abs, Expr, Integer, Rational, Symbol, exp, lambdify, log, sqrt, tanh
+from sympy import Abs, Expr, Integer, Rational, Symbol, atan, exp, lambdify, log, sqrt, tanh
 
 from symloss.expr import P, Y
 from symloss.theory.functions.algebra import differs, multiplied_out, one_fraction, shorter, tidy, vanishes
@@ -62,6 +62,7 @@ def test_size_stops_algebra_not_the_clock() -> None:
 @pytest.mark.parametrize(
     ("number", "sign"),
     [(Rational(-3, 7), -1), (Integer(0), 0), (sqrt(2) - Rational(141, 100), 1), (log(2) + log(3) - log(6), 0),
+     (atan(Rational(1, 2)) - Rational(4636476090008061, 10**16), 1),
      ((1 + sqrt(2)) ** 2 - 3 - 2 * sqrt(2), 0), (exp(1) - 3, -1)],
 )  # fmt: skip
 def test_signs_of_constants(number: Expr, sign: int) -> None:

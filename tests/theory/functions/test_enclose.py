@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from sympy import Expr, Rational, Symbol, cos, cosh, exp, lambdify, log, sin, sinh, sqrt, tanh
+from sympy import Expr, Rational, Symbol, atan, cos, cosh, exp, lambdify, log, sin, sinh, sqrt, tanh
 
 from symloss.errors import DomainError
 from symloss.expr import BY_HEAD, elementary, log_cosh, sigmoid, softplus
@@ -17,7 +17,7 @@ from symloss.theory.functions.enclose import enclose, enclose_number, enclose_sh
 from symloss.theory.functions.interval import Interval
 
 X = Symbol("x", real=True)
-SMOOTH = [exp, tanh, sinh, cosh, sin, cos, sigmoid, softplus, log_cosh]
+SMOOTH = [exp, tanh, atan, sinh, cosh, sin, cos, sigmoid, softplus, log_cosh]
 NUMBERS = st.sampled_from([Rational(1, 3), Rational(-7, 5), Rational(2), Rational(13, 10), sqrt(2), exp(1)])
 
 

@@ -45,6 +45,7 @@ UNARY: dict[str, tuple[Callable[[Interval], Interval], Real, Real | None]] = {
     "neg": (lambda x: -x, lambda x: -x, lambda x: -x),
     "exp": (Interval.exp, mpmath.exp, lambda x: x.exp()),
     "tanh": (Interval.tanh, mpmath.tanh, lambda x: x.tanh()),
+    "atan": (Interval.atan, mpmath.atan, lambda x: x.atan()),
     "sinh": (Interval.sinh, mpmath.sinh, lambda x: x.sinh()),
     "cosh": (Interval.cosh, mpmath.cosh, lambda x: x.cosh()),
     "sin": (Interval.sin, mpmath.sin, lambda x: x.sin()),
@@ -158,7 +159,7 @@ def test_signs() -> None:
     assert box.sign.tolist() == [1, -1, 0, 0]
 
 
-@pytest.mark.parametrize("name", ["exp", "tanh", "sinh", "cosh", "sigmoid", "softplus", "log_cosh"])
+@pytest.mark.parametrize("name", ["exp", "tanh", "atan", "sinh", "cosh", "sigmoid", "softplus", "log_cosh"])
 def test_a_box_is_not_much_wider_than_it_must_be(name: str) -> None:
     """Sound is easy, of everything: a point's box is a few units in the last place wide."""
     on_boxes, exactly, _ = UNARY[name]

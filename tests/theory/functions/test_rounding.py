@@ -31,6 +31,7 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[[Any], Any], np.ndarray]] = 
     "log of tiny": (np.log, mpmath.log, 10.0 ** _points(-300, 0)),
     "log1p": (np.log1p, mpmath.log1p, _points(-0.99, 30, 0.0)),
     "tanh": (np.tanh, mpmath.tanh, _points(-25, 25, 0.0)),
+    "atan": (np.arctan, mpmath.atan, _points(-1e6, 1e6, 0.0, 1.0)),
     "sinh": (np.sinh, mpmath.sinh, _points(-700, 700, 0.0)),
     "cosh": (np.cosh, mpmath.cosh, _points(-700, 700, 0.0)),
     "power 0.37": (

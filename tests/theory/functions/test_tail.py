@@ -9,7 +9,7 @@ import mpmath
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from sympy import Expr, Rational, Symbol, cos, cosh, exp, lambdify, log, oo, sin, sinh, sqrt, tanh
+from sympy import Expr, Rational, Symbol, atan, cos, cosh, exp, lambdify, log, oo, sin, sinh, sqrt, tanh
 
 from symloss.expr import elementary, log_cosh, sigmoid, softplus
 from symloss.theory.functions.growth import Growth
@@ -69,7 +69,7 @@ def _holds(expr: Expr, cell: Cell, side: int, eps: float) -> bool:
 
 NEAR = [
     X * log(X), log(X) ** 2 * sqrt(X), 1 / X - log(X), exp(X) - 1 - X, sin(X) / X, (1 - X) ** Rational(7, 3),
-    tanh(X) - X,
+    tanh(X) - X, atan(1 + X), atan(X) - X, atan(1 / X) * X, atan(log(X)),
     softplus(X), sigmoid(1 / X), exp(-1 / X), log(1 + X) / X, cosh(X) - cos(X), log_cosh(X), sqrt(1 + X) - sqrt(1 - X),
     X ** Rational(3, 10) * log(X), log(2 * X) * (1 - X), exp(log(X) / 2), 1 / (1 - log(X)), log(X + X**2),
     sinh(X) / X**2,
@@ -78,6 +78,7 @@ NEAR = [
 FAR = [
     X, 1 / X, log(1 + X**2), X / (1 + X**2), sqrt(1 + X**2), tanh(X), X * exp(-(X**2)), softplus(X), log_cosh(X),
     X**2 * exp(-X * tanh(X)), sigmoid(X) - sigmoid(-X), log(1 + exp(-(X**2))),
+    atan(X), atan(2 * X - 1) ** 2, X * atan(exp(X)), atan(1 / X) * X,
 ]  # fmt: skip
 
 
@@ -151,6 +152,26 @@ def test_limits_of_growth(expr: Expr, limits: tuple[float, float]) -> None:
         lo, hi = tail_at(expr, X, LINE, side, 1e-3).limit()
         assert lo <= limit <= hi
         assert lo == hi or hi - lo < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("expr", "signs"),
+    [
+        (softplus(-X) - exp(-X), (-1, -1)), (sigmoid(X) + sigmoid(2 * X) - 2, (-1, -1)),
+        (1 - 2 * sigmoid(X) + sigmoid(X) ** 2, (1, 1)), (exp(X) + exp(X / 2) - exp(X) * (1 + exp(-X)), (-1, 1)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_exponentials_as_powers_keep_what_the_strongest_hides(expr: Expr, signs: tuple[int, int]) -> None:
+    told = []
+    for side, sign in zip((-1, 1), signs, strict=True):
+        found = tail_at(expr, X, LINE, side, 3e-2, fast=True)
+        assert found.sign() in (0, sign)
+        told.append(found.sign())
+        value = lambdify([X], elementary(expr), "mpmath")
+        with mpmath.workdps(60):
+            assert mpmath.sign(value(mpmath.mpf(side) * 40)) == sign
+    assert any(told)
 
 
 def test_exponents_that_only_rounding_makes_equal_do_not_cancel() -> None:
