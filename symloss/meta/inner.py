@@ -85,15 +85,20 @@ class SGD(Rule):
     def step(self, weight: Tensor, gradient: Tensor, state: State) -> tuple[Tensor, dict[str, Tensor]]:
         """See `Rule`."""
         d = -gradient if self.maximize else gradient
+        # Factors are given to the addition, as torch's optimiser does: the same rounding, and no product is stored.
         if self.weight_decay:
-            d = d + self.weight_decay * weight
+            d = torch.add(d, weight, alpha=self.weight_decay)
         if not self.momentum:
-            return weight - self.learning_rate * d, {}
+            return self._down(weight, d), {}
         before = state.get("momentum_buffer")
         # torch does not dampen the first step: its buffer starts as d itself.
-        speed = d if before is None else self.momentum * before + (1 - self.dampening) * d
-        ahead = d + self.momentum * speed if self.nesterov else speed
-        return weight - self.learning_rate * ahead, {"momentum_buffer": speed}
+        speed = d if before is None else torch.add(self.momentum * before, d, alpha=1 - self.dampening)
+        ahead = torch.add(d, speed, alpha=self.momentum) if self.nesterov else speed
+        return self._down(weight, ahead), {"momentum_buffer": speed}
+
+    def _down(self, weight: Tensor, step: Tensor) -> Tensor:
+        rate: float | Tensor = self.learning_rate  # a tensor where it is learned
+        return weight - rate * step if isinstance(rate, Tensor) else torch.sub(weight, step, alpha=rate)
 
     def response(self, weight: Tensor, gradient: Tensor, state: State, *, first: bool) -> float:
         """See `Rule`."""

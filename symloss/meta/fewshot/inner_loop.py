@@ -78,26 +78,33 @@ class InnerLoop:
             graph: whether the result is to be differentiable in what is meta-learned.
             watch: told of what adapts before the first step and after each.
         """
-        theta, speed = self.start(), dict[str, Tensor]()
+        theta, state = self.start(), dict[str, Tensor]()
         if not graph:
             theta = {name: each.detach() for name, each in theta.items()}
         again = graph and self.learner.settings.inner.checkpointed
+        step = partial(recomputed, self.step) if again else partial(self.step, graph=graph)
         for _ in range(steps):
             if watch:
                 watch(theta)
-            step = partial(recomputed, self.step) if again else partial(self.step, graph=graph)
-            after = step(theta, speed, self.phi, known)
-            theta, speed = self._unpacked(after.pop("theta")), after
+            state = step(theta, state, self.phi, known)
+            theta = self._unpacked(state["theta"])
         if watch:
             watch(theta)
         return theta
 
     def step(
-        self, theta: Tensors, speed: Tensors, phi: Weights, known: Tensors, *, graph: bool = True
+        self, theta: Tensors, state: Tensors, phi: Weights, known: Tensors, *, graph: bool = True
     ) -> dict[str, Tensor]:
         """One step of SGD with Nesterov's momentum: `theta` and torch's `momentum_buffer` after it, each in one vector.
 
         A vector, as few operations on long tensors take less time than many on short ones.
+
+        Args:
+            theta: what adapts, by name.
+            state: what the step before returned, whose `theta` is the same numbers; empty before the first.
+            phi: what is meta-learned.
+            known: from `begin`.
+            graph: whether the result is to be differentiable.
         """
         inner = self.learner.settings.inner
         with torch.enable_grad():
@@ -115,8 +122,10 @@ class InnerLoop:
             nesterov=True,
             weight_decay=inner.weight_decay,
         )
-        moved, state = rule.step(self._packed(theta.values()), self._packed(slopes), speed)
-        return {"theta": moved, **state}
+        # Packed once: a second copy of a step's weights would make a meta-step larger than one through `higher`.
+        vector = state["theta"] if state else self._packed(theta.values())
+        moved, rest = rule.step(vector, self._packed(slopes), state)
+        return {"theta": moved, **rest}
 
     def query_outputs(self, theta: Tensors, known: Tensors) -> Tensor:
         """Logits or predictions of the query rows, `[queries, N]` (after the tasks, where there are several)."""
