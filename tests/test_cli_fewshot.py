@@ -45,7 +45,7 @@ def kept(run: Run, folder: Path) -> Path:
 
 def test_it_prints_scores_and_what_they_are_of(kept: Path, folder: Path) -> None:
     out = (folder / "printed.txt").read_text()
-    assert "sinusoid: few-shot regression to train/validate/test, inputs 1" in out
+    assert "sinusoid: few-shot regression, inputs 1" in out
     assert "sinusoid, 3-shot, maml (inductive): 5 test tasks" in out
     assert "The interval of all is over 2 training seeds" in out
     assert "After 0, 1, ... inner steps: " in out

@@ -22,10 +22,11 @@ __all__ = ["describe_episodes", "few_shot_sentences", "few_shot_table", "plot_fe
 
 def describe_episodes(task: Mapping[str, Any]) -> str:
     """What a source of episodes `describe()`s, in a line, and its remarks, a line each."""
-    counts = task["classes"]
-    classes = f", {'/'.join(map(str, counts.values()))} classes" if any(counts.values()) else ""
+    # By name: a run hands them back in another order than the source does.
+    counts = [task["classes"][part] for part in ("train", "val", "test")]
+    classes = f", {'/'.join(map(str, counts))} classes to train/validate/test" if any(counts) else ""
     shape = " x ".join(map(str, task["inputs"]))
-    head = f"{task['name']}: few-shot {task['kind']}{classes} to train/validate/test, inputs {shape}"
+    head = f"{task['name']}: few-shot {task['kind']}{classes}, inputs {shape}"
     return "\n".join([head, *(f"  {note}" for note in task.get("notes", []))])
 
 

@@ -34,9 +34,22 @@ def test_sentences_say_of_what() -> None:
 
 
 def test_episodes_are_described() -> None:
-    assert "few-shot classification, 9/5/5 classes to train/validate/test, inputs 1 x 28 x 28" in describe(
-        few_shot().task
-    )
+    task = few_shot().task
+    counts = {"train": 9, "val": 6, "test": 5}
+    for order in (
+        ("train", "val", "test"),
+        ("test", "train", "val"),
+    ):  # as the source has them, and as a run does
+        told = describe({**task, "classes": {part: counts[part] for part in order}})
+        assert "few-shot classification, 9/6/5 classes to train/validate/test, inputs 1 x 28 x 28" in told
+    waves = {
+        **task,
+        "name": "sinusoid",
+        "kind": "regression",
+        "classes": dict.fromkeys(counts, 0),
+        "inputs": [1],
+    }
+    assert describe(waves).splitlines()[0] == "sinusoid: few-shot regression, inputs 1"
 
 
 def test_the_picture_has_the_course_and_the_inner_steps() -> None:
