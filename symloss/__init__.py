@@ -11,8 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import CompileError, DomainError, ParseError, RunError, SymlossError, TaskError
-from symloss.expr import Loss, Registry, register_primitive
-from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
     from symloss.codegen import dpo_margins
@@ -30,10 +28,12 @@ if TYPE_CHECKING:
         transfer,
         verify,
     )
+    from symloss.expr import Loss, Registry, register_primitive
     from symloss.meta import AdaptiveLoss
     from symloss.search import Distillation, Headroom, Result, Search, discover, distill, headroom
     from symloss.tasks import Task, load_csv, load_task, task_names
     from symloss.theory import Certificate, Derivation, analyze, derive, posterior_map, sparsify
+    from symloss.zoo import named, names, parse
 
 __all__ = [
     "Adaptation", "AdaptiveLoss", "Certificate", "Comparison", "CompileError", "Derivation", "Distillation",
@@ -43,8 +43,10 @@ __all__ = [
     "posterior_map", "register_primitive", "resume", "sparsify", "task_names", "transfer", "verify",
 ]  # fmt: skip
 
-# Rooms that load torch or take long to import are opened when first asked for (PEP 562).
+# Rooms are opened when first asked for (PEP 562): SymPy, torch and the rest take long to import.
 _ROOMS = {
+    **dict.fromkeys(("Loss", "Registry", "register_primitive"), "symloss.expr"),
+    **dict.fromkeys(("named", "names", "parse"), "symloss.zoo"),
     **dict.fromkeys(
         ("Certificate", "Derivation", "analyze", "derive", "posterior_map", "sparsify"), "symloss.theory"
     ),
@@ -74,11 +76,16 @@ _ROOMS = {
     ),
 }
 
+_OPENED = {room.removeprefix("symloss.") for room in _ROOMS.values()}
+"""The rooms themselves, as in `sl.zoo.entry("ace")`."""
+
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
-        raise AttributeError(f"module 'symloss' has no attribute {name!r}")
-    return getattr(import_module(_ROOMS[name]), name)
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
+    if name in _OPENED:
+        return import_module(f"symloss.{name}")
+    raise AttributeError(f"module 'symloss' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,8 @@ from typer.main import get_command
 
 from symloss import named, parse
 from symloss.cli import app
-from symloss.expr import Loss
+from symloss.cli.arguments import Kind
+from symloss.expr import KINDS, Loss
 from symloss.tasks import MODELS
 
 VERBS = get_command(app).commands
@@ -239,3 +240,8 @@ def test_a_reader_that_leaves_early_gets_no_traceback():
     )
     os.close(write)
     assert done.stderr == ""
+
+
+def test_kinds_are_those_of_losses() -> None:
+    """Help is shown before SymPy is loaded, so the command line has their names itself."""
+    assert [kind.value for kind in Kind] == list(KINDS)

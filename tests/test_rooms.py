@@ -52,9 +52,21 @@ def test_formula_rooms_never_load_torch(room: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_importing_the_package_is_light() -> None:
-    code = "import symloss, sys; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib', 'deap')))"
+@pytest.mark.parametrize("module", ["symloss", "symloss.cli"])
+def test_importing_the_package_is_light(module: str) -> None:
+    """Formulas are SymPy's business, and everything else can wait: help is there at once."""
+    heavy = ("sympy", "torch", "numpy", "matplotlib", "deap")
+    code = f"import {module}, symloss.runs, sys; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_rooms_are_opened_when_they_are_asked_for() -> None:
+    code = (
+        "import symloss as sl; assert isinstance(sl.zoo.entry('ace').loss, sl.Loss); sl.compare, sl.expr.PI"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = symloss.nothing
 
 
 def _loaded(path: Path) -> set[str]:

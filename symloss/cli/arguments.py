@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from symloss.errors import DomainError, ParseError, RunError
-from symloss.expr import KINDS, Loss, Registry
-from symloss.expr.symbols import SYMBOLS
-from symloss.zoo import named, names, parse
 
 if TYPE_CHECKING:
+    from symloss.expr import Loss, Registry
     from symloss.search import FrontRow
 
 __all__ = [
@@ -25,8 +23,15 @@ __all__ = [
 ]  # fmt: skip
 
 
-Kind = StrEnum("Kind", {name: name for name in KINDS})  # type: ignore[misc]
-"""The kinds of loss, for the command line."""
+class Kind(StrEnum):
+    """The kinds of loss, as `symloss.expr.KINDS` has them: help is shown before SymPy is loaded."""
+
+    classification = "classification"
+    multilabel = "multilabel"
+    regression = "regression"
+    margin = "margin"
+
+
 LossArgument = Annotated[
     str,
     typer.Argument(
@@ -69,6 +74,9 @@ def read_loss(
     >>> str(read_loss("ace", values=["phi1=1.5"])), str(read_loss(" -y*log(p)"))
     ('y*abs(log(1.5*p))', '-y*log(p)')
     """
+    from symloss.expr.symbols import SYMBOLS
+    from symloss.zoo import named, names, parse
+
     text = text.strip()
     coefficients = _coefficients(values or ())
     # `#` is no character of the grammar, so a row of a run is told from a formula without a try.

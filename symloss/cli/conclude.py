@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symloss.cli.output import print_json, say, show
-from symloss.expr import KINDS
 
 if TYPE_CHECKING:
     from symloss.search import Baseline, FrontRow, Result
@@ -21,6 +20,7 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
         print_json(run_facts(result, files))
         return
     import symloss.report as report
+    from symloss.expr import KINDS
 
     metric = str(result.task.get("metric", "metric"))
     say(_headline(result))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symloss.cli.arguments import split_top_level
 from symloss.errors import DomainError
-from symloss.expr import Registry, default_registry
+
+if TYPE_CHECKING:
+    from symloss.expr import Registry
 
 __all__ = ["read_grammar"]
 
@@ -34,6 +36,7 @@ def read_grammar(
     >>> read_grammar("add,mul", [], ["plog=3"], ["tanh(tanh)=0"])
     {'operators': ('add', 'mul'), 'costs': {'plog': 3.0}, 'nesting': {'tanh': {'tanh': 0}}}
     """
+    from symloss.expr import default_registry
     from symloss.search.propose.grammar import OPERATORS
 
     options: dict[str, Any] = {}

@@ -13,7 +13,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from symloss.errors import SymlossError
-from symloss.runs import began_with
 
 __all__ = ["FormulaCommand", "OneLineErrors"]
 
@@ -45,6 +44,8 @@ class OneLineErrors(TyperGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run a verb and leave the process with its exit code."""
+        from symloss.runs import began_with
+
         # Otherwise click prints errors itself, in several lines and a box, and leaves the process.
         extra["standalone_mode"] = False
         words = list(sys.argv[1:] if args is None else args)

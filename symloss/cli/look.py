@@ -24,9 +24,9 @@ from symloss.cli.group import FormulaCommand
 from symloss.cli.output import print_json, say, show, write_text
 from symloss.cli.tables import print_outcome
 from symloss.errors import DomainError
-from symloss.expr import Loss, to_string
 
 if TYPE_CHECKING:
+    from symloss.expr import Loss
     from symloss.search import Result
 
 __all__ = ["Classes", "Out", "refuse", "register"]
@@ -235,6 +235,8 @@ def _print_race(result: Result, as_json: bool) -> None:
 
 
 def _facts(loss: Loss) -> dict[str, Any]:
+    from symloss.expr import to_string
+
     return {
         "formula": str(loss),
         "kind": loss.kind,

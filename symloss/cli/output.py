@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 
 from symloss.errors import RunError
-from symloss.report.files import image, write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,6 +79,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         RunError: when it cannot be written.
     """
+    from symloss.report.files import write_file
+
     say(f"wrote {write_file(path, text.encode())}")
 
 
@@ -89,6 +90,8 @@ def write_figure(path: Path, figure: Figure) -> None:
     Raises:
         RunError: for a suffix that is no picture's, or when it cannot be written.
     """
+    from symloss.report.files import image, write_file
+
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in _PICTURES:
         raise RunError(f"{path}: no picture format {path.suffix!r}; use .{', .'.join(_PICTURES)}")

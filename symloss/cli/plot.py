@@ -15,12 +15,12 @@ from symloss.cli.look import Classes, Out, refuse
 from symloss.cli.options import MODELS, items_of, option
 from symloss.cli.output import say, show, write_figure
 from symloss.errors import DomainError
-from symloss.expr import Loss
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from symloss.compare import Landscape
+    from symloss.expr import Loss
 
 __all__ = ["register"]
 

@@ -62,6 +62,13 @@ _OWN: dict[str, dict[str, str]] = {
     beyond = torch.exp(torch.where(near, -1.0, x)) - 1
     return torch.where(near, torch.expm1(torch.where(near, x, 0.0)), beyond)
 ''',
+        "log_cosh_by_tanh": '''def log_cosh_by_tanh(x, t):
+    """log(cosh(x)) of x and t = tanh(x): -log(1 - t**2)/2, and |x| - log(1 + |t|), which does not cancel far from 0."""
+    square = t * t
+    far = square > 0.5
+    found = torch.log1p(torch.where(far, torch.abs(t), -square))
+    return torch.where(far, torch.abs(x) - found, found * -0.5)
+''',
         "log_cosh": '''def log_cosh(x):
     """log(cosh(x)) without overflow."""
     return x + torch.nn.functional.softplus(-2 * x) - 0.6931471805599453

@@ -152,8 +152,8 @@ def rounded(expr: Expr) -> Expr:
 
 
 def _quickened(expr: Expr) -> Expr:
-    """`log cosh x = |x| - log(1 + tanh |x|)`: the slope, `tanh x`, is shared."""
-    return expr.replace(log_cosh, lambda x: nodes.absolute(x) - nodes.log1p(nodes.absolute(tanh(x))))
+    """The slope of `log cosh x`, `tanh x`, is shared."""
+    return expr.replace(log_cosh, lambda x: nodes.log_cosh_by_tanh(x, tanh(x)))
 
 
 class _Printer:
@@ -309,6 +309,8 @@ class _Printer:
     def call(self, expr: Expr) -> str:
         if isinstance(expr, nodes.maximum | nodes.minimum):
             return self.extremum(expr)
+        if isinstance(expr, nodes.log_cosh_by_tanh):
+            return self.named("log_cosh_by_tanh", *map(self.text, expr.args))
         if isinstance(expr, nodes.fenced) and self.is_scalar(expr):
             return f"max({self.text(expr.args[0])}, {nodes.LOG_GUARD!r})"
         if isinstance(expr, nodes.fenced):

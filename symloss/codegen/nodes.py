@@ -17,7 +17,7 @@ from symloss.expr import GUARD, log_cosh, plog, psqrt, sigmoid, softplus
 
 __all__ = [
     "CALLED", "COMPILED", "LOG_GUARD", "absolute", "beyond", "bounded", "expm1", "fenced", "inverse", "log1p",
-    "logistic",
+    "log_cosh_by_tanh", "logistic",
     "maximum", "minimum", "outside", "plogarithm", "psquareroot", "signum", "softened", "step", "void",
 ]  # fmt: skip
 
@@ -168,6 +168,12 @@ class softened(_Real):
 
     def fdiff(self, argindex: int = 1) -> Expr:
         return logistic(self.args[0])
+
+
+class log_cosh_by_tanh(_Real):
+    """`log cosh x` of `x` and its hyperbolic tangent; printed, never differentiated."""
+
+    nargs = 2
 
 
 class bounded(_Real):

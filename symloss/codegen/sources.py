@@ -9,6 +9,7 @@ from functools import lru_cache
 from types import ModuleType
 
 from symloss.codegen.runtime import (
+    blocks,
     branch,
     classes,
     composed,
@@ -24,7 +25,20 @@ from symloss.codegen.runtime import (
 
 __all__ = ["imports_of", "needed"]
 
-_MODULES = (precision, logits, branch, fused, composed, target, linear, dense, entries, classes, modules)
+_MODULES = (
+    precision,
+    logits,
+    branch,
+    blocks,
+    fused,
+    composed,
+    target,
+    linear,
+    dense,
+    entries,
+    classes,
+    modules,
+)
 """In the order in which one builds on another."""
 _IMPORTS = {
     "from __future__ import annotations": (),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["derive", "generator"]
 
@@ -19,6 +21,8 @@ def derive(seed: int, *path: int | str) -> int:
     >>> derive(0, "training", 1) == derive(0, "training", 1) != derive(0, "training", 2)
     True
     """
+    import numpy as np  # late: the command line's help does without
+
     words = [_word(step) for step in path]
     # The whole key is hashed. With seed + slot, slot 1 of run 0 would be slot 0 of run 1.
     state = np.random.SeedSequence(seed, spawn_key=words).generate_state(1, np.uint64)
@@ -28,6 +32,8 @@ def derive(seed: int, *path: int | str) -> int:
 
 def generator(seed: int, *path: int | str) -> np.random.Generator:
     """NumPy's generator on the derived seed."""
+    import numpy as np
+
     return np.random.default_rng(derive(seed, *path))
 
 

@@ -30,13 +30,23 @@ class Batch(NamedTuple):
 
     Attributes:
         target: class indices `[N, 1, ...]`, or numbers of the outputs' shape.
-        context: `(C, pi, w)`, the number of classes, their priors and the instances' weights, as they broadcast.
+        context: `(C, pi, w)`, the number of classes, their priors and the instances' weights, as they broadcast; `(w,)`
+            of losses without probabilities.
         weight: `[C, 1, ...]`, multiplies each class's term, or None.
     """
 
     target: Tensor
     context: tuple[Any, ...]
     weight: Tensor | None = None
+
+    def rows(self, block: slice) -> Batch:
+        """The batch of a block of instances; of the context only `w` is the instances'."""
+        i = 2 if len(self.context) > 2 else 0
+        w = self.context[i]
+        if isinstance(w, Tensor) and w.dim():
+            context = (*self.context[:i], w[block], *self.context[i + 1 :])
+            return self._replace(target=self.target[block], context=context)
+        return self._replace(target=self.target[block])
 
 
 def at_target(batch: Batch) -> tuple[Any, ...]:

@@ -8,15 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from symloss.codegen.runtime.blocks import in_blocks
 from symloss.codegen.runtime.branch import Batch, Branch, at_target
 from symloss.codegen.runtime.composed import hard_losses, soft_losses
 from symloss.codegen.runtime.fused import Path
 from symloss.codegen.runtime.logits import all_pairs
 
 __all__ = ["DensePath", "Entries", "SingularDensePath"]
-
-BLOCK = 1 << 17
-"""Entries in a block: half a megabyte of float32, so that temporaries stay in the second-level cache."""
 
 
 class Entries(NamedTuple):
@@ -66,22 +64,7 @@ class DensePath(Path):
             return self.composed(z.detach(), batch), torch.zeros_like(z)
         if not self.soft:
             z.gather(1, batch.target)  # refuses an index before the work is done
-        rows = max(1, BLOCK * z.shape[0] // max(1, z.numel()))
-        if rows >= z.shape[0]:
-            return self.sweep(z, batch)
-        parts, gradient = [], torch.empty_like(z)
-        for start in range(0, z.shape[0], rows):
-            block = slice(start, start + rows)
-            losses, gradient[block] = self.sweep(z[block], self.rows_of(batch, block))
-            parts.append(losses)
-        return torch.cat(parts), gradient
-
-    @staticmethod
-    def rows_of(batch: Batch, block: slice) -> Batch:
-        """A block of instances of the batch."""
-        classes, pi, w, *rest = batch.context
-        w = w[block] if isinstance(w, Tensor) and w.dim() else w
-        return batch._replace(target=batch.target[block], context=(classes, pi, w, *rest))
+        return in_blocks(self.sweep, z, batch)
 
     def sweep(self, z: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The losses of some instances, and their gradient."""

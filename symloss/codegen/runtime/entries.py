@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from symloss.codegen.runtime.blocks import in_blocks
 from symloss.codegen.runtime.branch import Batch, Branch
 from symloss.codegen.runtime.composed import entry_terms
 from symloss.codegen.runtime.fused import Path
@@ -24,6 +25,10 @@ class NumberPath(Path):
 
     def forward(self, z: Tensor, batch: Batch) -> tuple[Tensor, ...]:
         """See `Path`."""
+        return in_blocks(self.sweep, z, batch)
+
+    def sweep(self, z: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        """The losses and slopes of some instances."""
         return self.general.curve(z, batch.target, *batch.context)
 
     def composed(self, z: Tensor, batch: Batch) -> Tensor:
@@ -44,6 +49,10 @@ class LabelPath(Path):
 
     def forward(self, z: Tensor, batch: Batch) -> tuple[Tensor, ...]:
         """See `Path`."""
+        return in_blocks(self.sweep, z, batch)
+
+    def sweep(self, z: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        """The losses and slopes of some instances."""
         y = batch.target
         if self.other is None:
             return self.general.curve(z, *batch.context, y=y)
