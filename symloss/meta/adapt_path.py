@@ -110,6 +110,7 @@ def rates_along(
         `steps` numbers; NaN where it is not defined.
     """
     like = loss.coefficients
+    # A loss moves little in one step, and each measurement is a pass in Python.
     at = np.unique(np.linspace(0, len(path) - 1, min(points, len(path))).round().astype(int))
     known = [_rate(loss, unpacked(path[int(i)].double().cpu(), like), classes, targets) for i in at]
     measured = [math.nan if rate is None else rate for rate in known]

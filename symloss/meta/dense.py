@@ -107,6 +107,7 @@ class Dense:
         if known is None:
             known = self._kept[what, layer] = torch.matmul(a, b)
             return known
+        # Of the same shape as long as the models and the batch are: a caller who reuses keeps both.
         return torch.matmul(a, b, out=known)
 
     def forward(self, weights: Weights | Steps, inputs: Tensor) -> Activations:

@@ -302,6 +302,8 @@ def _trials(
     width = _STEP * np.maximum(np.abs(edge[:, free]), 0.1)
     for j, place in enumerate(free):
         rows[:, j + 1, place] += width[:, j]
+    # Row 0 of each start is where it stands, row j + 1 has coefficient j moved: all in one evaluation of the
+    # tree.
     gradient = _gradients(program, rows.reshape(starts * (k + 1), -1), points).reshape(starts, k + 1, -1)
     with np.errstate(all="ignore"):
         norm = np.linalg.norm(gradient[:, :1], axis=-1, keepdims=True)

@@ -140,6 +140,7 @@ class BlackBoxTask(Task):
         """What the function reports, in this process or, with a time limit, in one that can be ended."""
         module = loss.to_torch() if isinstance(loss, Loss) else loss
         if math.isinf(self.time_limit):
+            # In this process: a function may keep data, or a GPU, between calls.
             return self._report(module, seed, settings.steps)
         # CUDA does not survive a fork, nor do other systems' own libraries.
         fresh = torch.cuda.is_available() or sys.platform != "linux"

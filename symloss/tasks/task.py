@@ -72,6 +72,8 @@ class Task(ABC):
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     priors: Tensor | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    # Mutable, in a frozen class, on purpose: `replace` hands on the same counter, so a look through a derived
+    # task counts.
     ledger: Counter[str] = field(default_factory=Counter)
 
     if TYPE_CHECKING:  # `build` needs the tasks themselves, so it sets these when it is imported

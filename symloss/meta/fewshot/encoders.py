@@ -85,6 +85,7 @@ class Encoder(ABC):
 
     def _spread(self, shape: Shape) -> float:
         """Of uniform numbers; He's variance for a ReLU."""
+        # Uniform in [-a, a] has variance a^2/3, and He's is 2/inputs (arXiv 1502.01852, equation 10).
         return math.sqrt(6 / math.prod(shape[1:]))
 
 
@@ -179,6 +180,7 @@ class _FourConv(Encoder):
 
     def features(self, input_shape: Shape) -> int:
         return (
+            # Four poolings, each rounded down; with strides the pixels are averaged away.
             self.filters if self.stride else self.filters * math.prod(size // 16 for size in input_shape[1:])
         )
 
@@ -188,6 +190,7 @@ class _FourConv(Encoder):
     def block(self, i: int, x: Tensor, weights: Weights, rows: Rows) -> Tensor:
         h = F.conv2d(x, weights[f"encoder.{i}.conv"], padding=1, stride=2 if self.stride else 1)
         h = normalise(h, weights[f"encoder.{i}.scale"], weights[f"encoder.{i}.shift"], rows)
+        # After the normalisation, which would take the modulation out again, and before the ReLU.
         h = modulate(h, x, weights, f"encoder.{i}", rows).relu()
         return h if self.stride else F.max_pool2d(h, 2)
 
@@ -267,6 +270,7 @@ def encoder_named(name: str) -> Encoder:
 
 
 _NAMED: dict[str, Callable[[Sequence[str]], Encoder]] = {
+    # Digits are bounded: a width of ten digits is a slip, and would be allocated.
     r"mlp-([1-9]\d?)x([1-9]\d{0,4})": lambda found: _Dense(int(found[0]), int(found[1])),
     r"4conv-([1-9]\d{0,3})(|-stride)": lambda found: _FourConv(int(found[0]), bool(found[1])),
     r"resnet12-([1-9]\d{0,3})": lambda found: _ResNet12(int(found[0])),
@@ -299,5 +303,6 @@ def _drawn(name: str, shape: Shape, seed: int, spread: float) -> Tensor:
 
 def uniform(name: str, shape: Shape, seed: int, spread: float) -> Tensor:
     """Numbers between `-spread` and `spread`, by NumPy's generator on a seed of the weight's own."""
+    # By its name, not by its place: a learner with one part more has the same weights in all others.
     draw = generator(seed, "weights", name)
     return torch.from_numpy(draw.uniform(-spread, spread, size=shape).astype(np.float32))

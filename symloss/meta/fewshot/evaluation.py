@@ -63,6 +63,7 @@ def adapted_outputs(
         loop = InnerLoop(learner, phi, episode, together)
         known = loop.begin()
         count = learner.settings.inner.test_steps if steps is None else steps
+        # Nothing is meta-learned here: no graph, so the memory of one step whatever their number.
         loop.adapt(
             known, count, graph=False, watch=lambda theta: found.append(loop.query_outputs(theta, known))
         )
@@ -75,6 +76,7 @@ def _one(learner: Learner, outputs: Tensor, episode: Episode) -> Tensor:
     if learner.kind == "regression":
         return (outputs - targets).square().squeeze(-1).double().mean(-1)
     right = (outputs.argmax(-1) == targets).double().mean(-1)
+    # argmax has an answer for NaN too, and would count it as a guess.
     return torch.where(torch.isfinite(outputs).all(-1).all(-1), right, torch.nan)
 
 
@@ -91,6 +93,7 @@ def _nearest(learner: Learner, phi: Weights, episode: Episode) -> Tensor:
     design = learner.settings.design
     counts = len(episode.support_targets), len(episode.query_targets)
     both = torch.cat([episode.support_inputs, episode.query_inputs])
+    # Support and query rows together, for the statistics of normalisation that they share or do not.
     rows = Rows(*counts, design.statistics, design.film_on)
     features = learner.encoder.flat(encode(learner.encoder, both, phi, rows))
     support, query = features.split(list(counts))

@@ -80,6 +80,7 @@ class InnerLoop:
         """
         theta, state = self.start(), dict[str, Tensor]()
         if not graph:
+            # Cut from `phi`, or each step would keep the graph of all before it.
             theta = {name: each.detach() for name, each in theta.items()}
         again = graph and self.learner.settings.inner.checkpointed
         step = partial(recomputed, self.step) if again else partial(self.step, graph=graph)
@@ -109,14 +110,19 @@ class InnerLoop:
         inner = self.learner.settings.inner
         with torch.enable_grad():
             leaves = {
+                # Through `phi`, or the step before, a weight is in the meta-gradient's graph and stays in it. One
+                # that is neither learned nor moved yet has none, and needs one for the inner gradient.
                 name: each if each.requires_grad else each.detach().requires_grad_()
                 for name, each in theta.items()
             }
+            # `phi` is an argument though the loop has it: a recomputed step has meta-gradients in what it is
+            # given alone.
             losses = self._each(_loss, (0, None, 0))(leaves, phi, known)
             slopes = torch.autograd.grad(
                 losses.sum(), list(leaves.values()), create_graph=graph and not inner.first_order
             )
         rule = SGD(
+            # A tensor where rates are learned: SGD's step only multiplies by it.
             cast(float, self._rate(phi)),
             momentum=inner.momentum,
             nesterov=True,
@@ -174,10 +180,12 @@ def _known(learner: Learner, phi: Weights, episode: dict[str, Tensor]) -> dict[s
     sizes, rows = [len(support), len(query)], _rows(learner, len(support), len(query))
     scored = "transductive" in learner.settings.terms
     modulated = learner.formula is not None and "film.formula.weight" in phi
+    # Nothing comes before the first block that adapts: its inputs are the images.
     if not (learner.first or scored or modulated):
         return episode
     found = {"targets": episode["targets"]}
     both = encode(learner.encoder, torch.cat([support, query]), phi, rows, 0, learner.first)
+    # Blocks that do not adapt see the same inputs at every step: once for all of them.
     found["support"], found["query"] = both.split(sizes)
     if scored or modulated:
         features = learner.encoder.flat(encode(learner.encoder, both, phi, rows, learner.first))

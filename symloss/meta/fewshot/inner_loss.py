@@ -61,6 +61,7 @@ def task_loss(
         total = total + network(seen, phi, "loss.inductive", _rows(learner, count)).mean()
     if scores is not None:
         on_query = outputs[count:]
+        # The argmax has no gradient: scores act through the network, which sees them whole.
         guess = scores if learner.kind == "regression" else scores.argmax(-1)
         guessed = instance_losses(learner.kind, on_query, guess)
         seen = torch.cat([on_query, scores, guessed[:, None]], 1)
@@ -89,6 +90,8 @@ def statistics(theta: Tensor, sizes: Sequence[int], places: Tensor) -> Tensor:
         return torch.stack([part.sum() for part in each.split(list(sizes))])
 
     mean, square = total(theta) / n, theta.square()
+    # Through the deviations: the mean of squares less the square of the mean cancels where a tensor is nearly
+    # constant.
     spread = smooth_root(total((theta - mean[places]).square()) / n)
     return torch.stack([mean, spread, total(smooth_root(square)) / n.sqrt(), smooth_root(total(square))], 1)
 
@@ -120,6 +123,7 @@ def class_scores(learner: Learner, features: Tensor, targets: Tensor, phi: Weigh
 
 def prototypes(support: Tensor, targets: Tensor, classes: int) -> Tensor:
     """The mean of each class's features, `[N, features]`."""
+    # A product with 0 and 1 rather than a selection: `vmap` takes no indices whose number depends on the data.
     members = (targets[:, None] == torch.arange(classes, device=targets.device)).to(support)
     return (members / members.sum(0)).mT @ support
 

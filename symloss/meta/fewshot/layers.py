@@ -58,6 +58,7 @@ def normalise(x: Tensor, scale: Tensor, shift: Tensor, rows: Rows) -> Tensor:
     """
     if rows.statistics == "instance":
         return F.group_norm(x, 1, scale, shift, _BATCH_FLOOR)
+    # One set alone: both ways below are its own statistics.
     if not (rows.support and rows.query):
         return F.batch_norm(x, None, None, scale, shift, True, 0.0, _BATCH_FLOOR)
     if rows.statistics == "transductive":
@@ -65,6 +66,7 @@ def normalise(x: Tensor, scale: Tensor, shift: Tensor, rows: Rows) -> Tensor:
         return torch.cat(
             [F.batch_norm(each, None, None, scale, shift, True, 0.0, _BATCH_FLOOR) for each in sets]
         )
+    # Without Bessel's correction, as batch normalisation divides by.
     variance, mean = torch.var_mean(x[: rows.support], (0, 2, 3), keepdim=True, correction=0)
     factor = scale.view(1, -1, 1, 1) * (variance + _BATCH_FLOOR).rsqrt()
     return (x - mean) * factor + shift.view(1, -1, 1, 1)

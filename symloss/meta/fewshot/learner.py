@@ -94,6 +94,7 @@ class Learner:
     def adapted_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of what adapts, as a task finds it."""
         shapes = self.encoder.shapes(self.input_shape)
+        # After the repetition of a shared head: each class's row adapts by itself.
         shapes |= {"head.weight": (self.outputs, self.features), "head.bias": (self.outputs,)}
         return {name: shapes[name] for name in self.adapted}
 
@@ -140,6 +141,7 @@ class Learner:
     def _rates(self) -> dict[str, Tensor]:
         if "rate" not in self.settings.parts:
             return {}
+        # At 0 the rate is alpha itself.
         names = ["all"] if self.settings.design.rates == "one" else self.adapted
         return {f"rate.{name}": torch.zeros(()) for name in names}
 
@@ -157,6 +159,7 @@ class Learner:
             for name, shape in self.encoder.warp_shapes(i, self.input_shape).items():
                 weight = torch.zeros(shape)
                 if name.endswith(".weight"):
+                    # The layer starts as the identity; after a convolution its normalisation still rescales.
                     torch.nn.init.dirac_(weight) if weight.dim() == 4 else torch.nn.init.eye_(weight)
                 found[name] = weight + 1 if name.endswith(".scale") else weight
         return found

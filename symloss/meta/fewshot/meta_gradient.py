@@ -50,7 +50,10 @@ def meta_gradient(
     learned = [name for name in phi if learner.learns(name)]
     total, found = 0.0, dict[str, Tensor]()
     for group, several in groups_of(episodes, len(episodes) if together else 1):
+        # A group's mean, weighted by its tasks: the sum over groups is the mean over tasks, however they are
+        # grouped.
         share = (len(group.query_targets) if several else 1) / len(episodes)
+        # Fresh for each group: its graph is freed with it.
         leaves = {name: each.detach().requires_grad_(name in learned) for name, each in phi.items()}
         with torch.enable_grad():
             value = share * query_loss(learner, leaves, group, together=several)

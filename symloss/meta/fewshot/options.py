@@ -150,10 +150,12 @@ def _changed(chosen: FewShotSettings, options: Mapping[str, Any]) -> FewShotSett
         groups["inner"].setdefault("test_steps", groups["inner"]["steps"])
     if "encoder" in groups.get("design", {}):
         blocks = encoder_named(groups["design"]["encoder"]).blocks
+        # The default was for the method's own encoder, which may have another number of blocks.
         groups["design"].setdefault("adapted", max(1, blocks // 2) if chosen.method == "npbml" else blocks)
     if "formula" in groups.get("design", {}):  # networks beside it only where they are asked for
         groups["design"].setdefault("terms", ())
     steps = groups.get("outer", {}).get("steps", chosen.outer.steps)
+    # Some ten validations of a short training; every 500 steps, as published, of a long one.
     groups.setdefault("outer", {}).setdefault("every", max(1, min(500, steps // 10)))
     return replace(chosen, **{name: replace(getattr(chosen, name), **each) for name, each in groups.items()})
 

@@ -55,6 +55,7 @@ class Classifier:
     def gradient(self, weights: Weights, step: int) -> tuple[float, Weights]:
         """The loss of the batch of a step, and its gradient: 0 for what is not pretrained."""
         device = weights["classifier.bias"].device
+        # By the step, so that a training goes on exactly where it was stopped.
         draw = generator(self.seed, "pretraining", step)
         chosen = torch.from_numpy(
             draw.integers(len(self.targets), size=self.learner.settings.pretraining.batch)
@@ -72,6 +73,7 @@ class Classifier:
             if "loss.relation.1.weight" in leaves:
                 value = value + self._relation_loss(leaves, step, device)
             slopes = torch.autograd.grad(value, [leaves[name] for name in learned])
+        # One vector for one Adam: a weight with gradient 0 from the first step on never moves.
         found = {name: torch.zeros_like(each) for name, each in weights.items()}
         return float(value.detach()), {**found, **dict(zip(learned, slopes, strict=True))}
 
@@ -88,6 +90,7 @@ class Classifier:
         ).to(device)  # fmt: skip
         sizes = [len(episode.support_targets), len(episode.query_targets)]
         both = torch.cat([episode.support_inputs, episode.query_inputs])
+        # Held fixed: the encoder is the classifier's, and the relation network follows it.
         support, query = self._features(weights, both, *sizes).detach().split(sizes)
         centres = prototypes(support, episode.support_targets, settings.ways)
         return F.cross_entropy(relations(query, centres, weights), episode.query_targets)

@@ -25,6 +25,7 @@ def recomputed(step: Step, *groups: Tensors) -> dict[str, Tensor]:
     """
     layout = [list(group) for group in groups]
     flat = [each for group in groups for each in group.values()]
+    # Filled by `forward`: `apply` returns tensors, and their names are only known once the step has run.
     names: list[str] = []
     results = _Recomputed.apply(step, layout, names, *flat)
     return dict(zip(names, results, strict=True))
@@ -35,6 +36,7 @@ class _Recomputed(torch.autograd.Function):
     def forward(ctx: Any, step: Step, layout: list[list[str]], names: list[str], *flat: Tensor) -> Any:
         ctx.step, ctx.layout = step, layout
         ctx.save_for_backward(*flat)
+        # The step turns gradients on by itself, for its inner gradient: cut off here, its graph ends with it.
         results = _run(step, layout, [each.detach() for each in flat])
         names.extend(results)
         return tuple(each.detach() for each in results.values())
@@ -49,6 +51,7 @@ class _Recomputed(torch.autograd.Function):
         with torch.enable_grad():
             results = _run(ctx.step, ctx.layout, leaves).values()
             chosen = [leaf for leaf, need in zip(leaves, needed, strict=True) if need]
+            # A result that depends on no input that needs a gradient cannot be differentiated.
             pairs = [(each, slope) for each, slope in zip(results, slopes, strict=True) if each.requires_grad]
             found = iter(
                 torch.autograd.grad(

@@ -51,6 +51,7 @@ class State:
     def moved(self, gradient: Tensor, rate: float) -> State:
         """After one more step, of Adam."""
         known = (
+            # torch's counter, put together again: what is kept is an integer and two vectors.
             {"step": torch.tensor(float(self.step)), "exp_avg": self.mean, "exp_avg_sq": self.square}
             if self.step
             else {}
@@ -119,6 +120,7 @@ def arrays_from(content: bytes) -> dict[str, Tensor]:
     {'a': tensor([1., 1.])}
     """
     try:
+        # Pickles are refused: a run's folder may come from anyone.
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {name: torch.from_numpy(archive[name]) for name in archive.files}
     except (ValueError, OSError, KeyError, EOFError, TypeError, AttributeError) as error:

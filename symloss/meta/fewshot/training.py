@@ -86,11 +86,13 @@ class Training:
             done = state.step
             if state.stopped or state.step >= pretraining.steps:
                 phi = unpacked(state.vector, self._pretrained_like)
+                # Without the classifier, which pretraining alone needs.
                 vector = packed({name: phi[name] for name in self._like})
                 state = replace(State.at(META_TRAINING, vector), stopped=state.stopped)
             keep(state)
             watch(PRETRAINING, done, pretraining.steps)
         while state.stage == META_TRAINING:
+            # Validated before the first step: what was pretrained may be the best there is.
             if not state.history:
                 state = self._validated(state)
             elif state.step >= outer.steps or state.stopped:
@@ -150,6 +152,8 @@ class Training:
     def _meta_step(self, state: State) -> State:
         outer = self.settings.outer
         episodes = [
+            # By step and place, never by what was drawn before: a state and a seed are all that a resumed
+            # training needs.
             self.sample("train", derive(self.seed, "meta-training", state.step, i))
             for i in range(outer.batch)
         ]
@@ -165,6 +169,7 @@ class Training:
         self, state: State, value: float, slopes: dict[str, Tensor], rate: float, what: str, of: str
     ) -> State:
         """After one more step, or stopped before it, where its gradient is not finite."""
+        # Before Adam: one NaN would stay in its moments for good.
         bad = not_finite(value, slopes)
         if bad:
             where = f"the {of} of {bad}" if bad in slopes else bad
@@ -180,6 +185,7 @@ class Training:
                 if state.history
                 else (state.judged(value, better=True))
             )
+        # The first score may not be finite (it is kept, or nothing would be the best); any that is, is better.
         known = [score for _, score in state.history if math.isfinite(score)]
         greater = self.source.kind == "classification"
         better = not known or (value > max(known) if greater else value < min(known))

@@ -62,6 +62,7 @@ def read_frame(
     several = _targets(table, target)
     chosen = [column_of(column, "the target") for column in several]
     marks = pd.concat([written(column) for column in chosen], axis=1)
+    # Of several labels all must be there: a gap is not a 0.
     keep = (marks != "").all(axis=1).to_numpy()
     if not keep.any():
         raise TaskError(f"{name}: no row has a value in the target column {', '.join(map(repr, several))}")

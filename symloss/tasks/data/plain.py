@@ -115,6 +115,7 @@ def _read(path: Path, width: int, target: str, text: int = 0) -> pd.DataFrame:
     try:
         with path.open(encoding="utf-8") as file:
             first = file.readline()
+        # Told by the name of the last column, so that a first row of numbers is never taken for names.
         header = 0 if first.strip().endswith(target) else None
         table = pd.read_csv(path, header=header, na_values=["?"], skipinitialspace=True)
     except (OSError, ValueError) as error:  # pandas' own errors among them

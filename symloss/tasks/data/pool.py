@@ -148,6 +148,8 @@ class Pool:
         if share is None:
             # A share that was asked for is kept, however many rows there are.
             share = max(self.share, 0.5) if large else self.share
+        # A start of its own for each block: with one and the same, a class too small for every block to hold out
+        # a row of it would never, or always, be held out.
         train, val = cut(labels, seed, share, groups, start=float(generator(seed, "start").random()))
         if large:
             train = _thinned(train, labels, derive(seed, "train"), groups)
@@ -272,6 +274,7 @@ def _is_classed(data: DataSet) -> bool:
 
 def _spread(targets: NDArray[np.float64]) -> float:
     """The standard deviation, of targets whose squares overflow too."""
+    # sd(x) = a sd(x/a), with x/a in [-1, 1]: squares of 1e200 overflow.
     largest = float(np.abs(targets).max()) or 1.0
     return largest * float((targets / largest).std())
 

@@ -59,6 +59,7 @@ def _parts(root: Path) -> tuple[dict[str, Classes], tuple[str, ...]]:
         return _dealt(root, _classes(root))
     if there["val"] and there["test"]:
         return there, ()
+    # The layout of ordinary classification: its parts share all classes, and few-shot parts must share none.
     if there["test"] and there["train"].keys() == there["test"].keys():
         merged = {name: images + there["test"][name] for name, images in there["train"].items()}
         return _dealt(root, merged)

@@ -52,6 +52,7 @@ def decoded(
         TaskError: for a file that is no image, images of several sizes, or more than fit into memory.
     """
     try:
+        # Path, size and time of each file: one that has changed since makes another key, without reading any.
         facts = [(str(file), info.st_size, info.st_mtime_ns) for file in files for info in (file.stat(),)]
     except OSError as error:
         raise TaskError(f"cannot read {error.filename}: {error.strerror}") from None

@@ -65,6 +65,7 @@ def by_hash(names: Iterable[str]) -> list[str]:
     >>> by_hash(["a", "b", "c"])
     ['c', 'b', 'a']
     """
+    # Not a seeded shuffle, whose result depends on how many names there are.
     return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
 
 

@@ -164,6 +164,7 @@ def _three_groups(
     start: Sequence[nn.Module], outputs: int, widths: Sequence[int], block: Block
 ) -> nn.Sequential:
     """All blocks at full size, half and a quarter, a third of them each, between the start and the head."""
+    # All three papers start with 16 channels.
     layers, channels = [*start], 16
     for i, width in enumerate(widths):
         halved = i in (len(widths) // 3, 2 * len(widths) // 3)
@@ -192,6 +193,7 @@ def _post_activated(before: int, width: int, stride: int) -> nn.Module:
 
 def _pre_activated(before: int, width: int, stride: int, bottleneck: bool) -> tuple[nn.Module, int]:
     body, after = _body(before, width, stride, bottleneck)
+    # Before the weights, so that the identity path from block to block is untouched.
     activation = [nn.BatchNorm2d(before), nn.ReLU()]
     if before == after:
         return _Residual(nn.Sequential(*activation, *body), nn.Identity()), after
