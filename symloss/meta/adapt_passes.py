@@ -1,4 +1,4 @@
-"""What an adaptive step comes to, and its parts: which weights move, how the objective rises with them."""
+"""The parts of an adaptive step: which weights move, and how the meta-objective changes with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""What an adapting loss is at a step, as numbers: of any learned loss, a network too; no algebra, fit for a loop.
+r"""An adapting loss at one step, in numbers: no algebra, so for networks too, and cheap enough for a training loop.
 
 Notation of the certificate (`symloss.theory`), measured on the gradient in the outputs:
 

@@ -1,4 +1,4 @@
-"""A task's model trained by a loss that adapts, or by the path that one has left."""
+"""Training a task's model with a loss that adapts, or along the recorded path of its coefficients."""
 
 from __future__ import annotations
 

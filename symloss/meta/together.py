@@ -113,7 +113,7 @@ class _Crew:
         self._settle()
 
     def _settle(self) -> None:
-        """What follows from who is here."""
+        """Everything that depends on which members are still trained: batches, losses, learning rates."""
         members = [self._members[i] for i in self.here]
         self._dense = Dense(members[0].task.classes is None, reuse=True, paired=members[0].task.paired)
         keys = [_stream_key(member) for member in members]
@@ -183,7 +183,7 @@ class _Crew:
             weight.addcmul_(gradient, against)
 
     def look(self, step: int, visit: Visit) -> None:
-        """Shows every member that stops here, and goes on without those that are at their end."""
+        """Visits every member that stops at this step, and drops those that are finished or have diverged."""
         # Looked at only where someone stops: a check at every step would wait for the device each time. Products
         # are batched over members, so NaN stays with its owner.
         sound = torch.stack([part.flatten(1).isfinite().all(1) for part in self._weights]).all(0).tolist()

@@ -1,4 +1,4 @@
-"""A loss in other people's languages."""
+"""A loss as LaTeX, Python, JSON or a graphviz tree."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ __all__ = ["plot_front", "plot_history"]
 _OUTCOMES = ("trained", "reused", "rejected", "failed")
 _HATCHES = ("", "//", "..", "xx")
 _NEAR, _FAR = 0.6, 4.0
-"""Of what is to be seen the share that is seen at any rate; what is so many times further behind the best is off the
-picture."""
+"""The share of the rows that the picture always shows, the nearest to the best; the next one is off the picture when
+it is more than `_FAR` times as far from the best as the last that is shown."""
 
 
 def plot_front(result: Result) -> Figure:

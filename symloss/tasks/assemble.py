@@ -21,7 +21,7 @@ from symloss.tasks.train.settings import TrainingSettings
 __all__ = ["PAIRS", "assemble"]
 
 PAIRS = "pairs:"
-"""Before the name of a task: pairs of its rows."""
+"""Prefix of a task's name that asks for pairs of its rows."""
 PREFERENCES = "margin"
 """The kind of loss that is for pairs."""
 

@@ -1,8 +1,8 @@
-"""Inputs that are worse than those that a model learned from: named corruptions of the test inputs.
+"""Named corruptions of the test inputs: does a model hold up on inputs worse than those that it was trained on?
 
-Training and validation inputs stay clean, and so does whatever is chosen by them: what is asked is whether a model
-that never saw such inputs holds up (Hendrycks, Dietterich, Benchmarking neural network robustness to common
-corruptions and perturbations, 2019). A model that trains on corrupted inputs is another task.
+Training and validation inputs stay clean, and with them every choice that they decide: the model never saw such inputs
+(Hendrycks, Dietterich, Benchmarking neural network robustness to common corruptions and perturbations, 2019). Training
+on corrupted inputs would be another task.
 """
 
 from __future__ import annotations

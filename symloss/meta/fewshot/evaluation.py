@@ -71,7 +71,7 @@ def adapted_outputs(
 
 
 def _one(learner: Learner, outputs: Tensor, episode: Episode) -> Tensor:
-    """The score of each task, of the shape of what stands before its rows."""
+    """The score of the task, a scalar, or of each of several that are stacked, `[tasks]`."""
     targets = episode.query_targets
     if learner.kind == "regression":
         return (outputs - targets).square().squeeze(-1).double().mean(-1)
@@ -81,7 +81,7 @@ def _one(learner: Learner, outputs: Tensor, episode: Episode) -> Tensor:
 
 
 def _usable(rows: Tensor) -> Tensor:
-    """`[tasks, steps + 1]` without numbers that are not finite, but where the first is one."""
+    """`[tasks, steps + 1]` with every score that is not finite replaced by the one before it; the first stays."""
     kept = [rows[:, 0]]
     for column in rows.unbind(-1)[1:]:
         kept.append(torch.where(torch.isfinite(column), column, kept[-1]))

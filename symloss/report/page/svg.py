@@ -27,7 +27,7 @@ VARIABLES: dict[str, str] = {
 """Which variable of the page stands for a colour of a figure, so that it is read on dark paper too."""
 
 _REM, _SINGLE, _LEAST = 6 / 72, 42.0, 36.0
-"""A page's unit of width in a point; the widest figure of one panel, and below what a wider one is not squeezed."""
+"""Rem a point; the width in rem beyond which a figure is wide, and the least that a wide one shrinks to."""
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 

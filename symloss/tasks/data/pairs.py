@@ -19,9 +19,9 @@ from symloss.tasks.data.splits import Indices
 __all__ = ["PAIRS_A_ROW", "PairPool"]
 
 PAIRS_A_ROW = 8
-"""Pairs of a part, as a multiple of its rows: what pairs that share rows can still tell is told by fewer than all."""
+"""Pairs of a part, as a multiple of its rows: pairs that share rows are correlated, so all of them say little more."""
 MOST_PAIRS = 20_000
-"""Of a part, unless it has more rows."""
+"""Pairs of a part at most; a part with more rows has about a pair a row."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from symloss.tasks.data.splits import Indices, cut, deal, fold, places, split_in
 __all__ = ["LARGE", "Pool", "Prepared"]
 
 LARGE = 10_000
-"""Rows, test rows aside, beyond which a block trains on few of them and validates on many: what a validation score
-is uncertain by is up to its rows, and what a training costs to its steps."""
+"""Rows, test rows aside, beyond which a block trains on a part of them and validates on many: the uncertainty of a
+validation score falls with its rows, while the cost of a training is in its steps, not in its rows."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Who learns, who chooses, who judges: disjoint 60/20/20 splits."""
+"""Which rows train, validate and test: 60/20/20 splits, blocks, folds, disjoint pools and shares of the data."""
 
 from __future__ import annotations
 

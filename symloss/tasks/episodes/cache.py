@@ -1,4 +1,4 @@
-"""What took a while to make, kept as plain arrays in the user's cache folder."""
+"""Arrays that are slow to make, kept as plain `.npz` files in the user's cache folder."""
 
 from __future__ import annotations
 

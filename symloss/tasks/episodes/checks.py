@@ -1,4 +1,4 @@
-"""Numbers of an episode that make no sense, said in one line."""
+"""Checks of the numbers that define an episode."""
 
 from __future__ import annotations
 
