@@ -136,6 +136,7 @@ def _attractor(loss: LearnedLoss, used: Coefficients, classes: int) -> float | N
     if not math.isfinite(start) or abs(start) < _FLAT:
         return None
     # d is the target's logit above the others': p = sigmoid(d - log(C - 1)).
+    # Descent on the logit goes up where the slope is negative, down where it is positive.
     end = math.copysign(math.log((1 - _SURE) / _SURE), -start) + even
     low, high = 0.0, end
     for _ in range(_REFINED):

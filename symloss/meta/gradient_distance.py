@@ -283,6 +283,7 @@ def _descend(
         reached = tried[np.arange(len(now)), best]
         better = reached < distance[now]
         least = np.where(reached > _FAR, _SLOW, _SETTLED)
+        # The last step counts even where it ends the descent: what is better is kept below.
         running[now] = better & (reached < (1 - least) * distance[now])
         # The damping that did best, times 0.3: it falls where the middle one wins again and again, towards
         # Gauss-Newton, and rises only where the largest had to be taken.

@@ -94,6 +94,7 @@ def one_step_hypergradient(
     if not inner.requires_grad:
         return Hypergradient(torch.zeros_like(phi), float(measured.detach()), method)
     (slope,) = torch.autograd.grad(inner, leaf, create_graph=True, allow_unused=True, materialize_grads=True)
+    # pdot is a constant here: differentiated again is the loss alone, never the network.
     product = (slope * pdot).sum()
     gradient = torch.zeros_like(phi)
     if product.requires_grad:

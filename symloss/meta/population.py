@@ -43,6 +43,7 @@ def train_members(
     >>> first["val"][1] > second["val"][1]
     True
     """
+    # NaN first: a member that diverges is not shown at its later stops.
     curves = [{split: [math.nan] * len(member.looks) for split in splits} for member in members]
 
     def measure(i: int, step: int, model: nn.Module) -> None:

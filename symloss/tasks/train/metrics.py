@@ -67,6 +67,7 @@ class Metric:
         Raises:
             TaskError: when the function returns no number.
         """
+        # argmax and sort give NaN a place like any number: a diverged model would have an accuracy.
         if not bool(torch.isfinite(outputs).all()):
             return math.nan
         found = self.function(outputs, targets)
