@@ -87,8 +87,7 @@ class Loss:
         for node in _nodes(self.expr):
             if not isinstance(node, (Rational, Symbol, *BY_HEAD)) and not node.is_NumberSymbol:
                 raise DomainError(f"{type(node).__name__} is not part of a loss formula")
-        # A frozen dataclass assigns so. Coefficients that the formula does not have are dropped: they are no part of
-        # equality.
+        # Coefficients that the formula does not have are dropped: they would survive `to_dict` and mean nothing.
         object.__setattr__(self, "coefficients", MappingProxyType({name: values[name] for name in names}))
         for node in (
             # The parser's limits, once more with the values put in: a product of named coefficients has more digits

@@ -321,7 +321,7 @@ class _Walk:
     def chain(self, node: ast.BinOp, depth: int) -> tuple[Expr, float | None]:
         """`a + b - c` or `a * b / c`: one level, however many terms, as it is printed."""
         levels = next((level for level in _LEVELS if isinstance(node.op, level)), None)
-        # Python nests `a + b + c` to the left, a level a term: 65 terms would pass the limit on depth.
+        # Python nests `a + b + c` to the left, a level a term: 65 terms would exceed the limit on depth.
         links, first = [node], node.left
         while levels and isinstance(first, ast.BinOp) and isinstance(first.op, levels):
             links.append(first)

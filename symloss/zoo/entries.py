@@ -94,7 +94,7 @@ CLASSIFICATION = (
         f"{_SIMPLEX}; the defaults are the expansion of cross-entropy about y = 1, p = 1/2",
         "Gonzalez, Miikkulainen, Optimizing loss functions through multivariate Taylor polynomial "
         "parameterization, 2021 (arXiv 2002.00059)",
-        # Derivatives of -y log p at (1, 1/2), factorials absorbed, t4 = 8/3; terms without p are left out.
+        # Derivatives of y log p at (1, 1/2), factorials absorbed, t4 = 8/3; terms without p are left out.
         {"t0": 1.0, "t1": 0.5, "t2": 2.0, "t3": -2.0, "t4": 2.6666666667, "t5": 2.0, "t6": -2.0, "t7": 0.0},
     ),
 )  # fmt: skip

@@ -55,7 +55,7 @@ def slopes(
             duals[i] = dual
         value, slope = duals[0]
         shape = np.broadcast_shapes(np.shape(value), p.shape)
-        # A tree without y and p is one number, and gets the shape that callers count on.
+        # A tree of constants is one number, and gets the shape that callers count on.
         return np.broadcast_to(value, shape), np.zeros(shape) if slope is None else np.broadcast_to(
             slope, shape
         )
