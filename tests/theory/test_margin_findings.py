@@ -237,6 +237,14 @@ def test_a_value_at_one_margin_is_no_constant() -> None:
         assert certificate.findings["symmetric_noise_robust"].verdict == verdict
 
 
+def test_a_minimum_between_open_stretches_is_not_passed_over() -> None:
+    """The value at a turn was dropped where places of extremes are not all known, and an end taken for the least."""
+    loss = sl.parse("m*(m - 1)/(400*m**2 + 1) + sigmoid(m**2)", kind="margin")
+    found = analyze(loss, only=["minimum", "bounded_above"]).findings
+    assert found["minimum"].numeric == pytest.approx(0.0456128567525, abs=1e-12)
+    assert "it lies between" in found["bounded_above"].reason or found["bounded_above"].numeric < 1.01
+
+
 def test_algebra_on_exponentials_is_counted() -> None:
     """Its greatest common divisors took minutes, uncounted."""
     loss = sl.parse("sigmoid(2 + softplus(m - 0.3))", kind="margin")

@@ -14,7 +14,8 @@ from symloss.theory.findings.margin import Margin
 from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.convexity import low_chord, opens
-from symloss.theory.functions.curve import Extreme, Limit
+from symloss.theory.functions.curve import Curve, Extreme, Limit
+from symloss.theory.functions.enclose import enclose
 from symloss.theory.functions.probes import MARGINS_FEW
 from symloss.theory.functions.signs import Point, Span
 
@@ -23,6 +24,8 @@ __all__ = [
     "minimum", "symmetric_margins",
 ]  # fmt: skip
 
+_TIGHT = 1e-9
+"""A relative width of enclosures up to which a bound is said to be the best one."""
 _LONGEST = 16
 """Characters of a formula that stands in a sentence."""
 
@@ -142,10 +145,25 @@ def _candidates(view: Margin) -> list[Extreme]:
     # A continuous curve is least only at an end that it falls towards, or where it stops to fall.
     for before, after in pairwise(spans):
         if before.sign == -1 and after.sign in (0, 1):
-            found += [each for each in curve.places or () if _meets(each.where, before.right)][:1]
+            least = _at(curve, before.right)
+            if least is None:
+                return []
+            found.append(least)
     if spans[-1].sign == -1 and last is not None:
         found.append(Extreme(last, spans[-1].right, False))
     return found
+
+
+def _at(curve: Curve, where: Point) -> Extreme | None:
+    """The value at a point: of `places` where they are known, else enclosed; None where neither tells."""
+    for each in curve.places or ():
+        if _meets(each.where, where):
+            return each
+    for cell, expr in curve.parts:
+        if cell.left.hi < where.lo and where.hi < cell.right.lo:
+            value, _ = enclose(expr, M, where.box)
+            return Extreme(Limit(float(value.lo), float(value.hi)), where, True)
+    return None
 
 
 def _meets(a: Point, b: Point) -> bool:
@@ -199,7 +217,14 @@ def bounded_margin(view: Margin, side: int) -> Finding:
     reason = f"the {word} over all pieces, their ends and stationary points"
     if end.value.exact is not None:
         return proved(reason, end.value.exact)
-    return proved(reason, None, end.value.lo if side < 0 else end.value.hi)
+    return proved(reason + _loose(end.value), None, end.value.lo if side < 0 else end.value.hi)
+
+
+def _loose(value: Limit) -> str:
+    """Where an enclosure is wide, that the number is a bound and not the best one."""
+    if value.hi - value.lo <= _TIGHT * (1 + abs(value.hi)):
+        return ""
+    return f"; it lies between {value.lo:.6g} and {value.hi:.6g}"
 
 
 @names_guards
@@ -225,7 +250,7 @@ def lipschitz_in_margin(view: Margin) -> Finding:
     reason = "the largest |M'| over all pieces, their ends and inflections"
     if steepest.value.exact is not None:
         return proved(reason, abs(steepest.value.exact))
-    return proved(reason, None, max(abs(steepest.value.lo), abs(steepest.value.hi)))
+    return proved(reason + _loose(steepest.value), None, max(abs(steepest.value.lo), abs(steepest.value.hi)))
 
 
 @names_guards
