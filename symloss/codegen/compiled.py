@@ -270,8 +270,11 @@ class Formula:
                 arguments, prelude = ONE_SIDED_ARGUMENTS, {}
             if of_logit:
                 # The derivative of `sigmoid` has no digits left where it rounds to 1; its value has all of them.
-                quick = {Q_: "q = torch.sigmoid(-d)", P_: "p = torch.sigmoid(d)"}
-                prelude = prelude if differentiable else quick
+                known = frozenset[Symbol]().union(*(expr.free_symbols for expr in results))
+                if not differentiable and LOG_Q not in known:
+                    prelude[Q_] = "q = torch.sigmoid(-d)"
+                if not differentiable and LOG_P not in known:
+                    prelude[P_] = "p = torch.sigmoid(d)"
                 arguments = LOGIT_ARGUMENTS
                 prelude |= {LOG_Q: "v = F.logsigmoid(-d)", LOG_P: "u = F.logsigmoid(d)"}
         keywords = ("*", "y=None") if self.kind.probabilities else ()

@@ -25,7 +25,7 @@ from symloss.expr import KINDS, Loss
 
 __all__ = ["SymbolicLoss", "compile_loss"]
 
-_COMPILED = ("_kind", "_formula", "_paths", "_route", "_scale", "_usual", "_widen")
+_COMPILED = ("_kind", "_formula", "_indexed", "_labelled", "_paths", "_route", "_scale", "_usual", "_widen")
 """The attributes that `SymbolicLoss._compile` sets."""
 
 
@@ -141,9 +141,12 @@ class SymbolicLoss(nn.Module):
         self._paths: Any = (class_paths if self._kind.exclusive else entry_path)(self._formula)
         wide = self._route.kernel is None and needs_float64(self._formula, loss)
         self._widen = doubled if wide else widened
-        bare = self._kind.exclusive and self.weight is None and not names
-        bare = bare and not (self._formula.uses_priors or self._formula.uses_weights)
-        # The dtypes in which a batch that asks for nothing special is computed as it is.
+        self._indexed, self._labelled = self._kind.exclusive, self._kind.probabilities
+        bare = not (
+            names or self._formula.uses_priors or self._formula.uses_weights or self.weight is not None
+        )
+        bare = bare and not self._kind.signed
+        # The dtypes in which a batch that asks for no more is computed as it is.
         self._usual = ((torch.float64,) if wide else (torch.float32, torch.float64)) if bare else ()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -181,18 +184,21 @@ class SymbolicLoss(nn.Module):
         Raises:
             CompileError: for shapes, dtypes or class indices that do not fit.
         """
-        # The usual batch of class indices goes straight on: at 128 instances calls outweigh arithmetic.
+        # The usual batch goes straight on: at 128 instances calls outweigh arithmetic.
         if (
             isinstance(outputs, Tensor)
             and isinstance(targets, Tensor)
             and outputs.dtype in self._usual
-            and outputs.dim() == 2
-            and targets.dtype is torch.int64
-            and targets.shape == outputs.shape[:1]
             and w is None
             and priors is None
         ):
-            return self._of_indices(outputs, targets, (float(outputs.shape[1]), None, None), None)
+            if self._indexed:
+                if outputs.dim() == 2 and targets.dtype is torch.int64 and targets.shape == outputs.shape[:1]:
+                    return self._of_indices(outputs, targets, (float(outputs.shape[1]), None, None), None)
+            elif targets.dtype is outputs.dtype and targets.shape == outputs.shape:
+                classes = float(outputs.shape[1]) if outputs.dim() > 1 else 1.0
+                context = (classes, None, None) if self._labelled else (None,)
+                return self._entry_loss(outputs, targets, context, None)
         checks.check_floating(outputs, self._kind.outputs if self._kind.signed else "logits")
         z = self._widen(outputs)
         if self._kind.signed:
