@@ -172,8 +172,9 @@ def _obstacle(profile: Profile, mirror: Curve) -> str:
     start = _falls_from(profile) if profile.classes > 2 else 0.0
     if start is None:
         return "M1 - M0 does not fall on (0, 1/2]"
-    if not mirror.signs <= {1}:
-        return "M1(x) - M0(x) is not above M1(1-x) - M0(1-x) on (0, 1/2)"
+    edge = mirror.limit(0, -1)
+    if not _is_positive(mirror) or edge is None or edge.lo <= 0:
+        return "M1(x) - M0(x) is not above M1(1-x) - M0(1-x) on [0, 1/2)"
     for name, curve in (("M1", profile.m1), ("M0", profile.m0)):
         lowest = curve.extreme(-1)
         if lowest is None or math.isinf(lowest.value.lo):
@@ -182,12 +183,30 @@ def _obstacle(profile: Profile, mirror: Curve) -> str:
             return f"{name} is not proved continuous"
         if not _kinks_give_way(curve, start):
             return f"{name} has a kink on (0, 1/2] that can hold two classes in a tie"
-    if profile.classes == 2:
-        # For two classes a tie is p = 1/2, a point and not a pair to swap: the slope there must break it.
-        half = profile.difference.derivative.at(np.array([0.5]))
-        if not half.hi[0] < 0:
-            return "the slope of M1 - M0 at 1/2 is not proved negative"
+    # A tie at 1/2 is no pair to swap: the slope there must break it.
+    if not _falls_at_half(profile.difference.derivative):
+        return "the slope of M1 - M0 at 1/2 is not proved negative"
     return _stationary(profile)
+
+
+def _is_positive(curve: Curve, low: float = 0.0) -> bool:
+    """Whether a curve is above 0 from `low` on, the places between stretches of one sign included."""
+    spans = [span for span in curve.pattern if span.right.hi > low]
+    return {span.sign for span in spans} <= {1} and all(
+        any(curve.parts[i][0].right == span.right for i in range(len(curve.parts) - 1)) for span in spans[:-1]
+    ) and all(
+        limit is not None and limit.lo > 0
+        for left, right, point in curve.steps() if point.hi > low
+        for limit in (left, right)
+    )  # fmt: skip
+
+
+def _falls_at_half(slope: Curve) -> bool:
+    """Whether the slope at 1/2, from one side at least, is negative."""
+    if slope.at(np.array([0.5])).hi[0] < 0:
+        return True
+    limits = [limit for *sides, point in slope.steps() if point.lo <= 0.5 <= point.hi for limit in sides]
+    return any(limit is not None and limit.hi < 0 for limit in limits)
 
 
 def _stationary(profile: Profile) -> str:
@@ -226,8 +245,7 @@ def _falls_from(profile: Profile) -> float | None:
     if not math.isfinite(floor):
         return None
     above = curve.map(lambda e: Rational(floor) - e)
-    after = {s.sign for s in above.pattern if s.right.hi > 1 / profile.classes}
-    return begin if after <= {1} else None
+    return begin if _is_positive(above, 1 / profile.classes) else None
 
 
 def _kinks_give_way(curve: Curve, start: float) -> bool:

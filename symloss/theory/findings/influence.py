@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from sympy import Abs, Expr, Max, Min, oo, sign
+from sympy import Abs, Expr, Max, Min, Symbol, oo, sign
 
 from symloss.errors import SymlossError
 from symloss.expr import P, Y
 from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.family import Family
 from symloss.theory.findings.guards import names_guards
-from symloss.theory.findings.residual import R, Residual, on_line
+from symloss.theory.findings.residual import R, Residual, on_line, value_at
 from symloss.theory.functions.algebra import shorter
-from symloss.theory.functions.curve import Curve, Extreme
+from symloss.theory.functions.curve import Curve, Extreme, Limit
 from symloss.theory.functions.periodic import along_periods, period_of, turns
 from symloss.theory.functions.plane import is_defined, range_on_plane, separated
 from symloss.theory.functions.probes import TARGETS
@@ -63,15 +63,17 @@ def bounded_influence(residual: Residual) -> Finding:
 
 @names_guards
 def redescending(residual: Residual) -> Finding:
-    """Whether the pull of an outlier vanishes as it moves away."""
+    """Whether the pull of an outlier vanishes as it moves away: a prediction from its target, or a target from it."""
     finding = _of_family(residual, _pull_ends)
-    if finding.verdict != "unknown":
-        return finding
-    if _parts_vanish(residual.slope):
-        return proved(
+    if finding.verdict == "unknown" and _parts_vanish(residual.slope):
+        finding = proved(
             "every term of dM/dp is one of y times one of p that vanishes as p -> oo and as p -> -oo"
         )
-    return _at_targets(residual, _pull_lasts) or finding
+    if finding.verdict == "unknown":
+        return _at_targets(residual, _pull_lasts) or finding
+    if finding.verdict == "proved" and not residual.invariant and Y in residual.slope.free_symbols:
+        return _far_targets_pull(residual) or finding
+    return finding
 
 
 @names_guards
@@ -113,10 +115,9 @@ def _at_targets(residual: Residual, refute: Callable[[Residual], Finding | None]
 def _far_targets(residual: Residual, formula: Expr, name: str) -> Finding | None:
     """The refutation by a formula that grows without bound as the target moves away from a prediction."""
     # At a fixed target psi may be bounded and still grow with the target: such an outlier pulls without limit too.
-    for prediction in TARGETS if not residual.invariant else ():
+    for prediction in _real_predictions(residual) if not residual.invariant else ():
         try:
-            curve = on_line(formula.subs(P, prediction), Y)
-            ends = [curve.limit(0, -1), curve.limit(len(curve.parts) - 1, 1)]
+            ends = _far_ends(formula.subs(P, prediction), Y)
         except SymlossError:
             continue
         for end, where in zip(ends, ("-oo", "oo"), strict=True):
@@ -282,6 +283,47 @@ def _pull_lasts(residual: Residual) -> Finding | None:
     return finding if finding.verdict == "refuted" else None
 
 
+def _far_targets_pull(residual: Residual) -> Finding | None:
+    """What speaks against a pull that vanishes at every fixed target: one that lasts as the target moves away."""
+    is_open = False
+    for prediction in _real_predictions(residual):
+        try:
+            ends = _far_ends(residual.slope.subs(P, prediction), Y)
+        except SymlossError:
+            is_open = True
+            continue
+        for end, where in zip(ends, ("-oo", "oo"), strict=True):
+            if end is not None and (end.lo > 0 or end.hi < 0):
+                p = float(prediction)
+                return refuted(
+                    f"psi tends to {-end.middle:.6g} as y -> {where}, at p = {p:g}",
+                    {"y": where, "limit": -end.middle, "p": p},
+                )
+            is_open |= end is None or not end.lo == end.hi == 0
+    if is_open:
+        return unknown(
+            "the pull ends at every fixed target; whether it does as the target moves away is open"
+        )
+    return None
+
+
+def _real_predictions(residual: Residual) -> Iterator[Expr]:
+    """Predictions at which the loss has a value, for one target at least."""
+    return (p for p in TARGETS if any(value_at(residual.loss, y, p) is not None for y in TARGETS))
+
+
+def _far_ends(formula: Expr, variable: Symbol) -> list[Limit | None]:
+    """The limits at -oo and at oo; not settled of what repeats itself.
+
+    Raises:
+        Undefined, Undecided: see `on_line`.
+    """
+    if period_of(formula, variable) is not None:
+        return [None, None]
+    curve = on_line(formula, variable)
+    return [curve.limit(0, -1), curve.limit(len(curve.parts) - 1, 1)]
+
+
 def _parts_vanish(slope: Expr) -> bool:
     """Whether a slope is a sum of terms `u(y) v(p)` with `v` vanishing far out."""
     parts = separated(slope)
@@ -289,10 +331,9 @@ def _parts_vanish(slope: Expr) -> bool:
         if not is_defined(fixed):
             return False
         try:
-            curve = on_line(moving.subs(P, R), R)
+            ends = _far_ends(moving.subs(P, R), R)
         except SymlossError:
             return False
-        ends = [curve.limit(0, -1), curve.limit(len(curve.parts) - 1, 1)]
         if not all(end is not None and end.lo == end.hi == 0 for end in ends):
             return False
     return bool(parts)

@@ -36,6 +36,7 @@ from symloss.theory.findings.residual import R, Residual, on_line
 from symloss.theory.functions.algebra import shorter, vanishes
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
+from symloss.theory.functions.pieces import Undefined
 from symloss.theory.functions.plane import has_kinks, is_defined, is_nonnegative, separated
 from symloss.theory.values import MEAN, Statistic
 
@@ -135,12 +136,23 @@ def _of_slope(residual: Residual) -> Finding | None:
         return None
     for form in _forms(residual.slope):
         for low, where in ((-oo, ""), (Integer(0), " on p > 0, where the loss is real")):
-            if low == 0 and is_defined(formula):
+            if low == 0 and _may_be_real_below(formula):
                 continue
             finding = _solved(formula, form, low, where)
             if finding is not None:
                 return finding
     return None
+
+
+def _may_be_real_below(formula: Expr) -> bool:
+    """Whether the loss may have values at negative predictions: what holds on `p > 0` then settles nothing."""
+    try:
+        Curve.build(lambda r: r.smooth(formula.subs({Y: 1, P: _T}), {}), _T, -oo, Integer(0))
+    except Undefined:
+        return False
+    except SymlossError:
+        return True
+    return True
 
 
 def _forms(slope: Expr) -> list[_Mean]:

@@ -7,6 +7,7 @@ from math import lcm, prod
 
 from sympy import (
     Add,
+    Dummy,
     Expr,
     Integer,
     Mul,
@@ -36,6 +37,8 @@ __all__ = ["U", "exponential_form", "exponential_limit", "exponential_roots", "r
 U = Symbol("_u", positive=True)
 """`exp(x/q)` of the variable `x`."""
 _MAX_DEGREE = 64
+_MAX_RATE = 24
+"""Of the numbers in the exponent of a constant: polynomials take `exp(499/25)` for the 499th power of a variable."""
 _MAX_OPERATIONS = 300
 _MAX_MONOMIALS = 1500
 """That a polynomial may have by its degrees: the greatest common divisor of larger ones takes minutes."""
@@ -161,8 +164,19 @@ def vanishes_in(expr: Expr, variable: Symbol) -> bool:
     form = exponential_form(expr, variable)
     # Logarithms and x itself are further independent variables to `cancel`: what cancels as a rational function of all
     # of them is 0 for every value, but not the other way round.
-    parts = None if form is None else reduced(form[0])
+    parts = None if form is None else reduced(form[0].xreplace({node: Dummy() for node in _large(form[0])}))
     return parts is not None and bool(parts[0] == 0)
+
+
+def _large(form: Expr) -> list[Expr]:
+    """Constants `exp(a)` that are too large a power for polynomials."""
+    constants = [node for node in form.atoms(exp) if not node.free_symbols]
+    return [
+        node
+        for node in constants
+        for rate in [term.as_coeff_Mul()[0] for term in Add.make_args(node.args[0])]
+        if rate.is_Rational and max(abs(rate.p), rate.q) > _MAX_RATE
+    ]
 
 
 def exponential_limit(expr: Expr, variable: Symbol, side: int) -> Expr | None:

@@ -170,8 +170,10 @@ def sign_pattern(expr: Expr, variable: Symbol, cell: Cell) -> tuple[Span, ...]:
     Factors that share no root are told apart first, and monotone functions peeled off (`log(u)` has the
     sign of `u - 1`), so that double roots do not hide from the bisection.
     """
-    whole = Span(cell.left, cell.right, 1)
-    spans: tuple[Span, ...] = (whole,)
+    sign = _of_terms(expr)  # of a sum as it stands: rewriting may take `log(7*p)**2` apart
+    spans: tuple[Span, ...] = (Span(cell.left, cell.right, sign or 1),)
+    if sign:
+        return spans
     # The sign of a product is that of its factors on the common refinement of their stretches.
     for factor in Mul.make_args(tidy(expr)):
         spans = _combined(spans, _factor_pattern(factor, variable, cell))
@@ -212,14 +214,21 @@ def _factor_pattern(factor: Expr, variable: Symbol, cell: Cell) -> tuple[Span, .
 
 
 def _of_terms(factor: Expr) -> int:
-    """The sign of a sum whose terms all have it for every real variable, such as `1 + exp(r**2)`, else 0."""
+    """The sign of a sum whose terms all have it wherever they are real, such as `1 + log(p)**2`, else 0."""
     terms = Add.make_args(factor)
-    if all(term.is_nonnegative for term in terms):
+    if all(term.is_nonnegative or _is_square(term) for term in terms):
         # One positive term keeps the sum of others >= 0 away from 0; without one nothing is claimed.
         return int(any(term.is_positive for term in terms))
     if all(term.is_nonpositive for term in terms):
         return -int(any(term.is_negative for term in terms))
     return 0
+
+
+def _is_square(term: Expr) -> bool:
+    """Whether a term is an even power of what is real here, times a number of at least 0."""
+    number, power = term.as_coeff_Mul()
+    even = isinstance(power, Pow) and power.exp.is_Integer and power.exp % 2 == 0
+    return bool(number.is_nonnegative and even)
 
 
 def _of_squashed(factor: Expr) -> int:
