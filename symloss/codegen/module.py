@@ -193,6 +193,8 @@ class SymbolicLoss(nn.Module):
             and priors is None
         ):
             if self._indexed:
+                if self._scale and targets.dtype is torch.int64 and outputs.numel() <= kernels.LARGE:
+                    return self._cross_entropy(outputs, targets)
                 if outputs.dim() == 2 and targets.dtype is torch.int64 and targets.shape == outputs.shape[:1]:
                     return self._of_indices(outputs, targets, (float(outputs.shape[1]), None, None), None)
             elif targets.dtype is outputs.dtype and targets.shape == outputs.shape:
@@ -226,17 +228,28 @@ class SymbolicLoss(nn.Module):
         return loss.squeeze(0) if single and self.reduction == "none" else loss
 
     def _of_indices(self, z: Tensor, t: Tensor, context: tuple[Any, ...], weight: Tensor | None) -> Tensor:
+        if self._scale and (z.numel() <= kernels.LARGE or self._route.fits(z, weight)):
+            return self._cross_entropy(z, t, None if weight is None else weight.flatten())
         try:
-            if self._scale and (z.numel() <= kernels.LARGE or self._route.fits(z, weight)):
-                weight = None if weight is None else weight.flatten()
-                loss = F.cross_entropy(z, t, weight, ignore_index=self.ignore_index, reduction=self.reduction)
-                return loss if self._scale == 1 else loss * self._scale
             return index_loss(self._paths, z, t, context, self.reduction, weight, self.ignore_index)
         except (IndexError, RuntimeError):
-            # torch refuses an index without the cost of a look at all of them; we say which.
-            if not composes():
-                checks.check_indices(t, z.shape[1], self.ignore_index)
+            self._explain(z, t)
             raise
+
+    def _cross_entropy(self, z: Tensor, t: Tensor, weight: Tensor | None = None) -> Tensor:
+        """torch's own."""
+        try:
+            loss = F.cross_entropy(z, t, weight, ignore_index=self.ignore_index, reduction=self.reduction)
+        except (IndexError, RuntimeError, ValueError):
+            self._explain(z, t)
+            raise
+        return loss if self._scale == 1 else loss * self._scale
+
+    def _explain(self, z: Tensor, t: Tensor) -> None:
+        """torch refuses shapes and indices without the cost of a look at them; we say what is wrong."""
+        if not composes():
+            checks.check_class_shapes(z, t)
+            checks.check_indices(t, z.shape[min(1, z.dim() - 1)], self.ignore_index)
 
     def _of_probabilities(
         self, z: Tensor, y: Tensor, context: tuple[Any, ...], weight: Tensor | None
