@@ -31,6 +31,8 @@ _OUTPUTS = {
 }
 _SYMBOLS = """In the functions below u = log p, v = log(1 - p), q = 1 - p, d = u - v is the logit of p, y the target
 entry, C the number of classes, pi a class's prior and w an instance's weight."""
+_IN_PROCESS = ("results that are not finite", "the target path beyond", "higher derivatives")
+"""What plans say of the module and not of the file."""
 _TRIALS = {
     "softmax": "torch.randn(6, 4), torch.tensor([0, 3, 1, 2, 2, 0])",
     "sigmoid": "torch.randn(6, 4), torch.rand(6, 4)",
@@ -83,11 +85,12 @@ def _title(loss: Loss) -> str:
     """The docstring of the file."""
     formula = formula_of(loss.value_expr, loss.kind)
     known = _named(loss.kind).get(loss.expr)
+    way = "; ".join(x for x in plan(loss).reason.split("; ") if not x.startswith(_IN_PROCESS))
     parts = [
         f"{formula.kind.signature} = {loss}, a {loss.kind} loss{f' known as {known}' if known else ''}.",
         _OUTPUTS[formula.kind.link.name],
         *([f"Reference: {entry(known, loss.kind).reference}."] if known else []),
-        f"How it is computed: {plan(loss).reason}.",
+        f"How it is computed: {way}.",
         *([_SYMBOLS] if route(formula).kernel is None and formula.kind.probabilities else []),
         "Written by symloss; needs torch alone. Run as a program, this file checks its gradient against finite\n"
         "differences.",

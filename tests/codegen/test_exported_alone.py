@@ -91,6 +91,14 @@ def test_a_loss_with_a_name_says_where_it_was_published() -> None:
     assert "Reference" not in export_python(sl.parse(EVOLVED[0][0]))
 
 
+def test_a_file_speaks_of_itself() -> None:
+    for text in ("-y*log(p)", "y*(1/p - 1/p**2)"):
+        doc = ast.get_docstring(ast.parse(export_python(sl.parse(text)))) or ""
+        assert "How it is computed: " in doc
+        assert "beyond" not in doc
+        assert "signed logarithms" not in doc
+
+
 def test_only_what_the_path_needs_is_copied() -> None:
     by_target, every = (export_python(sl.named(name)) for name in ("gce", "brier"))
     assert "class TargetPath" in by_target
