@@ -49,6 +49,8 @@ def margin_sentence(key: str, finding: Finding) -> str | None:
         return "stands still at the margin 0: its first step leaves margins as they are"
     if key == "decreasing" and finding.verdict == "refuted":
         return SENTENCES[key][1].format(where=_rises(finding))
+    if key == "link" and finding.verdict == "proved" and finding.value is None:
+        return "says how likely the label is, by no one formula: M'(-m)/(M'(m) + M'(-m)) at the margin m"
     if key == "minimum" and finding.verdict == "proved" and finding.value in (oo, -oo):
         return (
             "pushes margins up without end: its infimum lies at infinity"

@@ -146,7 +146,10 @@ def _forgets(grid: _Grid, finding: sl.theory.Finding) -> bool:
 
 def _link(grid: _Grid, finding: sl.theory.Finding) -> bool:
     if finding.verdict == "proved":
-        link = sl.Loss(finding.value, "margin").lambdify("mpmath")
+        if finding.value is None:  # by no one formula
+            link = lambda m: grid.slope(-m) / (grid.slope(m) + grid.slope(-m))  # noqa: E731
+        else:
+            link = sl.Loss(finding.value, "margin").lambdify("mpmath")
         for h in (mpf("0.51"), mpf("0.6"), mpf("0.75"), mpf("0.9")):
             best = min(POINTS, key=lambda m, h=h: grid.risk(h, m))
             after = min([m for m in POINTS if m > best], default=best)

@@ -278,7 +278,10 @@ class _Free:
             return unknown("a product of the search at one number of classes")
         other = loss_of(found.value, "classification")
         if C not in self.loss.value_expr.free_symbols | other.expr.free_symbols:
-            return found
+            # Equal on the simplex at one C, so M0 and M1 are, but for terms that sum to a constant; which depends on C.
+            return proved(
+                "neither formula has C in it, and they agree up to a factor and a constant", found.value
+            )
         ratio = canonicalise(self.loss.value_expr / other.value_expr, "classification")
         if self.loss == other or (ratio.is_Rational and ratio > Rational(0)):
             return proved("one canonical form with C free", found.value)

@@ -22,7 +22,7 @@ from symloss.theory.certificate import Finding, proved, refuted, unknown
 from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.margin import Margin, saturating
 from symloss.theory.findings.margin_shape import is_convex
-from symloss.theory.functions.algebra import shorter
+from symloss.theory.functions.algebra import shorter, vanishes
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.exponentials import U, exponential_form, reduced
@@ -215,7 +215,16 @@ def _proved(slopes: _Slopes) -> Finding | None:
     if end.is_finite:
         where = f"{end.middle:.6g}"
         reason += f" for m between -{where} and {where}, and leaves [0, 1] beyond"
-    return proved(reason, ratio.parts[0][1])
+    return proved(reason, _closed(ratio, end))
+
+
+def _closed(ratio: Curve, end: Point) -> Expr | None:
+    """The one formula of h from -end to end, symmetric as h is: `h(-m) = 1 - h(m)`; None where it takes several."""
+    formulas = {expr for cell, expr in ratio.parts if cell.left.lo < end.lo}
+    if len(formulas) > 1:
+        return None
+    (expr,) = formulas
+    return expr if vanishes(expr + expr.subs(M, -M) - 1) else None
 
 
 def _is_negative(curve: Curve) -> bool:

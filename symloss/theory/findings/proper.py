@@ -9,6 +9,7 @@ the risk `q A(p) + (1-q) A(1-p)` is then `k(p) (q-p)/(p (1-p))`.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,8 @@ def _tilted(profile: Profile) -> tuple[list[float], list[float], float] | None:
         down = -int(tilt.sign[0])
         for k in range(1, _HALVINGS) if down else ():
             step = down * min(a, b) / 2**k
+            if Fraction(a + step) + Fraction(b - step) != Fraction(a) + Fraction(b):
+                break  # rounded: no longer two predictions of one sum, and a smaller step is no better
             gain = _gain(profile, (a, a + step), (b, b - step))
             if gain > 0:
                 rest = (1 - a - b) / max(profile.classes - 2, 1)

@@ -57,6 +57,10 @@ def enclose_number(expr: Expr) -> Interval:
         return _Tape(None, _ZERO).of(expr)[0]
 
 
+_MAX_POWER = 2**31
+"""Of an integer power: as a float it is exact, and so is its parity, which decides the sign of a negative base."""
+
+
 class _Tape:
     """One pass over the tree, shared subexpressions once."""
 
@@ -121,7 +125,9 @@ class _Tape:
     def _power(self, node: Pow) -> Pair:
         value, slope = self.of(node.base)
         exponent = node.exp
-        if exponent.is_Integer and abs(exponent) < 1000:
+        if exponent.is_Integer:
+            if abs(exponent) > _MAX_POWER:
+                raise DomainError(f"no enclosure of {node}: its exponent is too large")
             # (u**n)' = n u**(n-1) u'.
             n = int(exponent)
             factor = Interval.of(n) * value.integer_power(n - 1)

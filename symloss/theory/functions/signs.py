@@ -259,11 +259,15 @@ def _combined(a: tuple[Span, ...], b: tuple[Span, ...]) -> tuple[Span, ...]:
         first, second = a[i].right, b[j].right
         last = i == len(a) - 1 and j == len(b) - 1
         if last or (first.lo <= second.hi and second.lo <= first.hi):
-            # The same point, or two that the brackets cannot tell apart: between them nothing is claimed.
-            right = first if first.exact is not None or first == second else second
-            if not last and first != second and not _same_point(first, second):
-                right = Point(min(first.lo, second.lo), max(first.hi, second.hi))
-            result.append(Span(left, right, sign))
+            if last or _same_point(first, second):
+                right = first if first.exact is not None else second
+                result.append(Span(left, right, sign))
+            else:
+                # Two roots that the brackets cannot tell apart: between them, if they differ, the product has
+                # the other sign, so nothing is claimed there.
+                low, high = min(first.lo, second.lo), max(first.hi, second.hi)
+                before, right = Point(low, low), Point(high, high)
+                result += [Span(left, before, sign), Span(before, right, None)]
             left, i, j = right, i + 1, j + 1
         elif first.hi < second.lo:
             result.append(Span(left, first, sign))
