@@ -22,6 +22,7 @@ from symloss.expr.parser import check_numbers, parse_expression
 from symloss.expr.plain import plain, size
 from symloss.expr.reduce import unguarded
 from symloss.expr.registry import Registry, default_registry
+from symloss.expr.roots import is_taken_apart
 from symloss.expr.symbols import COEFFICIENT_NAME, RESERVED, C
 from symloss.numbers import as_real
 
@@ -113,7 +114,7 @@ class Loss:
             for symbol in self.expr.free_symbols
             if symbol.name in self.coefficients
         }
-        return self.expr.xreplace(values)
+        return _put_in(self.expr, values)
 
     @cached_property
     def canonical(self) -> Expr:
@@ -319,7 +320,9 @@ def parse(
     expr = parse_expression(text, values, (registry or default_registry()).operators, losses, known)
     # By the text: a coefficient that SymPy has cancelled, as in a - a, was used all the same.
     written = {
-        node.id for node in ast.walk(ast.parse(text.strip(), mode="eval")) if isinstance(node, ast.Name)
+        node.id
+        for node in ast.walk(ast.parse(" ".join(text.split()), mode="eval"))
+        if isinstance(node, ast.Name)
     }
     for name in values:
         if name not in written:
@@ -329,6 +332,27 @@ def parse(
         return Loss(expr, kind, {name: values.get(name, 1.0) for name in names})
     except DomainError as error:
         raise ParseError(str(error)) from None
+
+
+def _put_in(expr: Expr, values: Mapping[Symbol, Rational]) -> Expr:
+    """A formula with numbers for some symbols.
+
+    Raises:
+        DomainError: where a power's number and exponent have too many digits to be taken apart.
+    """
+    if expr in values:
+        return values[expr]
+    if not expr.free_symbols & values.keys():
+        return expr
+    args = [_put_in(arg, values) for arg in expr.args]
+    if isinstance(expr, Pow) and args[1].is_Rational and not args[1].is_Integer:
+        number, _ = args[0].as_coeff_Mul()
+        if number.is_Rational and not is_taken_apart(number, args[1]):
+            raise DomainError(
+                f"the number {float(number):g} under the exponent {float(args[1]):g} has too many digits: give one of "
+                "them fewer"
+            )
+    return expr.func(*args)
 
 
 def _natural(name: str) -> tuple[str, int]:

@@ -195,11 +195,10 @@ class Arithmetic:
         """
         if x.rest is not None and self.direction(x.rest) >= 0:
             raise Cancelled("leading terms cancel")
-        # One term at most is constant, as long as equal monomials are equal objects: `exponential` sees to that only
-        # where the multiples of logarithms in an exponent are rational from the start.
+        # Equal monomials can be different objects, as w0 e^(-w1) and 1 where w1 = log w0: several may be constant.
         directions = [self.direction(term.monomial) for term in x.terms]
         parts = {d: [t for t, e in zip(x.terms, directions, strict=True) if e == d] for d in (1, 0, -1)}
-        constant = parts[0][0].factor if parts[0] else S.Zero
+        constant = Add(*(term.factor for term in parts[0]))
         return Series(tuple(parts[1])), constant, Series(tuple(parts[-1]), x.rest)
 
     @staticmethod

@@ -59,15 +59,14 @@ class RunStore:
             RunError: when the folder holds a run already, or cannot be written.
         """
         path = Path(path)
-        if (path / DATABASE).exists():
-            raise RunError(
-                f"{path} holds a run: go on with 'symloss resume {path}', or choose another folder"
-            )
+        _refuse_run(path)
         with _explained(path, "cannot be written"):
             path.mkdir(parents=True, exist_ok=True)
             # The lock before the database: the loser of a race leaves the winner's files alone.
             lock = taken(path)
             try:
+                # Once more: a run may have been made, and ended, in between.
+                _refuse_run(path)
                 _fill(path, config)
                 store = cls(path, _connected(path, write=True), lock)
             except BaseException:
@@ -261,7 +260,9 @@ def list_runs(root: str | Path) -> list[Path]:
     with _explained(root, "cannot be read"):
         for folder in root.iterdir():
             with suppress(OSError):  # no run, or one that is another user's
-                dated.append((-(folder / DATABASE).stat().st_mtime, folder))
+                # What is written goes to the log first, and moves the database's own date only now and then.
+                files = [folder / DATABASE, *folder.glob(f"{DATABASE}-wal")]
+                dated.append((-max(file.stat().st_mtime for file in files), folder))
     return [folder for _, folder in sorted(dated)]
 
 
@@ -332,6 +333,11 @@ def _explained(path: Path, problem: str) -> Iterator[None]:
 def _key(key: int | str) -> str:
     # Zero-padded, so that the order of the text is the order of the numbers.
     return f"{key:012d}" if isinstance(key, int) else key
+
+
+def _refuse_run(path: Path) -> None:
+    if (path / DATABASE).exists():
+        raise RunError(f"{path} holds a run: go on with 'symloss resume {path}', or choose another folder")
 
 
 def _plain(key: str) -> str:

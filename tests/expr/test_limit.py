@@ -155,6 +155,8 @@ AT_ZERO = {
     "y*log(phi0*y)": "0",
     "abs(phi0/y + 1)*y": "abs(phi0)",
     "max(C/y, 1)*y": "C",
+    "(y*(1 + y))**(p + 1)*y**(-p)/y + 1": "2 + 0*p",  # two constant terms, one of them w0*exp(-log(w0))
+    "(y*(1 + y))**(p + 1)*y**(-p)/y - 1": "0*p",
 }
 
 

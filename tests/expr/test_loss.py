@@ -82,6 +82,18 @@ def test_a_loss_is_immutable_hashable_and_copies() -> None:
     assert repr(sl.parse("y*p", kind="regression")) == "parse('p*y', kind='regression')"
 
 
+def test_coefficients_with_too_many_digits_are_refused_before_they_are_worked_out() -> None:
+    with pytest.raises(
+        ParseError, match=r"the number 7886\.7 under the exponent 0\.97739 has too many digits"
+    ):
+        sl.parse("(a*p)**b*y", coefficients={"a": 7886.7, "b": 0.97739})
+    assert sl.parse("(a*p)**b*y", coefficients={"a": 1.3, "b": 0.5}) == sl.parse("sqrt(1.3*p)*y")
+
+
+def test_a_formula_may_stand_on_several_lines() -> None:
+    assert sl.parse("y\n  *log(\np)\n") == sl.parse("y*log(p)")
+
+
 def test_coefficients_in_and_out() -> None:
     loss = sl.parse("phi0*abs(log(phi1*p))*y").with_coefficients(phi1=1.3)
     assert dict(loss.coefficients) == {"phi0": 1.0, "phi1": 1.3}

@@ -16,6 +16,8 @@ import pytest
 
 from symloss.errors import RunError
 from symloss.runs import SCHEMA, RunStore, list_runs
+from symloss.runs import store as store_file
+from symloss.runs.store import taken
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -61,6 +63,22 @@ def test_create_never_overwrites(tmp_path: Path) -> None:
         RunStore.create(tmp_path, {})
     with RunStore.open(tmp_path) as store:
         assert store.config == {"mine": True}
+
+
+def test_a_run_made_while_another_waited_for_the_lock_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(path: Path) -> object:
+        monkeypatch.undo()
+        with RunStore.create(path, {"first": True}):
+            pass
+        return taken(path)
+
+    monkeypatch.setattr(store_file, "taken", late)
+    with pytest.raises(RunError, match="holds a run"):
+        RunStore.create(tmp_path / "a", {"first": False})
+    with RunStore.open(tmp_path / "a") as kept:
+        assert kept.config == {"first": True}
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:
