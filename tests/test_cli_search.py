@@ -274,6 +274,7 @@ BAD = [
     ("discover", "wine", "--target-scale", "minmax", "target scale 'minmax' is for regression"),
     ("discover", "diabetes", "--target-scale", "log", "'standard', 'minmax', 'none'"),
     ("discover", "--task", "quick:make", "--target-scale", "none", "--target-scale does not go with --task"),
+    ("discover", "--task", "quick:make", "--split-seed", "3", "--split-seed does not go with --task"),
     ("discover", "--task", "nothing", "MODULE:FUNCTION"),
     ("discover", "diabetes", "--metric", "nosuch", "nosuch"),
     ("discover", "diabetes", "--method", "nosuch", "nosuch"),

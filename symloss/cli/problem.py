@@ -69,7 +69,11 @@ class Problem:
         from symloss.tasks import load_object
 
         # By truth and not by None: label noise and outliers default to 0.0.
-        given = [f"--{name.replace('_', '-')}" for name, value in self.options.items() if value]
+        given = [
+            "--split-seed" if name == "seed" else f"--{name.replace('_', '-')}"
+            for name, value in self.options.items()
+            if value
+        ]
         if given:
             raise TaskError(f"{given[0]} does not go with --task: {code} decides that itself")
         return load_object(code)

@@ -58,8 +58,6 @@ def table_of(
     seed: int,
     settings: Mapping[str, Any],
     described: Mapping[str, Any],
-    *,
-    certify: bool = True,
 ) -> Adaptation:
     """The table of the replicates that are finished.
 
@@ -70,7 +68,6 @@ def table_of(
         how: in which way the task was repeated, see `tasks.replicates_of`.
         answers: by replicate, by part of `PARTS`.
         seed, settings, described: of the run.
-        certify: whether the path of the first replicate has certificates.
     """
     done = [each for each in answers if each]
     overlap = _overlap(task, how)
@@ -82,7 +79,8 @@ def table_of(
     }
     rows = _rows(task, {name: scores[name] for name in ORDER if name in scores}, overlap)
     trajectories = tuple(
-        tuple(_step(one, step, task.classes, certify and not i) for step in each["adapting"]["path"])
+        # The path of the first replicate alone has certificates.
+        tuple(_step(one, step, task.classes, not i) for step in each["adapting"]["path"])
         for i, (one, each) in enumerate(zip(learned, done, strict=False))
     )
     moved = [each["adapting"]["moved"] for each in done]

@@ -21,8 +21,6 @@ NON_INFERIOR = 0.1
 """Non-inferiority is read off the 90 % interval: a one-sided test at 5 %."""
 _POINT, _SHARE = 0.01, 0.02
 """Margins of non-inferiority: one point of a share, or 2 % of an error."""
-_SHARES = ("accuracy", "error-rate", "balanced-accuracy", "macro-f1", "auroc", "ece", "r2")
-"""Metrics of ours in which 1 is all there is; a scorer of scikit-learn is one unless it is an error."""
 
 
 def margin_of(metric: Metric, baseline: float) -> float:
@@ -36,8 +34,8 @@ def margin_of(metric: Metric, baseline: float) -> float:
     >>> margin_of(get_metric("accuracy"), 0.9), margin_of(get_metric("mse"), 0.5)
     (0.01, 0.01)
     """
-    known = metric.name.partition(":")[0]
-    share = known in _SHARES or (known not in METRICS and metric.greater_is_better)
+    # A scorer of scikit-learn is a share unless it is an error.
+    share = metric.share or (metric.name.partition(":")[0] not in METRICS and metric.greater_is_better)
     return _POINT if share else _SHARE * abs(baseline)
 
 

@@ -82,6 +82,9 @@ def _rate(loss: LearnedLoss, used: Coefficients, classes: int | None, targets: T
     elif KINDS[loss.kind].independent:
         outputs = torch.zeros(2, 1, dtype=torch.float64)
         labels = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    elif KINDS[loss.kind].signed:
+        labels = torch.tensor([0.0, 1.0], dtype=torch.float64)
+        outputs = torch.zeros(2, dtype=torch.float64)
     else:
         labels = targets[:_ROWS].double().cpu()
         outputs = labels.mean().expand(len(labels))
@@ -205,6 +208,10 @@ def _probes(kind: str, classes: int | None) -> tuple[Tensor, Tensor]:
     if KINDS[kind].independent:
         outputs = torch.linspace(-5, 5, _PROBES, dtype=torch.float64).unsqueeze(1)
         return outputs, (torch.arange(_PROBES, dtype=torch.float64) % 2).unsqueeze(1)
+    if KINDS[kind].signed:
+        return torch.linspace(-5, 5, _PROBES, dtype=torch.float64), torch.arange(
+            _PROBES, dtype=torch.float64
+        ) % 2
     targets = torch.randn(_PROBES, generator=draw, dtype=torch.float64)
     return targets + 1.7 * torch.randn(_PROBES, generator=draw, dtype=torch.float64), targets
 

@@ -68,7 +68,12 @@ class Activations:
 
 def dense_layers(model: nn.Module) -> list[nn.Linear] | None:
     """The layers of a multilayer perceptron with ReLU between them, or None for any other model."""
-    modules = [module for module in model.modules() if not isinstance(module, nn.Sequential)]
+    # With its repetitions: a layer that is passed through twice is two layers of one weight, and none of `Dense`.
+    modules = [
+        module
+        for _, module in model.named_modules(remove_duplicate=False)
+        if type(module).forward is not nn.Sequential.forward
+    ]
     # Not passed on: `Dense` flattens and takes differences itself (`scalar`, `paired`).
     flattened = [module for module in modules if not isinstance(module, nn.Flatten | Difference)]
     linear, relu = flattened[::2], flattened[1::2]

@@ -147,7 +147,10 @@ def learn(
                 gradient[i, : sizes[i]] = row
             else:
                 reasons[i] = f"the meta-gradient was not finite at step {step}"
-        phi, state = rule.step(phi, gradient, state)
+        moved, state = rule.step(phi, gradient, state)
+        # Adam's momentum would carry on one that has stopped.
+        going = torch.tensor([not reason for reason in reasons], device=phi.device).unsqueeze(1)
+        phi = torch.where(going, moved, phi)
     return [
         Tuned(phi[i, : sizes[i]].clone(), "" if not sizes[i] else reasons[i], method)
         for i in range(len(losses))

@@ -51,12 +51,17 @@ def slope(loss: Loss) -> Callable[[Array, Array], Array]:
     def surface(y: Array, p: Array) -> Array:
         with np.errstate(all="ignore"):
             value = np.asarray(function(y, p), dtype=np.complex128)
-        # Evaluated in complex numbers: log of a negative one has a value, and rounding may leave an imaginary
-        # part of a real one. What is larger than that is a loss that is not real here.
-        real = np.where(np.abs(value.imag) > 1e-9 * (1 + np.abs(value.real)), np.nan, value.real)
-        return np.broadcast_to(real, np.broadcast(y, p).shape).astype(np.float64)
+        return np.broadcast_to(_real(value), np.broadcast(y, p).shape).astype(np.float64)
 
     return surface
+
+
+def _real(value: NDArray[np.complex128]) -> Array:
+    """Numbers worked out in the complex plane, where the log of a negative one has a value; NaN where not real.
+
+    Rounding may leave an imaginary part of a real one; a larger part is a loss that is not real here.
+    """
+    return np.where(np.abs(value.imag) > 1e-9 * (1 + np.abs(value.real)), np.nan, value.real)
 
 
 def _numeric(expr: Expr, variable: Symbol) -> Curve:
@@ -66,9 +71,8 @@ def _numeric(expr: Expr, variable: Symbol) -> Curve:
     def curve(p: Array) -> Array:
         with np.errstate(all="ignore"):
             value = np.asarray(function(p), dtype=np.complex128)
-        real = np.where(np.abs(value.imag) > 1e-9 * (1 + np.abs(value.real)), np.nan, value.real)
         # An expression without p is one number.
-        return np.broadcast_to(real, p.shape).astype(np.float64)
+        return np.broadcast_to(_real(value), p.shape).astype(np.float64)
 
     return curve
 

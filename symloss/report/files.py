@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,16 +98,16 @@ def write_comparison_files(comparison: Comparison) -> list[Path]:
         drawings["sample_efficiency.png"] = lambda: plot_sample_efficiency(comparison)
     tasks = list(dict.fromkeys(row.task for row in comparison.rows if row.curve))
     for task in tasks:
-        name = (
-            "convergence.png"
-            if len(tasks) == 1
-            else f"convergence-{re.sub(r'[^A-Za-z0-9.-]+', '-', task)}.png"
-        )
-        drawings[name] = partial(plot_convergence, comparison, task)
-    for ranking in comparison.rankings.values():
-        drawings["ranks.png"] = partial(plot_ranking, ranking)
+        drawings[_named("convergence", task, tasks)] = partial(plot_convergence, comparison, task)
+    for key, ranking in comparison.rankings.items():
+        drawings[_named("ranks", key, comparison.rankings)] = partial(plot_ranking, ranking)
     written = _there(path, "comparison.csv", "comparison.tex")
     return written + [write_file(path / name, image(draw(), "png")) for name, draw in drawings.items()]
+
+
+def _named(stem: str, which: str, among: Collection[str]) -> str:
+    """The file of one of several pictures, `stem.png` where it is the only one."""
+    return f"{stem}.png" if len(among) == 1 else f"{stem}-{re.sub(r'[^A-Za-z0-9.-]+', '-', which)}.png"
 
 
 def write_transfer_files(transfer: Transfer) -> list[Path]:

@@ -137,6 +137,9 @@ def test_readings_of_other_kinds() -> None:
     regression = read(ScaledLoss("regression"), {"log_scale": torch.tensor(0.5)}, None, targets)
     assert regression.implicit_learning_rate == pytest.approx(1.6487, abs=1e-4)
     assert regression.attractor is None
+    doubled = FormulaLoss(sl.parse("log(1 + exp(-2*m))", kind="margin"))
+    margins = read(doubled, doubled.coefficients, None, torch.tensor([0.0, 1.0, 1.0]))
+    assert margins.implicit_learning_rate == pytest.approx(2, rel=1e-6)
     labels = read(ScaledLoss("multilabel"), {"log_scale": torch.tensor(0.0)}, 4, targets)
     assert labels.implicit_learning_rate == pytest.approx(1.0)
     assert labels.label_smoothing is None

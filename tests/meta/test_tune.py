@@ -68,6 +68,7 @@ def test_no_candidate_disturbs_another() -> None:
     alone = tune([SQUARE], task, seed=0, steps=4)
     assert not found[1].finite
     assert "not finite at step 1" in found[1].reason
+    assert torch.equal(found[1].coefficients, initial_coefficients(EXPLODES, 0).to(found[1].coefficients))
     torch.testing.assert_close(found[0].coefficients, alone[0].coefficients, rtol=1e-5, atol=1e-6)
 
 
@@ -105,6 +106,15 @@ def test_dense_layers_knows_what_it_does_not_know() -> None:
     shared = nn.Linear(3, 3)
     assert dense_layers(Skip()) is None
     assert dense_layers(nn.Sequential(shared, nn.ReLU(), shared)) is None
+    relu = nn.ReLU()
+    assert dense_layers(nn.Sequential(nn.Linear(3, 3), relu, shared, relu, shared)) is None
+    assert len(dense_layers(nn.Sequential(nn.Linear(3, 3), relu, shared, relu, nn.Linear(3, 1))) or []) == 3
+
+    class Twice(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(super().forward(x))
+
+    assert dense_layers(Twice(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))) is None
     assert dense_layers(nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 1))) is None
     assert dense_layers(nn.Sequential(nn.Linear(3, 3, bias=False))) is None
     assert dense_layers(nn.Sequential(nn.Linear(3, 3), nn.LeakyReLU(), nn.Linear(3, 1))) is None

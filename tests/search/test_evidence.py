@@ -207,5 +207,6 @@ def test_headroom_is_unbiased_and_seldom_claims_what_is_not_there() -> None:
 
 
 def test_differences_of_shares_are_said_in_points() -> None:
-    assert points(0.0123, "accuracy") == "1.2 points"
+    for metric in ("accuracy", "error-rate", "balanced-accuracy", "macro-f1", "pair-accuracy"):
+        assert points(0.0123, metric) == "1.2 points"
     assert "mse" in points(0.0123, "mse")

@@ -72,7 +72,7 @@ def random_plane(model: nn.Module, dimensions: int, seed: int) -> Plane:
     """Filter-normalised Gaussian directions through the weights of a model; the same draws for every model."""
     axes = []
     for axis in range(dimensions):
-        generator = torch.Generator().manual_seed(derive(seed, "direction", axis) % 2**63)
+        generator = torch.Generator().manual_seed(derive(seed, "direction", axis))
         axes.append(filter_normalised(model, generator))
     return Plane(flat(model), torch.stack(axes))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -224,8 +223,3 @@ class Learner:
 def _normal(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
     draw = generator(seed, "weights", name)
     return torch.from_numpy((_SPREAD * draw.standard_normal(shape)).astype(np.float32))
-
-
-def unchanged(like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Zeros of the same shapes."""
-    return {name: torch.zeros_like(each) for name, each in like.items()}

@@ -154,20 +154,20 @@ class Screen:
         # Named losses pass unseen: what they do here is to be measured, whatever a look at slopes says.
         if not self.settings.screening.gate or candidate.exempt:
             return
-        for number in self.classes:
-            program, edges = candidate.weighted.graph()
-            verdict = gate(program, self.kind, number, edges)
-            if not verdict.passed:
-                candidate.stop("rejected", f"{when}{verdict.reason}")
-                return
-            if verdict.sign < 0:
-                turned = candidate.weighted.turned()
-                if turned is None:
-                    candidate.stop(
-                        "rejected", f"{when}points the wrong way, and inside a theorem no sign is turned"
-                    )
-                    return
-                candidate.weighted = turned
+        program, edges = candidate.weighted.graph()
+        verdicts = [gate(program, self.kind, number, edges) for number in self.classes]
+        reason = next((verdict.reason for verdict in verdicts if not verdict.passed), "")
+        signs = {verdict.sign for verdict in verdicts if verdict.passed}
+        # Whether a loss falls towards the target at the null epoch, p = 1/C, may depend on C.
+        if not reason and len(signs) > 1:
+            reason = "points one way for one task's number of classes and the other way for another's"
+        turned = candidate.weighted.turned() if not reason and signs == {-1} else None
+        if not reason and signs == {-1} and turned is None:
+            reason = "points the wrong way, and inside a theorem no sign is turned"
+        if reason:
+            candidate.stop("rejected", f"{when}{reason}")
+        elif turned is not None:
+            candidate.weighted = turned
 
     def key(self, candidate: Candidate) -> str:
         """The dynamics class: losses with one key train a model in one way."""

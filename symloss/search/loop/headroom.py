@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symloss.search.loop.evidence import DEPENDENCE, Evidence
+from symloss.tasks.train.metrics import METRICS
 
 __all__ = ["POWER", "Headroom", "HeadroomRow", "headroom_of"]
 
@@ -122,15 +123,9 @@ def points(value: float, metric: str) -> str:
     >>> points(0.009, "accuracy"), points(0.0312, "mse")
     ('0.9 points', '0.031 (mse)')
     """
-    if metric in SHARES:
+    if metric in METRICS and METRICS[metric].share:
         return f"{100 * value:.1f} points"
     return f"{value:.2g} ({metric})"
-
-
-SHARES = frozenset(
-    {"accuracy", "error", "error_rate", "balanced_accuracy", "f1_macro", "f1_micro", "macro_f1", "subset_accuracy"}
-)  # fmt: skip
-"""Metrics that are shares of instances, whose differences are said in points."""
 
 
 def headroom_of(

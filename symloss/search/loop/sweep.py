@@ -31,7 +31,8 @@ __all__ = [
     "zoo_candidates",
 ]
 
-_LABEL_COUNTS = ("accuracy", "error", "error_rate", "pair-accuracy")
+_LABEL_COUNTS = ("accuracy", "error-rate", "pair-accuracy")
+"""Metrics that noisy labels shrink by a known factor, and do not turn round."""
 _RATES = (0.3, 1.0, 3.0)
 """Learning rates that a loss of the zoo is tried at, as multiples of the ordinary loss's own; widened at the edge."""
 _TRIALS = 2
@@ -132,6 +133,8 @@ def base_name(task: Task) -> str:
 def ordinary_number(task: Task, candidates: Sequence[Candidate]) -> int | None:
     """The number of the candidate that is the ordinary loss."""
     name = base_name(task)
+    if not name:
+        return None  # random losses have no name either
     return next((c.number for c in candidates if c.name == name), None)
 
 

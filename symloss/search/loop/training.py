@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from symloss.runs import derive
@@ -16,7 +16,7 @@ from symloss.search.record.finals import Own
 from symloss.search.settings import Blocks
 from symloss.tasks import SupervisedTask, Task
 
-__all__ = ["RATES", "TRIALS", "Trainer", "Training", "best_of", "settled"]
+__all__ = ["RATES", "TRIALS", "Trainer", "Training", "best_of"]
 
 RATES = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Learning rates that are tried, as multiples of the task's."""
@@ -234,11 +234,3 @@ STAGES = {
     "final": "final blocks", "snap": "rounder numbers", "test": "test data",
 }  # fmt: skip
 """How progress messages name each purpose."""
-
-
-def settled(task: Task, own: Own, i: int) -> Task:
-    """The task with the settings that a loss does best at."""
-    if not isinstance(task, SupervisedTask):
-        return task
-    rate = task.settings.learning_rate * own.rates[i]
-    return replace(task, settings=replace(task.settings, learning_rate=rate, steps=own.steps[i]))

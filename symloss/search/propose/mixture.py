@@ -13,6 +13,7 @@ from symloss.errors import SymlossError
 from symloss.expr import Program
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.search.propose.family import Vector
+from symloss.search.propose.outside import NOTHING
 from symloss.zoo import Entry, entry, names
 
 __all__ = ["MOST", "SIGMA", "MixtureFamily", "sparse_weights", "summed"]
@@ -23,8 +24,6 @@ SIGMA = 1.0
 """One standard deviation leads from no weight to all of it, and from a parameter's default to the end of its grid."""
 _DIGITS = 3
 """Significant digits of weights and parameters, rounded before training, so that the printed mixture is exact."""
-_NO_LOSS = Weighted.plain(Program(("y",)))
-"""The placeholder where one of the losses does not take its parameters; the gate rejects it."""
 
 
 def sparse_weights(x: Vector, most: int = MOST) -> Vector:
@@ -96,11 +95,11 @@ class MixtureFamily:
         return np.zeros(len(self._entries) + sum(len(each.grid) for each in self._entries))
 
     def loss(self, x: Vector) -> Weighted:
-        """The mixture; its weights add up to 1."""
+        """The mixture; its weights add up to 1, but for their rounding."""
         try:
             return summed([(weight, _tree(one, values)) for weight, one, values in self._parts(x)])
         except SymlossError:
-            return _NO_LOSS
+            return NOTHING  # one of its losses does not take its parameters; the gate turns it away
 
     def turned(self, x: Vector) -> None:
         """A negated mixture is none."""

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from symloss.tasks.data.splits import Indices
 
-__all__ = ["DataSet", "Features", "Numbers"]
+__all__ = ["LARGEST_BYTES", "DataSet", "Features", "Numbers"]
+
+LARGEST_BYTES = 8 * 2**30
+"""The most memory that a data set may take: all of it is kept there."""
 
 
 class Features(Protocol):

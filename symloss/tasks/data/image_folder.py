@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
-from symloss.tasks.data.dataset import DataSet, Numbers
+from symloss.tasks.data.dataset import LARGEST_BYTES, DataSet, Numbers
 from symloss.tasks.data.downloaded import official
 from symloss.tasks.data.folders import data_folder
 
 __all__ = ["find_folder", "image_folder"]
 
-LARGEST_BYTES = 8 * 2**30
 GREY, COLOUR = ("1", "L", "LA"), ("P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 """PIL's names of the modes with eight bits a channel or fewer."""
 _LAYOUT = (

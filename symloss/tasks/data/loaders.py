@@ -12,12 +12,12 @@ from torch import Tensor
 
 from symloss.errors import TaskError
 from symloss.tasks.data.arrays import encode_targets, task_kind
+from symloss.tasks.data.dataset import LARGEST_BYTES
 from symloss.tasks.data.parts import Split
 from symloss.tasks.train.loop import seeded
 
 __all__ = ["Loaded", "read_loaders"]
 
-LARGEST_BYTES = 8 * 2**30
 _GENERIC = "for other batches, or data that do not fit in memory, use Task.from_function"
 
 

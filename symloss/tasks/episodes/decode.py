@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, __version__
 
 from symloss.errors import TaskError
+from symloss.tasks.data.dataset import LARGEST_BYTES
 from symloss.tasks.data.image_folder import COLOUR, GREY
 from symloss.tasks.episodes.cache import remembered
 
@@ -19,7 +20,6 @@ __all__ = ["IMAGES", "decoded", "images_in", "resized"]
 
 IMAGES = frozenset((".png", ".jpg", ".jpeg", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"))
 """Endings of files that are images, as torchvision's class folders know them."""
-LARGEST_BYTES = 8 * 2**30
 _RECIPE = f"1 Pillow {__version__}"
 
 

@@ -50,6 +50,7 @@ class Metric:
         greater_is_better: the direction.
         kinds: the kinds of task that it is defined for.
         description: one line.
+        share: whether 1 is all there is, so that differences are told in points of a hundred.
 
     >>> get_metric("accuracy").fitness(0.9)
     -0.9
@@ -60,6 +61,7 @@ class Metric:
     greater_is_better: bool
     kinds: tuple[str, ...] = tuple(KINDS)
     description: str = ""
+    share: bool = False
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> float:
         """The metric; NaN when an output is not finite: a diverged model is never a result.
@@ -249,17 +251,26 @@ class Pinball:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, True, LABELS, "share decided correctly"),
-        Metric("error-rate", error_rate, False, LABELS, "share decided wrongly"),
-        Metric("balanced-accuracy", balanced_accuracy, True, LABELS, "mean recall over classes"),
-        Metric("macro-f1", macro_f1, True, LABELS, "mean F1 over classes or labels"),
-        Metric("auroc", auroc, True, LABELS, "area under the ROC curve, mean over classes or labels"),
+        Metric("accuracy", accuracy, True, LABELS, "share decided correctly", share=True),
+        Metric("error-rate", error_rate, False, LABELS, "share decided wrongly", share=True),
+        Metric("balanced-accuracy", balanced_accuracy, True, LABELS, "mean recall over classes", share=True),
+        Metric("macro-f1", macro_f1, True, LABELS, "mean F1 over classes or labels", share=True),
+        Metric(
+            "auroc", auroc, True, LABELS, "area under the ROC curve, mean over classes or labels", share=True
+        ),
         Metric("nll", nll, False, LABELS, "negative log-likelihood, nats"),
-        Metric("ece", calibration_error, False, LABELS, "expected calibration error, 15 bins"),
-        Metric("pair-accuracy", pair_accuracy, True, SCORES, "share of pairs ranked rightly, ties half"),
+        Metric("ece", calibration_error, False, LABELS, "expected calibration error, 15 bins", share=True),
+        Metric(
+            "pair-accuracy",
+            pair_accuracy,
+            True,
+            SCORES,
+            "share of pairs ranked rightly, ties half",
+            share=True,
+        ),
         Metric("mse", mse, False, NUMBERS, "mean squared error"),
         Metric("mae", mae, False, NUMBERS, "mean absolute error"),
-        Metric("r2", r2, True, NUMBERS, "coefficient of determination"),
+        Metric("r2", r2, True, NUMBERS, "coefficient of determination", share=True),
         Metric("pinball", Pinball(), False, NUMBERS, "pinball loss at 1/2; pinball:TAU for another quantile"),
     )
 }
@@ -345,12 +356,13 @@ def _by_name(name: str, kind: str | None) -> Metric:
             return Metric(scorer, Score(known, sign), sign > 0, score_kinds(known), "of scikit-learn")
     names = [*metric_names(kind), *(known for known in score_names() if suits(score_kinds(known), kind))]
     near = difflib.get_close_matches(str(name).lower(), names, n=1)
+    examples = _EXAMPLES.get(str(kind), _EXAMPLES["classification"])
     said = (
         suggestion(near[0], near)
         if near
         else (
-            f"expected one of {', '.join(metric_names(kind))}, or a scorer of scikit-learn, as "
-            f"{', '.join(_EXAMPLES.get(str(kind), _EXAMPLES['classification']))}"
+            f"expected one of {', '.join(metric_names(kind))}"
+            + (f", or a scorer of scikit-learn, as {', '.join(examples)}" if examples else "")
         )
     )
     raise TaskError(f"unknown metric {name!r}: {said}")
@@ -360,7 +372,7 @@ _EXAMPLES = {
     "classification": ("f1_macro", "roc_auc_ovr"),
     "multilabel": ("f1_micro", "average_precision"),
     "regression": ("neg_root_mean_squared_error", "neg_median_absolute_error"),
-    "margin": ("pair-accuracy",),
+    "margin": (),
 }
 
 

@@ -78,7 +78,7 @@ def read(loss: Loss, inside: Inside, classes: int | None = None) -> TypedLoss:
         factor, taken = _READERS[inside.theorem.name](formula, _Reader(inside))
         steps = [(inside.rules[name], numbers) for name, numbers in taken]
         _check(formula, inside, factor * exact_of(inside, steps), classes)
-        floats = [(rule, _floats(rule, numbers)) for rule, numbers in steps]
+        floats = [(rule, _floats(numbers)) for rule, numbers in steps]
         return TypedLoss.of(inside, floats, float(factor))
     except _Apart as error:
         raise DomainError(
@@ -289,8 +289,8 @@ class _Reader:
                 # `convex` reads up to a line, which an exponential does not forgive: exp(f + a p) is another
                 # function.
                 if _vanishes(inner - weight * self._value(taken), self.inside.kind.name):
-                    rule, [(_, outer)] = "exp-of", [self._weighted(coefficient, "exp-of")]
-                    return [(coefficient, [(rule, outer[0][1]), *_times(weight, taken)])]
+                    _, outer = self._weighted(coefficient, "exp-of")
+                    return [(coefficient, [("exp-of", outer[0][1]), *_times(weight, taken)])]
         raise _Apart(f"it does not know {coefficient * kernel}")
 
     def _value(self, taken: Taken) -> Expr:
@@ -456,7 +456,7 @@ def _bare(taken: Taken) -> Taken:
     return _times(_ONE, taken)
 
 
-def _floats(rule: Rule, numbers: Sequence[Expr]) -> tuple[float, ...]:
+def _floats(numbers: Sequence[Expr]) -> tuple[float, ...]:
     return tuple(map(float, numbers))
 
 

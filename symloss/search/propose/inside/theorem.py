@@ -77,9 +77,6 @@ THEOREMS: dict[str, Theorem] = {
 }  # fmt: skip
 """Every theorem by name."""
 
-_COMBINED = (("proper", "bounded"), ("calibrated", "bounded"), ("smoothing", "bounded"))
-"""Which say more together than either alone and have a grammar: no rule that is steep."""
-
 
 @dataclass(frozen=True)
 class Inside:
