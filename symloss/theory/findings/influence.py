@@ -63,17 +63,16 @@ def bounded_influence(residual: Residual) -> Finding:
 
 @names_guards
 def redescending(residual: Residual) -> Finding:
-    """Whether the pull of an outlier vanishes as it moves away: a prediction from its target, or a target from it."""
+    """Whether the pull of an outlier vanishes as it moves away: `-dM/dp -> 0` as `p -> oo` and `-oo`, at every fixed y.
+
+    How the pull grows with the target at a fixed prediction is what `bounded_influence` asks.
+    """
     finding = _of_family(residual, _pull_ends)
     if finding.verdict == "unknown" and _parts_vanish(residual.slope):
-        finding = proved(
+        return proved(
             "every term of dM/dp is one of y times one of p that vanishes as p -> oo and as p -> -oo"
         )
-    if finding.verdict == "unknown":
-        return _at_targets(residual, _pull_lasts) or finding
-    if finding.verdict == "proved" and not residual.invariant and Y in residual.slope.free_symbols:
-        return _far_targets_pull(residual) or finding
-    return finding
+    return (_at_targets(residual, _pull_lasts) or finding) if finding.verdict == "unknown" else finding
 
 
 @names_guards
@@ -281,30 +280,6 @@ def _repeats(family: Family, psi: Curve) -> Finding:
 def _pull_lasts(residual: Residual) -> Finding | None:
     finding = _pull_ends(_alone(residual), residual.curve)
     return finding if finding.verdict == "refuted" else None
-
-
-def _far_targets_pull(residual: Residual) -> Finding | None:
-    """What speaks against a pull that vanishes at every fixed target: one that lasts as the target moves away."""
-    is_open = False
-    for prediction in _real_predictions(residual):
-        try:
-            ends = _far_ends(residual.slope.subs(P, prediction), Y)
-        except SymlossError:
-            is_open = True
-            continue
-        for end, where in zip(ends, ("-oo", "oo"), strict=True):
-            if end is not None and (end.lo > 0 or end.hi < 0):
-                p = float(prediction)
-                return refuted(
-                    f"psi tends to {-end.middle:.6g} as y -> {where}, at p = {p:g}",
-                    {"y": where, "limit": -end.middle, "p": p},
-                )
-            is_open |= end is None or not end.lo == end.hi == 0
-    if is_open:
-        return unknown(
-            "the pull ends at every fixed target; whether it does as the target moves away is open"
-        )
-    return None
 
 
 def _real_predictions(residual: Residual) -> Iterator[Expr]:
