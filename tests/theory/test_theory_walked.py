@@ -67,3 +67,10 @@ def test_a_constant_that_depends_on_the_number_of_classes_is_not_printed_for_one
     finding = analyze(sl.parse("-y*log(p) + 1 - y"), only=("known_as",)).findings["known_as"]
     assert (finding.verdict, finding.text) == ("proved", "ce")
     assert "9" not in finding.reason
+
+
+def test_numbers_with_many_digits_under_tanh_of_a_logarithm_do_not_stop_the_clock() -> None:
+    loss = sl.parse("-tanh(0.518909238*plog(1.37789721*p*y)*max(0.824*y, -0.727))")
+    findings = analyze(loss, 10, patience=None).findings
+    assert findings["attractor"].verdict == "proved"
+    assert "clock" not in " ".join(finding.reason for finding in findings.values())

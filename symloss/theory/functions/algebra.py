@@ -97,7 +97,7 @@ def vanishes(expr: Expr) -> bool:
         or tidy(expr) == 0
         or _rewritten(lambda e: canonicalise(e, kind), expr) == 0
         or one_fraction(multiplied_out(expr)) == 0
-        or (expr.has(*_HYPERBOLIC) and one_fraction(_in_exponentials(expr)) == 0)
+        or (_has_exponential_form(expr) and one_fraction(_in_exponentials(expr)) == 0)
         or _vanishes_in_one(expr)
     )
 
@@ -108,6 +108,13 @@ def _vanishes_in_one(expr: Expr) -> bool:
         return False
     (variable,) = expr.free_symbols
     return vanishes_in(expr, variable)
+
+
+def _has_exponential_form(expr: Expr) -> bool:
+    """Whether a formula has `tanh` and its like, of nothing with a logarithm in it."""
+    # exp(a log(c p)) is (c p)**a to SymPy, which takes c**a apart: without end where both have many digits.
+    heads = expr.atoms(*_HYPERBOLIC)
+    return bool(heads) and not any(elementary(head.args[0]).has(log) for head in heads)
 
 
 def _in_exponentials(expr: Expr) -> Expr:

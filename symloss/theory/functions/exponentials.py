@@ -60,6 +60,9 @@ def exponential_form(expr: Expr, variable: Symbol) -> tuple[Expr, int] | None:
     if plain.count_ops() > _MAX_OPERATIONS:
         return None
     spend(plain.count_ops())
+    # exp(a log(c x)) is (c x)**a to SymPy, which takes c**a apart: without end where both have many digits.
+    if any(head.args[0].has(log) for head in plain.atoms(tanh, sinh, cosh)):
+        return None
     plain = plain.replace(tanh, lambda a: 1 - 2 / (exp(2 * a) + 1))
     plain = plain.replace(sinh, lambda a: (exp(a) - exp(-a)) / 2).replace(
         cosh, lambda a: (exp(a) + exp(-a)) / 2
