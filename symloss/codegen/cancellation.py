@@ -21,8 +21,8 @@ from torch import Tensor
 from symloss.codegen.compiled import Formula, formula_of
 from symloss.codegen.emit import build, print_function
 from symloss.codegen.paths import class_paths, entry_path
-from symloss.codegen.rewrite import plain
 from symloss.codegen.runtime.branch import Batch
+from symloss.codegen.symbols.log_domain import plain
 from symloss.errors import CompileError
 from symloss.expr import PI, C, Loss, P, W, Y, at_zero
 from symloss.expr.kinds import Kind

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from sympy import Expr, Integer, Poly, Pow, Symbol, exp
 
 from symloss.codegen.emit import Printed, build, print_function, rounded
-from symloss.codegen.nodes import void
-from symloss.codegen.rewrite import (
+from symloss.codegen.soundness import sound
+from symloss.codegen.symbols.log_domain import (
     ENTRY,
     LOG_P,
     LOG_Q,
@@ -29,7 +29,7 @@ from symloss.codegen.rewrite import (
     logit_slope,
     plain,
 )
-from symloss.codegen.soundness import sound
+from symloss.codegen.symbols.nodes import void
 from symloss.errors import CompileError, DomainError
 from symloss.expr import KINDS, PI, C, HardValue, P, W, Y, at_one, at_zero
 

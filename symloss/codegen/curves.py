@@ -15,7 +15,9 @@ from torch import Tensor
 
 from symloss.codegen.compiled import Formula
 from symloss.codegen.emit import Printed, rounded
-from symloss.codegen.rewrite import (
+from symloss.codegen.runtime.logits import sigmoid_pair
+from symloss.codegen.soundness import sound
+from symloss.codegen.symbols.log_domain import (
     LOG_P,
     LOG_Q,
     P_,
@@ -27,9 +29,7 @@ from symloss.codegen.rewrite import (
     log_slope,
     logit_slope,
 )
-from symloss.codegen.runtime.logits import sigmoid_pair
-from symloss.codegen.signed_log import LOWEST, SignedLog, evaluate
-from symloss.codegen.soundness import sound
+from symloss.codegen.symbols.signed_log import LOWEST, SignedLog, evaluate
 from symloss.expr import C, P, W, Y
 
 __all__ = [

@@ -28,10 +28,10 @@ from sympy import (
     tanh,
 )
 
-from symloss.codegen import nodes
 from symloss.codegen.dialects import DIALECTS, Dialect
-from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, Q_
 from symloss.codegen.runtime.logits import like
+from symloss.codegen.symbols import nodes
+from symloss.codegen.symbols.log_domain import LOG_P, LOG_Q, P_, Q_
 from symloss.errors import CompileError
 from symloss.expr import BY_HEAD, GUARD, log_cosh
 

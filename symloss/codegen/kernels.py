@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from sympy import Expr, Symbol, expand
 from torch import Tensor
 
-from symloss.codegen import nodes
 from symloss.codegen.compiled import Formula
-from symloss.codegen.rewrite import LOG_P, LOG_Q, RESIDUAL, TARGET
+from symloss.codegen.symbols import nodes
+from symloss.codegen.symbols.log_domain import LOG_P, LOG_Q, RESIDUAL, TARGET
 from symloss.expr import P, Y
 
 __all__ = ["LARGE", "Kernel", "recognise"]

@@ -9,7 +9,7 @@ from sympy import Symbol
 
 from symloss.codegen.dialects import DIALECTS
 from symloss.codegen.emit import Printed, build, print_function
-from symloss.codegen.rewrite import plain
+from symloss.codegen.symbols.log_domain import plain
 from symloss.errors import CompileError
 from symloss.expr import KINDS, PI, C, Loss, M, P, W, Y
 

@@ -27,7 +27,7 @@ from symloss.codegen.runtime.dense import DensePath, SingularDensePath
 from symloss.codegen.runtime.entries import LabelPath, NumberPath
 from symloss.codegen.runtime.logits import all_pairs, sigmoid_pair, target_logit
 from symloss.codegen.runtime.target import TargetPath
-from symloss.codegen.signed_log import SignedLog
+from symloss.codegen.symbols.signed_log import SignedLog
 
 __all__ = [
     "RepairedDensePath",

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from sympy import Expr, Symbol
 from torch import Tensor
 
-from symloss.codegen.nodes import bounded, void
-from symloss.codegen.rewrite import LOG_P, LOG_Q, P_, PRIOR, Q_, TARGET, WEIGHT
+from symloss.codegen.symbols.log_domain import LOG_P, LOG_Q, P_, PRIOR, Q_, TARGET, WEIGHT
+from symloss.codegen.symbols.nodes import bounded, void
 from symloss.expr import C, P, W, Y
 
 if TYPE_CHECKING:

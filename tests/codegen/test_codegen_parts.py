@@ -18,8 +18,8 @@ from symloss.codegen.bounds import Bounded
 from symloss.codegen.compiled import formula_of
 from symloss.codegen.dialects import HELPERS
 from symloss.codegen.emit import build, print_function
-from symloss.codegen.rewrite import ENTRY, LOG_P, LOG_Q, P_, Q_, in_logs, log_slope, logit_slope
-from symloss.codegen.signed_log import SignedLog, evaluate
+from symloss.codegen.symbols.log_domain import ENTRY, LOG_P, LOG_Q, P_, Q_, in_logs, log_slope, logit_slope
+from symloss.codegen.symbols.signed_log import SignedLog, evaluate
 from symloss.errors import CompileError
 
 REWRITTEN = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symloss.codegen import nodes
 from symloss.codegen.dialects import DIALECTS
+from symloss.codegen.symbols import nodes
 from symloss.expr import BY_HEAD, OPERATORS, RealFunction, parse
 
 CALLED = sorted(name for name, row in OPERATORS.items() if not row.infix)

@@ -16,7 +16,7 @@ import torch
 from sympy import Add, Expr, Mul, Pow, Symbol, atan, cos, cosh, exp, log, sin, sinh, tanh
 from torch import Tensor
 
-from symloss.codegen import nodes
+from symloss.codegen.symbols import nodes
 from symloss.expr import log_cosh
 
 __all__ = ["LOWEST", "SignedLog", "evaluate"]

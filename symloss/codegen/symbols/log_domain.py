@@ -10,7 +10,7 @@ from __future__ import annotations
 from sympy import Abs, Add, Expr, Integer, Mul, Poly, Pow, Symbol, cosh, exp, log, sign
 from sympy.polys.polyerrors import PolynomialError
 
-from symloss.codegen.nodes import (
+from symloss.codegen.symbols.nodes import (
     COMPILED,
     absolute,
     expm1,
