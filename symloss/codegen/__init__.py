@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from symloss.codegen.export import export_python
 from symloss.codegen.module import SymbolicLoss, compile_loss
-from symloss.codegen.plain_functions import lambdify
 from symloss.codegen.plan import Plan, plan
 from symloss.codegen.preferences import dpo_margins
+from symloss.codegen.source.plain import lambdify
 
 __all__ = ["Plan", "SymbolicLoss", "compile_loss", "dpo_margins", "export_python", "lambdify", "plan"]

@@ -19,9 +19,9 @@ from sympy import Expr, Rational, Symbol
 from torch import Tensor
 
 from symloss.codegen.compiled import Formula, formula_of
-from symloss.codegen.emit import build, print_function
 from symloss.codegen.paths import class_paths, entry_path
 from symloss.codegen.runtime.branch import Batch
+from symloss.codegen.source.printer import build, print_function
 from symloss.codegen.symbols.log_domain import plain
 from symloss.errors import CompileError
 from symloss.expr import PI, C, Loss, P, W, Y, at_zero

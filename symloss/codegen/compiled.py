@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from sympy import Expr, Integer, Poly, Pow, Symbol, exp
 
-from symloss.codegen.emit import Printed, build, print_function, rounded
 from symloss.codegen.soundness import sound
+from symloss.codegen.source.printer import Printed, build, print_function, rounded
 from symloss.codegen.symbols.log_domain import (
     ENTRY,
     LOG_P,

@@ -14,9 +14,9 @@ from sympy import Expr, Symbol
 from torch import Tensor
 
 from symloss.codegen.compiled import Formula
-from symloss.codegen.emit import Printed, rounded
 from symloss.codegen.runtime.logits import sigmoid_pair
 from symloss.codegen.soundness import sound
+from symloss.codegen.source.printer import Printed, rounded
 from symloss.codegen.symbols.log_domain import (
     LOG_P,
     LOG_Q,

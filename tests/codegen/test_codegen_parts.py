@@ -16,8 +16,8 @@ import symloss as sl
 from symloss.codegen import compile_loss, lambdify, plan
 from symloss.codegen.bounds import Bounded
 from symloss.codegen.compiled import formula_of
-from symloss.codegen.dialects import HELPERS
-from symloss.codegen.emit import build, print_function
+from symloss.codegen.source.languages import HELPERS
+from symloss.codegen.source.printer import build, print_function
 from symloss.codegen.symbols.log_domain import ENTRY, LOG_P, LOG_Q, P_, Q_, in_logs, log_slope, logit_slope
 from symloss.codegen.symbols.signed_log import SignedLog, evaluate
 from symloss.errors import CompileError

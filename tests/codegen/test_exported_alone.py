@@ -13,7 +13,7 @@ import torch
 
 import symloss as sl
 from symloss.codegen import compile_loss, export_python
-from symloss.codegen.sources import needed
+from symloss.codegen.source.excerpts import needed
 
 KINDS = ("classification", "multilabel", "regression", "margin")
 EVOLVED = [

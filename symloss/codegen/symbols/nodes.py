@@ -2,7 +2,7 @@
 
 SymPy differentiates `Abs`, `sign`, `Max` and `Min` into distributions; here a kink has the subgradient that
 torch takes (0 for `abs`, one half each for a tie of `max`), and a guard has derivative 0 inside. Each class
-knows its derivative; how it is printed is the business of `dialects`.
+knows its derivative; how it is printed is the business of `source.languages`.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ from sympy import (
     tanh,
 )
 
-from symloss.codegen.dialects import DIALECTS, Dialect
 from symloss.codegen.runtime.logits import like
+from symloss.codegen.source.languages import DIALECTS, Dialect
 from symloss.codegen.symbols import nodes
 from symloss.codegen.symbols.log_domain import LOG_P, LOG_Q, P_, Q_
 from symloss.errors import CompileError

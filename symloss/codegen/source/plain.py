@@ -7,8 +7,8 @@ from typing import Any
 
 from sympy import Symbol
 
-from symloss.codegen.dialects import DIALECTS
-from symloss.codegen.emit import Printed, build, print_function
+from symloss.codegen.source.languages import DIALECTS
+from symloss.codegen.source.printer import Printed, build, print_function
 from symloss.codegen.symbols.log_domain import plain
 from symloss.errors import CompileError
 from symloss.expr import KINDS, PI, C, Loss, M, P, W, Y

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from symloss.codegen.dialects import DIALECTS
+from symloss.codegen.source.languages import DIALECTS
 from symloss.codegen.symbols import nodes
 from symloss.expr import BY_HEAD, OPERATORS, RealFunction, parse
 
