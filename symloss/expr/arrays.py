@@ -1,7 +1,7 @@
 """The few functions over arrays that operators are written in, so that one definition serves every library.
 
 A value, a derivative: `lambda xp, v, a: xp.cos(a)`. Which library `xp` stands for is the caller's business:
-`NUMPY` and `FLOATS` are here, torch's is in `symloss.codegen.arrays`, since this room never loads torch.
+`NUMPY` and `FLOATS` are here, torch's is in `symloss.codegen.trees.arrays`, since this room never loads torch.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from symloss.codegen.interpret import coefficient_gradient, output_gradient, program_loss
 from symloss.codegen.links import entries_of, reduced
+from symloss.codegen.trees.interpret import coefficient_gradient, output_gradient, program_loss
 from symloss.errors import DomainError
 from symloss.expr import KINDS, PI, Loss, Program, W, kind_of
 from symloss.runs import generator

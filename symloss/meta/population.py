@@ -11,7 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from symloss.codegen.interpret import Context, program_loss
+from symloss.codegen.trees.interpret import Context, program_loss
 from symloss.expr import Program
 from symloss.meta.dense import dense_layers
 from symloss.meta.together import Member, Visit, train_together

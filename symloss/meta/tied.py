@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symloss.codegen.interpret import coefficient_gradient, output_gradient, program_loss
+from symloss.codegen.trees.interpret import coefficient_gradient, output_gradient, program_loss
 from symloss.expr import Program
 from symloss.meta.learned_loss import Coefficients, Context, LearnedLoss
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from symloss.codegen.forest import Forest
+from symloss.codegen.trees.forest import Forest
 from symloss.errors import SymlossError
 from symloss.expr import Program
 from symloss.meta.dense import Dense, Weights, dense_layers, weights_of

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 import symloss as sl
 from symloss.codegen import export_python, plan
-from symloss.codegen.interpret import coefficient_gradient, output_gradient, program_loss
+from symloss.codegen.trees.interpret import coefficient_gradient, output_gradient, program_loss
 from symloss.errors import CompileError, DomainError, ParseError
 from symloss.expr import M, Program, parse
 from symloss.expr.trees import weighted_from

@@ -96,7 +96,7 @@ from symloss.theory.functions.constants import number_sign
 
 USED = """
 import numpy as np, torch, symloss as sl
-from symloss.codegen.interpret import entry_gradient, interpret
+from symloss.codegen.trees.interpret import entry_gradient, interpret
 from symloss.expr import Program
 from symloss.expr.trees import weighted_from
 from symloss.search import Grammar

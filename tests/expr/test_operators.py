@@ -12,7 +12,7 @@ import pytest
 import torch
 from sympy import Abs, DiracDelta, Expr, Float, Integer, Max, Min, Symbol, sign
 
-from symloss.codegen.arrays import TORCH
+from symloss.codegen.trees.arrays import TORCH
 from symloss.expr import BY_HEAD, GUARD, OPERATORS, Operator, elementary
 from symloss.expr.arrays import FLOATS, NUMPY, ArrayModule
 

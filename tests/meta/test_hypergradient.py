@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from symloss.codegen.interpret import program_loss
+from symloss.codegen.trees.interpret import program_loss
 from symloss.expr import Program
 from symloss.meta import one_step_hypergradient, unrolled_hypergradient
 from symloss.tasks import TrainingSettings

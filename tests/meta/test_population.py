@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from symloss.codegen.interpret import program_loss
+from symloss.codegen.trees.interpret import program_loss
 from symloss.errors import SymlossError
 from symloss.expr import Program
 from symloss.expr.trees import Weighted

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from symloss.codegen.interpret import program_loss
+from symloss.codegen.trees.interpret import program_loss
 from symloss.expr import Program
 from symloss.meta import TreeLoss, initial_coefficients, one_step_hypergradient, tune
 from symloss.meta.dense import dense_layers, weights_of

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import symloss as sl
-from symloss.codegen.interpret import entry_gradient, interpret
+from symloss.codegen.trees.interpret import entry_gradient, interpret
 from symloss.expr import OPERATORS, Program, register_primitive
 from symloss.expr.trees import weighted_from
 from symloss.expr.trees.evaluate import slopes
 from symloss.search.screen.gate import gate
-from tests.codegen.test_interpret import programs
+from tests.codegen.trees.test_interpret import programs
 
 ZOO = [(name, kind) for kind in ("classification", "multilabel", "regression") for name in sl.names(kind)]
 

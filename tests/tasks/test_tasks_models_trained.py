@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import symloss as sl
-from symloss.codegen.interpret import program_loss
+from symloss.codegen.trees.interpret import program_loss
 from symloss.expr import Program
 from symloss.expr.trees import Weighted
 from symloss.meta import Member, one_step_hypergradient, train_members, tune

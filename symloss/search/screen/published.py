@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from symloss.codegen.interpret import output_gradient
+from symloss.codegen.trees.interpret import output_gradient
 from symloss.expr.trees import Weighted
 from symloss.tasks import SupervisedTask
 from symloss.tasks.train.loop import seeded

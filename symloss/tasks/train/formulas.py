@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from symloss.codegen.interpret import Context
+from symloss.codegen.trees.interpret import Context
 from symloss.expr import PI, Loss, W
 from symloss.tasks.train.loop import InstanceLoss
 

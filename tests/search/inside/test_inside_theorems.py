@@ -11,7 +11,7 @@ import torch
 from members import GRAMMARS
 
 import symloss as sl
-from symloss.codegen.interpret import interpret
+from symloss.codegen.trees.interpret import interpret
 from symloss.errors import DomainError
 from symloss.expr import P, Y, agrees
 from symloss.search.propose.gp import Rates, initial_loss, member, offspring, survivors

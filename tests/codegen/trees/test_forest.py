@@ -9,12 +9,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symloss.codegen.forest import Forest
-from symloss.codegen.interpret import output_gradient
-from symloss.codegen.schedule import Schedule
+from symloss.codegen.trees.forest import Forest
+from symloss.codegen.trees.interpret import output_gradient
+from symloss.codegen.trees.schedule import Schedule
 from symloss.errors import CompileError
 from symloss.expr import Program, register_primitive
-from tests.codegen.test_interpret import programs
+from tests.codegen.trees.test_interpret import programs
 
 KINDS = ("classification", "multilabel", "regression")
 PRIORS = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)

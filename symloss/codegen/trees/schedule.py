@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symloss.codegen.arrays import TORCH
-from symloss.codegen.interpret import plan
+from symloss.codegen.trees.arrays import TORCH
+from symloss.codegen.trees.interpret import plan
 from symloss.errors import CompileError
 from symloss.expr import OPERATORS, Program
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sympy import Rational
 
-from symloss.codegen.interpret import (
+from symloss.codegen.trees.interpret import (
     coefficient_gradient,
     entry_gradient,
     interpret,

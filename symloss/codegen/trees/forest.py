@@ -1,7 +1,7 @@
 """Many evolved trees over tensors at once: each with its own coefficients, outputs and targets.
 
 A node of one tree over one batch is so little arithmetic that calling torch for it costs ten times as much.
-Here one call serves equal operators of all trees (`symloss.codegen.schedule`). Values and their derivatives in
+Here one call serves equal operators of all trees (`symloss.codegen.trees.schedule`). Values and their derivatives in
 `p` go forward together, in one table with a row for each node, so nothing is allocated twice.
 """
 
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from symloss.codegen.arrays import TORCH
 from symloss.codegen.links import count, entries_of
-from symloss.codegen.schedule import Operation, Schedule
+from symloss.codegen.trees.arrays import TORCH
+from symloss.codegen.trees.schedule import Operation, Schedule
 from symloss.errors import CompileError
 from symloss.expr import KINDS, OPERATORS, Operator, Program
 

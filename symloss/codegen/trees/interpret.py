@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symloss.codegen.arrays import TORCH
 from symloss.codegen.links import count, entries_of, reduced
+from symloss.codegen.trees.arrays import TORCH
 from symloss.errors import CompileError
 from symloss.expr import KINDS, OPERATORS, Kind, Operator, Program
 

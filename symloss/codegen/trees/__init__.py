@@ -1,0 +1,1 @@
+"""Losses as trees, evaluated as they are: one at a time or many together, with derivatives, nothing compiled."""
