@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from symloss.codegen.cancellation import check_float64, tried
-from symloss.codegen.compiled import Formula
+from symloss.codegen.formula import Formula
 from symloss.expr import Loss
 from symloss.expr.kinds import Kind
 

@@ -18,7 +18,7 @@ import torch
 from sympy import Expr, Rational, Symbol
 from torch import Tensor
 
-from symloss.codegen.compiled import Formula, formula_of
+from symloss.codegen.formula import Formula, formula_of
 from symloss.codegen.paths import class_paths, entry_path
 from symloss.codegen.runtime.branch import Batch
 from symloss.codegen.source.printer import build, print_function

@@ -13,7 +13,7 @@ import torch
 from sympy import Expr, Symbol
 from torch import Tensor
 
-from symloss.codegen.compiled import Formula
+from symloss.codegen.formula import Formula
 from symloss.codegen.runtime.logits import sigmoid_pair
 from symloss.codegen.soundness import sound
 from symloss.codegen.source.printer import Printed, rounded

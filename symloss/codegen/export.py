@@ -11,13 +11,13 @@ from functools import lru_cache
 from sympy import Expr
 
 from symloss.codegen.accuracy import needs_float64
-from symloss.codegen.compiled import Formula, formula_of
 from symloss.codegen.curves import Curve, dense_curves, label_curves, regression_curve, row_curve
-from symloss.codegen.kernels import Kernel
+from symloss.codegen.formula import Formula, formula_of
 from symloss.codegen.plan import plan, route
 from symloss.codegen.source.excerpts import imports_of, needed
 from symloss.codegen.source.languages import HELPERS
 from symloss.codegen.source.printer import Printed
+from symloss.codegen.torch_kernels import Kernel
 from symloss.expr import Loss
 from symloss.zoo import entry, named, names
 

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from symloss.codegen import checks, kernels
+from symloss.codegen import checks, torch_kernels
 from symloss.codegen.accuracy import needs_float64
-from symloss.codegen.bounds import Bounded, zoo_bounds
-from symloss.codegen.compiled import Formula, formula_of
+from symloss.codegen.coefficients import Bounded, zoo_bounds
+from symloss.codegen.formula import Formula, formula_of
 from symloss.codegen.paths import class_paths, entry_path
 from symloss.codegen.plan import route
 from symloss.codegen.runtime.branch import Batch
@@ -193,7 +193,7 @@ class SymbolicLoss(nn.Module):
             and priors is None
         ):
             if self._indexed:
-                if self._scale and targets.dtype is torch.int64 and outputs.numel() <= kernels.LARGE:
+                if self._scale and targets.dtype is torch.int64 and outputs.numel() <= torch_kernels.LARGE:
                     return self._cross_entropy(outputs, targets)
                 if outputs.dim() == 2 and targets.dtype is torch.int64 and targets.shape == outputs.shape[:1]:
                     return self._of_indices(outputs, targets, (float(outputs.shape[1]), None, None), None)
@@ -228,7 +228,7 @@ class SymbolicLoss(nn.Module):
         return loss.squeeze(0) if single and self.reduction == "none" else loss
 
     def _of_indices(self, z: Tensor, t: Tensor, context: tuple[Any, ...], weight: Tensor | None) -> Tensor:
-        if self._scale and (z.numel() <= kernels.LARGE or self._route.fits(z, weight)):
+        if self._scale and (z.numel() <= torch_kernels.LARGE or self._route.fits(z, weight)):
             return self._cross_entropy(z, t, None if weight is None else weight.flatten())
         try:
             return index_loss(self._paths, z, t, context, self.reduction, weight, self.ignore_index)

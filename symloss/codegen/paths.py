@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from sympy import Expr
 from torch import Tensor
 
-from symloss.codegen.compiled import Formula
 from symloss.codegen.curves import Curve, dense_curves, label_curves, regression_curve, row_curve
+from symloss.codegen.formula import Formula
 from symloss.codegen.plan import route
 from symloss.codegen.repair import (
     RepairedDensePath,

@@ -7,11 +7,11 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from symloss.codegen import kernels
-from symloss.codegen.compiled import Formula, formula_of
+from symloss.codegen import torch_kernels
 from symloss.codegen.curves import Curve, dense_curves, entry_curve, regression_curve, row_curve
-from symloss.codegen.kernels import Kernel, recognise
+from symloss.codegen.formula import Formula, formula_of
 from symloss.codegen.runtime.fused import composes
+from symloss.codegen.torch_kernels import Kernel, recognise
 from symloss.expr import Loss
 
 __all__ = ["Plan", "Route", "plan", "route"]
@@ -32,7 +32,7 @@ class Route:
     kernel: Kernel | None
 
     def fits(self, z: Tensor, weight: Tensor | None) -> bool:
-        """Whether the kernel is the better way for class indices of more than `kernels.LARGE` logits."""
+        """Whether the kernel is the better way for class indices of more than `torch_kernels.LARGE` logits."""
         return z.dim() != 2 or weight is not None or composes()
 
 
@@ -83,7 +83,7 @@ def plan(loss: Loss) -> Plan:
     kernel = route(formula).kernel
     if kernel is not None:
         scale = "" if kernel.scale == 1 else f"{kernel.scale:g} * "
-        beyond = f"; the target path beyond {kernels.LARGE} logits" if formula.kind.exclusive else ""
+        beyond = f"; the target path beyond {torch_kernels.LARGE} logits" if formula.kind.exclusive else ""
         return Plan("kernel", f"the formula is {scale}{kernel.name}{beyond}", {})
     if not formula.kind.probabilities:
         curve = regression_curve(formula)

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symloss.codegen.compiled import Formula
 from symloss.codegen.curves import (
     dense_curves,
     entry_curve,
@@ -22,6 +21,7 @@ from symloss.codegen.curves import (
     signed_inputs,
     signed_regression,
 )
+from symloss.codegen.formula import Formula
 from symloss.codegen.runtime.branch import Batch, Branch, at_target
 from symloss.codegen.runtime.dense import DensePath, SingularDensePath
 from symloss.codegen.runtime.entries import LabelPath, NumberPath

@@ -20,7 +20,7 @@ from symloss.codegen.symbols.nodes import bounded, void
 from symloss.expr import C, P, W, Y
 
 if TYPE_CHECKING:
-    from symloss.codegen.compiled import Formula
+    from symloss.codegen.formula import Formula
 
 __all__ = ["sound"]
 

@@ -164,7 +164,7 @@ class FormulaLoss(LearnedLoss):
     """A formula with named coefficients, compiled: stable in the log domain.
 
     A coefficient of the zoo stays within its bounds: what is learned is the unbounded number behind it
-    (`symloss.codegen.Bounded`).
+    (`symloss.codegen.coefficients.Bounded`).
 
     Attributes:
         loss: the formula.

@@ -12,7 +12,7 @@ import torch
 import symloss as sl
 from symloss.codegen import compile_loss, export_python
 from symloss.codegen.cancellation import check_float64
-from symloss.codegen.compiled import formula_of
+from symloss.codegen.formula import formula_of
 from symloss.errors import CompileError
 
 COSINE = "(cos(q*(1 - p)) - 1)/q**2"

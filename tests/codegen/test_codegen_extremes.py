@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 import symloss as sl
-from symloss.codegen import compile_loss, kernels, lambdify
-from symloss.codegen.compiled import formula_of
+from symloss.codegen import compile_loss, lambdify, torch_kernels
+from symloss.codegen.formula import formula_of
 from symloss.codegen.runtime import classes
 from symloss.codegen.runtime import target as by_target
 from symloss.codegen.runtime.logits import softmax_in_one
@@ -42,7 +42,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if request.param == "large":
         monkeypatch.setattr(by_target, "softmax_and_total", softmax_in_one)
         monkeypatch.setattr(classes, "all_count", lambda t, ignore_index: False)
-        monkeypatch.setattr(kernels, "LARGE", 0)
+        monkeypatch.setattr(torch_kernels, "LARGE", 0)
 
 
 def _exact(loss: Loss, z: list[float], target: int) -> tuple[float, list[float]]:

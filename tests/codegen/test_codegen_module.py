@@ -15,7 +15,7 @@ from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
 import symloss as sl
-from symloss.codegen import compile_loss, kernels
+from symloss.codegen import compile_loss, torch_kernels
 from symloss.codegen.runtime import classes
 from symloss.codegen.runtime import target as by_target
 from symloss.codegen.runtime.logits import softmax_in_one
@@ -30,7 +30,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if request.param == "large":
         monkeypatch.setattr(by_target, "softmax_and_total", softmax_in_one)
         monkeypatch.setattr(classes, "all_count", lambda t, ignore_index: False)
-        monkeypatch.setattr(kernels, "LARGE", 0)
+        monkeypatch.setattr(torch_kernels, "LARGE", 0)
 
 
 def _logits(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:

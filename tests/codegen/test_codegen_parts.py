@@ -14,8 +14,8 @@ from sympy import Integer, Rational, Symbol, exp, gamma, log, sin, symbols, tanh
 
 import symloss as sl
 from symloss.codegen import compile_loss, lambdify, plan
-from symloss.codegen.bounds import Bounded
-from symloss.codegen.compiled import formula_of
+from symloss.codegen.coefficients import Bounded
+from symloss.codegen.formula import formula_of
 from symloss.codegen.source.languages import HELPERS
 from symloss.codegen.source.printer import build, print_function
 from symloss.codegen.symbols.log_domain import ENTRY, LOG_P, LOG_Q, P_, Q_, in_logs, log_slope, logit_slope

@@ -11,7 +11,7 @@ from torch.autograd import forward_ad
 from torch.autograd.gradcheck import gradcheck, gradgradcheck
 
 import symloss as sl
-from symloss.codegen import compile_loss, kernels, plan
+from symloss.codegen import compile_loss, plan, torch_kernels
 from symloss.codegen.runtime import classes
 from symloss.codegen.runtime import target as by_target
 from symloss.codegen.runtime.logits import softmax_in_one
@@ -32,7 +32,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if request.param == "large":
         monkeypatch.setattr(by_target, "softmax_and_total", softmax_in_one)
         monkeypatch.setattr(classes, "all_count", lambda t, ignore_index: False)
-        monkeypatch.setattr(kernels, "LARGE", 0)
+        monkeypatch.setattr(torch_kernels, "LARGE", 0)
 
 
 @pytest.fixture(params=PATHS)

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import symloss as sl
-from symloss.codegen import compile_loss, export_python, kernels
-from symloss.codegen.compiled import formula_of
+from symloss.codegen import compile_loss, export_python, torch_kernels
+from symloss.codegen.formula import formula_of
 from symloss.codegen.runtime import classes
 from symloss.codegen.runtime import target as by_target
 from symloss.codegen.runtime.logits import softmax_in_one
@@ -34,7 +34,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if request.param == "large":
         monkeypatch.setattr(by_target, "softmax_and_total", softmax_in_one)
         monkeypatch.setattr(classes, "all_count", lambda t, ignore_index: False)
-        monkeypatch.setattr(kernels, "LARGE", 0)
+        monkeypatch.setattr(torch_kernels, "LARGE", 0)
 
 
 @lru_cache
@@ -507,7 +507,7 @@ def _sent(module: nn.Module, how: str) -> Any:
 
 def test_no_code_travels() -> None:
     sent = pickle.dumps(compile_loss(sl.named("focal"), trainable=True))
-    for word in (b"codegen.compiled", b"codegen.kernels", b"codegen.runtime", b"def "):
+    for word in (b"codegen.formula", b"codegen.torch_kernels", b"codegen.runtime", b"def "):
         assert word not in sent
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from sympy import Expr, Symbol, expand
 from torch import Tensor
 
-from symloss.codegen.compiled import Formula
+from symloss.codegen.formula import Formula
 from symloss.codegen.symbols import nodes
 from symloss.codegen.symbols.log_domain import LOG_P, LOG_Q, RESIDUAL, TARGET
 from symloss.expr import P, Y
