@@ -13,6 +13,7 @@ import symloss
 
 ROOT = Path(symloss.__file__).parent
 ORDER = ["expr", "zoo", "theory", "runs", "codegen", "tasks", "meta", "search", "compare", "report", "cli"]
+LAYERS = ["runtime", "symbols", "source"]  # of codegen; the files beside them build on all three
 SHARED = {"deadline", "errors", "numbers", "text"}
 # The convenience `Loss.to_torch` and `Loss.lambdify`: function-level imports, named in the room's docstring.
 ALLOWED = {("expr", "codegen")}
@@ -78,11 +79,11 @@ def _loaded(path: Path) -> set[str]:
     return found
 
 
-def test_the_files_of_the_tasks_room_import_each_other_one_way() -> None:
-    room = ROOT / "tasks"
+@pytest.mark.parametrize("room", ["codegen", "tasks"])
+def test_the_files_of_a_room_import_each_other_one_way(room: str) -> None:
     files = {
         "symloss." + ".".join(path.relative_to(ROOT).with_suffix("").parts): _loaded(path)
-        for path in room.rglob("*.py")
+        for path in (ROOT / room).rglob("*.py")
         if path.name != "__init__.py"
     }
     while files:
@@ -90,3 +91,12 @@ def test_the_files_of_the_tasks_room_import_each_other_one_way() -> None:
         assert free, f"a circle among {', '.join(sorted(files))}"
         for name in free:
             del files[name]
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_a_layer_of_the_compiler_imports_only_those_below_it(folder: str) -> None:
+    allowed = LAYERS[: LAYERS.index(folder) + 1]
+    for path in (ROOT / "codegen" / folder).rglob("*.py"):
+        for module in _loaded(path):
+            if module.startswith("symloss.codegen."):
+                assert module.split(".")[2] in allowed, f"{path.name} imports {module}"

@@ -1,4 +1,9 @@
-"""What a loss DOES: formula to torch, in the log domain, no one-hot tensors; export, plain functions."""
+"""What a loss DOES: formula to torch, in the log domain, no one-hot tensors; export, plain functions.
+
+A formula is rewritten (`symbols`), taken apart (`formula`, `curves`), printed (`source`), given a path (`plan`,
+`paths`) and computed (`runtime`): in a module (`module`), or in a file of its own (`export`). Evolved trees are
+evaluated as they are (`trees`).
+"""
 
 from __future__ import annotations
 
