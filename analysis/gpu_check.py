@@ -7,8 +7,10 @@ skipped. The same code runs on the CPU.
   CPU: float32, bfloat16 and float16 under autocast, logits of 1e4, empty batches;
 - *repeats*: two runs under `torch.use_deterministic_algorithms` agree to the last bit;
 - *no waiting*: a step, forward and backward, never makes the host wait for the device (`torch.profiler`);
-- *speed*: a step against `F.cross_entropy` and against the eager formula, compiled by `torch.compile`, from 128x10 to
-  8192x128256, with the bytes that it moves a second;
+- *first use*: the seconds until a formula that was never seen has its loss and gradient;
+- *speed*: a step against `F.cross_entropy` and against the best eager formula, compiled by `torch.compile`, from 128x10 to
+  8192x128256 in float32 and bfloat16, and losses of 1e6 and 6.4e7 predictions against `F.mse_loss`, with the bytes that
+  each moves a second;
 - *tuning*: hypergradients of coefficients, and *search*: a small one, whose front must be that of the CPU.
 
     python -m analysis.gpu_check --device cuda     # figures/gpu_check.json; --draw makes gpu_check.png of it
@@ -25,6 +27,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,15 @@ WAITS = ("aten::_local_scalar_dense", "aten::nonzero", "cudaStreamSynchronize", 
 """What makes the host wait: a number read back, a size that depends on values."""
 SIZES = ((128, 10), (512, 1000), (512, 32000), (8192, 32000), (8192, 128256))
 FUSED = ("ce", "lsr", "sparse-lsr", "ace", "focal", "gce", "poly1", "sce")
+DENSE = ("brier", "baikal", "tree 1", "tree 19")
+"""Losses in which every class counts."""
+ROBUST = ("mse", "huber", "log-cosh", "cauchy")
+COUNTS = (1_048_576, 67_108_864)
+COMPILED = ("ce", "lsr", "focal", "gce", "brier", "tree 1", *ROBUST)
+"""What `torch.compile` is tried on: each takes it seconds."""
+FOR_COMPILE = 8192 * 32000
+FRESH = 3
+"""Formulas whose first use is timed."""
 Step = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -185,39 +197,115 @@ def synchronise(device: torch.device) -> None:
         getattr(torch, device.type).synchronize()
 
 
-def eager(name: str) -> Step:
-    """The formula as a person would write it, for `torch.compile`."""
-    formula = str(sl.named(name))
-    by_target = sl.parse(formula).lambdify("torch")
+def loss_called(name: str, kind: str = "classification") -> sl.Loss:
+    """A loss of the zoo, or a tree by number."""
+    return sl.parse(TREES[int(name.split()[1]) - 1]) if name.startswith("tree") else sl.named(name, kind=kind)
 
-    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+
+def eager(name: str) -> Step:
+    """The formula as a person would write it: by the target alone where that is enough, else on one-hot targets."""
+    if name in ("ce", "lsr"):
+        return partial(F.cross_entropy, label_smoothing=0.1 if name == "lsr" else 0.0)
+    if name in ROBUST:
+        of_both = sl.named(name, kind="regression").lambdify("torch")
+        return lambda outputs, targets: of_both(targets, outputs).mean()
+    loss = loss_called(name)
+    by_target = loss.lambdify("torch")
+    if name in FUSED:
+        return lambda logits, labels: by_target(
+            1.0, logits.log_softmax(1).gather(1, labels[:, None]).exp()
+        ).mean()
+
+    def dense(logits: Tensor, labels: Tensor) -> Tensor:
         entries = by_target(F.one_hot(labels, logits.shape[1]).to(logits.dtype), logits.softmax(1))
         return entries.sum(1).mean()
 
-    return F.cross_entropy if name == "ce" else loss
+    return dense
 
 
-def speed(device: str, sizes: Sequence[Sequence[int]], rounds: int, compiled: bool) -> list[dict[str, Any]]:
-    """A row a loss and size; sizes that do not fit into memory are left out and said."""
-    found: list[dict[str, Any]] = []
-    for shape in sizes:
-        for name in FUSED:
-            row: dict[str, Any] = {"loss": name, "shape": list(shape)}
-            found.append(row)
-            try:
-                logits, labels = batch(shape, device)
-                module = sl.named(name).to_torch().to(device)
-                row["seconds"] = seconds(module, logits, labels, rounds)
-                row["reference"] = seconds(F.cross_entropy, logits, labels, rounds)
-                row["ratio"] = row["seconds"] / row["reference"]
-                # At the least the logits are read and their gradient is written.
-                row["gigabytes a second"] = 2 * logits.numel() * logits.element_size() / row["seconds"] / 1e9
-                if compiled and math.prod(shape) <= 512 * 32000:
-                    row["compiled eager"] = seconds(torch.compile(eager(name)), logits, labels, rounds)
-                    row["over compiled eager"] = row["seconds"] / row["compiled eager"]
-            except (RuntimeError, torch.OutOfMemoryError) as error:
-                row["skipped"] = str(error).splitlines()[0][:120]
-    return found
+def first_use(device: str, count: int) -> dict[str, float]:
+    """The seconds of the first loss and gradient, and of the second, of formulas that were never seen."""
+    logits, labels = batch((128, 10), device)
+    times: dict[str, list[float]] = {"target": [], "dense": []}
+    gradient(sl.named("focal").to_torch().to(device), logits, labels)
+    for number in range(count):
+        for way, formula in (
+            ("target", "y*abs(log({0}*p))**1.5"),
+            ("dense", "(y - {0}*p)**2 - y*log(p)/{0}"),
+        ):
+            start = time.perf_counter()
+            gradient(sl.parse(formula.format(1.01 + 0.37 * number)).to_torch().to(device), logits, labels)
+            times[way].append(time.perf_counter() - start)
+    return {way: statistics.median(taken) for way, taken in times.items()}
+
+
+def rows_of(
+    names: Sequence[str], shape: Sequence[int], device: str, dtype: torch.dtype, rounds: int, compiled: bool
+) -> Iterator[dict[str, Any]]:
+    """A row a loss, each beside torch's own on the same batch."""
+    regression = names == ROBUST
+    for name in names:
+        row: dict[str, Any] = {"loss": name, "shape": list(shape), "dtype": str(dtype).split(".")[1]}
+        yield row
+        logits = labels = None
+        try:
+            module: Step = (
+                loss_called(name, "regression" if regression else "classification").to_torch().to(device)
+            )
+            logits, labels = batch(shape, device, dtype) if not regression else predictions(shape[0], device)
+            own: Step = F.mse_loss if regression else F.cross_entropy
+            peak = peak_memory(module, logits, labels)
+            row["seconds"] = seconds(module, logits, labels, rounds)
+            row["reference"] = seconds(own, logits, labels, rounds)
+            row["ratio"] = row["seconds"] / row["reference"]
+            if peak:
+                row["memory"] = peak / peak_memory(own, logits, labels)
+            # At the least the outputs are read and their gradient is written; of predictions the targets are read too.
+            least = (3 if regression else 2) * logits.numel() * logits.element_size()
+            row["gigabytes a second"] = least / row["seconds"] / 1e9
+            if compiled and name in COMPILED and logits.numel() <= FOR_COMPILE and dtype is torch.float32:
+                torch._dynamo.reset()
+                row["compiled eager"] = seconds(torch.compile(eager(name)), logits, labels, rounds)
+                row["over compiled eager"] = row["seconds"] / row["compiled eager"]
+        except (RuntimeError, torch.OutOfMemoryError) as error:
+            row["skipped"] = str(error).splitlines()[0][:120]
+        del logits, labels
+
+
+def predictions(count: int, device: str) -> tuple[Tensor, Tensor]:
+    """Predictions that want a gradient, and targets."""
+    draw = torch.Generator().manual_seed(0)
+    outputs, targets = (
+        torch.randn(2, min(count, 1 << 20), generator=draw).to(device).repeat(1, max(1, count >> 20))
+    )
+    return outputs.requires_grad_(), targets
+
+
+def peak_memory(step: Step, logits: Tensor, labels: Tensor) -> int:
+    """The bytes that a step allocates at most; 0 where the device does not count them."""
+    if logits.device.type != "cuda":
+        return 0
+    logits.grad = None
+    step(logits, labels).backward()
+    logits.grad = None
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    step(logits, labels).backward()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def speed(
+    device: str, sizes: Sequence[Sequence[int]], counts: Sequence[int], rounds: int, compiled: bool
+) -> list[dict[str, Any]]:
+    """Rows of every size; what does not fit into memory is left out and said."""
+    names = (*FUSED, *DENSE)
+    found = [row for shape in sizes for row in rows_of(names, shape, device, torch.float32, rounds, compiled)]
+    found += [
+        row for shape in sizes[-2:] for row in rows_of(names, shape, device, torch.bfloat16, rounds, False)
+    ]
+    return found + [
+        row for n in counts for row in rows_of(ROBUST, (n,), device, torch.float32, rounds, compiled)
+    ]
 
 
 def blobs(seed: int = 0) -> tuple[Any, Any]:
@@ -289,10 +377,12 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
         if "ratio" not in row:
             said.append(f"{row['loss']:11} {size:>12}  skipped: {row['skipped']}")
             continue
+        own = "F.mse_loss" if row["loss"] in ROBUST else "F.cross_entropy"
         other = f", {row['over compiled eager']:.2f} of torch.compile" if "over compiled eager" in row else ""
+        memory = f", {row['memory']:.2f} of its memory" if "memory" in row else ""
         said.append(
-            f"{row['loss']:11} {size:>12}  {1e6 * row['seconds']:9.1f} us  {row['ratio']:.2f} of F.cross_entropy{other}"
-            f"  {row['gigabytes a second']:.0f} GB/s"
+            f"{row['loss']:11} {size:>12} {row['dtype']:8}  {1e6 * row['seconds']:9.1f} us  {row['ratio']:.2f} of {own}"
+            f"{memory}{other}  {row['gigabytes a second']:.0f} GB/s"
         )
     return said
 
@@ -302,8 +392,12 @@ def draw(data: dict[str, Any]) -> Any:
     from symloss.report.style import COLOURS, figure, legend_outside
 
     fig, axes = figure(panels=1, height=4.0)
-    for i, name in enumerate(FUSED):
-        rows = [row for row in data["speed"] if row["loss"] == name and "ratio" in row]
+    for i, name in enumerate((*FUSED, *DENSE)):
+        rows = [
+            row
+            for row in data["speed"]
+            if row["loss"] == name and "ratio" in row and row["dtype"] == "float32"
+        ]
         sizes = ["x".join(map(str, row["shape"])) for row in rows]
         axes[0].plot(sizes, [row["ratio"] for row in rows], "o-", color=COLOURS[i % len(COLOURS)], label=name)
     axes[0].axhline(1.0, color="black", lw=0.8)
@@ -340,8 +434,13 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "wait": lambda: waits(device, rows),
         "tuning": lambda: tuning(device),
         "search": lambda: search(device),
+        "first use": lambda: first_use(device, 1 if options.quick else FRESH),
         "speed": lambda: speed(
-            device, quick_sizes if options.quick else SIZES, 3 if options.quick else 30, not options.quick
+            device,
+            quick_sizes if options.quick else SIZES,
+            (1000,) if options.quick else COUNTS,
+            3 if options.quick else 20,
+            not options.quick,
         ),
     }
     data = {

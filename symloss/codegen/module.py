@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from symloss.codegen import checks, torch_kernels
+from symloss.codegen import accelerator, checks, torch_kernels
 from symloss.codegen.accuracy import needs_float64
 from symloss.codegen.coefficients import Bounded, zoo_bounds
 from symloss.codegen.formula import Formula, formula_of
@@ -25,7 +25,18 @@ from symloss.expr import KINDS, Loss
 
 __all__ = ["SymbolicLoss", "compile_loss"]
 
-_COMPILED = ("_kind", "_formula", "_indexed", "_labelled", "_paths", "_route", "_scale", "_usual", "_widen")
+_COMPILED = (
+    "_bare",
+    "_kind",
+    "_formula",
+    "_indexed",
+    "_labelled",
+    "_paths",
+    "_route",
+    "_scale",
+    "_usual",
+    "_widen",
+)
 """The attributes that `SymbolicLoss._compile` sets."""
 
 
@@ -148,6 +159,7 @@ class SymbolicLoss(nn.Module):
         bare = bare and not self._kind.signed
         # The dtypes in which a batch that asks for no more is computed as it is.
         self._usual = ((torch.float64,) if wide else (torch.float32, torch.float64)) if bare else ()
+        self._bare = bare and not wide
 
     def __getstate__(self) -> dict[str, Any]:
         """The loss, options, parameters and buffers: no code travels, `__setstate__` compiles again."""
@@ -184,6 +196,10 @@ class SymbolicLoss(nn.Module):
         Raises:
             CompileError: for shapes, dtypes or class indices that do not fit.
         """
+        if isinstance(outputs, Tensor) and outputs.is_cuda and self._bare and w is None and priors is None:
+            loss = self._on_device(outputs, targets)
+            if loss is not None:
+                return loss
         # The usual batch goes straight on: at 128 instances calls outweigh arithmetic.
         if (
             isinstance(outputs, Tensor)
@@ -212,6 +228,32 @@ class SymbolicLoss(nn.Module):
         else:
             loss = (self._of_classes if self._kind.exclusive else self._of_entries)(z, targets, w, priors)
         return loss if z is outputs else narrowed(loss, outputs)
+
+    def _on_device(self, outputs: Tensor, targets: Tensor | None) -> Tensor | None:
+        """By a kernel for the formula, where the device, the formula and the batch allow for one, or None."""
+        if not isinstance(targets, Tensor) or composes() or not accelerator.works_on(outputs.device):
+            return None
+        from symloss.codegen.accelerator import losses, written  # Triton is there, where there is a device
+
+        rows = self._indexed and losses.fits(outputs, targets)
+        elements = not self._indexed and losses.fits_elements(outputs, targets)
+        kernels = written.kernels_of(self._formula) if rows or elements else None
+        if kernels is None:
+            return None
+        call = losses.Call(kernels, self.reduction, self.ignore_index, self._general)
+        loss = (losses.row_loss if rows else losses.element_loss)(outputs, targets, call)
+        return narrowed(loss, outputs)
+
+    def _general(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss by operations that autograd knows."""
+        z = self._widen(outputs)
+        classes = float(z.shape[1]) if z.dim() > 1 else 1.0
+        if self._indexed:
+            context = classes, None, None
+            return index_loss(self._paths, z, targets, context, self.reduction, None, self.ignore_index)
+        batch = Batch(targets.to(z.dtype), (classes, None, None) if self._labelled else (None,))
+        loss: Tensor = self._paths(z, batch, self.reduction)
+        return loss
 
     def _of_classes(self, z: Tensor, targets: Tensor, w: Any, priors: Any) -> Tensor:
         indices = checks.check_class_shapes(z, targets)

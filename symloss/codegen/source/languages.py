@@ -10,13 +10,20 @@ from symloss.expr import BY_HEAD, GUARD, OPERATORS
 
 __all__ = ["DIALECTS", "HELPERS", "Dialect"]
 
+TRITON = (
+    "abs", "beyond", "clamp", "cos", "cosh", "exp", "expm1", "inverse", "like", "log", "log1p", "log_cosh",
+    "log_cosh_by_tanh", "max", "min", "outside", "plog", "pow", "psqrt", "raised", "sigmoid", "sign", "sin", "sinh",
+    "softplus", "sqrt", "step", "tanh", "void",
+)  # fmt: skip
+"""The operations that kernels have; `atan` is not among Triton's own."""
+
 
 @dataclass(frozen=True)
 class Dialect:
     """A target language.
 
     Attributes:
-        name: "torch", "numpy", "math" or "mpmath".
+        name: "torch", "triton", "numpy", "math" or "mpmath".
         calls: the callable for each operation of the printer; a name in `HELPERS[name]` is defined there.
         header: the imports that the printed code needs.
     """
@@ -118,6 +125,8 @@ DIALECTS: dict[str, Dialect] = {
                 "rsqrt": "torch.rsqrt",
             },
         ),
+        # The functions are those of `accelerator.functions`.
+        Dialect("triton", {op: op for op in TRITON}, ""),
         _dialect("numpy", "np", "import numpy as np\n", {"pow": "np.power"}),
         _dialect("math", "math", "import math\n", {}),
         _dialect("mpmath", "mpmath", "import mpmath\n", {"pow": "mpmath.power"}),

@@ -116,7 +116,7 @@ def print_function(
             over it.
     """
     printer = _Printer(DIALECTS[language], dict(names), scalars, differentiable)
-    if language == "torch":
+    if language in ("torch", "triton"):
         results = [rounded(expr if differentiable else _quickened(expr)) for expr in results]
     replacements, reduced = cse(list(results), symbols=numbered_symbols("x"), order="none")
     lines = []
@@ -132,6 +132,7 @@ def print_function(
         for i, expr in enumerate(results):
             if not expr.free_symbols & shaped:
                 spread = f"torch.full_like({name_of_entries}, {returned[i]})"
+                flat = flat and language == "torch"
                 returned[i] = spread if flat else f"like({returned[i]}, {name_of_entries})"
     body = [*printer.definitions(prelude or {}), *lines, f"return {', '.join(returned)}"]
     if docstring:
@@ -290,6 +291,8 @@ class _Printer:
         torch_like = self.dialect.name == "torch"
         if power in (2, 3) and base.is_Symbol:
             return " * ".join([text] * int(power))
+        if self.dialect.name == "triton":
+            return self.triton_power(base, power)
         if power == -1:
             return self.named("reciprocal", self.text(base)) if torch_like else f"1 / {text}"
         if power == Rational(1, 2):
@@ -300,7 +303,22 @@ class _Printer:
             return f"{text} ** {self.number(power)}"
         return f"{text} ** {self.atom(power)}"
 
+    def triton_power(self, base: Expr, power: Expr) -> str:
+        """Triton has neither `**` nor a function for it: products, and exponentials of logarithms."""
+        text = self.text(base)
+        if power.is_Integer and abs(power) <= 64:
+            raised = text if abs(power) == 1 else self.named("raised", text, str(abs(int(power))))
+            return raised if power > 0 else f"1 / ({raised})"
+        if abs(power) == Rational(1, 2):
+            root = self.named("sqrt", text)
+            return root if power > 0 else f"1 / {root}"
+        if power.is_Integer or not (power.is_number or base.is_nonnegative):
+            raise CompileError(f"expected a power that Triton can take, got {base**power}")
+        return self.named("pow", text, self.text(power))
+
     def named(self, op: str, *arguments: str) -> str:
+        if op not in self.dialect.calls:
+            raise CompileError(f"expected an operator of the language {self.dialect.name}, got {op}")
         callee = self.dialect.calls[op]
         if callee in self.dialect.helpers and callee not in self.used:
             self.used.append(callee)

@@ -1,0 +1,44 @@
+"""Losses on a CUDA device: a formula becomes Triton kernels that read the logits as they are.
+
+Triton comes with torch where there is a CUDA device; without it, and for what the kernels do not take, a loss is
+computed as everywhere else.
+"""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+
+import torch
+
+__all__ = ["current", "works_on"]
+
+
+@lru_cache
+def works_on(device: torch.device) -> bool:
+    """Whether a kernel can be built and run there: Triton needs a C compiler, and not every device will do."""
+    try:
+        from symloss.codegen.accelerator.kernels import mean_of
+
+        ones = torch.ones(2, device=device)
+        mean, share = torch.empty(2, device=device)
+        with current(ones):
+            mean_of[(1,)](
+                ones, torch.zeros(2, dtype=torch.int64, device=device), mean, share, 2, -100, BLOCK=1024
+            )
+        return True
+    except Exception as error:  # of Triton, of a compiler, of the driver
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        warnings.warn(
+            f"losses on {device} are computed by torch's operations: Triton can build no kernel ({reason[0]})",
+            stacklevel=2,
+        )
+        return False
+
+
+def current(x: torch.Tensor) -> AbstractContextManager[object]:
+    """A context in which the device of `x` is the one that kernels are started on."""
+    if not x.is_cuda or x.get_device() == torch.cuda.current_device():
+        return nullcontext()
+    return torch.cuda.device(x.device)

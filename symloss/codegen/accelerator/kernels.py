@@ -1,0 +1,272 @@
+"""The kernels: a few rows of logits a program, and every logit read as seldom as the mathematics allows.
+
+Of `C` logits a row, the losses of the target's probability are found in one reading and their gradient in another; the
+gradient is the only tensor of the logits' size that is written. What a row needs between the two is three numbers. A
+reading goes through the row in blocks of `BLOCK` columns; each of a block's lanes keeps its own largest logit and sum of
+exponentials, and the lanes meet once, at the end of the row.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc"
+# Triton reads the source of these functions: annotations would be taken for types of its own.
+import triton
+import triton.language as tl
+
+from symloss.codegen.accelerator.functions import log1p, logsigmoid, sigmoid
+
+LOWEST = tl.constexpr(-3.4028234663852886e38)
+INFINITE = tl.constexpr(float("inf"))
+
+
+@triton.jit
+def rows_of(t, N, ignore_index, ROWS: tl.constexpr):
+    """The program's rows, whether each exists, its target, and whether it counts."""
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    exists = row < N
+    target = tl.load(t + row, mask=exists, other=0)
+    return row, exists, target, exists & (target != ignore_index)
+
+
+@triton.jit
+def target_logit(z, stride, row, counts, target, C, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """The target's logit `d = log(p_t/(1 - p_t))`; of the others the largest, the sum of exponentials over that of the
+    largest, and the sum, each less `z_t`.
+
+    NaN for a target that is no class. Where all the others are masked the largest is the lowest number.
+    """
+    start = z + row.to(tl.int64) * stride
+    valid = counts & (target >= 0) & (target < C)
+    own = tl.load(start + target, mask=valid, other=float("nan")).to(tl.float32)
+    largest = tl.full([ROWS, BLOCK], LOWEST, tl.float32)
+    total = tl.zeros([ROWS, BLOCK], tl.float32)
+    gaps = tl.zeros([ROWS, BLOCK], tl.float32)
+    for first in range(0, C, BLOCK):
+        column = first + tl.arange(0, BLOCK)[None, :]
+        other = counts[:, None] & (column < C) & (column != target[:, None])
+        x = tl.load(start[:, None] + column, mask=other, other=-INFINITE).to(tl.float32)
+        top = tl.maximum(largest, x)
+        total = total * tl.exp(largest - top) + tl.exp(x - top)
+        largest = top
+        gaps += tl.where(other, x - own[:, None], 0.0)
+    top = tl.max(largest, 1)
+    total = tl.sum(total * tl.exp(largest - top[:, None]), 1)
+    total = tl.where(total == 0, 1.0, total)
+    # The logarithm is not added to the largest logit, which may have no digits left for it.
+    return (own - top) - tl.log(total), top, total, tl.sum(gaps, 1)
+
+
+@triton.jit
+def target_forward(
+    z, stride, t, losses, tops, slopes, peaks, N, C, ignore_index, low, high,
+    curve: tl.constexpr, REACHES: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """`L = R(d)`: the losses, and what the gradient needs: with `s = dR/dd`, `-s` times the softmax of the others, and `s`
+    in the target's place. Between `low` and `high` the curve is computed, beyond goes on by its tangent."""
+    row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
+    d, top, total, _ = target_logit(z, stride, row, counts, target, C, ROWS, BLOCK)
+    if REACHES:
+        near = tl.where(d == d, tl.minimum(tl.maximum(d, low), high), d)
+        loss, slope = curve(near, C * 1.0)
+        loss = loss - slope * (d - near)
+    else:
+        loss, slope = curve(d, C * 1.0)
+    tl.store(losses + row, tl.where(counts, loss, 0.0), mask=exists)
+    tl.store(tops + row, top, mask=exists)
+    tl.store(slopes + row, tl.where(counts, slope / total, 0.0), mask=exists)
+    tl.store(peaks + row, tl.where(counts, -slope, 0.0), mask=exists)
+
+
+@triton.jit
+def linear_forward(
+    z, stride, t, losses, tops, slopes, peaks, N, C, ignore_index, a, b,
+    ROWS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """`L = (a - b) log p_t + b sum_j log p_j`: with `s = -(a + (C - 1) b)` the gradient is `b + s p_j`, and
+    `(a + s) - s (1 - p_t)` in the target's place."""
+    row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
+    d, top, total, gaps = target_logit(z, stride, row, counts, target, C, ROWS, BLOCK)
+    u, q = logsigmoid(d), sigmoid(-d)
+    # Of the others, `log p_j = (z_j - z_t) + log p_t`.
+    loss = a * u + b * (gaps + (C - 1) * u)
+    s = -(a + (C - 1) * b)
+    tl.store(losses + row, tl.where(counts, loss, 0.0), mask=exists)
+    tl.store(tops + row, top, mask=exists)
+    tl.store(slopes + row, tl.where(counts, s * q / total, 0.0), mask=exists)
+    tl.store(peaks + row, tl.where(counts, (a + s) - s * q, 0.0), mask=exists)
+
+
+@triton.jit
+def rows_backward(
+    z, stride, t, tops, slopes, peaks, base, g, every, share, gradient, N, C, ignore_index,
+    SHARED: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """`g (base + slope exp(z_j - top))`, and `g peak` in the target's place."""
+    row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)[None, :]
+    inside = exists[:, None] & (column < C)
+    outer = tl.load(g + row * every, mask=exists, other=0.0).to(tl.float32)
+    if SHARED:
+        outer = outer * tl.load(share)
+    top = tl.load(tops + row, mask=exists, other=0.0)
+    slope = tl.load(slopes + row, mask=exists, other=0.0)
+    peak = tl.load(peaks + row, mask=exists, other=0.0)
+    place = row.to(tl.int64)[:, None]
+    x = tl.load(z + place * stride + column, mask=inside, other=0.0).to(tl.float32)
+    pull = base + slope[:, None] * tl.exp(x - top[:, None])
+    pull = tl.where(column == target[:, None], peak[:, None], pull) * outer[:, None]
+    pull = tl.where(counts[:, None], pull, 0.0)
+    tl.store(gradient + place * C + column, pull.to(gradient.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def mean_of(losses, t, mean, share, N, ignore_index, BLOCK: tl.constexpr):
+    """The mean of the losses that count, and one over their number; one program."""
+    total = tl.zeros([BLOCK], tl.float32)
+    count = tl.zeros([BLOCK], tl.int32)
+    for first in range(0, N, BLOCK):
+        row = first + tl.arange(0, BLOCK)
+        exists = row < N
+        total += tl.load(losses + row, mask=exists, other=0.0)
+        count += (exists & (tl.load(t + row, mask=exists, other=ignore_index) != ignore_index)).to(tl.int32)
+    number = tl.sum(count, 0).to(tl.float32)
+    tl.store(mean, tl.sum(total, 0) / number)
+    tl.store(share, 1.0 / number)
+
+
+@triton.jit
+def apart(z, stride, row, exists, C, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    """A row's largest logit, its place, and the sum of the others' exponentials, each over that of the largest.
+
+    Each lane keeps its largest logit and the sum of its others: a sum with the largest in it, and 1 taken off, would
+    have lost the digits of `1 - p`.
+    """
+    start = z + row.to(tl.int64) * stride
+    largest = tl.full([ROWS, BLOCK], LOWEST, tl.float32)
+    place = tl.zeros([ROWS, BLOCK], tl.int32)
+    others = tl.zeros([ROWS, BLOCK], tl.float32)
+    for first in range(0, C, BLOCK):
+        column = first + tl.arange(0, BLOCK)[None, :]
+        inside = exists[:, None] & (column < C)
+        x = tl.load(start[:, None] + column, mask=inside, other=-INFINITE).to(tl.float32)
+        # A NaN counts as one of the others, whose sum it makes NaN.
+        rises = x > largest
+        # The gap is that of the two, whichever is the larger.
+        shrunk = tl.exp(-tl.abs(x - largest))
+        others = tl.where(rises, (others + 1) * shrunk, others + shrunk)
+        place = tl.where(rises, column, place)
+        largest = tl.where(rises, x, largest)
+    top = tl.max(largest, 1)
+    lane = tl.argmax(largest, 1)
+    at_top = tl.arange(0, BLOCK)[None, :] == lane[:, None]
+    summed = tl.where(at_top, others, (others + 1) * tl.exp(largest - top[:, None]))
+    k = tl.sum(tl.where(at_top, place, 0), 1)
+    # A row without any logit above the lowest number has no probabilities.
+    rest = tl.where(top > LOWEST, tl.sum(summed, 1), float("nan"))
+    return top, k, rest
+
+
+@triton.jit
+def entries(z, stride, row, inside, column, top, k, rest):
+    """`log p`, `p` and `1 - p` of a block: of the largest logit, at `k`, by the sum of the others."""
+    start = z + row.to(tl.int64)[:, None] * stride
+    x = tl.load(start + column, mask=inside, other=-INFINITE).to(tl.float32)
+    odds = x - top
+    p = tl.exp(odds) / (1 + rest)
+    q = tl.where(column == k, rest / (1 + rest), 1 - p)
+    return odds - log1p(rest), p, q
+
+
+@triton.jit
+def at_target(z, stride, row, valid, target, top, k, rest, C, curve: tl.constexpr):
+    """Value and slope of the targets' entries, a column."""
+    u, p, q = entries(z, stride, row, valid[:, None], target[:, None], top, k, rest)
+    value, slope = curve(u, p, q, C * 1.0)
+    return value, slope
+
+
+@triton.jit
+def dense_forward(
+    z, stride, t, losses, tops, places, rests, peaks, others, N, C, ignore_index,
+    first: tl.constexpr, other: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """`L = sum_i M(y_i, p_i)`: the losses, and the sums of the slopes by `log p` of the largest entry and of the others."""
+    row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
+    top, k, rest = apart(z, stride, row, exists, C, ROWS, BLOCK)
+    valid = counts & (target >= 0) & (target < C)
+    hit, its_slope = at_target(
+        z, stride, row, valid, target, top[:, None], k[:, None], rest[:, None], C, first
+    )
+    loss = tl.zeros([ROWS, BLOCK], tl.float32)
+    peak = tl.zeros([ROWS, BLOCK], tl.float32)
+    sums = tl.zeros([ROWS, BLOCK], tl.float32)
+    for begin in range(0, C, BLOCK):
+        column = begin + tl.arange(0, BLOCK)[None, :]
+        inside = exists[:, None] & (column < C)
+        u, p, q = entries(z, stride, row, inside, column, top[:, None], k[:, None], rest[:, None])
+        value, slope = other(u, p, q, C * 1.0)
+        value = tl.where(column == target[:, None], hit, value)
+        slope = tl.where(column == target[:, None], its_slope, slope)
+        loss += tl.where(inside, value, 0.0)
+        peak += tl.where(inside & (column == k[:, None]), slope, 0.0)
+        sums += tl.where(inside & (column != k[:, None]), slope, 0.0)
+    loss = tl.sum(loss, 1)
+    loss = tl.where(counts, tl.where(valid, loss, float("nan")), 0.0)
+    tl.store(losses + row, loss, mask=exists)
+    tl.store(tops + row, top, mask=exists)
+    tl.store(places + row, k, mask=exists)
+    tl.store(rests + row, rest, mask=exists)
+    tl.store(peaks + row, tl.sum(peak, 1), mask=exists)
+    tl.store(others + row, tl.sum(sums, 1), mask=exists)
+
+
+@triton.jit
+def dense_backward(
+    z, stride, t, tops, places, rests, peaks, others, g, every, share, gradient, N, C, ignore_index,
+    first: tl.constexpr, other: tl.constexpr, SHARED: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """With `h = dM/d(log p)`: `h_j - p_j sum_i h_i`, and `h_k (1 - p_k) - p_k sum_{i != k} h_i` for the largest entry."""
+    row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)[None, :]
+    inside = exists[:, None] & (column < C)
+    outer = tl.load(g + row * every, mask=exists, other=0.0).to(tl.float32)
+    if SHARED:
+        outer = outer * tl.load(share)
+    top = tl.load(tops + row, mask=exists, other=0.0)[:, None]
+    k = tl.load(places + row, mask=exists, other=0)[:, None]
+    rest = tl.load(rests + row, mask=exists, other=0.0)[:, None]
+    peak = tl.load(peaks + row, mask=exists, other=0.0)[:, None]
+    sums = tl.load(others + row, mask=exists, other=0.0)[:, None]
+    u, p, q = entries(z, stride, row, inside, column, top, k, rest)
+    _, slope = other(u, p, q, C * 1.0)
+    valid = counts & (target >= 0) & (target < C)
+    _, its_slope = at_target(z, stride, row, valid, target, top, k, rest, C, first)
+    slope = tl.where(column == target[:, None], its_slope, slope)
+    pull = tl.where(column == k, peak * (rest / (1 + rest)) - p * sums, slope - p * (peak + sums))
+    pull = tl.where(counts[:, None], tl.where(valid[:, None], pull, float("nan")) * outer[:, None], 0.0)
+    place = row.to(tl.int64)[:, None] * C
+    tl.store(gradient + place + column, pull.to(gradient.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def elements_forward(z, y, losses, N, C, curve: tl.constexpr, SUMMED: tl.constexpr, BLOCK: tl.constexpr):
+    """The losses of entries, or the sum of a block's."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < N
+    x = tl.load(z + place, mask=inside, other=0.0).to(tl.float32)
+    loss, _ = curve(x, tl.load(y + place, mask=inside, other=0.0).to(tl.float32), C)
+    if SUMMED:
+        tl.store(losses + tl.program_id(0), tl.sum(tl.where(inside, loss, 0.0), 0))
+    else:
+        tl.store(losses + place, loss, mask=inside)
+
+
+@triton.jit
+def elements_backward(
+    z, y, g, every, share, gradient, N, C, curve: tl.constexpr, BLOCK: tl.constexpr
+):  # fmt: skip
+    """The slopes of entries, times `g share`."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < N
+    x = tl.load(z + place, mask=inside, other=0.0).to(tl.float32)
+    _, slope = curve(x, tl.load(y + place, mask=inside, other=0.0).to(tl.float32), C)
+    outer = tl.load(g + place * every, mask=inside, other=0.0).to(tl.float32) * share
+    tl.store(gradient + place, (slope * outer).to(gradient.dtype.element_ty), mask=inside)

@@ -1,0 +1,193 @@
+"""From a batch on a device to its loss, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from symloss.codegen.accelerator import current, kernels
+from symloss.codegen.accelerator.written import Kernels
+
+__all__ = ["Call", "element_loss", "fits", "fits_elements", "row_loss"]
+
+DTYPES = torch.float32, torch.bfloat16, torch.float16
+BLOCK = 4096
+"""Columns that a program reads at once; half as many entries where rows are short."""
+ROWS = 64
+"""The most rows of a program."""
+SINGLE = 1 << 14
+"""Up to so many losses their mean is one program's work."""
+
+
+class Call(NamedTuple):
+    """How a loss is asked for.
+
+    Attributes:
+        kernels: the formula's.
+        reduction: "mean", "sum" or "none".
+        ignore_index: the class whose instances do not count.
+        general: the same loss of outputs and targets by operations that autograd knows, for higher derivatives.
+    """
+
+    kernels: Kernels
+    reduction: str
+    ignore_index: int
+    general: Callable[[Tensor, Tensor], Tensor]
+
+
+def fits(z: Tensor, t: Tensor) -> bool:
+    """Whether the kernels take these logits `[N, C]` and class indices `[N]`."""
+    return (
+        z.dim() == 2
+        and z.dtype in DTYPES
+        and t.dtype is torch.int64
+        and t.shape == z.shape[:1]
+        and z.stride(1) == 1
+        and z.shape[1] > 1
+        and z.shape[0] > 0
+    )
+
+
+def fits_elements(z: Tensor, y: Tensor) -> bool:
+    """Whether the kernels take these outputs and targets."""
+    return z.dtype in DTYPES and y.is_floating_point() and y.shape == z.shape and z.numel() > 0
+
+
+def row_loss(z: Tensor, t: Tensor, call: Call) -> Tensor:
+    """The loss of logits and class indices, in float32."""
+    with current(z):
+        loss: Tensor = RowLoss.apply(z, t, call)
+    return loss
+
+
+class RowLoss(torch.autograd.Function):
+    """The loss of rows of logits: one kernel forward, one backward, and one for the mean."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, t: Tensor, call: Call) -> Tensor:
+        """The loss."""
+        t = t.contiguous()
+        losses, state = _forward(z, t, call)
+        share = None
+        if call.reduction == "mean":
+            loss, share = _mean(losses, t, call.ignore_index)
+        else:
+            loss = losses.sum() if call.reduction == "sum" else losses
+        ctx.save_for_backward(z, t, share, *state)
+        ctx.call = call
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """The gradient by the logits."""
+        (z, t, share, *state), call, (g,) = ctx.saved_tensors, ctx.call, grads
+        if torch.is_grad_enabled():
+            (gradient,) = torch.autograd.grad(call.general(z, t), z, g, create_graph=True)
+            return gradient, None, None
+        gradient = torch.empty(z.shape, dtype=z.dtype, device=z.device)
+        n, c = z.shape
+        rows, block, warps = _tile(c)
+        grid = (-(-n // rows), -(-c // block))
+        outer = g, g.stride(0) if g.dim() else 0, g if share is None else share
+        options = {"SHARED": share is not None, "ROWS": rows, "BLOCK": block, "num_warps": warps}
+        way, curves, _, linear = call.kernels
+        if way == "dense":
+            kernels.dense_backward[grid](
+                z, z.stride(0), t, *state, *outer, gradient, n, c, call.ignore_index, *curves, **options
+            )
+        else:
+            base = float(linear(float(c), None, None)[1]) if way == "linear" else 0.0
+            kernels.rows_backward[grid](
+                z, z.stride(0), t, *state, base, *outer, gradient, n, c, call.ignore_index, **options
+            )
+        return gradient, None, None
+
+
+def _forward(z: Tensor, t: Tensor, call: Call) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The losses, and what the way back needs."""
+    n, c = z.shape
+    rows, block, warps = _tile(c)
+    grid = (-(-n // rows),)
+    way, curves, reach, linear = call.kernels
+    options = {"ROWS": rows, "BLOCK": block, "num_warps": warps}
+    # One allocation: a small batch spends its time on calls.
+    losses, *state = torch.empty(6 if way == "dense" else 4, n, dtype=torch.float32, device=z.device).unbind()
+    common = n, c, call.ignore_index
+    if way == "dense":
+        state[1] = places = torch.empty(n, dtype=torch.int32, device=z.device)
+        assert places is state[1]
+        kernels.dense_forward[grid](z, z.stride(0), t, losses, *state, *common, *curves, **options)
+    elif way == "linear":
+        a, b = (float(x) for x in linear(float(c), None, None))
+        kernels.linear_forward[grid](z, z.stride(0), t, losses, *state, *common, a, b, **options)
+    else:
+        low, high = reach or (0.0, 0.0)
+        kernels.target_forward[grid](
+            z, z.stride(0), t, losses, *state, *common, low, high, *curves, reach is not None, **options
+        )
+    return losses, tuple(state)
+
+
+def _mean(losses: Tensor, t: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
+    """The mean of the losses that count, and one over their number."""
+    if len(losses) <= SINGLE:
+        mean, share = torch.empty(2, dtype=torch.float32, device=losses.device).unbind()
+        kernels.mean_of[(1,)](losses, t, mean, share, len(losses), ignore_index, BLOCK=1024)
+        return mean, share
+    share = (t != ignore_index).sum().float().reciprocal()
+    return losses.sum() * share, share
+
+
+def _tile(columns: int) -> tuple[int, int, int]:
+    """Rows and columns of a program's block, and its warps."""
+    block = min(BLOCK, 1 << max(4, (columns - 1).bit_length()))
+    return max(1, min(ROWS, BLOCK // 2 // block)), block, 8 if block == BLOCK else 4
+
+
+def element_loss(z: Tensor, y: Tensor, call: Call) -> Tensor:
+    """The loss of outputs and targets of one shape, in float32."""
+    with current(z):
+        loss: Tensor = ElementLoss.apply(z, y, call)
+    return loss
+
+
+class ElementLoss(torch.autograd.Function):
+    """The loss of entries: one kernel forward, one backward, and a sum."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, y: Tensor, call: Call) -> Tensor:
+        """The loss."""
+        z, y = z.contiguous(), y.contiguous()
+        ctx.save_for_backward(z, y)
+        ctx.call = call
+        n, summed = z.numel(), call.reduction != "none"
+        blocks = -(-n // BLOCK)
+        losses = torch.empty(blocks if summed else z.shape, dtype=torch.float32, device=z.device)
+        kernels.elements_forward[(blocks,)](
+            z, y, losses, n, _classes(z), *call.kernels.curves, summed, BLOCK=BLOCK, num_warps=8
+        )
+        if not summed:
+            return losses
+        return losses.sum() / n if call.reduction == "mean" else losses.sum()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        """The gradient by the outputs."""
+        (z, y), call, (g,) = ctx.saved_tensors, ctx.call, grads
+        if torch.is_grad_enabled():
+            (gradient,) = torch.autograd.grad(call.general(z, y), z, g, create_graph=True)
+            return gradient, None, None
+        gradient, n = torch.empty_like(z), z.numel()
+        share = 1 / n if call.reduction == "mean" else 1.0
+        g, every = (g.contiguous(), 1) if g.dim() else (g, 0)
+        kernels.elements_backward[(-(-n // BLOCK),)](
+            z, y, g, every, share, gradient, n, _classes(z), *call.kernels.curves, BLOCK=BLOCK, num_warps=8
+        )
+        return gradient, None, None
+
+
+def _classes(z: Tensor) -> float:
+    return float(z.shape[1] if z.dim() > 1 else 1)
