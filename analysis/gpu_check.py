@@ -3,14 +3,14 @@
 One script, a few minutes, that needs torch, SymPy, NumPy and this package alone; what else is missing is said to be
 skipped. The same code runs on the CPU.
 
-- *parity*: value and gradient of every loss of the zoo for classes and of fifty evolved trees against float64 on the
+- *parity*: value and gradient of every loss of the zoo and of fifty evolved trees against float64 on the
   CPU: float32, bfloat16 and float16 under autocast, logits of 1e4, empty batches;
 - *repeats*: two runs under `torch.use_deterministic_algorithms` agree to the last bit;
 - *no waiting*: a step, forward and backward, never makes the host wait for the device (`torch.profiler`);
 - *first use*: the seconds until a formula that was never seen has its loss and gradient;
-- *speed*: a step against `F.cross_entropy` and against the best eager formula, compiled by `torch.compile`, from 128x10 to
-  8192x128256 in float32 and bfloat16, and losses of 1e6 and 6.4e7 predictions against `F.mse_loss`, with the bytes that
-  each moves a second;
+- *speed*: a step against `F.cross_entropy` and against the best eager formula, compiled by `torch.compile`, from 128x10
+  to 8192x128256 in float32 and bfloat16, and losses of 1e6 and 6.7e7 predictions against `F.mse_loss`, with the bytes
+  that each moves a second;
 - *tuning*: hypergradients of coefficients, and *search*: a small one, whose front must be that of the CPU.
 
     python -m analysis.gpu_check --device cuda     # figures/gpu_check.json; --draw makes gpu_check.png of it
@@ -23,11 +23,14 @@ import argparse
 import importlib.util
 import json
 import math
+import multiprocessing
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import symloss as sl
 from analysis.gpu_trees import TREES
+from symloss.codegen.accelerator import MANY
 
 __all__ = ["draw", "main"]
 
@@ -52,13 +56,17 @@ SIZES = ((128, 10), (512, 1000), (512, 32000), (8192, 32000), (8192, 128256))
 FUSED = ("ce", "lsr", "sparse-lsr", "ace", "focal", "gce", "poly1", "sce")
 DENSE = ("brier", "baikal", "tree 1", "tree 19")
 """Losses in which every class counts."""
+DRAWN = ("ce", "lsr", "focal", "brier", "tree 1", "tree 19")
 ROBUST = ("mse", "huber", "log-cosh", "cauchy")
 COUNTS = (1_048_576, 67_108_864)
-COMPILED = ("ce", "lsr", "focal", "gce", "brier", "tree 1", *ROBUST)
+COMPILED = ("ce", "lsr", "focal", "brier", "tree 1", "huber", "log-cosh")
 """What `torch.compile` is tried on: each takes it seconds."""
-FOR_COMPILE = 8192 * 32000
+FOR_COMPILE = (128 * 10, 512 * 32000, 8192 * 32000, *COUNTS)
+"""The sizes that it is tried on."""
 FRESH = 3
 """Formulas whose first use is timed."""
+SHARES = 12
+"""Processes that build kernels at the same time."""
 Step = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -68,6 +76,27 @@ def losses() -> Iterator[tuple[str, sl.Loss]]:
         yield name, sl.named(name)
     for number, text in enumerate(TREES):
         yield f"tree {number + 1}", sl.parse(text)
+
+
+def entry_losses() -> Iterator[tuple[str, sl.Loss]]:
+    """By name, every loss of the zoo for numbers and labels."""
+    for kind in ("regression", "multilabel"):
+        for name in sl.names(kind=kind):
+            yield f"{name} of {kind}", sl.named(name, kind=kind)
+
+
+def batch_for(
+    loss: sl.Loss, shape: Sequence[int], device: str, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    """`batch`, with targets of the loss's kind: of numbers and labels in the shape of the outputs."""
+    outputs, labels = batch(shape, device, dtype)
+    if loss.kind == "classification":
+        return outputs, labels
+    draw = torch.Generator().manual_seed(1)
+    targets = torch.randn(*shape, generator=draw)
+    return outputs, (targets > 0).to(device, dtype) if loss.kind == "multilabel" else targets.to(
+        device, dtype
+    )
 
 
 def batch(shape: Sequence[int], device: str, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
@@ -87,25 +116,44 @@ def gradient(loss: Step, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor
     return value.detach().double().cpu(), logits.grad.double().cpu()
 
 
+def spread(check: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """What a check of a share of the losses gives, share by share: kernels are built in several processes."""
+    if arguments[0] == "cpu":
+        return [check(*arguments, 0, 1)]
+    with ProcessPoolExecutor(SHARES, multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(partial(check, *arguments), range(SHARES), [SHARES] * SHARES))
+
+
 def parity(device: str, rows: int) -> dict[str, Any]:
     """The largest relative errors by type, and what is not finite where it should be."""
+    shares = spread(parity_of, device, rows)
+    worst = {dtype: max(share[1][dtype] for share in shares) for dtype in TOLERANCE}
+    return {
+        "losses": sum(1 for _ in chain(losses(), entry_losses())),
+        "failed": [each for share in shares for each in share[0]],
+        "largest relative error": {name: {"error": off, "where": where} for name, (off, where) in worst.items()},
+    }  # fmt: skip
+
+
+def parity_of(
+    device: str, rows: int, share: int, shares: int
+) -> tuple[list[str], dict[str, tuple[float, str]]]:
+    """What failed of a share of the losses, and the largest errors with where they are."""
     kind = torch.device(device).type
     worst = dict.fromkeys(TOLERANCE, (0.0, ""))
     failed: list[str] = []
-    for name, loss in losses():
+    for name, loss in islice(chain(losses(), entry_losses()), share, None, shares):
         try:
-            module = (
-                loss.to_torch(priors=torch.full((CLASSES,), 1 / CLASSES))
-                if "pi" in loss.formula
-                else loss.to_torch()
-            )
+            priors = torch.full((CLASSES,), 1 / CLASSES) if "pi" in loss.formula else None
+            module = loss.to_torch(priors=priors, kernels=True)
         except sl.SymlossError as error:
             failed.append(f"{name}: {error}")
             continue
         for dtype in TOLERANCE:
-            logits, labels = batch((rows, CLASSES), device, getattr(torch, dtype))
+            logits, labels = batch_for(loss, (rows, CLASSES), device, getattr(torch, dtype))
             exact = logits.detach().double().cpu().requires_grad_()
-            expected = gradient(loss_on_cpu(module), exact, labels.cpu())
+            its_labels = labels.double() if labels.is_floating_point() else labels
+            expected = gradient(loss_on_cpu(module), exact, its_labels.cpu())
             moved = module.to(device)
             with torch.autocast(kind, getattr(torch, dtype), enabled=dtype != "float32"):
                 found = gradient(moved, logits, labels)
@@ -120,7 +168,7 @@ def parity(device: str, rows: int) -> dict[str, Any]:
                     worst[dtype] = max(worst[dtype], (off, f"{name}, {part}"))
                     if off > TOLERANCE[dtype]:
                         failed.append(f"{name}: {part} in {dtype} is off by {off:.2g}")
-        extreme, labels = batch((rows, CLASSES), device)
+        extreme, labels = batch_for(loss, (rows, CLASSES), device)
         on_cpu = gradient(loss_on_cpu(module), (1e4 * extreme.detach().cpu()).requires_grad_(), labels.cpu())[
             1
         ]
@@ -128,11 +176,8 @@ def parity(device: str, rows: int) -> dict[str, Any]:
         if bool(torch.isfinite(on_cpu).all()) and not bool(torch.isfinite(found_there).all()):
             failed.append(f"{name}: the gradient at logits of 1e4 is not finite")
         empty = torch.zeros(0, CLASSES, device=device, requires_grad=True)
-        module(empty, torch.zeros(0, dtype=torch.int64, device=device))
-    return {
-        "losses": sum(1 for _ in losses()), "failed": failed,
-        "largest relative error": {name: {"error": off, "where": where} for name, (off, where) in worst.items()},
-    }  # fmt: skip
+        module(empty, labels[:0])
+    return failed, worst
 
 
 def loss_on_cpu(module: torch.nn.Module) -> Step:
@@ -142,13 +187,18 @@ def loss_on_cpu(module: torch.nn.Module) -> Step:
 
 def repeats(device: str, rows: int) -> list[str]:
     """The losses whose gradient differs between two runs in deterministic mode."""
+    return [name for share in spread(repeats_of, device, rows) for name in share]
+
+
+def repeats_of(device: str, rows: int, share: int, shares: int) -> list[str]:
+    """Those of a share of the losses."""
     differing = []
     torch.use_deterministic_algorithms(True)
     try:
-        for name, loss in losses():
+        for name, loss in islice(losses(), share, None, shares):
             if "pi" in loss.formula:
                 continue
-            module = loss.to_torch().to(device)
+            module = loss.to_torch(kernels=True).to(device)
             runs = [gradient(module, *batch((rows, 1000), device)) for _ in range(2)]
             if not all(torch.equal(a, b) for a, b in zip(*runs, strict=True)):
                 differing.append(name)
@@ -166,7 +216,7 @@ def waits(device: str, rows: int) -> dict[str, list[str]]:
     for name, loss in losses():
         if "pi" in loss.formula:
             continue
-        module = loss.to_torch().to(device)
+        module = loss.to_torch(kernels=True).to(device)
         logits, labels = batch((rows, CLASSES), device)
         gradient(module, logits, labels)
         with profile(activities=activities) as recorded:
@@ -223,18 +273,19 @@ def eager(name: str) -> Step:
     return dense
 
 
-def first_use(device: str, count: int) -> dict[str, float]:
-    """The seconds of the first loss and gradient, and of the second, of formulas that were never seen."""
+def first_use(device: str, count: int, kernels: bool) -> dict[str, float]:
+    """The median seconds of the first loss and gradient of formulas that were never seen, with kernels and without."""
     logits, labels = batch((128, 10), device)
     times: dict[str, list[float]] = {"target": [], "dense": []}
-    gradient(sl.named("focal").to_torch().to(device), logits, labels)
+    gradient(sl.named("focal").to_torch(kernels=kernels).to(device), logits, labels)
     for number in range(count):
         for way, formula in (
             ("target", "y*abs(log({0}*p))**1.5"),
             ("dense", "(y - {0}*p)**2 - y*log(p)/{0}"),
         ):
             start = time.perf_counter()
-            gradient(sl.parse(formula.format(1.01 + 0.37 * number)).to_torch().to(device), logits, labels)
+            loss = sl.parse(formula.format(1.01 + 0.37 * number + 0.1 * kernels))
+            gradient(loss.to_torch(kernels=kernels).to(device), logits, labels)
             times[way].append(time.perf_counter() - start)
     return {way: statistics.median(taken) for way, taken in times.items()}
 
@@ -242,43 +293,35 @@ def first_use(device: str, count: int) -> dict[str, float]:
 def rows_of(
     names: Sequence[str], shape: Sequence[int], device: str, dtype: torch.dtype, rounds: int, compiled: bool
 ) -> Iterator[dict[str, Any]]:
-    """A row a loss, each beside torch's own on the same batch."""
-    regression = names == ROBUST
+    """A row a loss, each beside torch's own on the same batch; drawn on the device, as some take a minute elsewhere."""
+    kind, own = ("regression", F.mse_loss) if names == ROBUST else ("classification", F.cross_entropy)
+    draw = torch.Generator(device).manual_seed(0)
+    outputs = (3 * torch.randn(*shape, generator=draw, device=device, dtype=dtype)).requires_grad_()
+    targets = torch.randn(*shape, generator=draw, device=device)
+    if names != ROBUST:
+        targets = torch.randint(shape[1], (shape[0],), generator=draw, device=device)
     for name in names:
         row: dict[str, Any] = {"loss": name, "shape": list(shape), "dtype": str(dtype).split(".")[1]}
-        yield row
-        logits = labels = None
         try:
-            module: Step = (
-                loss_called(name, "regression" if regression else "classification").to_torch().to(device)
-            )
-            logits, labels = batch(shape, device, dtype) if not regression else predictions(shape[0], device)
-            own: Step = F.mse_loss if regression else F.cross_entropy
-            peak = peak_memory(module, logits, labels)
-            row["seconds"] = seconds(module, logits, labels, rounds)
-            row["reference"] = seconds(own, logits, labels, rounds)
+            loss = loss_called(name, kind)
+            module = loss.to_torch().to(device)
+            row["seconds"] = seconds(module, outputs, targets, rounds)
+            row["reference"] = seconds(own, outputs, targets, rounds)
             row["ratio"] = row["seconds"] / row["reference"]
-            if peak:
-                row["memory"] = peak / peak_memory(own, logits, labels)
+            if outputs.numel() < MANY:
+                row["kernels"] = seconds(loss.to_torch(kernels=True).to(device), outputs, targets, rounds)
+            if peak := peak_memory(module, outputs, targets):
+                row["memory"] = peak / peak_memory(own, outputs, targets)
             # At the least the outputs are read and their gradient is written; of predictions the targets are read too.
-            least = (3 if regression else 2) * logits.numel() * logits.element_size()
+            least = (3 if names == ROBUST else 2) * outputs.numel() * outputs.element_size()
             row["gigabytes a second"] = least / row["seconds"] / 1e9
-            if compiled and name in COMPILED and logits.numel() <= FOR_COMPILE and dtype is torch.float32:
+            if compiled and name in COMPILED and outputs.numel() in FOR_COMPILE and dtype is torch.float32:
                 torch._dynamo.reset()
-                row["compiled eager"] = seconds(torch.compile(eager(name)), logits, labels, rounds)
+                row["compiled eager"] = seconds(torch.compile(eager(name)), outputs, targets, rounds)
                 row["over compiled eager"] = row["seconds"] / row["compiled eager"]
         except (RuntimeError, torch.OutOfMemoryError) as error:
             row["skipped"] = str(error).splitlines()[0][:120]
-        del logits, labels
-
-
-def predictions(count: int, device: str) -> tuple[Tensor, Tensor]:
-    """Predictions that want a gradient, and targets."""
-    draw = torch.Generator().manual_seed(0)
-    outputs, targets = (
-        torch.randn(2, min(count, 1 << 20), generator=draw).to(device).repeat(1, max(1, count >> 20))
-    )
-    return outputs.requires_grad_(), targets
+        yield row
 
 
 def peak_memory(step: Step, logits: Tensor, labels: Tensor) -> int:
@@ -380,6 +423,7 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
         own = "F.mse_loss" if row["loss"] in ROBUST else "F.cross_entropy"
         other = f", {row['over compiled eager']:.2f} of torch.compile" if "over compiled eager" in row else ""
         memory = f", {row['memory']:.2f} of its memory" if "memory" in row else ""
+        other += f", with kernels=True {row['kernels'] / row['reference']:.2f}" if "kernels" in row else ""
         said.append(
             f"{row['loss']:11} {size:>12} {row['dtype']:8}  {1e6 * row['seconds']:9.1f} us  {row['ratio']:.2f} of {own}"
             f"{memory}{other}  {row['gigabytes a second']:.0f} GB/s"
@@ -391,16 +435,23 @@ def draw(data: dict[str, Any]) -> Any:
     """Ratios to `F.cross_entropy` by size; needs matplotlib."""
     from symloss.report.style import COLOURS, figure, legend_outside
 
-    fig, axes = figure(panels=1, height=4.0)
-    for i, name in enumerate((*FUSED, *DENSE)):
+    fig, axes = figure(panels=1, height=4.2)
+    for i, name in enumerate(DRAWN):
+        colour = COLOURS[i % len(COLOURS)]
         rows = [
             row
             for row in data["speed"]
             if row["loss"] == name and "ratio" in row and row["dtype"] == "float32"
         ]
         sizes = ["x".join(map(str, row["shape"])) for row in rows]
-        axes[0].plot(sizes, [row["ratio"] for row in rows], "o-", color=COLOURS[i % len(COLOURS)], label=name)
+        axes[0].plot(sizes, [row["ratio"] for row in rows], "o-", color=colour, label=name)
+        asked = [row["kernels"] / row["reference"] if "kernels" in row else math.nan for row in rows]
+        axes[0].plot(sizes, asked, "x", color=colour)
     axes[0].axhline(1.0, color="black", lw=0.8)
+    axes[0].set_yscale("log", base=2)
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].margins(x=0.1)
+    axes[0].set_xlabel("batch and classes (float32); crosses: with kernels=True")
     axes[0].set_ylabel("time of a step over F.cross_entropy's")
     axes[0].set_title(f"{data['versions']['device']}, torch {data['versions']['torch']}", fontsize=10)
     legend_outside(fig, axes)
@@ -434,7 +485,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "wait": lambda: waits(device, rows),
         "tuning": lambda: tuning(device),
         "search": lambda: search(device),
-        "first use": lambda: first_use(device, 1 if options.quick else FRESH),
+        "first use": lambda: {
+            "kernels": first_use(device, 1 if options.quick else FRESH, True),
+            "torch": first_use(device, 1 if options.quick else FRESH, False),
+        },
         "speed": lambda: speed(
             device,
             quick_sizes if options.quick else SIZES,
@@ -444,7 +498,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         ),
     }
     data = {
-        "command": " ".join(["python -m analysis.gpu_check", *(arguments or ())]),
+        "command": f"python -m analysis.gpu_check --device {device}" + " --quick" * options.quick,
         "versions": versions(device),
     }
     options.out.mkdir(parents=True, exist_ok=True)

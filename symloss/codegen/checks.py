@@ -13,7 +13,8 @@ from symloss.numbers import as_real, as_whole
 
 __all__ = [
     "REDUCTIONS", "check_beta", "check_class_shapes", "check_entry_shapes", "check_floating", "check_index",
-    "check_indices", "check_nothing_ignored", "check_reduction", "check_signs", "class_vector", "instance_weights",
+    "check_indices", "check_kernels", "check_nothing_ignored", "check_reduction", "check_signs", "class_vector",
+    "instance_weights",
 ]  # fmt: skip
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -32,6 +33,15 @@ def check_beta(beta: Any) -> float:
     if number is None or not 0 < number < math.inf:
         raise CompileError(f"expected beta as a positive number, got {beta!r}; it multiplies the margins")
     return number
+
+
+def check_kernels(kernels: Any) -> bool | None:
+    """`kernels` itself, if it is an answer."""
+    if kernels is not None and not isinstance(kernels, bool):
+        raise CompileError(
+            f"expected kernels True, False or None, got {kernels!r}; None decides by the batch"
+        )
+    return kernels
 
 
 def check_index(ignore_index: Any) -> int:

@@ -50,6 +50,7 @@ def compile_loss(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     priors: Any = None,
     beta: float = 1.0,
+    kernels: bool | None = None,
 ) -> SymbolicLoss:
     r"""A torch module that computes a formula's loss from raw outputs and targets.
 
@@ -69,6 +70,8 @@ def compile_loss(
             not given, a loss of the zoo has the zoo's bounds. `{}` lifts them.
         priors: `[C]`, positive: the value of the symbol `pi` for each class.
         beta: what margins are multiplied by, as in DPO; of margin losses alone.
+        kernels: on a CUDA device, whether the formula gets kernels of its own, which take about a second to build:
+            None where a batch has 131,072 outputs or more, True always, as pays from a thousand steps on.
 
     Raises:
         CompileError: for options that do not fit the loss, or a formula that is infinite at `y = 0`.
@@ -87,6 +90,7 @@ def compile_loss(
         bounds=bounds,
         priors=priors,
         beta=beta,
+        kernels=kernels,
     )
 
 
@@ -95,7 +99,7 @@ class SymbolicLoss(nn.Module):
 
     Attributes:
         loss: the formula that was compiled; `to_loss` gives it with the current coefficients.
-        reduction, ignore_index, beta: as given.
+        reduction, ignore_index, beta, kernels: as given.
         weight, priors: buffers `[C]`, or None.
         coefficients: the trainable coefficients, unbounded; empty where not trainable.
     """
@@ -114,9 +118,11 @@ class SymbolicLoss(nn.Module):
         bounds: Mapping[str, tuple[float, float]] | None = None,
         priors: Any = None,
         beta: float = 1.0,
+        kernels: bool | None = None,
     ) -> None:
         super().__init__()
         self.loss = loss
+        self.kernels = checks.check_kernels(kernels)
         self.reduction = checks.check_reduction(reduction)
         self.ignore_index = checks.check_index(ignore_index)
         self.beta = checks.check_beta(beta)
@@ -209,7 +215,7 @@ class SymbolicLoss(nn.Module):
             and priors is None
         ):
             if self._indexed:
-                if self._scale and targets.dtype is torch.int64 and outputs.numel() <= torch_kernels.LARGE:
+                if self._scale and targets.dtype is torch.int64 and self._small(outputs):
                     return self._cross_entropy(outputs, targets)
                 if outputs.dim() == 2 and targets.dtype is torch.int64 and targets.shape == outputs.shape[:1]:
                     return self._of_indices(outputs, targets, (float(outputs.shape[1]), None, None), None)
@@ -231,18 +237,25 @@ class SymbolicLoss(nn.Module):
 
     def _on_device(self, outputs: Tensor, targets: Tensor | None) -> Tensor | None:
         """By a kernel for the formula, where the device, the formula and the batch allow for one, or None."""
-        if not isinstance(targets, Tensor) or composes() or not accelerator.works_on(outputs.device):
+        large = outputs.numel() >= (accelerator.OVER_TORCH if self._scale else accelerator.MANY)
+        if not (large if self.kernels is None else self.kernels) or not isinstance(targets, Tensor):
+            return None
+        if composes() or not accelerator.works_on(outputs.device):
             return None
         from symloss.codegen.accelerator import losses, written  # Triton is there, where there is a device
 
         rows = self._indexed and losses.fits(outputs, targets)
         elements = not self._indexed and losses.fits_elements(outputs, targets)
-        kernels = written.kernels_of(self._formula) if rows or elements else None
-        if kernels is None:
+        found = written.kernels_of(self._formula) if rows or elements else None
+        if found is None:
             return None
-        call = losses.Call(kernels, self.reduction, self.ignore_index, self._general)
+        call = losses.Call(found, self.reduction, self.ignore_index, self._general)
         loss = (losses.row_loss if rows else losses.element_loss)(outputs, targets, call)
         return narrowed(loss, outputs)
+
+    def _small(self, z: Tensor) -> bool:
+        """Whether torch's cross-entropy is the faster one: on a device that our kernels have not taken it always is."""
+        return z.is_cuda or z.numel() <= torch_kernels.LARGE
 
     def _general(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss by operations that autograd knows."""
@@ -270,7 +283,7 @@ class SymbolicLoss(nn.Module):
         return loss.squeeze(0) if single and self.reduction == "none" else loss
 
     def _of_indices(self, z: Tensor, t: Tensor, context: tuple[Any, ...], weight: Tensor | None) -> Tensor:
-        if self._scale and (z.numel() <= torch_kernels.LARGE or self._route.fits(z, weight)):
+        if self._scale and (self._small(z) or self._route.fits(z, weight)):
             return self._cross_entropy(z, t, None if weight is None else weight.flatten())
         try:
             return index_loss(self._paths, z, t, context, self.reduction, weight, self.ignore_index)

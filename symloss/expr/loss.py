@@ -259,8 +259,8 @@ class Loss:
             weight: `[C]`, multiplies each class's term; multilabel: each label's.
             ignore_index: class index whose instances count for nothing.
             trainable: make the coefficients parameters of the module.
-            options: `bounds`, in which trainable coefficients stay, and `priors`, the values of the symbol `pi`; see
-                `symloss.codegen.compile_loss`.
+            options: `bounds`, in which trainable coefficients stay, `priors`, the values of the symbol `pi`, `beta` of
+                margins, and `kernels`, for CUDA devices; see `symloss.codegen.compile_loss`.
 
         Raises:
             CompileError: for options that do not fit the loss, or a formula that is infinite at `y = 0`.

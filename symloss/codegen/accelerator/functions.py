@@ -1,7 +1,7 @@
 """The operators of printed formulas, as functions of Triton's: float32, exact where torch's own are.
 
-A formula is printed as calls of these (the language "triton" of `DIALECTS`). Triton's `exp` and `log` have an error of a
-few units in the last place, its minimum and maximum drop NaN unless told otherwise.
+A formula is printed as calls of these, in the language "triton" of `DIALECTS`. Triton's minimum and maximum drop NaN
+unless told otherwise.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc"

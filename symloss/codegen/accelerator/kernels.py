@@ -2,7 +2,7 @@
 
 Of `C` logits a row, the losses of the target's probability are found in one reading and their gradient in another; the
 gradient is the only tensor of the logits' size that is written. What a row needs between the two is three numbers. A
-reading goes through the row in blocks of `BLOCK` columns; each of a block's lanes keeps its own largest logit and sum of
+reading goes through the row in blocks of `BLOCK` columns; each lane of a block keeps its own largest logit and sum of
 exponentials, and the lanes meet once, at the end of the row.
 """
 
@@ -15,6 +15,12 @@ from symloss.codegen.accelerator.functions import log1p, logsigmoid, sigmoid
 
 LOWEST = tl.constexpr(-3.4028234663852886e38)
 INFINITE = tl.constexpr(float("inf"))
+
+
+@triton.jit
+def copied(x, y):
+    """Copies a number: the least that shows whether kernels can be built."""
+    tl.store(y, tl.load(x))
 
 
 @triton.jit
@@ -55,12 +61,26 @@ def target_logit(z, stride, row, counts, target, C, ROWS: tl.constexpr, BLOCK: t
 
 
 @triton.jit
+def keep(state, row, exists, counts, loss, N):
+    """Writes the losses, 0 where a row does not count, and after them which rows do."""
+    tl.store(state + row, tl.where(counts, loss, 0.0), mask=exists)
+    tl.store(state + N + row, counts.to(tl.float32), mask=exists)
+
+
+@triton.jit
+def outer_of(g, every, sums, row, exists, SHARED: tl.constexpr):
+    """The gradient by each row's loss: `every` is 0 where `g` is one number; of a mean, `sums[1]` rows share it."""
+    outer = tl.load(g + row * every, mask=exists, other=0.0).to(tl.float32)
+    return outer / tl.load(sums + 1) if SHARED else outer
+
+
+@triton.jit
 def target_forward(
-    z, stride, t, losses, tops, slopes, peaks, N, C, ignore_index, low, high,
+    z, stride, t, state, N, C, ignore_index, low, high,
     curve: tl.constexpr, REACHES: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """`L = R(d)`: the losses, and what the gradient needs: with `s = dR/dd`, `-s` times the softmax of the others, and `s`
-    in the target's place. Between `low` and `high` the curve is computed, beyond goes on by its tangent."""
+    """`L = R(d)`: the losses, and what the gradient needs: with `s = dR/dd`, `-s` times the softmax of the others, and
+    `s` in the target's place. Between `low` and `high` the curve is computed, beyond it goes on by its tangent."""
     row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
     d, top, total, _ = target_logit(z, stride, row, counts, target, C, ROWS, BLOCK)
     if REACHES:
@@ -69,15 +89,15 @@ def target_forward(
         loss = loss - slope * (d - near)
     else:
         loss, slope = curve(d, C * 1.0)
-    tl.store(losses + row, tl.where(counts, loss, 0.0), mask=exists)
-    tl.store(tops + row, top, mask=exists)
-    tl.store(slopes + row, tl.where(counts, slope / total, 0.0), mask=exists)
-    tl.store(peaks + row, tl.where(counts, -slope, 0.0), mask=exists)
+    keep(state, row, exists, counts, loss, N)
+    tl.store(state + 2 * N + row, top, mask=exists)
+    tl.store(state + 3 * N + row, tl.where(counts, slope / total, 0.0), mask=exists)
+    tl.store(state + 4 * N + row, tl.where(counts, -slope, 0.0), mask=exists)
 
 
 @triton.jit
 def linear_forward(
-    z, stride, t, losses, tops, slopes, peaks, N, C, ignore_index, a, b,
+    z, stride, t, state, N, C, ignore_index, a, b,
     ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """`L = (a - b) log p_t + b sum_j log p_j`: with `s = -(a + (C - 1) b)` the gradient is `b + s p_j`, and
@@ -88,48 +108,31 @@ def linear_forward(
     # Of the others, `log p_j = (z_j - z_t) + log p_t`.
     loss = a * u + b * (gaps + (C - 1) * u)
     s = -(a + (C - 1) * b)
-    tl.store(losses + row, tl.where(counts, loss, 0.0), mask=exists)
-    tl.store(tops + row, top, mask=exists)
-    tl.store(slopes + row, tl.where(counts, s * q / total, 0.0), mask=exists)
-    tl.store(peaks + row, tl.where(counts, (a + s) - s * q, 0.0), mask=exists)
+    keep(state, row, exists, counts, loss, N)
+    tl.store(state + 2 * N + row, top, mask=exists)
+    tl.store(state + 3 * N + row, tl.where(counts, s * q / total, 0.0), mask=exists)
+    tl.store(state + 4 * N + row, tl.where(counts, (a + s) - s * q, 0.0), mask=exists)
 
 
 @triton.jit
 def rows_backward(
-    z, stride, t, tops, slopes, peaks, base, g, every, share, gradient, N, C, ignore_index,
+    z, stride, t, state, base, g, every, sums, gradient, N, C, ignore_index,
     SHARED: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """`g (base + slope exp(z_j - top))`, and `g peak` in the target's place."""
     row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
     column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)[None, :]
     inside = exists[:, None] & (column < C)
-    outer = tl.load(g + row * every, mask=exists, other=0.0).to(tl.float32)
-    if SHARED:
-        outer = outer * tl.load(share)
-    top = tl.load(tops + row, mask=exists, other=0.0)
-    slope = tl.load(slopes + row, mask=exists, other=0.0)
-    peak = tl.load(peaks + row, mask=exists, other=0.0)
+    outer = outer_of(g, every, sums, row, exists, SHARED)
+    top = tl.load(state + 2 * N + row, mask=exists, other=0.0)
+    slope = tl.load(state + 3 * N + row, mask=exists, other=0.0)
+    peak = tl.load(state + 4 * N + row, mask=exists, other=0.0)
     place = row.to(tl.int64)[:, None]
     x = tl.load(z + place * stride + column, mask=inside, other=0.0).to(tl.float32)
     pull = base + slope[:, None] * tl.exp(x - top[:, None])
     pull = tl.where(column == target[:, None], peak[:, None], pull) * outer[:, None]
     pull = tl.where(counts[:, None], pull, 0.0)
     tl.store(gradient + place * C + column, pull.to(gradient.dtype.element_ty), mask=inside)
-
-
-@triton.jit
-def mean_of(losses, t, mean, share, N, ignore_index, BLOCK: tl.constexpr):
-    """The mean of the losses that count, and one over their number; one program."""
-    total = tl.zeros([BLOCK], tl.float32)
-    count = tl.zeros([BLOCK], tl.int32)
-    for first in range(0, N, BLOCK):
-        row = first + tl.arange(0, BLOCK)
-        exists = row < N
-        total += tl.load(losses + row, mask=exists, other=0.0)
-        count += (exists & (tl.load(t + row, mask=exists, other=ignore_index) != ignore_index)).to(tl.int32)
-    number = tl.sum(count, 0).to(tl.float32)
-    tl.store(mean, tl.sum(total, 0) / number)
-    tl.store(share, 1.0 / number)
 
 
 @triton.jit
@@ -185,10 +188,10 @@ def at_target(z, stride, row, valid, target, top, k, rest, C, curve: tl.constexp
 
 @triton.jit
 def dense_forward(
-    z, stride, t, losses, tops, places, rests, peaks, others, N, C, ignore_index,
+    z, stride, t, state, N, C, ignore_index,
     first: tl.constexpr, other: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """`L = sum_i M(y_i, p_i)`: the losses, and the sums of the slopes by `log p` of the largest entry and of the others."""
+    """`L = sum_i M(y_i, p_i)`: the losses, and the slope by `log p` of the largest entry and the sum of the others'."""
     row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
     top, k, rest = apart(z, stride, row, exists, C, ROWS, BLOCK)
     valid = counts & (target >= 0) & (target < C)
@@ -209,38 +212,35 @@ def dense_forward(
         peak += tl.where(inside & (column == k[:, None]), slope, 0.0)
         sums += tl.where(inside & (column != k[:, None]), slope, 0.0)
     loss = tl.sum(loss, 1)
-    loss = tl.where(counts, tl.where(valid, loss, float("nan")), 0.0)
-    tl.store(losses + row, loss, mask=exists)
-    tl.store(tops + row, top, mask=exists)
-    tl.store(places + row, k, mask=exists)
-    tl.store(rests + row, rest, mask=exists)
-    tl.store(peaks + row, tl.sum(peak, 1), mask=exists)
-    tl.store(others + row, tl.sum(sums, 1), mask=exists)
+    keep(state, row, exists, counts, tl.where(valid, loss, float("nan")), N)
+    tl.store(state + 2 * N + row, top, mask=exists)
+    tl.store(state + 3 * N + row, rest, mask=exists)
+    tl.store(state + 4 * N + row, tl.sum(peak, 1), mask=exists)
+    tl.store(state + 5 * N + row, tl.sum(sums, 1), mask=exists)
+    tl.store(state + 6 * N + row, k.to(tl.float32), mask=exists)  # exact: fewer than 2**24 classes
 
 
 @triton.jit
 def dense_backward(
-    z, stride, t, tops, places, rests, peaks, others, g, every, share, gradient, N, C, ignore_index,
+    z, stride, t, state, g, every, sums, gradient, N, C, ignore_index,
     first: tl.constexpr, other: tl.constexpr, SHARED: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """With `h = dM/d(log p)`: `h_j - p_j sum_i h_i`, and `h_k (1 - p_k) - p_k sum_{i != k} h_i` for the largest entry."""
+    """With `h = dM/d(log p)`: `h_j - p_j sum_i h_i`, and `h_k (1 - p_k) - p_k sum_{i != k} h_i` of the largest."""
     row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
     column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)[None, :]
     inside = exists[:, None] & (column < C)
-    outer = tl.load(g + row * every, mask=exists, other=0.0).to(tl.float32)
-    if SHARED:
-        outer = outer * tl.load(share)
-    top = tl.load(tops + row, mask=exists, other=0.0)[:, None]
-    k = tl.load(places + row, mask=exists, other=0)[:, None]
-    rest = tl.load(rests + row, mask=exists, other=0.0)[:, None]
-    peak = tl.load(peaks + row, mask=exists, other=0.0)[:, None]
-    sums = tl.load(others + row, mask=exists, other=0.0)[:, None]
+    outer = outer_of(g, every, sums, row, exists, SHARED)
+    top = tl.load(state + 2 * N + row, mask=exists, other=0.0)[:, None]
+    rest = tl.load(state + 3 * N + row, mask=exists, other=0.0)[:, None]
+    peak = tl.load(state + 4 * N + row, mask=exists, other=0.0)[:, None]
+    others = tl.load(state + 5 * N + row, mask=exists, other=0.0)[:, None]
+    k = tl.load(state + 6 * N + row, mask=exists, other=0.0).to(tl.int32)[:, None]
     u, p, q = entries(z, stride, row, inside, column, top, k, rest)
     _, slope = other(u, p, q, C * 1.0)
     valid = counts & (target >= 0) & (target < C)
     _, its_slope = at_target(z, stride, row, valid, target, top, k, rest, C, first)
     slope = tl.where(column == target[:, None], its_slope, slope)
-    pull = tl.where(column == k, peak * (rest / (1 + rest)) - p * sums, slope - p * (peak + sums))
+    pull = tl.where(column == k, peak * (rest / (1 + rest)) - p * others, slope - p * (peak + others))
     pull = tl.where(counts[:, None], tl.where(valid[:, None], pull, float("nan")) * outer[:, None], 0.0)
     place = row.to(tl.int64)[:, None] * C
     tl.store(gradient + place + column, pull.to(gradient.dtype.element_ty), mask=inside)

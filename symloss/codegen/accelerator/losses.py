@@ -14,12 +14,10 @@ from symloss.codegen.accelerator.written import Kernels
 __all__ = ["Call", "element_loss", "fits", "fits_elements", "row_loss"]
 
 DTYPES = torch.float32, torch.bfloat16, torch.float16
-BLOCK = 4096
-"""Columns that a program reads at once; half as many entries where rows are short."""
+BLOCK, DENSE_BLOCK = 4096, 1024
+"""The most columns that a program reads at once, the latter where every class counts: the fastest on an H100."""
 ROWS = 64
 """The most rows of a program."""
-SINGLE = 1 << 14
-"""Up to so many losses their mean is one program's work."""
 
 
 class Call(NamedTuple):
@@ -64,87 +62,72 @@ def row_loss(z: Tensor, t: Tensor, call: Call) -> Tensor:
 
 
 class RowLoss(torch.autograd.Function):
-    """The loss of rows of logits: one kernel forward, one backward, and one for the mean."""
+    """The loss of rows of logits: one kernel forward and one backward."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, t: Tensor, call: Call) -> Tensor:
         """The loss."""
         t = t.contiguous()
-        losses, state = _forward(z, t, call)
-        share = None
-        if call.reduction == "mean":
-            loss, share = _mean(losses, t, call.ignore_index)
+        state, sums = _forward(z, t, call), None
+        if call.reduction == "none":
+            loss = state[0].clone()
         else:
-            loss = losses.sum() if call.reduction == "sum" else losses
-        ctx.save_for_backward(z, t, share, *state)
+            # Two sums in one operation: of the losses, and of the rows that count.
+            sums = state[:2].sum(1)
+            loss = sums[0] / sums[1] if call.reduction == "mean" else sums[0].clone()
+        ctx.save_for_backward(z, t, state, sums)
         ctx.call = call
         return loss
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         """The gradient by the logits."""
-        (z, t, share, *state), call, (g,) = ctx.saved_tensors, ctx.call, grads
+        (z, t, state, sums), call, (g,) = ctx.saved_tensors, ctx.call, grads
         if torch.is_grad_enabled():
             (gradient,) = torch.autograd.grad(call.general(z, t), z, g, create_graph=True)
             return gradient, None, None
         gradient = torch.empty(z.shape, dtype=z.dtype, device=z.device)
-        n, c = z.shape
-        rows, block, warps = _tile(c)
+        (n, c), (way, curves, _, linear) = z.shape, call.kernels
+        rows, block, warps = tile(c, BLOCK)
         grid = (-(-n // rows), -(-c // block))
-        outer = g, g.stride(0) if g.dim() else 0, g if share is None else share
-        options = {"SHARED": share is not None, "ROWS": rows, "BLOCK": block, "num_warps": warps}
-        way, curves, _, linear = call.kernels
+        # A kernel takes no None: of a loss that is not a mean `g` stands in its place, and is not read.
+        outer = g, g.stride(0) if g.dim() else 0, g if sums is None else sums
+        options = {"SHARED": call.reduction == "mean", "ROWS": rows, "BLOCK": block, "num_warps": warps}
         if way == "dense":
             kernels.dense_backward[grid](
-                z, z.stride(0), t, *state, *outer, gradient, n, c, call.ignore_index, *curves, **options
+                z, z.stride(0), t, state, *outer, gradient, n, c, call.ignore_index, *curves, **options
             )
         else:
             base = float(linear(float(c), None, None)[1]) if way == "linear" else 0.0
             kernels.rows_backward[grid](
-                z, z.stride(0), t, *state, base, *outer, gradient, n, c, call.ignore_index, **options
+                z, z.stride(0), t, state, base, *outer, gradient, n, c, call.ignore_index, **options
             )
         return gradient, None, None
 
 
-def _forward(z: Tensor, t: Tensor, call: Call) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The losses, and what the way back needs."""
-    n, c = z.shape
-    rows, block, warps = _tile(c)
-    grid = (-(-n // rows),)
-    way, curves, reach, linear = call.kernels
+def _forward(z: Tensor, t: Tensor, call: Call) -> Tensor:
+    """The losses, which rows count, and what the way back needs, `[5, N]`, or `[7, N]` where every class counts."""
+    (n, c), (way, curves, reach, linear) = z.shape, call.kernels
+    rows, block, warps = tile(c, DENSE_BLOCK if way == "dense" else BLOCK)
     options = {"ROWS": rows, "BLOCK": block, "num_warps": warps}
     # One allocation: a small batch spends its time on calls.
-    losses, *state = torch.empty(6 if way == "dense" else 4, n, dtype=torch.float32, device=z.device).unbind()
-    common = n, c, call.ignore_index
+    state = torch.empty(7 if way == "dense" else 5, n, dtype=torch.float32, device=z.device)
+    given, grid = (z, z.stride(0), t, state, n, c, call.ignore_index), (-(-n // rows),)
     if way == "dense":
-        state[1] = places = torch.empty(n, dtype=torch.int32, device=z.device)
-        assert places is state[1]
-        kernels.dense_forward[grid](z, z.stride(0), t, losses, *state, *common, *curves, **options)
+        kernels.dense_forward[grid](*given, *curves, **options)
     elif way == "linear":
         a, b = (float(x) for x in linear(float(c), None, None))
-        kernels.linear_forward[grid](z, z.stride(0), t, losses, *state, *common, a, b, **options)
+        kernels.linear_forward[grid](*given, a, b, **options)
     else:
         low, high = reach or (0.0, 0.0)
-        kernels.target_forward[grid](
-            z, z.stride(0), t, losses, *state, *common, low, high, *curves, reach is not None, **options
-        )
-    return losses, tuple(state)
+        kernels.target_forward[grid](*given, low, high, *curves, reach is not None, **options)
+    return state
 
 
-def _mean(losses: Tensor, t: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """The mean of the losses that count, and one over their number."""
-    if len(losses) <= SINGLE:
-        mean, share = torch.empty(2, dtype=torch.float32, device=losses.device).unbind()
-        kernels.mean_of[(1,)](losses, t, mean, share, len(losses), ignore_index, BLOCK=1024)
-        return mean, share
-    share = (t != ignore_index).sum().float().reciprocal()
-    return losses.sum() * share, share
-
-
-def _tile(columns: int) -> tuple[int, int, int]:
+def tile(columns: int, most: int) -> tuple[int, int, int]:
     """Rows and columns of a program's block, and its warps."""
-    block = min(BLOCK, 1 << max(4, (columns - 1).bit_length()))
-    return max(1, min(ROWS, BLOCK // 2 // block)), block, 8 if block == BLOCK else 4
+    block = min(most, 1 << max(4, (columns - 1).bit_length()))
+    return max(1, min(ROWS, 2048 // block)), block, 8 if block >= 4096 else 4
 
 
 def element_loss(z: Tensor, y: Tensor, call: Call) -> Tensor:

@@ -1,0 +1,86 @@
+"""The kernels of CUDA devices, run by Triton's interpreter: against float64, wherever torch brings Triton."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+import symloss as sl
+from symloss.codegen import accelerator
+
+pytest.importorskip("triton")
+
+HALF = 8e-3
+"""What rounding to bfloat16 costs, 2**-7."""
+
+
+@pytest.fixture(scope="module")
+def found() -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.codegen.accelerator.interpreted"],
+        env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+def test_losses_of_classes_are_as_exact_as_on_the_cpu(found: Any) -> None:
+    for name, batches in found["classes"].items():
+        assert len(batches) == 9
+        for batch, off in batches.items():
+            rounded = HALF if batch == "bfloat16" else 1e-6
+            at_most = max(rounded, 1e-5)
+            assert off["loss"] <= max(rounded, 3 * off["loss on the CPU"]), (name, batch)
+            assert off["gradient"] <= max(at_most, 3 * off["gradient on the CPU"]), (name, batch)
+
+
+def test_losses_of_entries_are_as_exact_as_on_the_cpu(found: Any) -> None:
+    assert len(found["entries"]) > 12
+    for name, off in found["entries"].items():
+        assert off["loss"] <= max(1e-6, 3 * off["loss on the CPU"]), name
+        assert off["gradient"] <= max(1e-5, 3 * off["gradient on the CPU"]), name
+
+
+def test_second_derivatives_are_those_of_the_composed_loss(found: Any) -> None:
+    assert found["second derivative"] < 1e-5
+
+
+def test_an_index_that_is_no_class_is_seen(found: Any) -> None:
+    assert found["wrong index"] == [True, True, True]
+
+
+def test_a_device_without_triton_is_told() -> None:
+    """On the CPU there is nothing to build a kernel for."""
+    accelerator.works_on.cache_clear()
+    with pytest.warns(UserWarning, match="computed by torch's operations"):
+        assert not accelerator.works_on(torch.device("cpu"))
+    accelerator.works_on.cache_clear()
+
+
+def test_what_the_kernels_do_not_take_is_left_to_torch() -> None:
+    from symloss.codegen.accelerator.losses import fits, fits_elements
+    from symloss.codegen.accelerator.written import kernels_of
+    from symloss.codegen.formula import formula_of
+
+    z, t = torch.randn(3, 4), torch.tensor([0, 1, 2])
+    assert fits(z, t)
+    assert not fits(z.double(), t)
+    assert not fits(z.T, torch.tensor([0, 1, 2, 0]))
+    assert not fits(z[:0], t[:0])
+    assert not fits(torch.randn(3, 1), t)
+    assert not fits(z, torch.softmax(z, 1))
+    assert not fits_elements(z, t)
+    for formula in ("-w*y*log(p)", "-pi*y*log(p)", "atan(y - p)"):
+        assert kernels_of(formula_of(sl.parse(formula).value_expr, "classification")) is None
+
+
+@pytest.mark.parametrize("kernels", ["yes", 1, 0.0])
+def test_kernels_is_an_answer(kernels: object) -> None:
+    with pytest.raises(sl.SymlossError, match="expected kernels True, False or None"):
+        sl.named("ce").to_torch(kernels=kernels)
