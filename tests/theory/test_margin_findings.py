@@ -173,7 +173,15 @@ ODD = [
         "-m**3",
         {"classification_calibrated": "proved", "decreasing": "proved", "trainable_at_start": "refuted"},
     ),
-    ("sign(-m)", {"lipschitz": "refuted", "convex": "refuted", "trainable_at_start": "unknown"}),
+    (
+        "sign(-m)",
+        {
+            "lipschitz": "refuted",
+            "convex": "refuted",
+            "trainable_at_start": "unknown",
+            "known_as": "refuted",
+        },
+    ),
     ("1/(1 + m**2)", {"classification_calibrated": "refuted", "redescending": "proved"}),
     ("psqrt(m**2 + 1) - m", {"decreasing": "proved", "minimum": "proved"}),
     ("2*max(0, 1 - m/2)", {"known_as": "proved"}),

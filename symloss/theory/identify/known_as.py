@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 from sympy import Expr, Integer, Poly, Rational, linsolve, oo, sqrt
 from sympy.solvers.solveset import NonlinearError
 
 from symloss.errors import SymlossError
 from symloss.expr import KINDS, C, Loss, P, Y, at_one, at_zero
-from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.certificate import Finding, proved, refuted
 from symloss.theory.findings.profile import Profile
 from symloss.theory.findings.residual import R, Residual
 from symloss.theory.functions.algebra import multiplied_out, shorter
@@ -22,8 +21,8 @@ from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
 from symloss.theory.functions.signs import Point
-from symloss.theory.identify.fit import CLOSE, Fit, loss_of, proposals
-from symloss.theory.identify.signature import signature
+from symloss.theory.identify.fit import Fit, loss_of
+from symloss.theory.identify.match import jumps, matched, slope_ratio
 from symloss.theory.values import Named
 from symloss.zoo import entry, names
 
@@ -54,43 +53,10 @@ def _weighted(view: Profile | Residual) -> Finding | None:
 
 
 def _known_as(view: Profile | Residual) -> Finding:
-    loss, classes = view.loss, view.classes
-    target = signature(loss, classes)
-    if not np.all(np.isfinite(target)):
-        problem = "has a gradient that is zero or not finite, and so no direction to compare"
-        return _otherwise(view, problem) or unknown(f"the loss {problem}")
-    likely = _constants(view)
-    fits: list[Fit] = []
-    problem = ""
-    for name in sorted(names(loss.kind), key=lambda name: len(entry(name, loss.kind).defaults)):
-        for fit in proposals(entry(name, loss.kind), classes, target, likely):
-            if fit.apart >= CLOSE:
-                fits.append(fit)
-                continue
-            try:
-                found = _proof(view, fit)
-                if found is None and isinstance(view, Profile):
-                    solved = _solved(view, fit)
-                    found = _proof(view, solved) if solved is not None else None
-            except SymlossError as error:
-                problem = problem or f"agrees with {fit.name} on a grid, which is not proved: {error}"
-                continue
-            if found is not None:
-                return found
-            problem = problem or f"agrees with {fit.name} to {fit.apart:.1g} on a grid, which is not proved"
-    if problem:
-        return _otherwise(view, problem) or unknown(problem)
-    if not fits:
-        return unknown("no zoo loss of this kind can be compared")
-    nearest = min(fits, key=lambda f: f.apart)
-    rounded = replace(nearest.name, digits=4)
-    return refuted(
-        f"the nearest zoo loss is {rounded}, at a distance of {nearest.apart:.3g} in normalised gradient"
-        " (0 is equal, 2 opposite)",
-        {"nearest": nearest.entry.name, "values": {k: float(v) for k, v in nearest.values.items()},
-         "distance": nearest.apart},
-        rounded,
-        nearest.apart,
+    kind = view.loss.kind
+    return matched(
+        view.loss, view.classes, [entry(name, kind) for name in names(kind)], lambda: _constants(view),
+        lambda fit: _proved(view, fit), lambda problem: _otherwise(view, problem),
     )  # fmt: skip
 
 
@@ -110,17 +76,7 @@ def _otherwise(view: Profile | Residual, problem: str) -> Finding | None:
             curves = [view.spread] if two else [view.m1, view.m0]
     except SymlossError:
         return None
-    for curve in curves:
-        for left, right, point in curve.steps():
-            if left is None or right is None or not (left.is_finite and right.is_finite):
-                continue
-            if left.hi < right.lo or right.hi < left.lo:
-                where = point.middle
-                return refuted(
-                    f"the loss jumps at {curve.variable} = {where:.6g}, as no zoo loss does; but for that it {problem}",
-                    {"jump": where, "left": left.middle, "right": right.middle},
-                )
-    return None
+    return next((found for curve in curves if (found := jumps(curve, problem)) is not None), None)
 
 
 def _constants(view: Profile | Residual) -> list[Expr]:
@@ -139,6 +95,15 @@ def _constants(view: Profile | Residual) -> list[Expr]:
     likely |= {1 / number for number in likely if number != 0}
     likely |= {abs(1 - number) for number in likely} | {1 + number for number in likely}
     return sorted(likely, key=lambda number: (number.count_ops(), len(str(number)), float(number)))
+
+
+def _proved(view: Profile | Residual, fit: Fit) -> Finding | None:
+    """The proof with the coefficients of a fit, else with those that algebra finds for its loss."""
+    found = _proof(view, fit)
+    if found is not None or isinstance(view, Residual):
+        return found
+    solved = _solved(view, fit)
+    return None if solved is None else _proof(view, solved)
 
 
 def _proof(view: Profile | Residual, fit: Fit) -> Finding | None:
@@ -236,27 +201,17 @@ def _residual_proof(ours: Residual, theirs: Residual, fit: Fit) -> Finding | Non
     pieces, _ = pieces_of(
         lambda r: (r.smooth(ours.formula, {}), r.smooth(theirs.formula, {})), R, Point.at(-oo), Point.at(oo)
     )
-    factor = _residual_factor(pieces)
-    if factor is None or number_sign(factor) != 1:
+    # Slopes far from 0 may be too small to tell from 0.
+    ratio = slope_ratio(pieces, R, (2.0, 0.1, 0.01))
+    if ratio is None:
+        return None
+    factor = _simple(shorter(ratio))
+    if number_sign(factor) != 1:
         return None
     line = Curve.of_pieces(R, pieces, lambda e: shorter(e[0] - factor * e[1])).line
     if line is None or number_sign(line.slope) != 0:
         return None
     return _named(fit, factor, line.intercept)
-
-
-def _residual_factor(pieces: tuple[Piece, ...]) -> Expr | None:
-    """The ratio of the slopes at some residual, near 0 where those farther out are too small to tell from 0."""
-    for reach in (2.0, 0.1, 0.01):
-        for piece in pieces:
-            low, high = (max(piece.cell.left.middle, -reach), min(piece.cell.right.middle, reach))
-            if not low < high:
-                continue
-            spot = Rational(repr(round((low + high) / 2 + (high - low) / 5, 5)))
-            top, bottom = (expr.diff(R).subs(R, spot) for expr in piece.exprs)
-            if bottom.is_finite and number_sign(bottom) in (1, -1):
-                return _simple(shorter(top / bottom))
-    return None
 
 
 def _simple(ratio: Expr) -> Expr:

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 from sympy import Expr, Rational, oo, sqrt
 
-from symloss.errors import SymlossError
 from symloss.expr import M, coefficient, to_string
-from symloss.theory.certificate import Finding, proved, refuted, unknown
+from symloss.theory.certificate import Finding, proved
 from symloss.theory.findings.margin import Margin, saturating
 from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.constants import as_float, number_sign
 from symloss.theory.functions.curve import Curve
-from symloss.theory.functions.pieces import Piece, pieces_of
+from symloss.theory.functions.pieces import pieces_of
 from symloss.theory.functions.signs import Point
-from symloss.theory.identify.fit import CLOSE, Fit, loss_of_fit, proposals
-from symloss.theory.identify.signature import signature
+from symloss.theory.identify.fit import Fit, loss_of_fit
+from symloss.theory.identify.match import jumps, matched, slope_ratio
 from symloss.zoo import Entry, entry, names
 
 __all__ = ["SCALE", "known_margin", "scaled"]
@@ -32,37 +30,11 @@ SCALE = "scale"
 
 def known_margin(view: Margin) -> Finding:
     """Equality with a zoo loss of a multiple of the margin, up to a factor and a constant; else the nearest."""
-    loss = view.loss
-    target = signature(loss, 2)
-    if not np.all(np.isfinite(target)):
-        return unknown("the slope is zero or not finite, so the loss has no direction to compare")
-    likely, fits, problem = _constants(view), list[Fit](), ""
-    known = [entry(name, loss.kind) for name in names(loss.kind)]
-    # Fewest coefficients first: `scale` is one more, so a loss that needs none is found without.
-    for found in sorted([*known, *map(scaled, known)], key=lambda found: len(found.defaults)):
-        for fit in proposals(found, 2, target, likely):
-            if fit.apart >= CLOSE:
-                fits.append(fit)
-                continue
-            try:
-                finding = _proof(view, fit)
-            except SymlossError as error:
-                problem = problem or f"agrees with {fit.name} on a grid, which is not proved: {error}"
-                continue
-            if finding is not None:
-                return finding
-            problem = problem or f"agrees with {fit.name} to {fit.apart:.1g} on a grid, which is not proved"
-    if problem:
-        return _jumps(view, problem) or unknown(problem)
-    nearest = min(fits, key=lambda fit: fit.apart)
-    rounded = replace(nearest.name, digits=4)
-    return refuted(
-        f"the nearest zoo loss is {rounded}, at a distance of {nearest.apart:.3g} in normalised slopes (0 is equal, 2 "
-        "opposite)",
-        {"nearest": nearest.entry.name, "values": {k: float(v) for k, v in nearest.values.items()},
-         "distance": nearest.apart},
-        rounded,
-        nearest.apart,
+    known = [entry(name, view.loss.kind) for name in names(view.loss.kind)]
+    # `scale` is one coefficient more, so a loss that needs none is found without.
+    return matched(
+        view.loss, 2, [*known, *map(scaled, known)], lambda: _constants(view),
+        lambda fit: _proof(view, fit), lambda problem: jumps(view.curve, problem),
     )  # fmt: skip
 
 
@@ -99,8 +71,11 @@ def _proof(view: Margin, fit: Fit) -> Finding | None:
         lambda r: (r.smooth(view.formula, {}), r.smooth(theirs, {})), M, Point.at(-oo), Point.at(oo)
     )
     # c stands in the fitted formula already, so the ratio of slopes is a.
-    factor = _factor(pieces)
-    if factor is None or number_sign(factor) != 1:
+    ratio = slope_ratio(pieces, M, (1.0, 0.1, 4.0))
+    if ratio is None:
+        return None
+    factor = _simple(ratio)
+    if number_sign(factor) != 1:
         return None
     line = Curve.of_pieces(M, pieces, lambda exprs: shorter(exprs[0] - factor * exprs[1])).line
     if line is None or number_sign(line.slope) != 0:
@@ -109,20 +84,6 @@ def _proof(view: Margin, fit: Fit) -> Finding | None:
     times = "" if factor == 1 else f"{factor} * "
     plus = "" if constant == 0 else f" + {constant}"
     return proved(f"M is {times}{fit.name}{plus}, by algebra on every smooth piece", fit.name)
-
-
-def _factor(pieces: tuple[Piece, ...]) -> Expr | None:
-    """The ratio of the slopes at some margin, as a short number where it is one."""
-    for reach in (1.0, 0.1, 4.0):
-        for piece in pieces:
-            low, high = max(piece.cell.left.middle, -reach), min(piece.cell.right.middle, reach)
-            if not low < high:
-                continue
-            spot = Rational(repr(round((low + high) / 2 + (high - low) / 5, 5)))
-            top, bottom = (expr.diff(M).subs(M, spot) for expr in piece.exprs)
-            if bottom.is_finite and number_sign(bottom) in (1, -1):
-                return _simple(top / bottom)
-    return None
 
 
 def _simple(number: Expr) -> Expr:
@@ -134,16 +95,3 @@ def _simple(number: Expr) -> Expr:
         if abs(float(candidate) - near) <= 1e-13 * max(1.0, abs(near)):
             return candidate
     return shorter(number)
-
-
-def _jumps(view: Margin, problem: str) -> Finding | None:
-    """The refutation of a loss by what its slopes do not show: it jumps."""
-    for left, right, point in view.curve.steps():
-        if left is None or right is None or not (left.is_finite and right.is_finite):
-            continue
-        if left.hi < right.lo or right.hi < left.lo:
-            return refuted(
-                f"M jumps at m = {point.middle:.6g}, as no zoo loss does; but for that it {problem}",
-                {"jump": point.middle, "left": left.middle, "right": right.middle},
-            )
-    return None
