@@ -7,6 +7,7 @@ their results, which an accelerator has to be waited for.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -158,13 +159,11 @@ class RepairedNumberPath(NumberPath):
 
     def forward(self, z: Tensor, batch: Batch) -> tuple[Tensor, ...]:
         """See `Path`."""
-        found = super().forward(z, batch)
-        bad = ~torch.isfinite(found[0] + found[1])
-        if not bool(bad.any()):
-            return found
+        return _mended(super().forward(z, batch), lambda bad: self._exact(z, batch, bad))
+
+    def _exact(self, z: Tensor, batch: Batch, bad: Tensor) -> tuple[SignedLog, SignedLog]:
         inputs = signed_regression(z[bad], batch.target[bad], _chosen(batch.context[0], z, bad))
-        exact = regression_curve(self.formula).repaired(inputs)
-        return tuple(replaced(x, bad, e.value) for x, e in zip(found, exact, strict=True))
+        return regression_curve(self.formula).repaired(inputs)
 
 
 class RepairedLabelPath(LabelPath):
@@ -181,10 +180,9 @@ class RepairedLabelPath(LabelPath):
 
     def forward(self, z: Tensor, batch: Batch) -> tuple[Tensor, ...]:
         """See `Path`."""
-        found = super().forward(z, batch)
-        bad = ~torch.isfinite(found[0] + found[1])
-        if not bool(bad.any()):
-            return found
+        return _mended(super().forward(z, batch), lambda bad: self._exact(z, batch, bad))
+
+    def _exact(self, z: Tensor, batch: Batch, bad: Tensor) -> tuple[SignedLog, SignedLog]:
         y, (classes, pi, w, *_) = batch.target[bad], batch.context
         u, v = sigmoid_pair(z[bad].double())
         inputs = signed_inputs(u, v, y, int(classes), _chosen(pi, z, bad), _chosen(w, z, bad))
@@ -193,7 +191,17 @@ class RepairedLabelPath(LabelPath):
         if other is not None:
             at_zero = other.repaired(inputs)
             exact = at_zero[0].where(y == 0, exact[0]), at_zero[1].where(y == 0, exact[1])
-        return tuple(replaced(x, bad, e.value) for x, e in zip(found, exact, strict=True))
+        return exact
+
+
+def _mended(
+    found: tuple[Tensor, ...], exact: Callable[[Tensor], tuple[SignedLog, SignedLog]]
+) -> tuple[Tensor, ...]:
+    """Losses and slopes of entries, those that are not finite from what `exact` gives at their places."""
+    bad = ~torch.isfinite(found[0] + found[1])
+    if not bool(bad.any()):
+        return found
+    return tuple(replaced(x, bad, e.value) for x, e in zip(found, exact(bad), strict=True))
 
 
 def _chosen(x: Any, z: Tensor, where: Tensor) -> Tensor | None:
