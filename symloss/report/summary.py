@@ -27,7 +27,9 @@ def describe(task: Mapping[str, Any]) -> str:
     if task["sizes"] is None:  # the function of a user keeps its data and its model to itself
         data = "trained by a function"
     else:
-        data = f"{'/'.join(map(str, task['sizes'].values()))} instances, {task['model']}"
+        # By name: a stored run has its keys in the order of the alphabet.
+        sizes = "/".join(str(task["sizes"][part]) for part in ("train", "val", "test"))
+        data = f"{sizes} instances, {task['model']}"
     classes = f", {task['classes']} classes" if task.get("classes") else ""
     changed = "".join(
         f", {name.replace('_', ' ')} {value:g}" for name, value in task.get("modifiers", {}).items() if value

@@ -20,7 +20,7 @@ from symloss.compare import Adaptation, Comparison, Transfer
 from symloss.errors import DomainError
 from symloss.report import document_of
 from symloss.report.page.common import Made
-from symloss.report.page.document import Document, Picture, Section, Table
+from symloss.report.page.document import Document, Picture, Section, Shown, Table
 from symloss.report.page.html import as_html
 from symloss.report.page.references import _ZOO, METHOD_KEYS, _entries, bibtex, keys_of_names
 from symloss.report.page.tex import as_tex
@@ -221,3 +221,19 @@ def test_formulas_are_mathematics_and_neural_losses_words(result: Any, page: str
     document = document_of(replace(result, front=neural, evaluations=(), baselines=()))
     told = document.sections[:4]
     assert "a network of 2,601 weights" in as_html(replace(document, sections=told))
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("ce", "y, p"), ("mse", "y, p"), ("hinge", "m")])
+def test_a_loss_is_written_as_a_function_of_what_its_kind_knows(name: str, arguments: str) -> None:
+    document = Document("A", "b", (Section("C", (Shown(named(name)),)),))
+    (mathematics,) = re.findall(r"<math .*?</math>", as_html(document))
+    assert re.sub(r"<[^>]+>", "", mathematics).startswith(f"M({arguments.replace(' ', '')})=")
+    assert f"$M({arguments}) = $" in as_tex(document, "r")[0]
+
+
+def test_the_sizes_of_splits_are_told_in_their_order(result: Any) -> None:
+    task = {
+        **result.task, "kind": "regression", "model": "linear",
+        "sizes": {"test": 700, "train": 2112, "val": 712},
+    }  # fmt: skip
+    assert ", 2112/712/700 instances, " in as_html(document_of(replace(result, task=task), MADE))

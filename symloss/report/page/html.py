@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import SymlossError
+from symloss.expr import KINDS
 from symloss.report.page.document import Document, Picture, Section
 from symloss.report.page.svg import inline_svg
 
@@ -80,6 +81,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     # Written by `expr.mathml`, which lets nothing but tags of MathML through.
     environment.filters["mathml"] = lambda loss: Markup(loss.mathml())
+    environment.filters["arguments"] = lambda loss: KINDS[loss.kind].needs
     # Our own style and script, not escaped. A closing tag inside them, even in a string, would end the element.
     environment.filters["trusted"] = lambda text: Markup(re.sub(r"</(?=script|style)", "<\\/", text))
     return environment

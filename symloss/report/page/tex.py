@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import SymlossError
+from symloss.expr import KINDS
 from symloss.report.files import image
 from symloss.report.page.document import Cell, Document, Listing, Picture, Table
 from symloss.report.tables import broken
@@ -70,7 +71,10 @@ def _environment() -> Environment:
         block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
         comment_start_string="<#", comment_end_string="#>", finalize=_escaped,
     )  # fmt: skip
-    environment.filters |= {"columns": _columns, "cell": _cell, "verbatim": _verbatim, "formula": _formula}
+    environment.filters |= {
+        "columns": _columns, "cell": _cell, "verbatim": _verbatim, "formula": _formula,
+        "signature": lambda loss: KINDS[loss.kind].signature,
+    }  # fmt: skip
     return environment
 
 
