@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from mpmath import log, mpf, workdps
 from sympy import Integer, Rational, Symbol
 
 import symloss as sl
@@ -29,10 +30,14 @@ def test_large_powers_of_a_negative_base_are_enclosed() -> None:
     assert value.lo <= -(1.01**1071)
     assert value.hi >= -1
     assert slope.hi >= 1071 * 1.01**1070
-    bound = analyze(sl.parse("y*(((p-1)**63)**17 - 2*p)"), 3, only=("bounded_above",)).findings[
-        "bounded_above"
-    ]
-    assert bound.verdict != "proved" or bound.numeric >= 0 - 0.0136
+    loss = sl.parse("y*(((p-1)**63)**17 - 2*p)")
+    bound = analyze(loss, 3, only=("bounded_above",)).findings["bounded_above"]
+    # `-(1-p)**1071 - 2 p` is greatest where `1071 (1-p)**1070 = 2`.
+    with workdps(60):
+        rest = (mpf(2) / 1071) ** (mpf(1) / 1070)
+        greatest = -(rest**1071) - 2 * (1 - rest)
+    assert bound.verdict == "proved"
+    assert bound.numeric == pytest.approx(float(greatest), rel=1e-12)
 
 
 def test_a_sign_between_two_roots_that_floats_do_not_tell_apart_is_not_lost() -> None:
@@ -58,9 +63,21 @@ def test_a_link_has_a_formula_only_where_one_holds_everywhere() -> None:
 
 def test_a_counterexample_compares_predictions_of_one_sum() -> None:
     finding = analyze(sl.parse("-y*log(p) + 1e-13*y*p**2"), 3, only=("proper",)).findings["proper"]
-    if finding.verdict == "refuted":
-        posterior, prediction = finding.witness["posterior"], finding.witness["prediction"]
-        assert sum(map(Fraction, posterior)) == sum(map(Fraction, prediction))
+    assert finding.verdict == "refuted"
+    posterior, prediction = finding.witness["posterior"], finding.witness["prediction"]
+    assert sum(map(Fraction, posterior)) == sum(map(Fraction, prediction))
+    # Of floats no arithmetic of 16 digits shows a gain of 1e-31.
+    with workdps(60):
+        honest, better = (
+            sum(
+                mpf(q) * (-log(mpf(p)) + mpf("1e-13") * mpf(p) ** 2)
+                for q, p in zip(posterior, told, strict=True)
+            )
+            for told in (posterior, prediction)
+        )
+        gain = honest - better
+    assert gain > 0
+    assert float(gain) == pytest.approx(finding.witness["gain"], rel=1e-6)
 
 
 def test_a_constant_that_depends_on_the_number_of_classes_is_not_printed_for_one() -> None:
