@@ -341,16 +341,20 @@ def test_ctrl_c_keeps_and_prints_what_was_found(tmp_path):
         sys.executable, "-c", "from symloss.cli import main; main()", "discover", "diabetes",
         "--population", "4", "--generations", "500", "--model", "linear", "--no-headroom", "--out", "b",
     ]  # fmt: skip
+    patience = 180.0
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:  # fmt: skip
-        deadline = time.monotonic() + 60
         front = tmp_path / "b/front.csv"
-        while not (front.exists() and front.read_text().count("\n") > 1) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            deadline = time.monotonic() + patience
+            while not (front.exists() and front.read_text().count("\n") > 1) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=patience)
+        finally:
+            process.kill()  # the end of `with` waits for it
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "M(y, p) = " in out

@@ -8,12 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from symloss.errors import RunError
 from symloss.runs import executor
+
+PATIENCE = 50.0
+"""Seconds that a test waits for what a process does at once on a machine with nothing else to do."""
 
 
 def _square(n: int) -> int:
@@ -145,25 +150,34 @@ if __name__ == "__main__":
 def test_no_worker_outlives_the_driver(tmp_path: Path, ending: signal.Signals, needs: list[str]) -> None:
     (tmp_path / "driver.py").write_text(_DRIVER)
     # In a group of its own, which gets the signal whole, as from a terminal.
-    driver = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "driver.py", *needs], cwd=tmp_path, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    assert driver.stdout is not None
-    workers = [int(word) for word in driver.stdout.readline().split()]
-    assert workers
-    if ending is signal.SIGINT:
-        os.killpg(driver.pid, ending)
-        out, err = driver.communicate(timeout=20)
-        assert (out, err) == ("interrupted\n", "")
-    else:
-        driver.kill()
-        driver.wait()
-    deadline = time.monotonic() + 20
-    while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(_alive(pid) for pid in workers)
-    driver.communicate()
+    ) as driver, _ended(driver):  # fmt: skip
+        assert driver.stdout is not None
+        workers = [int(word) for word in driver.stdout.readline().split()]
+        assert workers
+        if ending is signal.SIGINT:
+            os.killpg(driver.pid, ending)
+            out, err = driver.communicate(timeout=PATIENCE)
+            assert (out, err) == ("interrupted\n", "")
+        else:
+            driver.kill()
+            driver.wait(timeout=PATIENCE)
+        deadline = time.monotonic() + PATIENCE
+        while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(_alive(pid) for pid in workers)
+
+
+@contextmanager
+def _ended(driver: subprocess.Popen[str]) -> Iterator[None]:
+    """Ends the group of a driver in any case: leaving `with Popen` waits for the driver, and not for its workers."""
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(driver.pid, signal.SIGKILL)
 
 
 def _alive(pid: int) -> bool:

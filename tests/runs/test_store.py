@@ -6,7 +6,6 @@ import json
 import math
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -177,13 +176,14 @@ with RunStore.open(sys.argv[1], write=True) as store:
 
 def test_a_kill_loses_nothing_that_was_put(tmp_path: Path) -> None:
     RunStore.create(tmp_path, {}).close()
-    writer = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    assert writer.stdout is not None
-    said = [int(writer.stdout.readline()) for _ in range(20)][-1]
-    writer.send_signal(signal.SIGKILL)
-    writer.communicate()
+    ) as writer:
+        try:
+            assert writer.stdout is not None
+            said = [int(writer.stdout.readline()) for _ in range(20)][-1]
+        finally:
+            writer.kill()
     with RunStore.open(tmp_path, write=True) as store:
         kept = [payload for _, payload in store.all("e")]
     assert kept == list(range(len(kept)))
