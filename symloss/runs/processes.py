@@ -133,9 +133,15 @@ class Processes:
             self._warming.join()
         # `shutdown` alone waits for the items that are being worked on, minutes after a Ctrl-C. The executor has no
         # public way to end them before Python 3.14.
-        for process in list((self._pool._processes or {}).values()):
+        processes = list((self._pool._processes or {}).values())
+        manager: threading.Thread | None = getattr(self._pool, "_executor_manager_thread", None)
+        # Before workers are ended: told to shut down, the pool's thread forgets what was cancelled. It raises
+        # InvalidStateError, on the screen, where it learns of dead workers first and hands on their death to that.
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
             process.terminate()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if manager is not None:
+            manager.join()
 
 
 @contextmanager
