@@ -8,6 +8,7 @@ from functools import cached_property
 
 from symloss.errors import DomainError
 from symloss.expr import Loss, parse
+from symloss.numbers import as_real
 
 __all__ = ["Entry"]
 
@@ -27,6 +28,7 @@ class Entry:
         defaults: the value of each coefficient.
         bounds: the closed interval in which each coefficient makes sense; training stays inside it.
         grid: values beside the default that are worth trying, by coefficient.
+        limits: values at which the formula is undefined and the loss has a limit, with what that is in words.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Entry:
     defaults: Mapping[str, float] = field(default_factory=dict)
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    limits: Mapping[str, Mapping[float | None, str]] = field(default_factory=dict)
 
     @cached_property
     def loss(self) -> Loss:
@@ -57,8 +60,15 @@ class Entry:
         """The loss at other coefficients.
 
         Raises:
-            DomainError: for a coefficient that the loss does not have, or a value outside its bounds.
+            DomainError: for a coefficient that the loss does not have, or a value outside its bounds or where
+                the formula is undefined.
         """
+        for name, value in coefficients.items():
+            limit = self.limits.get(name, {}).get(as_real(value))
+            if limit is not None:
+                raise DomainError(
+                    f"{self.name}: {name} is {value:g}, where its formula is undefined: use {limit}"
+                )
         loss = self.loss.with_coefficients(**coefficients)
         for name, value in coefficients.items():
             low, high = self.bounds.get(name, UNBOUNDED)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import mpmath
 import pytest
+import torch
 from sympy import Rational
 
 import symloss as sl
@@ -113,6 +117,15 @@ def test_focal_at_zero_is_cross_entropy() -> None:
         ("focall", None, {}, "did you mean 'focal'"),
         ("huber", "classification", {}, "no classification loss is named 'huber'"),
         ("gce", None, {"q": 2.0}, "gce: q is 2, expected 1e-06 to 1"),
+        (
+            "barron",
+            None,
+            {"alpha": 0},
+            "barron: alpha is 0, where its formula is undefined: use cauchy with sqrt",
+        ),
+        ("barron", None, {"alpha": 2.0}, "barron: alpha is 2, where its formula is undefined: use mse"),
+        ("barron", None, {"alpha": 2.5}, "barron: alpha is 2.5, expected -10 to 1.999"),
+        ("barron", None, {"alpha": [0]}, "the coefficient 'alpha' is .0.: expected a finite number"),
         ("gce", None, {"r": 0.5}, "no coefficient 'r'"),
         ("lsr", None, {"xi": float("nan")}, "expected a finite number"),
         ("ce", "ranking", {}, "unknown kind 'ranking'"),
@@ -121,6 +134,29 @@ def test_focal_at_zero_is_cross_entropy() -> None:
 def test_bad_look_ups(name: str, kind: str | None, coefficients: dict[str, float], message: str) -> None:
     with pytest.raises(DomainError, match=message):
         sl.named(name, kind, **coefficients)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1e-4, 1e-6, -1e-4, -2.0, 1.99])
+def test_barron_trains_past_alpha_0(alpha: float) -> None:
+    criterion: Any = sl.named("barron", alpha=alpha).to_torch(trainable=True)
+    predictions = torch.tensor([[1.3], [-0.2]], dtype=torch.float64, requires_grad=True)
+    criterion(predictions, torch.zeros_like(predictions)).backward()
+
+    def mean(alpha: mpmath.mpf, *residuals: mpmath.mpf) -> mpmath.mpf:
+        shape = abs(alpha - 2)
+        return sum(shape / alpha * ((r**2 / shape + 1) ** (alpha / 2) - 1) for r in residuals) / 2
+
+    with mpmath.workdps(60):
+        at = (criterion.coefficients.values_now()["alpha"], *predictions.flatten().tolist())
+        by_alpha, *by_p = (mpmath.diff(mean, at, tuple(int(i == j) for j in range(3))) for i in range(3))
+    # The coefficient is `lo + (hi - lo) sigmoid(raw)`.
+    share = (at[0] + 10) / 11.999
+    raw = criterion.coefficients.raw_alpha.grad.item()
+    assert predictions.grad is not None
+    assert predictions.grad.flatten().tolist() == pytest.approx([float(x) for x in by_p], rel=1e-12)
+    assert raw == pytest.approx(
+        float(by_alpha) * 11.999 * share * (1 - share), rel=0.02 if abs(alpha) < 1e-5 else 1e-5
+    )
 
 
 def test_unknown_kind_of_names() -> None:
