@@ -32,6 +32,8 @@ DATABASE = "run.sqlite"
 _LOG_PAGES = 64
 """Pages (of 4 kB) after which SQLite copies the log into the database; its default is 1000."""
 
+_DIGITS, _TEXT = 12, "text:"
+"""Of the text that a number is stored under as a key, and what a text that looks so, or begins so, is stored behind."""
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, payload TEXT NOT NULL);
 CREATE TABLE records (kind TEXT, key TEXT, payload TEXT NOT NULL, PRIMARY KEY (kind, key));
@@ -332,7 +334,9 @@ def _explained(path: Path, problem: str) -> Iterator[None]:
 
 def _key(key: int | str) -> str:
     # Zero-padded, so that the order of the text is the order of the numbers.
-    return f"{key:012d}" if isinstance(key, int) else key
+    if isinstance(key, int):
+        return f"{key:0{_DIGITS}d}"
+    return f"{_TEXT}{key}" if _is_number(key) or key.startswith(_TEXT) else key
 
 
 def _refuse_run(path: Path) -> None:
@@ -341,7 +345,12 @@ def _refuse_run(path: Path) -> None:
 
 
 def _plain(key: str) -> str:
-    return str(int(key)) if len(key) == 12 and key.isdigit() else key
+    return str(int(key)) if _is_number(key) else key.removeprefix(_TEXT)
+
+
+def _is_number(key: str) -> bool:
+    """Whether a key is one that a number is stored under."""
+    return len(key) == _DIGITS and key.isascii() and key.isdigit()
 
 
 def _dump(payload: Any) -> str:

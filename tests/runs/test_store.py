@@ -64,6 +64,18 @@ def test_create_never_overwrites(tmp_path: Path) -> None:
         assert store.config == {"mine": True}
 
 
+def test_a_text_of_twelve_digits_is_a_key_of_its_own(tmp_path: Path) -> None:
+    texts = ["000000000012", "123456789012", "text:000000000012", "text:", "١٢٣٤٥٦٧٨٩٠١٢", "²" * 12, "12"]
+    with RunStore.create(tmp_path, {}) as store:
+        store.put_many("n", [(12, "number"), *((text, text) for text in texts if text != "12")])
+        store.put_many("t", [(text, text) for text in texts])
+        assert store.get("n", 12) == "number"
+        assert all(store.get("t", text) == text for text in texts)
+        assert sorted(store.all("t")) == sorted((text, text) for text in texts)
+        assert dict(store.all("n"))["12"] == "number"
+        assert len(store.all("n")) == len(texts)
+
+
 def test_a_run_made_while_another_waited_for_the_lock_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
