@@ -146,6 +146,11 @@ def _aq_second(xp: ArrayModule, v: Any, a: Any, b: Any) -> Partials:
     return None, -b * r**3, a * (2 * b * b - 1) * r**5
 
 
+def _sigmoid_second(xp: ArrayModule, v: Any, a: Any) -> Partials:
+    rest = xp.sigmoid(-a)
+    return (v * rest * (rest - v),)
+
+
 def _pow_second(xp: ArrayModule, v: Any, a: Any, b: Any) -> Partials:
     mixed = xp.pow(a, b - 1) * (1 + b * xp.log(a))
     return b * (b - 1) * xp.pow(a, b - 2), mixed, v * xp.log(a) ** 2
@@ -307,8 +312,9 @@ _ROWS = (
             "mpmath": "def sigmoid(x):\n    return 1 / (1 + mpmath.exp(-x))\n",
         },
         value=lambda xp, a: xp.sigmoid(a),
-        first=lambda xp, v, a: (v * (1 - v),),
-        second=lambda xp, v, a: (v * (1 - v) * (1 - 2 * v),),
+        # 1 - sigma(a) = sigma(-a), without the cancellation that 1 - sigma(a) has for large a.
+        first=lambda xp, v, a: (v * xp.sigmoid(-a),),
+        second=_sigmoid_second,
     ),
     Operator(
         "softplus", 1, softplus, head=softplus, range=_POSITIVE, increasing=True,
@@ -322,7 +328,7 @@ _ROWS = (
         },
         value=lambda xp, a: xp.softplus(a),
         first=lambda xp, v, a: (xp.sigmoid(a),),
-        # 1 - sigma(a) = sigma(-a), without the cancellation that 1 - sigma(a) has for large a.
+        # As of the sigmoid, whose first derivative it is.
         second=lambda xp, v, a: (xp.sigmoid(a) * xp.sigmoid(-a),),
     ),
     Operator(

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -85,6 +86,21 @@ def test_value_and_derivatives_agree_with_sympy(name: str, library: str) -> None
             _close(_number(found), exact, point)
         for found, exact in zip(operator.second(xp, v, *arguments), seconds, strict=True):
             _close(_number(found), exact, point)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("at", [-700.0, -40.0, -0.1, 0.0, 0.1, 40.0, 700.0])
+def test_derivatives_of_the_sigmoid_lose_no_digits_at_either_end(at: float, library: str) -> None:
+    operator, (xp, array) = OPERATORS["sigmoid"], LIBRARIES[library]
+    a = array(at)
+    v = operator.value(xp, a)
+    with mpmath.workdps(50):
+        # sigma' is even and sigma'' odd: -|at| is the side on which 1 - sigma loses nothing.
+        s = 1 / (1 + mpmath.exp(abs(at)))
+        first = s * (1 - s)
+        second = -np.sign(at) * first * (1 - 2 * s)
+    assert _number(operator.first(xp, v, a)[0]) == pytest.approx(float(first), rel=1e-13, abs=0)
+    assert _number(operator.second(xp, v, a)[0]) == pytest.approx(float(second), rel=1e-13, abs=0)
 
 
 _TINY = float(GUARD) / 2
