@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
 
 from symloss.expr import KINDS
 from symloss.tasks.data.dataset import DataSet
+from symloss.tasks.data.modifiers import Modifiers
 from symloss.tasks.data.pairs import PairPool
 from symloss.tasks.data.parts import class_shares
 from symloss.tasks.data.pool import Pool
@@ -54,10 +56,10 @@ def assemble(
     seed = whole("seed", seed)
     label_noise, outliers = number("label noise", label_noise), number("outliers", outliers)
     imbalance = None if imbalance is None else number("imbalance", imbalance)
-    modifiers = {"label_noise": label_noise, "imbalance": imbalance, "outliers": outliers}
-    settled = {**modifiers, "target_scale": target_scale, "seed": seed}
+    modifiers = Modifiers(label_noise, imbalance, outliers)
+    settled = {**asdict(modifiers), "target_scale": target_scale, "seed": seed}
     of = PairPool if paired else Pool
-    pool = of.of(data, seed, label_noise, imbalance, outliers, target_scale)
+    pool = of.of(data, seed, modifiers, target_scale)
     kind = PREFERENCES if paired else data.kind
     prepared = pool.prepare(pool.train, pool.val)
     train, val, test = prepared.parts
@@ -66,7 +68,7 @@ def assemble(
         "class_names": [] if paired else list(data.class_names),
         "target_scale": prepared.scale,
         "split_seed": seed,
-        "modifiers": modifiers,
+        "modifiers": asdict(modifiers),
         "notes": [*data.notes, *prepared.notes, *_said(data, prepared.scale), *_twins(train.X, test.X)],
         "origin": origin and {maker: {**own, **settled} for maker, own in origin.items()},
     }

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from symloss.errors import TaskError
 from symloss.runs import derive
+from symloss.tasks.data.modifiers import Modifiers
 from symloss.tasks.data.pool import Pool
 from symloss.tasks.given import number
 from symloss.tasks.supervised import SupervisedTask
@@ -71,7 +72,7 @@ def redrawn(task: SupervisedTask, seed: int) -> Pool:
     if task.pool is None:
         raise TaskError(f"{task.name}: its parts were given, so its rows cannot be drawn anew")
     modifiers = {name: value for name, value in (task.facts.get("modifiers") or {}).items() if value}
-    return task.pool.of(task.pool.data, seed, target_scale=task.pool.target_scale, **modifiers)
+    return task.pool.of(task.pool.data, seed, Modifiers(**modifiers), task.pool.target_scale)
 
 
 def thinned(task: Task, share: float, seed: int) -> Task:
@@ -110,7 +111,7 @@ def with_label_noise(task: Task, rate: float) -> SupervisedTask:
     # `load_task` flips.
     seed = int(task.facts.get("split_seed", 0))
     given = {name: value for name, value in modifiers.items() if value}
-    pool = task.pool.of(task.pool.data, seed, target_scale=task.pool.target_scale, **given)
+    pool = task.pool.of(task.pool.data, seed, Modifiers(**given), task.pool.target_scale)
     noisy = task.with_pool(pool)
     origin = task.facts.get("origin")
     # Else `rebuild` would make the task without this noise and refuse it for its fingerprint.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,26 +13,42 @@ from symloss.errors import TaskError
 from symloss.expr import KINDS
 from symloss.tasks.data.splits import Indices
 
-__all__ = ["add_label_noise", "add_outliers", "check_modifiers", "keep_imbalanced"]
+__all__ = ["Modifiers", "add_label_noise", "add_outliers", "keep_imbalanced"]
 
 
-def check_modifiers(kind: str, label_noise: float, imbalance: float | None, outliers: float) -> None:
-    """Whether the modifiers are in range and fit the kind of task.
+@dataclass(frozen=True)
+class Modifiers:
+    """How much harder the data are made; see `load_task` for each.
 
     Raises:
-        TaskError: when they are not.
+        TaskError: for a value that is out of range.
     """
-    for name, rate in (("label noise", label_noise), ("outliers", outliers)):
-        if not 0 <= rate <= 1:
-            raise TaskError(f"{name} {rate!r}: expected a share between 0 and 1")
-    if imbalance is not None and not (math.isfinite(imbalance) and imbalance >= 1):
-        raise TaskError(f"imbalance {imbalance!r}: expected a ratio of at least 1, largest class to rarest")
-    if label_noise and not KINDS[kind].labelled:
-        raise TaskError(f"label noise is for labels, this task is {kind}: use outliers")
-    if outliers and KINDS[kind].labelled:
-        raise TaskError(f"outliers are for regression, this task is {kind}: use label noise")
-    if imbalance is not None and not KINDS[kind].exclusive:
-        raise TaskError(f"imbalance is for classification, this task is {kind}: leave it out")
+
+    label_noise: float = 0.0
+    imbalance: float | None = None
+    outliers: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, rate in (("label noise", self.label_noise), ("outliers", self.outliers)):
+            if not 0 <= rate <= 1:
+                raise TaskError(f"{name} {rate!r}: expected a share between 0 and 1")
+        if self.imbalance is not None and not (math.isfinite(self.imbalance) and self.imbalance >= 1):
+            raise TaskError(
+                f"imbalance {self.imbalance!r}: expected a ratio of at least 1, largest class to rarest"
+            )
+
+    def check_for(self, kind: str) -> None:
+        """Whether the modifiers fit a kind of task.
+
+        Raises:
+            TaskError: when they do not.
+        """
+        if self.label_noise and not KINDS[kind].labelled:
+            raise TaskError(f"label noise is for labels, this task is {kind}: use outliers")
+        if self.outliers and KINDS[kind].labelled:
+            raise TaskError(f"outliers are for regression, this task is {kind}: use label noise")
+        if self.imbalance is not None and not KINDS[kind].exclusive:
+            raise TaskError(f"imbalance is for classification, this task is {kind}: leave it out")
 
 
 def add_label_noise(

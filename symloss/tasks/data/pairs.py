@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from symloss.errors import TaskError
 from symloss.expr import KINDS
 from symloss.tasks.data.dataset import DataSet
+from symloss.tasks.data.modifiers import Modifiers
 from symloss.tasks.data.parts import Split
 from symloss.tasks.data.pool import Pool, Prepared
 from symloss.tasks.data.splits import Indices
@@ -45,9 +46,7 @@ class PairPool(Pool):
         cls,
         data: DataSet,
         seed: int,
-        label_noise: float = 0.0,
-        imbalance: float | None = None,
-        outliers: float = 0.0,
+        modifiers: Modifiers = Modifiers(),
         target_scale: str | None = None,
     ) -> Self:
         """The pairs of a data set; see `load_task` for the arguments.
@@ -59,14 +58,12 @@ class PairPool(Pool):
             raise TaskError(
                 f"pairs of {data.name}: expected a regression or classification task, got {data.kind}"
             )
-        if imbalance is not None or outliers or target_scale is not None:
+        if modifiers.imbalance is not None or modifiers.outliers or target_scale is not None:
             raise TaskError(
                 "pairs know which of two targets is higher, and no more: of the modifiers expected label noise alone, "
                 "the rate of flipped pairs"
             )
-        if not 0 <= label_noise <= 1:
-            raise TaskError(f"label noise {label_noise!r}: expected a share between 0 and 1")
-        return replace(super().of(data, seed), seed=seed, flips=label_noise)
+        return replace(super().of(data, seed), seed=seed, flips=modifiers.label_noise)
 
     @property
     def classes(self) -> None:

@@ -13,7 +13,7 @@ from symloss.errors import TaskError
 from symloss.expr import KINDS
 from symloss.runs import derive, generator
 from symloss.tasks.data.dataset import DataSet
-from symloss.tasks.data.modifiers import add_label_noise, add_outliers, check_modifiers, keep_imbalanced
+from symloss.tasks.data.modifiers import Modifiers, add_label_noise, add_outliers, keep_imbalanced
 from symloss.tasks.data.parts import Split
 from symloss.tasks.data.splits import Indices, cut, deal, fold, places, split_indices
 
@@ -67,9 +67,7 @@ class Pool:
         cls,
         data: DataSet,
         seed: int,
-        label_noise: float = 0.0,
-        imbalance: float | None = None,
-        outliers: float = 0.0,
+        modifiers: Modifiers = Modifiers(),
         target_scale: str | None = None,
     ) -> Self:
         """The pool of a data set; see `load_task` for the arguments.
@@ -79,7 +77,8 @@ class Pool:
         """
         if seed < 0:
             raise TaskError(f"seed {seed}: expected an integer of at least 0")
-        check_modifiers(data.kind, label_noise, imbalance, outliers)
+        modifiers.check_for(data.kind)
+        imbalance, outliers = modifiers.imbalance, modifiers.outliers
         if target_scale is not None and KINDS[data.kind].labelled:
             raise TaskError(
                 f"target scale {str(target_scale)!r} is for regression, this task is {data.kind}: leave it out"
@@ -105,8 +104,8 @@ class Pool:
         shift, spread = (np.zeros(len(targets)), _spread(data.targets[train])) if outliers else (None, 0.0)
         for i, rows in enumerate((train, val)):
             rng = np.random.default_rng([seed, 2, i])
-            if label_noise:
-                targets[rows] = add_label_noise(targets[rows], label_noise, classes, rng)
+            if modifiers.label_noise:
+                targets[rows] = add_label_noise(targets[rows], modifiers.label_noise, classes, rng)
             if shift is not None:
                 shift[rows] = add_outliers(np.zeros(rows.size), outliers, rng, spread)
         return cls(data, train, val, test, targets, shift, target_scale)
