@@ -15,9 +15,9 @@ from symloss.errors import DomainError
 
 __all__ = [
     "BUDGET", "DATA", "HOW", "MODELS", "SEARCH", "WHERE", "Code", "DataFile", "Decimal", "Device", "DeviceOption",
-    "Encoding", "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "KindOption", "LabelNoise",
+    "Encoding", "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "LabelNoise",
     "Metric", "Model", "Outliers", "Population", "Quiet", "RayAddress", "RayGpus", "Seeds", "SplitSeed", "Splits",
-    "SplitsSeed", "TableCsv", "TableLatex", "Target", "TargetScaleOption", "Weights", "Workers", "free_folder",
+    "SplitsSeed", "TableCsv", "TableLatex", "Target", "TargetScaleOption", "TaskKind", "Weights", "Workers", "free_folder",
     "items_of", "option", "place_of", "shares_of", "whole_numbers_of",
 ]  # fmt: skip
 
@@ -91,7 +91,7 @@ Encoding = Annotated[
     str | None, option("Its encoding, as latin-1 [default: utf-8].", DATA, "--encoding", metavar="E")
 ]
 Decimal = Annotated[str | None, option("Its decimal mark, . or a comma.", DATA, "--decimal", metavar="C")]
-KindOption = Annotated[Kind | None, option("Its kind, when the target alone does not say.", DATA, "--kind")]
+TaskKind = Annotated[Kind | None, option("Its kind, when the target alone does not say.", DATA, "--kind")]
 Code = Annotated[
     str | None, option("A function of yours that makes the task.", DATA, "--task", metavar="MODULE:FUNCTION")
 ]
