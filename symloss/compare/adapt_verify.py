@@ -13,7 +13,7 @@ from symloss.compare.adaptation import adaptation_from
 from symloss.runs import RunStore
 from symloss.search import Check
 from symloss.search.prepare import unusable
-from symloss.search.record.verify import TOLERANCE
+from symloss.search.record.verify import TOLERANCE, file_checks
 from symloss.tasks import Task
 
 __all__ = ["verify_adaptation"]
@@ -42,7 +42,7 @@ def verify_adaptation(path: str | Path, task: Task | None = None) -> tuple[Check
         told = table(config, again, store)
         same = _facts(run.to_dict()) == _facts(told.to_dict())
         checks = [
-            *_files(Path(path), adaptation_files(run)),
+            *file_checks(Path(path), adaptation_files(run)),
             Check("run", "table, from the record", f"{len(run.rows)} rows", f"{len(told.rows)} rows", same,
                   "" if same else "not what the recorded answers lead to"),
         ]  # fmt: skip
@@ -56,18 +56,6 @@ def verify_adaptation(path: str | Path, task: Task | None = None) -> tuple[Check
 
 def _facts(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in ("run", "status")}
-
-
-def _files(path: Path, files: Mapping[str, str]) -> Iterator[Check]:
-    for name, expected in files.items():
-        try:
-            text = (path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            yield Check(name, "content", "", "", False, f"cannot be read: {error}")
-            continue
-        same = text == expected
-        note = "" if same else "differs from the run's record"
-        yield Check(name, "content", f"{len(text)} bytes", f"{len(expected)} bytes", same, note)
 
 
 def _piece(where: str, piece: Piece, known: Answer | None, again: Answer) -> Iterator[Check]:

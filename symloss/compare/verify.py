@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from symloss.search import Check
 from symloss.search.loop.workers import place_for
 from symloss.search.prepare import unusable
 from symloss.search.record.memory import Memory
-from symloss.search.record.verify import TOLERANCE
+from symloss.search.record.verify import TOLERANCE, file_checks
 from symloss.tasks import Task
 
 __all__ = ["verify_table"]
@@ -48,7 +48,7 @@ def verify_table(
         found = verb.read(store.get(verb.noun, "table"), config, store.path, store.status)
         # Twice: from the answers, which shows an edited table, and from new trainings, which shows edited answers.
         told, again = (_worked_out(verb, _Overlay(store, retrain), tasks) for retrain in (False, True))
-    checks = [*_files(Path(path), verb.files(found)), _table(found.every, told.every)]
+    checks = [*file_checks(Path(path), verb.files(found)), _table(found.every, told.every)]
     by_key = {_key(row): row for row in again.every}
     for row in found.every:
         checks += _row(row, by_key.get(_key(row)))
@@ -95,18 +95,6 @@ def _worked_out(verb: TableVerb[Any], store: Memory, tasks: Sequence[Task]) -> O
 def _key(row: Row) -> tuple[object, ...]:
     where = row.cell if isinstance(row, TransferRow) else (row.task, row.fraction)
     return *where, row.name, row.treatment
-
-
-def _files(path: Path, files: Mapping[str, str]) -> Iterator[Check]:
-    for name, expected in files.items():
-        try:
-            text = (path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            yield Check(name, "content", "", "", False, f"cannot be read: {error}")
-            continue
-        same = text == expected
-        note = "" if same else "differs from the run's record"
-        yield Check(name, "content", f"{len(text)} bytes", f"{len(expected)} bytes", same, note)
 
 
 def _table(found: Sequence[Row], told: Sequence[Row]) -> Check:

@@ -23,7 +23,7 @@ from symloss.search.record.replay import Replay
 from symloss.search.record.result import ENDED, Evaluation, FrontRow, Result
 from symloss.tasks import Task
 
-__all__ = ["TOLERANCE", "Check", "verify"]
+__all__ = ["TOLERANCE", "Check", "file_checks", "verify"]
 
 TOLERANCE = 0.005
 """Relative difference up to which a metric holds. On the machine of the run there is none; another machine, or
@@ -51,6 +51,19 @@ class Check:
     note: str = ""
 
 
+def file_checks(path: Path, files: Mapping[str, str]) -> Iterator[Check]:
+    """Compares the files of a run's folder, by name, with the texts that its record leads to."""
+    for name, expected in files.items():
+        try:
+            written = (path / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            yield Check(name, "content", "", "", False, f"cannot be read: {error}")
+            continue
+        same = written == expected
+        note = "" if same else "differs from the run's record: 'symloss resume' writes it anew"
+        yield Check(name, "content", f"{len(written)} bytes", f"{len(expected)} bytes", same, note)
+
+
 def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple[Check, ...]:
     """Works out every printed number of a run's front again, and compares its files with its record.
 
@@ -76,7 +89,7 @@ def verify(path: str | Path, task: Task | Sequence[Task] | None = None) -> tuple
         last = len(result.generations) if result.status == "time limit" else None
         replay = Replay(store, config, last, tasks)
     # Two questions: is the record what the search leads to, and do the trainings give the numbers it holds?
-    checks = [*_files(Path(path), result), *_told(result, replay)]
+    checks = [*file_checks(Path(path), files_of(result)), *_told(result, replay)]
     found: dict[int, dict[int, Values]] = {}
     for row in result.front:
         checks += _row(row, result, replay)
@@ -119,18 +132,6 @@ def _known(entry: Evaluation, lineage: bool) -> dict[str, Any]:
 
 def _printed(row: FrontRow) -> tuple[object, ...]:
     return row.evaluation, row.picked, row.complexity, row.validation, row.score, row.scale, row.finals
-
-
-def _files(path: Path, result: Result) -> Iterator[Check]:
-    for name, expected in files_of(result).items():
-        try:
-            written = (path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            yield Check(name, "content", "", "", False, f"cannot be read: {error}")
-            continue
-        same = written == expected
-        note = "" if same else "differs from the run's record: 'symloss resume' writes it anew"
-        yield Check(name, "content", f"{len(written)} bytes", f"{len(expected)} bytes", same, note)
 
 
 def _row(row: FrontRow, result: Result, replay: Replay) -> Iterator[Check]:
