@@ -15,9 +15,9 @@ from symloss.errors import DomainError
 
 __all__ = [
     "BUDGET", "DATA", "HOW", "MODELS", "SEARCH", "WHERE", "Code", "DataFile", "Decimal", "Device", "DeviceOption",
-    "Encoding", "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "LabelNoise",
-    "Metric", "Model", "Outliers", "Population", "Quiet", "RayAddress", "RayGpus", "Seeds", "SplitSeed", "Splits",
-    "SplitsSeed", "TableCsv", "TableLatex", "Target", "TargetScaleOption", "TaskKind", "Weights", "Workers", "free_folder",
+    "Encoding", "Executor", "ExecutorOption", "Generations", "Group", "Imbalance", "LabelNoise", "Metric",
+    "Model", "Outliers", "Population", "Quiet", "RayAddress", "RayGpus", "Seeds", "SplitSeed", "Splits", "SplitsSeed",
+    "TableCsv", "TableLatex", "Target", "TargetScaleOption", "TaskKind", "Weights", "Workers", "free_folder",
     "items_of", "option", "place_of", "shares_of", "whole_numbers_of",
 ]  # fmt: skip
 
