@@ -28,8 +28,8 @@ class NullScale:
 
     The model and the batch are none of those that a training starts from. A loss is trained from many starts, a block
     or a replicate each its own, and divided by a scale of each it would be another loss in every one of them. So one
-    start stands for all: from start to start the scale differs by a few percent with a perceptron, and by some 15 with a
-    linear model and a batch of a small regression, for losses of one shape alike. What is left of a learning rate is
+    start stands for all. From start to start the scale differs by a few percent with a perceptron, and by some 15 with
+    a linear model and a batch of a small regression, for losses of one shape alike. What is left of a learning rate is
     taken out where finalists search their own.
 
     Args:
