@@ -13,7 +13,8 @@ from symloss.expr import M, P, sigmoid
 from symloss.theory import analyze
 from symloss.theory.functions.enclose import enclose
 from symloss.theory.functions.interval import Interval
-from symloss.theory.functions.signs import Cell, Point, sign_pattern
+from symloss.theory.functions.points import Cell, Point
+from symloss.theory.functions.signs import sign_pattern
 
 
 @pytest.mark.parametrize("formula", ["y*max(1/2-p,0)**2", "y*((p-1/2)**2 - (p-1/2)**3)"])

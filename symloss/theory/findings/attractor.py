@@ -24,7 +24,7 @@ from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve, Extreme, Limit
 from symloss.theory.functions.enclose import enclose_number
 from symloss.theory.functions.pieces import Undecided
-from symloss.theory.functions.signs import Point, Span
+from symloss.theory.functions.points import Point, Span
 
 __all__ = ["Flow", "attractor", "flow_from_start", "label_smoothing"]
 

@@ -26,8 +26,8 @@ from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.enclose import enclose_sharply
 from symloss.theory.functions.interval import Interval
 from symloss.theory.functions.pieces import Undecided, Undefined
+from symloss.theory.functions.points import Point
 from symloss.theory.functions.probes import ENTRIES_OF_CERTAINTY
-from symloss.theory.functions.signs import Point
 
 __all__ = ["stays_even"]
 

@@ -19,10 +19,11 @@ from symloss.theory.findings.guards import names_guards
 from symloss.theory.findings.residual import R, Residual, on_line, value_at
 from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.curve import Curve, Extreme, Limit
+from symloss.theory.functions.ends import limit_at
 from symloss.theory.functions.periodic import along_periods, period_of, turns
 from symloss.theory.functions.plane import is_defined, range_on_plane, separated
+from symloss.theory.functions.points import Cell, Point
 from symloss.theory.functions.probes import TARGETS
-from symloss.theory.functions.signs import Cell, Point, limit_at
 from symloss.theory.values import Pieces
 
 __all__ = ["bounded_above", "bounded_influence", "influence", "redescending"]

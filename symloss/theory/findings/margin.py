@@ -13,7 +13,7 @@ from symloss.expr import Loss, M, W, sigmoid, softplus
 from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.curve import Curve, Extreme
 from symloss.theory.functions.pieces import Piece, Undecided, Undefined, pieces_of
-from symloss.theory.functions.signs import Point, Span
+from symloss.theory.functions.points import Point, Span
 
 __all__ = ["Margin", "saturating"]
 

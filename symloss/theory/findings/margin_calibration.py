@@ -27,8 +27,8 @@ from symloss.theory.findings.margin_shape import is_convex
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve, Extreme, Limit
 from symloss.theory.functions.enclose import enclose
+from symloss.theory.functions.points import Point
 from symloss.theory.functions.probes import MARGINS_FAR, SHARES_OF_ONE
-from symloss.theory.functions.signs import Point
 
 __all__ = ["margin_calibrated"]
 

@@ -26,8 +26,8 @@ from symloss.theory.functions.algebra import shorter, vanishes
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.exponentials import U, exponential_form, reduced
+from symloss.theory.functions.points import Point
 from symloss.theory.functions.probes import MARGINS
-from symloss.theory.functions.signs import Point
 
 __all__ = ["link"]
 

@@ -16,8 +16,8 @@ from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.convexity import low_chord, opens
 from symloss.theory.functions.curve import Curve, Extreme, Limit
 from symloss.theory.functions.enclose import enclose
+from symloss.theory.functions.points import Point, Span
 from symloss.theory.functions.probes import MARGINS_FEW
-from symloss.theory.functions.signs import Point, Span
 
 __all__ = [
     "bounded_margin", "convex_in_margin", "decreasing", "forgets", "is_convex", "lipschitz_in_margin",

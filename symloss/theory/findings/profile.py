@@ -14,7 +14,7 @@ from sympy import Expr, Integer, Rational, nan, oo, zoo
 from symloss.expr import PI, HardValue, Loss, P, UnknownLimit, W, Y, at_zero
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.pieces import Piece, Resolver, Undecided, Undefined, pieces_of
-from symloss.theory.functions.signs import Point
+from symloss.theory.functions.points import Point
 
 __all__ = ["Profile"]
 

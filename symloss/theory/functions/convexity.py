@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from symloss.theory.functions.curve import Curve
+from symloss.theory.functions.points import Span
 from symloss.theory.functions.probes import CHORD_REACHES, CHORD_SHARES, KINK_OFFSETS, OFFSETS
-from symloss.theory.functions.signs import Span
 
 __all__ = ["Chord", "is_convex", "low_chord", "opens", "sought_chord"]
 

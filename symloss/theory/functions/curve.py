@@ -14,11 +14,13 @@ from symloss.expr import sigmoid
 from symloss.theory.functions.algebra import differs, shorter, tidy, vanishes
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.enclose import enclose, enclose_number
+from symloss.theory.functions.ends import limit_at
 from symloss.theory.functions.exponentials import exponential_limit
 from symloss.theory.functions.interval import FloatArray, Interval
 from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
+from symloss.theory.functions.points import Cell, Point, Span
 from symloss.theory.functions.probes import LIMIT_REACHES
-from symloss.theory.functions.signs import Cell, Point, Span, limit_at, sign_pattern
+from symloss.theory.functions.signs import sign_pattern
 
 __all__ = ["Curve", "Extreme", "Limit", "Line"]
 

@@ -12,7 +12,8 @@ from symloss.errors import SymlossError
 from symloss.expr import GUARD, RealFunction, plog, psqrt
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.enclose import enclose, is_smooth
-from symloss.theory.functions.signs import Cell, Point, sign_pattern
+from symloss.theory.functions.points import Cell, Point
+from symloss.theory.functions.signs import sign_pattern
 
 __all__ = ["Piece", "Resolver", "Undecided", "Undefined", "pieces_of"]
 

@@ -20,7 +20,7 @@ from symloss.theory.functions.algebra import multiplied_out, shorter
 from symloss.theory.functions.constants import number_sign
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.pieces import Piece, Resolver, pieces_of
-from symloss.theory.functions.signs import Point
+from symloss.theory.functions.points import Point
 from symloss.theory.identify.fit import Fit, loss_of
 from symloss.theory.identify.match import jumps, matched, slope_ratio
 from symloss.theory.values import Named

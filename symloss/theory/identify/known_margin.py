@@ -17,7 +17,7 @@ from symloss.theory.functions.algebra import shorter
 from symloss.theory.functions.constants import as_float, number_sign
 from symloss.theory.functions.curve import Curve
 from symloss.theory.functions.pieces import pieces_of
-from symloss.theory.functions.signs import Point
+from symloss.theory.functions.points import Point
 from symloss.theory.identify.fit import Fit, loss_of_fit
 from symloss.theory.identify.match import jumps, matched, slope_ratio
 from symloss.zoo import Entry, entry, names

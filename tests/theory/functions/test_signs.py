@@ -15,7 +15,8 @@ from sympy import Expr, Integer, Mul, Rational, Symbol, cos, exp, lambdify, log,
 from symloss.expr import elementary, log_cosh, sigmoid, softplus
 from symloss.theory.functions.closed_roots import closed_root
 from symloss.theory.functions.constants import number_sign
-from symloss.theory.functions.signs import Cell, Point, Span, sign_pattern
+from symloss.theory.functions.points import Cell, Point, Span
+from symloss.theory.functions.signs import sign_pattern
 
 X = Symbol("x", real=True)
 UNIT = Cell(Point.at(Integer(0)), Point.at(Integer(1)))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from sympy import Expr, Rational, Symbol, atan, cos, cosh, exp, lambdify, log, oo, sin, sinh, sqrt, tanh
 
 from symloss.expr import elementary, log_cosh, sigmoid, softplus
+from symloss.theory.functions.ends import tail_at
 from symloss.theory.functions.growth import Growth
-from symloss.theory.functions.signs import Cell, Point, tail_at
+from symloss.theory.functions.points import Cell, Point
 from symloss.theory.functions.tail import Tail, TailError, bounds_of
 
 X = Symbol("x", real=True)
