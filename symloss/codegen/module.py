@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from symloss.codegen import accelerator, checks, torch_kernels
+from symloss.codegen import accelerator, checks
 from symloss.codegen.accuracy import needs_float64
 from symloss.codegen.coefficients import Bounded, zoo_bounds
 from symloss.codegen.formula import Formula, formula_of
@@ -215,7 +215,7 @@ class SymbolicLoss(nn.Module):
             and priors is None
         ):
             if self._indexed:
-                if self._scale and targets.dtype is torch.int64 and self._small(outputs):
+                if self._scale and targets.dtype is torch.int64 and self._route.prefers_torch(outputs):
                     return self._cross_entropy(outputs, targets)
                 if outputs.dim() == 2 and targets.dtype is torch.int64 and targets.shape == outputs.shape[:1]:
                     return self._of_indices(outputs, targets, (float(outputs.shape[1]), None, None), None)
@@ -237,8 +237,7 @@ class SymbolicLoss(nn.Module):
 
     def _on_device(self, outputs: Tensor, targets: Tensor | None) -> Tensor | None:
         """By a kernel for the formula, where the device, the formula and the batch allow for one, or None."""
-        large = outputs.numel() >= (accelerator.OVER_TORCH if self._scale else accelerator.MANY)
-        if not (large if self.kernels is None else self.kernels) or not isinstance(targets, Tensor):
+        if not self._route.wants_kernels(outputs, self.kernels) or not isinstance(targets, Tensor):
             return None
         if composes() or not accelerator.works_on(outputs.device):
             return None
@@ -252,10 +251,6 @@ class SymbolicLoss(nn.Module):
         call = losses.Call(found, self.reduction, self.ignore_index, self._general)
         loss = (losses.row_loss if rows else losses.element_loss)(outputs, targets, call)
         return narrowed(loss, outputs)
-
-    def _small(self, z: Tensor) -> bool:
-        """Whether torch's cross-entropy is the faster one: on a device that our kernels have not taken it always is."""
-        return z.is_cuda or z.numel() <= torch_kernels.LARGE
 
     def _general(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss by operations that autograd knows."""
@@ -283,7 +278,7 @@ class SymbolicLoss(nn.Module):
         return loss.squeeze(0) if single and self.reduction == "none" else loss
 
     def _of_indices(self, z: Tensor, t: Tensor, context: tuple[Any, ...], weight: Tensor | None) -> Tensor:
-        if self._scale and (self._small(z) or self._route.fits(z, weight)):
+        if self._scale and self._route.prefers_torch(z, weight):
             return self._cross_entropy(z, t, None if weight is None else weight.flatten())
         try:
             return index_loss(self._paths, z, t, context, self.reduction, weight, self.ignore_index)

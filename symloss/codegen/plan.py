@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from symloss.codegen import torch_kernels
+from symloss.codegen import accelerator, torch_kernels
 from symloss.codegen.curves import Curve, dense_curves, entry_curve, regression_curve, row_curve
 from symloss.codegen.formula import Formula, formula_of
 from symloss.codegen.runtime.fused import composes
@@ -31,9 +31,15 @@ class Route:
     hard: str
     kernel: Kernel | None
 
-    def fits(self, z: Tensor, weight: Tensor | None) -> bool:
-        """Whether the kernel is the better way for class indices of more than `torch_kernels.LARGE` logits."""
-        return z.dim() != 2 or weight is not None or composes()
+    def prefers_torch(self, z: Tensor, weight: Tensor | None = None) -> bool:
+        """Whether torch's cross-entropy, where it is the formula, is the better way for these logits."""
+        few = z.numel() <= torch_kernels.LARGE or z.is_cuda
+        return few or z.dim() != 2 or weight is not None or composes()
+
+    def wants_kernels(self, outputs: Tensor, asked: bool | None) -> bool:
+        """Whether outputs on a CUDA device go to kernels of their own, see `accelerator`."""
+        many = accelerator.MANY if self.kernel is None else accelerator.OVER_TORCH
+        return outputs.numel() >= many if asked is None else asked
 
 
 @lru_cache(maxsize=512)

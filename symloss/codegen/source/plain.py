@@ -22,6 +22,10 @@ _FLOATS = {
 """Integers are accepted: they become floats before a negative power is taken of them."""
 
 
+BACKENDS = tuple(name for name in DIALECTS if name != "triton")
+"""Triton's functions exist inside kernels alone."""
+
+
 def lambdify(loss: Loss, backend: str = "numpy") -> Callable[..., Any]:
     """A plain function `f(y, p)` of one entry's loss (of a margin loss `f(m)`), elementwise on arrays.
 
@@ -44,8 +48,8 @@ def lambdify(loss: Loss, backend: str = "numpy") -> Callable[..., Any]:
 
 def plain_source(loss: Loss, backend: str) -> Printed:
     """The source of `lambdify(loss, backend)`."""
-    if backend not in DIALECTS:
-        raise CompileError(f"expected a backend of {', '.join(DIALECTS)}, got {backend!r}")
+    if backend not in BACKENDS:
+        raise CompileError(f"expected a backend of {', '.join(BACKENDS)}, got {backend!r}")
     expr = plain(loss.value_expr)
     extra = [symbol for symbol in (C, PI, W) if expr.has(symbol)]
     arguments = [*KINDS[loss.kind].needs, *("w=1.0" if symbol == W else symbol.name for symbol in extra)]
