@@ -19,6 +19,7 @@ import symloss as sl
 from analysis.gpu_trees import TREES
 from symloss.codegen import accelerator
 from symloss.codegen.module import SymbolicLoss
+from symloss.expr import OPERATORS
 
 SAMPLE = (1, 11, 19, 27, 36, 41)
 """Trees, of both ways."""
@@ -104,6 +105,32 @@ def of_entries() -> Iterator[tuple[str, dict[str, float]]]:
     yield "none", compared(sl.named("cauchy", kind="regression"), outputs, targets, reduction="none")
 
 
+def operators() -> Iterator[tuple[str, list[float]]]:
+    """By name, how much farther from float64 an operator and its derivative are than the CPU's float32, relatively."""
+    p = torch.tensor([-90.0, -3.0, -0.5, -1e-4, 1e-6, 1e-3, 0.3, 0.99, 1.75, 12.0, 80.0])
+    for name, row in OPERATORS.items():
+        if row.infix or name == "atan":
+            continue
+        inside = p if row.domain is None or row.domain.contains(-1) == True else p[p > 0]  # noqa: E712
+        text = f"{name}(p)" if row.arity == 1 else f"{name}(p, y)"
+        module = sl.parse(text, kind="regression").to_torch(kernels=True, reduction="none")
+        assert isinstance(module, SymbolicLoss)
+        targets = torch.full_like(inside, 0.7)
+        expected = step(module, inside.double(), targets.double(), None, kernels=False)
+        found = step(module, inside, targets, None, kernels=True)
+        narrow = step(module, inside, targets, None, kernels=False)
+        errors = zip(found, narrow, expected, strict=True)
+        yield name, [relative(ours, exact) - relative(theirs, exact) for ours, theirs, exact in errors]
+
+
+def relative(found: Tensor, expected: Tensor) -> float:
+    """The largest relative difference, entry by entry; what float32 cannot hold counts as equal."""
+    narrow = expected.float()
+    same = (found == narrow) | (found.isnan() & narrow.isnan())
+    off = (found - narrow).abs() / narrow.abs().clamp(min=1e-30)
+    return float(torch.where(same, 0.0, off).max())
+
+
 def second_derivative() -> float:
     """How far that of the kernels' loss is from that of the composed one."""
     z, t = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 0])
@@ -137,6 +164,7 @@ def main() -> None:
     found = {
         "classes": {name: dict(situations(loss)) for name, loss in losses()},
         "entries": dict(of_entries()),
+        "operators": dict(operators()),
         "second derivative": second_derivative(),
         "wrong index": wrong_index(),
     }

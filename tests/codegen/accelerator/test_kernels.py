@@ -47,6 +47,13 @@ def test_losses_of_entries_are_as_exact_as_on_the_cpu(found: Any) -> None:
         assert off["gradient"] <= max(1e-5, 3 * off["gradient on the CPU"]), name
 
 
+def test_operators_are_as_exact_as_on_the_cpu(found: Any) -> None:
+    assert len(found["operators"]) >= 18
+    for name, (value, slope) in found["operators"].items():
+        assert value <= 1e-6, name
+        assert slope <= 1e-6, name
+
+
 def test_second_derivatives_are_those_of_the_composed_loss(found: Any) -> None:
     assert found["second derivative"] < 1e-5
 
