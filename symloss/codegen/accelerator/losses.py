@@ -43,6 +43,7 @@ def fits(z: Tensor, t: Tensor) -> bool:
         and z.dtype in DTYPES
         and t.dtype is torch.int64
         and t.shape == z.shape[:1]
+        and t.device == z.device
         and z.stride(1) == 1
         and z.shape[1] > 1
         and z.shape[0] > 0
@@ -51,7 +52,8 @@ def fits(z: Tensor, t: Tensor) -> bool:
 
 def fits_elements(z: Tensor, y: Tensor) -> bool:
     """Whether the kernels take these outputs and targets."""
-    return z.dtype in DTYPES and y.is_floating_point() and y.shape == z.shape and z.numel() > 0
+    same = y.shape == z.shape and y.device == z.device
+    return z.dtype in DTYPES and y.is_floating_point() and same and z.numel() > 0
 
 
 def row_loss(z: Tensor, t: Tensor, call: Call) -> Tensor:
