@@ -208,7 +208,7 @@ def repeats_of(device: str, rows: int, share: int, shares: int) -> list[str]:
 
 
 def waits(device: str, rows: int) -> dict[str, list[str]]:
-    """By loss, what made the host wait in a step."""
+    """By loss, with kernels of its own and without, what made the host wait in a step."""
     activities = [ProfilerActivity.CPU]
     if torch.device(device).type == "cuda":
         activities.append(ProfilerActivity.CUDA)
@@ -216,14 +216,15 @@ def waits(device: str, rows: int) -> dict[str, list[str]]:
     for name, loss in losses():
         if "pi" in loss.formula:
             continue
-        module = loss.to_torch(kernels=True).to(device)
-        logits, labels = batch((rows, CLASSES), device)
-        gradient(module, logits, labels)
-        with profile(activities=activities) as recorded:
-            module(logits, labels).backward()
-        seen = {event.key for event in recorded.key_averages()} & set(WAITS)
-        if seen:
-            found[name] = sorted(seen)
+        for kernels in (True, False):
+            module = loss.to_torch(kernels=kernels).to(device)
+            logits, labels = batch((rows, CLASSES), device)
+            gradient(module, logits, labels)
+            with profile(activities=activities) as recorded:
+                module(logits, labels).backward()
+            seen = {event.key for event in recorded.key_averages()} & set(WAITS)
+            if seen:
+                found[name + ", with kernels" * kernels] = sorted(seen)
     return found
 
 

@@ -71,7 +71,8 @@ def compile_loss(
         priors: `[C]`, positive: the value of the symbol `pi` for each class.
         beta: what margins are multiplied by, as in DPO; of margin losses alone.
         kernels: on a CUDA device, whether the formula gets kernels of its own, which take about a second to build:
-            None where a batch has 131,072 outputs or more, True always, as pays from a thousand steps on.
+            None where a batch has 131,072 outputs or more (2**24 of a loss that torch has), True always, as pays from a
+            thousand steps on, False never.
 
     Raises:
         CompileError: for options that do not fit the loss, or a formula that is infinite at `y = 0`.
@@ -106,6 +107,7 @@ class SymbolicLoss(nn.Module):
 
     weight: Tensor | None
     priors: Tensor | None
+    kernels: bool | None = None  # for modules that were pickled before there were any
 
     def __init__(
         self,

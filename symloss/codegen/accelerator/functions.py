@@ -1,4 +1,4 @@
-"""The operators of printed formulas, as functions of Triton's: float32, exact where torch's own are.
+"""The operators of printed formulas as functions of Triton's, in float32; nothing cancels that does not in torch's.
 
 A formula is printed as calls of these, in the language "triton" of `DIALECTS`. Triton's minimum and maximum drop NaN
 unless told otherwise.
@@ -168,7 +168,7 @@ def outside(x):
 @triton.jit
 def inverse(x):
     """`1/x` outside the guard `|x| <= 1e-7`, 0 inside."""
-    return tl.where(tl.abs(x) > GUARD, 1 / x, 0.0)
+    return tl.where(tl.abs(x) <= GUARD, 0.0, 1 / x)
 
 
 @triton.jit

@@ -1,7 +1,7 @@
 """The kernels: a few rows of logits a program, and every logit read as seldom as the mathematics allows.
 
 Of `C` logits a row, the losses of the target's probability are found in one reading and their gradient in another; the
-gradient is the only tensor of the logits' size that is written. What a row needs between the two is three numbers. A
+gradient is the only tensor of the logits' size that is written. Between the two a row keeps five or seven numbers. A
 reading goes through the row in blocks of `BLOCK` columns; each lane of a block keeps its own largest logit and sum of
 exponentials, and the lanes meet once, at the end of the row.
 """
@@ -26,7 +26,7 @@ def copied(x, y):
 @triton.jit
 def rows_of(t, N, ignore_index, ROWS: tl.constexpr):
     """The program's rows, whether each exists, its target, and whether it counts."""
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     exists = row < N
     target = tl.load(t + row, mask=exists, other=0)
     return row, exists, target, exists & (target != ignore_index)
@@ -39,7 +39,7 @@ def target_logit(z, stride, row, counts, target, C, ROWS: tl.constexpr, BLOCK: t
 
     NaN for a target that is no class. Where all the others are masked the largest is the lowest number.
     """
-    start = z + row.to(tl.int64) * stride
+    start = z + row * stride
     valid = counts & (target >= 0) & (target < C)
     own = tl.load(start + target, mask=valid, other=float("nan")).to(tl.float32)
     largest = tl.full([ROWS, BLOCK], LOWEST, tl.float32)
@@ -61,10 +61,16 @@ def target_logit(z, stride, row, counts, target, C, ROWS: tl.constexpr, BLOCK: t
 
 
 @triton.jit
+def slot(state, k: tl.constexpr, row, N):
+    """Where the `k`-th number of a row stands."""
+    return state + k * N.to(tl.int64) + row
+
+
+@triton.jit
 def keep(state, row, exists, counts, loss, N):
     """Writes the losses, 0 where a row does not count, and after them which rows do."""
-    tl.store(state + row, tl.where(counts, loss, 0.0), mask=exists)
-    tl.store(state + N + row, counts.to(tl.float32), mask=exists)
+    tl.store(slot(state, 0, row, N), tl.where(counts, loss, 0.0), mask=exists)
+    tl.store(slot(state, 1, row, N), counts.to(tl.float32), mask=exists)
 
 
 @triton.jit
@@ -74,7 +80,7 @@ def outer_of(g, every, sums, row, exists, SHARED: tl.constexpr):
     return outer / tl.load(sums + 1) if SHARED else outer
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N", "ignore_index"])
 def target_forward(
     z, stride, t, state, N, C, ignore_index, low, high,
     curve: tl.constexpr, REACHES: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
@@ -90,31 +96,30 @@ def target_forward(
     else:
         loss, slope = curve(d, C * 1.0)
     keep(state, row, exists, counts, loss, N)
-    tl.store(state + 2 * N + row, top, mask=exists)
-    tl.store(state + 3 * N + row, tl.where(counts, slope / total, 0.0), mask=exists)
-    tl.store(state + 4 * N + row, tl.where(counts, -slope, 0.0), mask=exists)
+    tl.store(slot(state, 2, row, N), top, mask=exists)
+    tl.store(slot(state, 3, row, N), tl.where(counts, slope / total, 0.0), mask=exists)
+    tl.store(slot(state, 4, row, N), tl.where(counts, -slope, 0.0), mask=exists)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N", "ignore_index"])
 def linear_forward(
-    z, stride, t, state, N, C, ignore_index, a, b,
+    z, stride, t, state, N, C, ignore_index, a, b, s, peak,
     ROWS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """`L = (a - b) log p_t + b sum_j log p_j`: with `s = -(a + (C - 1) b)` the gradient is `b + s p_j`, and
-    `(a + s) - s (1 - p_t)` in the target's place."""
+    `peak - s (1 - p_t)` in the target's place, where `peak = a + s` is small and `s` is not: both come in float64."""
     row, exists, target, counts = rows_of(t, N, ignore_index, ROWS)
     d, top, total, gaps = target_logit(z, stride, row, counts, target, C, ROWS, BLOCK)
     u, q = logsigmoid(d), sigmoid(-d)
     # Of the others, `log p_j = (z_j - z_t) + log p_t`.
     loss = a * u + b * (gaps + (C - 1) * u)
-    s = -(a + (C - 1) * b)
     keep(state, row, exists, counts, loss, N)
-    tl.store(state + 2 * N + row, top, mask=exists)
-    tl.store(state + 3 * N + row, tl.where(counts, s * q / total, 0.0), mask=exists)
-    tl.store(state + 4 * N + row, tl.where(counts, (a + s) - s * q, 0.0), mask=exists)
+    tl.store(slot(state, 2, row, N), top, mask=exists)
+    tl.store(slot(state, 3, row, N), tl.where(counts, s * q / total, 0.0), mask=exists)
+    tl.store(slot(state, 4, row, N), tl.where(counts, peak - s * q, 0.0), mask=exists)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N", "ignore_index"])
 def rows_backward(
     z, stride, t, state, base, g, every, sums, gradient, N, C, ignore_index,
     SHARED: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
@@ -124,10 +129,10 @@ def rows_backward(
     column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)[None, :]
     inside = exists[:, None] & (column < C)
     outer = outer_of(g, every, sums, row, exists, SHARED)
-    top = tl.load(state + 2 * N + row, mask=exists, other=0.0)
-    slope = tl.load(state + 3 * N + row, mask=exists, other=0.0)
-    peak = tl.load(state + 4 * N + row, mask=exists, other=0.0)
-    place = row.to(tl.int64)[:, None]
+    top = tl.load(slot(state, 2, row, N), mask=exists, other=0.0)
+    slope = tl.load(slot(state, 3, row, N), mask=exists, other=0.0)
+    peak = tl.load(slot(state, 4, row, N), mask=exists, other=0.0)
+    place = row[:, None]
     x = tl.load(z + place * stride + column, mask=inside, other=0.0).to(tl.float32)
     pull = base + slope[:, None] * tl.exp(x - top[:, None])
     pull = tl.where(column == target[:, None], peak[:, None], pull) * outer[:, None]
@@ -142,7 +147,7 @@ def apart(z, stride, row, exists, C, ROWS: tl.constexpr, BLOCK: tl.constexpr):
     Each lane keeps its largest logit and the sum of its others: a sum with the largest in it, and 1 taken off, would
     have lost the digits of `1 - p`.
     """
-    start = z + row.to(tl.int64) * stride
+    start = z + row * stride
     largest = tl.full([ROWS, BLOCK], LOWEST, tl.float32)
     place = tl.zeros([ROWS, BLOCK], tl.int32)
     others = tl.zeros([ROWS, BLOCK], tl.float32)
@@ -170,9 +175,9 @@ def apart(z, stride, row, exists, C, ROWS: tl.constexpr, BLOCK: tl.constexpr):
 @triton.jit
 def entries(z, stride, row, inside, column, top, k, rest):
     """`log p`, `p` and `1 - p` of a block: of the largest logit, at `k`, by the sum of the others."""
-    start = z + row.to(tl.int64)[:, None] * stride
+    start = z + row[:, None] * stride
     x = tl.load(start + column, mask=inside, other=-INFINITE).to(tl.float32)
-    odds = x - top
+    odds = tl.where(column == k, 0.0, x - top)  # the largest may be infinite
     p = tl.exp(odds) / (1 + rest)
     q = tl.where(column == k, rest / (1 + rest), 1 - p)
     return odds - log1p(rest), p, q
@@ -186,7 +191,7 @@ def at_target(z, stride, row, valid, target, top, k, rest, C, curve: tl.constexp
     return value, slope
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N", "ignore_index"])
 def dense_forward(
     z, stride, t, state, N, C, ignore_index,
     first: tl.constexpr, other: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
@@ -213,14 +218,14 @@ def dense_forward(
         sums += tl.where(inside & (column != k[:, None]), slope, 0.0)
     loss = tl.sum(loss, 1)
     keep(state, row, exists, counts, tl.where(valid, loss, float("nan")), N)
-    tl.store(state + 2 * N + row, top, mask=exists)
-    tl.store(state + 3 * N + row, rest, mask=exists)
-    tl.store(state + 4 * N + row, tl.sum(peak, 1), mask=exists)
-    tl.store(state + 5 * N + row, tl.sum(sums, 1), mask=exists)
-    tl.store(state + 6 * N + row, k.to(tl.float32), mask=exists)  # exact: fewer than 2**24 classes
+    tl.store(slot(state, 2, row, N), top, mask=exists)
+    tl.store(slot(state, 3, row, N), rest, mask=exists)
+    tl.store(slot(state, 4, row, N), tl.sum(peak, 1), mask=exists)
+    tl.store(slot(state, 5, row, N), tl.sum(sums, 1), mask=exists)
+    tl.store(slot(state, 6, row, N), k.to(tl.float32), mask=exists)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N", "ignore_index"])
 def dense_backward(
     z, stride, t, state, g, every, sums, gradient, N, C, ignore_index,
     first: tl.constexpr, other: tl.constexpr, SHARED: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr,
@@ -230,11 +235,11 @@ def dense_backward(
     column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)[None, :]
     inside = exists[:, None] & (column < C)
     outer = outer_of(g, every, sums, row, exists, SHARED)
-    top = tl.load(state + 2 * N + row, mask=exists, other=0.0)[:, None]
-    rest = tl.load(state + 3 * N + row, mask=exists, other=0.0)[:, None]
-    peak = tl.load(state + 4 * N + row, mask=exists, other=0.0)[:, None]
-    others = tl.load(state + 5 * N + row, mask=exists, other=0.0)[:, None]
-    k = tl.load(state + 6 * N + row, mask=exists, other=0.0).to(tl.int32)[:, None]
+    top = tl.load(slot(state, 2, row, N), mask=exists, other=0.0)[:, None]
+    rest = tl.load(slot(state, 3, row, N), mask=exists, other=0.0)[:, None]
+    peak = tl.load(slot(state, 4, row, N), mask=exists, other=0.0)[:, None]
+    others = tl.load(slot(state, 5, row, N), mask=exists, other=0.0)[:, None]
+    k = tl.load(slot(state, 6, row, N), mask=exists, other=0.0).to(tl.int32)[:, None]
     u, p, q = entries(z, stride, row, inside, column, top, k, rest)
     _, slope = other(u, p, q, C * 1.0)
     valid = counts & (target >= 0) & (target < C)
@@ -242,11 +247,11 @@ def dense_backward(
     slope = tl.where(column == target[:, None], its_slope, slope)
     pull = tl.where(column == k, peak * (rest / (1 + rest)) - p * others, slope - p * (peak + others))
     pull = tl.where(counts[:, None], tl.where(valid[:, None], pull, float("nan")) * outer[:, None], 0.0)
-    place = row.to(tl.int64)[:, None] * C
+    place = row[:, None] * C
     tl.store(gradient + place + column, pull.to(gradient.dtype.element_ty), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N"])
 def elements_forward(z, y, losses, N, C, curve: tl.constexpr, SUMMED: tl.constexpr, BLOCK: tl.constexpr):
     """The losses of entries, or the sum of a block's."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -259,7 +264,7 @@ def elements_forward(z, y, losses, N, C, curve: tl.constexpr, SUMMED: tl.constex
         tl.store(losses + place, loss, mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["N"])
 def elements_backward(
     z, y, g, every, share, gradient, N, C, curve: tl.constexpr, BLOCK: tl.constexpr
 ):  # fmt: skip

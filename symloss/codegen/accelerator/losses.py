@@ -45,7 +45,7 @@ def fits(z: Tensor, t: Tensor) -> bool:
         and t.shape == z.shape[:1]
         and t.device == z.device
         and z.stride(1) == 1
-        and z.shape[1] > 1
+        and 1 < z.shape[1] < 1 << 24  # a place among the classes is kept as a float32
         and z.shape[0] > 0
     )
 
@@ -53,7 +53,7 @@ def fits(z: Tensor, t: Tensor) -> bool:
 def fits_elements(z: Tensor, y: Tensor) -> bool:
     """Whether the kernels take these outputs and targets."""
     same = y.shape == z.shape and y.device == z.device
-    return z.dtype in DTYPES and y.is_floating_point() and same and z.numel() > 0
+    return z.dtype in DTYPES and y.is_floating_point() and same and not y.requires_grad and z.numel() > 0
 
 
 def row_loss(z: Tensor, t: Tensor, call: Call) -> Tensor:
@@ -85,9 +85,8 @@ class RowLoss(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         """The gradient by the logits."""
         (z, t, state, sums), call, (g,) = ctx.saved_tensors, ctx.call, grads
-        if torch.is_grad_enabled():
-            (gradient,) = torch.autograd.grad(call.general(z, t), z, g, create_graph=True)
-            return gradient, None, None
+        if in_general(g):
+            return _generally(call, z, t, g), None, None
         gradient = torch.empty(z.shape, dtype=z.dtype, device=z.device)
         (n, c), (way, curves, _, linear) = z.shape, call.kernels
         rows, block, warps = tile(c, BLOCK)
@@ -107,6 +106,20 @@ class RowLoss(torch.autograd.Function):
         return gradient, None, None
 
 
+def in_general(g: Tensor) -> bool:
+    """Whether a derivative of the derivative is wanted, or many at once (`is_grads_batched`), which no kernel gives."""
+    return torch.is_grad_enabled() or torch._C._functorch.is_legacy_batchedtensor(g)
+
+
+def _generally(call: Call, z: Tensor, targets: Tensor, g: Tensor) -> Tensor:
+    """The gradient by operations that autograd knows."""
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        loss = call.general(z, targets)
+    (gradient,) = torch.autograd.grad(loss, z, g, create_graph=again)
+    return gradient
+
+
 def _forward(z: Tensor, t: Tensor, call: Call) -> Tensor:
     """The losses, which rows count, and what the way back needs, `[5, N]`, or `[7, N]` where every class counts."""
     (n, c), (way, curves, reach, linear) = z.shape, call.kernels
@@ -119,7 +132,8 @@ def _forward(z: Tensor, t: Tensor, call: Call) -> Tensor:
         kernels.dense_forward[grid](*given, *curves, **options)
     elif way == "linear":
         a, b = (float(x) for x in linear(float(c), None, None))
-        kernels.linear_forward[grid](*given, a, b, **options)
+        s = -(a + (c - 1) * b)
+        kernels.linear_forward[grid](*given, a, b, s, a + s, **options)
     else:
         low, high = reach or (0.0, 0.0)
         kernels.target_forward[grid](*given, low, high, *curves, reach is not None, **options)
@@ -145,9 +159,9 @@ class ElementLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, z: Tensor, y: Tensor, call: Call) -> Tensor:
         """The loss."""
-        z, y = z.contiguous(), y.contiguous()
         ctx.save_for_backward(z, y)
         ctx.call = call
+        z, y = z.contiguous(), y.contiguous()
         n, summed = z.numel(), call.reduction != "none"
         blocks = -(-n // BLOCK)
         losses = torch.empty(blocks if summed else z.shape, dtype=torch.float32, device=z.device)
@@ -162,9 +176,9 @@ class ElementLoss(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         """The gradient by the outputs."""
         (z, y), call, (g,) = ctx.saved_tensors, ctx.call, grads
-        if torch.is_grad_enabled():
-            (gradient,) = torch.autograd.grad(call.general(z, y), z, g, create_graph=True)
-            return gradient, None, None
+        if in_general(g):
+            return _generally(call, z, y, g), None, None
+        z, y = z.contiguous(), y.contiguous()
         gradient, n = torch.empty_like(z), z.numel()
         share = 1 / n if call.reduction == "mean" else 1.0
         g, every = (g.contiguous(), 1) if g.dim() else (g, 0)

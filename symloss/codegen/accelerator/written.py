@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import triton
-from sympy import Expr, Symbol
+from sympy import Add, Expr, Mul, Pow, Symbol, log, preorder_traversal
 
 from symloss.codegen.accelerator import functions
 from symloss.codegen.curves import dense_curves, label_curves, regression_curve, row_curve
@@ -49,7 +49,12 @@ class Kernels(NamedTuple):
 
 @lru_cache(maxsize=512)
 def kernels_of(formula: Formula) -> Kernels | None:
-    """The kernels of a formula, or None where it has priors, weights, coefficients or an operator that Triton lacks."""
+    """The kernels of a formula, or None.
+
+    There are none with priors, weights or coefficients, with an operator or a number that they cannot hold, and where
+    results that leave the floating-point range on the way are computed again (`Curve.fragile`): of a loss of the
+    target alone that happens on a CPU only.
+    """
     if formula.uses_priors or formula.uses_weights or formula.coefficients:
         return None
     try:
@@ -67,7 +72,7 @@ def _of_classes(formula: Formula) -> Kernels | None:
         row = _written((curve.value, -curve.slope), ("d", "C"), _NAMES, "d", _OF_LOGIT)
         return Kernels(way, (row,), formula.reach)
     first, other = dense_curves(formula, False)
-    if not first.one_sided:
+    if not first.one_sided or first.fragile or other.fragile:
         return None
     names = {symbol: name for symbol, name in _NAMES.items() if symbol != LOG_Q}
     curves = ((each.value, each.slope) for each in (first, other))
@@ -77,11 +82,13 @@ def _of_classes(formula: Formula) -> Kernels | None:
 def _of_elements(formula: Formula) -> Kernels | None:
     if formula.kind.probabilities:
         first, second = label_curves(formula)
-        if second is not None:
+        if second is not None or first.fragile:
             return None
         curve = _written((first.value, first.slope), ("d", "y", "C"), _NAMES, "d", _OF_LOGIT)
     else:
         found = regression_curve(formula)
+        if found.fragile:
+            return None
         names = {P: "p", Y: "y", RESIDUAL: "r"}
         curve = _written((found.value, found.slope), ("p", "y", "C"), names, "p", {RESIDUAL: "r = p - y"})
     return Kernels("elements", (curve,))
@@ -94,7 +101,13 @@ def _written(
     entry: str,
     prelude: Mapping[Symbol, str],
 ) -> Any:
-    """The function of `arguments` that returns `results`."""
+    """The function of `arguments` that returns `results`.
+
+    Raises:
+        CompileError: for an operator that Triton lacks, or a number that float32 may not hold.
+    """
+    if not all(map(_holds, results)):
+        raise CompileError("expected the number of classes in sums, products and small powers alone")
     printed = print_function(
         "value_and_slope",
         results,
@@ -106,6 +119,14 @@ def _written(
         entries=(entry, OF_ENTRIES),
     )
     return _jitted(printed.source)
+
+
+def _holds(expr: Expr) -> bool:
+    """Whether what depends on `C` alone, which torch's form computes in float64, cannot leave float32."""
+    alone = [node for node in preorder_traversal(expr) if node.free_symbols == {C}]
+    powers = [node.exp for node in alone if isinstance(node, Pow)]
+    known = all(node.is_Symbol or isinstance(node, Add | Mul | Pow | log) for node in alone)
+    return known and all(power.is_Rational and abs(power) <= 4 for power in powers)
 
 
 @lru_cache(maxsize=512)

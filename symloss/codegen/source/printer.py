@@ -205,9 +205,11 @@ class _Printer:
             if expr.is_Rational:
                 return f"mpmath.mpf({expr.p})" + (f" / {expr.q}" if expr.q != 1 else "")
             return self.call(expr) if expr.args else "mpmath.e"
-        if expr.is_Integer and abs(expr) < 10**15:
+        if expr.is_Integer and abs(expr) < (10**15 if self.dialect.name != "triton" else 2**24):
             return str(int(expr)) if expr >= 0 else f"({int(expr)})"
         value = float(expr.evalf(20))
+        if self.dialect.name == "triton" and not (value == 0 or 1e-37 < abs(value) < 1e38):
+            raise CompileError(f"expected constants within the range of float32, got {expr}")
         if not math.isfinite(value):
             raise CompileError(
                 f"expected constants within the range of float64, got {expr}; rescale the formula"
@@ -312,6 +314,8 @@ class _Printer:
         if abs(power) == Rational(1, 2):
             root = self.named("sqrt", text)
             return root if power > 0 else f"1 / {root}"
+        if base.is_number and base.is_positive:
+            return self.named("exp", f"{self.atom(power)} * {math.log(float(base))!r}")
         if power.is_Integer or not (power.is_number or base.is_nonnegative):
             raise CompileError(f"expected a power that Triton can take, got {base**power}")
         return self.named("pow", text, self.text(power))

@@ -18,6 +18,8 @@ from torch import Tensor
 import symloss as sl
 from analysis.gpu_trees import TREES
 from symloss.codegen import accelerator
+from symloss.codegen.accelerator.written import kernels_of
+from symloss.codegen.formula import formula_of
 from symloss.codegen.module import SymbolicLoss
 from symloss.expr import OPERATORS
 
@@ -28,11 +30,18 @@ SAMPLE = (1, 11, 19, 27, 36, 41)
 def losses() -> Iterator[tuple[str, sl.Loss]]:
     """Those of the zoo, and some trees, that kernels are made for."""
     for name in sl.names(kind="classification"):
-        module = sl.named(name).to_torch() if "pi" not in sl.named(name).formula else None
-        if isinstance(module, SymbolicLoss) and module._bare:  # the others are computed in float64
+        if has_kernels(sl.named(name)):
             yield name, sl.named(name)
     for number in SAMPLE:
         yield f"tree {number}", sl.parse(TREES[number - 1])
+
+
+def has_kernels(loss: sl.Loss) -> bool:
+    """Whether a loss is neither computed in float64 nor mended afterwards, and has no priors."""
+    if "pi" in loss.formula or kernels_of(formula_of(loss.value_expr, loss.kind)) is None:
+        return False
+    module = loss.to_torch()
+    return isinstance(module, SymbolicLoss) and module._bare
 
 
 def difference(found: Tensor, expected: Tensor) -> float:
@@ -50,7 +59,7 @@ def step(
     """The loss and its gradient."""
     outputs = outputs.detach().clone().requires_grad_()
     loss = module._on_device(outputs, targets) if kernels else module(outputs, targets)
-    assert loss is not None, "the kernels do not take this"
+    assert loss is not None, f"the kernels do not take {module.loss}"
     weighed = loss if weights is None else loss * weights.to(loss)
     weighed.sum().backward()
     return loss.detach(), outputs.grad
@@ -102,22 +111,24 @@ def of_entries() -> Iterator[tuple[str, dict[str, float]]]:
     for kind in ("regression", "multilabel"):
         for name in sl.names(kind=kind):
             loss = sl.named(name, kind=kind)
+            if not has_kernels(loss):
+                continue
             yield name, compared(loss, outputs, (targets > 0).float() if kind == "multilabel" else targets)
     yield "none", compared(sl.named("cauchy", kind="regression"), outputs, targets, reduction="none")
 
 
 def operators() -> Iterator[tuple[str, list[float]]]:
     """By name, how much farther from float64 an operator and its derivative are than the CPU's float32, relatively."""
-    p = torch.tensor([-90.0, -3.0, -0.5, -1e-4, 1e-6, 1e-3, 0.3, 0.99, 1.75, 12.0, 80.0])
+    p = torch.tensor([-90.0, -3.0, -0.5, -1e-4, 1e-6, 1e-3, 0.3, 0.99, 1.75, 12.0, 80.0, math.nan])
     for name, row in OPERATORS.items():
         if row.infix or name == "atan":
             continue
-        inside = p if row.domain is None or row.domain.contains(-1) == True else p[p > 0]  # noqa: E712
+        inside = p if row.domain is None or row.domain.contains(-1) == True else p[(p > 0) | p.isnan()]  # noqa: E712
         text = f"{name}(p)" if row.arity == 1 else f"{name}(p, y)"
-        module = sl.parse(text, kind="regression").to_torch(kernels=True, reduction="none")
-        assert isinstance(module, SymbolicLoss)
-        if not module._bare:
-            continue  # computed in float64, by torch
+        loss = sl.parse(text, kind="regression")
+        module = loss.to_torch(kernels=True, reduction="none")
+        if not has_kernels(loss) or not isinstance(module, SymbolicLoss):
+            continue
         targets = torch.full_like(inside, 0.7)
         expected = step(module, inside.double(), targets.double(), None, kernels=False)
         found = step(module, inside, targets, None, kernels=True)
@@ -150,6 +161,40 @@ def second_derivative() -> float:
     return difference(*found)
 
 
+def special() -> dict[str, float]:
+    """Formulas whose numbers need care, by how far their kernels are from float64, relatively."""
+    z, t = torch.randn(6, 5, generator=torch.Generator().manual_seed(1)), torch.tensor([0, 1, 2, 3, 4, 0])
+    sure = z.scatter_add(1, t[:, None], torch.full((6, 1), 40.0))
+    found = {}
+    for text, logits in (
+        ("-y*log(p)*2**(-p)", z), ("y*2**(-p)", z), ("y/(1/3 + p)**(2/3)", z),
+        ("-(y*(1 - 1e-6) + 1e-6/C)*log(p)", sure),
+        ("-y*log(p)*log(C)/C**2", z), ("y*p**3/(-2) - 1/(1 + y + p)**2", z),
+    ):  # fmt: skip
+        off = compared(sl.parse(text), logits, t)
+        found[text] = max(off["loss"], off["gradient"])
+    return found
+
+
+def other_derivatives() -> dict[str, float]:
+    """Jacobians of outputs that are not contiguous, and many gradients at once."""
+    found = {}
+    outputs, targets = torch.randn(4, 3, generator=torch.Generator().manual_seed(2)), torch.randn(3, 4)
+    for name, kernels in (("kernels", True), ("torch", False)):
+        module = sl.named("cauchy", kind="regression").to_torch(kernels=True, reduction="none")
+        assert isinstance(module, SymbolicLoss)
+        z = outputs.clone().requires_grad_()
+        losses = module._on_device(z.t(), targets) if kernels else module(z.t(), targets)
+        assert losses is not None
+        (gradient,) = torch.autograd.grad(losses.sum(), z, create_graph=True)
+        (curvature,) = torch.autograd.grad(gradient.sum(), z, retain_graph=True)
+        every = torch.eye(12).reshape(12, 3, 4)
+        (rows,) = torch.autograd.grad(losses, z, every, is_grads_batched=True)
+        found[name] = [curvature, rows]
+    pairs = zip(("curvature", "batched"), found["kernels"], found["torch"], strict=True)
+    return {name: difference(ours, theirs) for name, ours, theirs in pairs}
+
+
 def wrong_index() -> list[bool]:
     """Whether loss and gradient say that an index is no class."""
     module = sl.named("focal").to_torch(kernels=True)
@@ -169,6 +214,8 @@ def main() -> None:
         "entries": dict(of_entries()),
         "operators": dict(operators()),
         "second derivative": second_derivative(),
+        "special": special(),
+        "other derivatives": other_derivatives(),
         "wrong index": wrong_index(),
     }
     json.dump(found, sys.stdout)
