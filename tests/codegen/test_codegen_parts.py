@@ -214,7 +214,13 @@ def test_code_beside_its_derivative_takes_the_faster_operations() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["y*plog(C)*p", "y*plog(C*p)*aq(p, plog(C))", "y*aq(p, C) + p*y/sqrt(C**2 + 1)"]
+    "text",
+    [
+        "y*plog(C)*p",
+        "y*plog(C*p)*aq(p, plog(C))",
+        "y*aq(p, C) + p*y/sqrt(C**2 + 1)",
+        "-y*log(p)*log(cosh(C))",
+    ],
 )
 def test_numbers_of_classes_are_numbers_in_every_function(text: str) -> None:
     z, t = torch.tensor([[0.3, -1.0, 0.2]], dtype=torch.float64, requires_grad=True), torch.tensor([1])

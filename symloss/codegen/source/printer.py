@@ -331,6 +331,8 @@ class _Printer:
     def call(self, expr: Expr) -> str:
         if isinstance(expr, nodes.maximum | nodes.minimum):
             return self.extremum(expr)
+        if isinstance(expr, nodes.log_cosh_by_tanh) and self.is_scalar(expr):
+            expr = log_cosh(expr.args[0])
         if isinstance(expr, nodes.log_cosh_by_tanh):
             return self.named("log_cosh_by_tanh", *map(self.text, expr.args))
         if isinstance(expr, nodes.fenced) and self.is_scalar(expr):
