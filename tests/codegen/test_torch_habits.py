@@ -596,3 +596,29 @@ def test_a_weight_of_nan_is_taken_as_torch_takes_it(reduction: str) -> None:
     found = sl.named("ce").to_torch(reduction=reduction, weight=weight)(LOGITS, targets)
     wanted = F.cross_entropy(LOGITS, targets, weight=weight, reduction=reduction)
     torch.testing.assert_close(found, wanted, equal_nan=True)
+
+
+GIVEN = {
+    "regression": ("0.3*(y - p)**4 + y*p", lambda: torch.rand(5, 3)),
+    "multilabel": ("-y*log(p)*(1 - p)**2 - (1 - y)*log(1 - p)", lambda: torch.rand(5, 3)),
+    "classification": ("-y*(1 - p)**2*log(p) + 0.1*y**2*p", lambda: torch.softmax(torch.randn(5, 3), 1)),
+}
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+@pytest.mark.parametrize("by_outputs", [True, False])
+def test_targets_have_gradients_where_they_want_them(kind: str, by_outputs: bool) -> None:
+    """A teacher that learns too; torch's own losses do the same."""
+    text, targets = GIVEN[kind]
+    criterion = sl.parse(text, kind=kind).to_torch()
+    outputs = torch.randn(5, 3, dtype=torch.float64, requires_grad=by_outputs)
+    given = targets().double().requires_grad_()
+    assert torch.autograd.gradcheck(criterion, (outputs, given))
+
+
+@pytest.mark.parametrize("by_outputs", [True, False])
+def test_weights_of_instances_have_gradients_where_they_want_them(by_outputs: bool) -> None:
+    criterion = sl.parse("-w*y*log(p)*(1 - p)").to_torch()
+    logits = torch.randn(5, 3, dtype=torch.float64, requires_grad=by_outputs)
+    labels, w = torch.tensor([0, 1, 2, 0, 1]), torch.rand(5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda z, weights: criterion(z, labels, w=weights), (logits, w))

@@ -39,6 +39,11 @@ class Batch(NamedTuple):
     context: tuple[Any, ...]
     weight: Tensor | None = None
 
+    def wants_gradient(self) -> bool:
+        """Whether a target or a weight is to be differentiated by, as a teacher's labels or learned weights are."""
+        given = self.target, self.weight, *self.context
+        return any(isinstance(x, Tensor) and x.requires_grad for x in given)
+
     def rows(self, block: slice) -> Batch:
         """The batch of a block of instances; of the context only `w` is the instances'."""
         i = 2 if len(self.context) > 2 else 0

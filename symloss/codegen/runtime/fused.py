@@ -54,7 +54,11 @@ class Path:
 
     def run(self, z: Tensor, batch: Batch, reduction: str) -> Tensor:
         """The reduced losses where no transform is at work."""
-        if not (z.requires_grad and torch.is_grad_enabled()):
+        if not torch.is_grad_enabled():
+            return reduced(self.forward(z, batch)[0], reduction)
+        if batch.wants_gradient():
+            return reduced(self.composed(z, batch), reduction)
+        if not z.requires_grad:
             return reduced(self.forward(z, batch)[0], reduction)
         result: Tensor = FusedLoss.apply(z, self, batch, reduction)
         return result
