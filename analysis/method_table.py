@@ -106,13 +106,15 @@ def compute(name: str, seed: int, arm: str, evaluations: int, quick: bool) -> di
     if arm == "zoo":
         found = zoo(task, seed, quick=quick)
         ordinary = "mse" if task.kind == "regression" else "ce"
-        tuned = next(row for row in found.result.finalists if row.name == ordinary)
-        rows = {"tuned": tuned, "zoo": best_named(found)}
+        # No finalist where it diverged on a final block at every rate: a row without this seed.
+        named = {row.name: row for row in found.result.finalists}
+        rows = {"tuned": named[ordinary]} if ordinary in named else {}
+        rows["zoo"] = best_named(found)
     else:
         found = search(task, arm, seed, evaluations * task.settings.steps, quick=quick)
         rows = {arm: found.result.picked}
     said = {label: {**row_of(found, row), "graph": graph_of(found, row)} for label, row in rows.items()}
-    if arm == "zoo":
+    if "tuned" in said:
         usual = {**said["tuned"], "rate": 1.0, "steps": task.settings.steps}
         said = {"as is": usual, **said}
     base = base_candidate(task).weighted.formula
