@@ -45,6 +45,8 @@ def answers(cells: Cells, asked: Sequence[tuple[int, str]], absent: Mapping[str,
         asked: seed and task of what was to be done.
         absent: tasks without data, and why.
     """
+    failed = {key: cell["failed"] for key, cell in cells.items() if "failed" in cell}
+    done, cells = cells, {key: cell for key, cell in cells.items() if key not in failed}
     scores = by_task(cells)
     # One search is no sample of searches: what it can say is under `test rows`.
     tables = {task: each for task, each in scores.items() if f"0/{task}/zoo" not in _images(cells)}
@@ -57,10 +59,10 @@ def answers(cells: Cells, asked: Sequence[tuple[int, str]], absent: Mapping[str,
         f"{seed}/{task}/{arm}"
         for seed, task in asked
         for arm in dict.fromkeys(ROWS.values())
-        if f"{seed}/{task}/{arm}" not in cells
+        if f"{seed}/{task}/{arm}" not in done
     ]
     return {
-        "missing": missing, "absent": dict(absent),
+        "missing": missing, "absent": dict(absent), "failed": failed,
         "table": {
             task: {label: _mean(each[label]) for label in ROWS if label in each} for task, each in scores.items()
         },
@@ -92,7 +94,7 @@ def gains(cells: Cells, scores: Scores, task: str, label: str) -> list[float]:
 
 
 def _about(cells: Cells, task: str) -> Mapping[str, Any]:
-    return next(cell for key, cell in cells.items() if key.split("/")[1] == task)
+    return next(cell for key, cell in cells.items() if key.split("/")[1] == task and "failed" not in cell)
 
 
 def _images(cells: Cells) -> list[str]:
@@ -243,6 +245,7 @@ def printed(found: Mapping[str, Any]) -> str:
             if rows[label]["n"]
         ]
     lines += [f"{task}: left out, {why}" for task, why in found["absent"].items()]
+    lines += [f"{key} found nothing: {why}" for key, why in found["failed"].items()]
     if found["missing"]:
         lines.append(f"{len(found['missing'])} searches are missing: {', '.join(found['missing'])}")
     return "\n".join(lines)

@@ -111,7 +111,11 @@ def compute(name: str, seed: int, arm: str, evaluations: int, quick: bool) -> di
         rows = {"tuned": named[ordinary]} if ordinary in named else {}
         rows["zoo"] = best_named(found)
     else:
-        found = search(task, arm, seed, evaluations * task.settings.steps, quick=quick)
+        try:
+            found = search(task, arm, seed, evaluations * task.settings.steps, quick=quick)
+        except sl.SymlossError as error:
+            # Every candidate diverged: an answer of this method, not the end of the table.
+            return {"rows": {}, "failed": str(error), "code": code()}
         rows = {arm: found.result.picked}
     said = {label: {**row_of(found, row), "graph": graph_of(found, row)} for label, row in rows.items()}
     if "tuned" in said:

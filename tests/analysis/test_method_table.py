@@ -111,6 +111,17 @@ def test_a_gain_is_one_whichever_way_the_metric_goes() -> None:
     assert "16 searches are missing" in text
 
 
+def test_a_search_that_found_nothing_is_said_and_the_rest_is_kept() -> None:
+    cells = _cells("boston", False, 2, 0.3)
+    cells["1/boston/gplfl"] = {"rows": {}, "failed": "no loss survived", "code": ""}
+    found = answers(cells, [(seed, "boston") for seed in range(2)], {})
+    assert found["failed"] == {"1/boston/gplfl": "no loss survived"}
+    assert found["missing"] == []
+    assert found["table"]["boston"]["gplfl"]["seeds"] == 1
+    assert found["gains of EvoMAL over"]["boston"]["gplfl"]["n"] == 1
+    assert "1/boston/gplfl found nothing: no loss survived" in printed(found)
+
+
 def test_images_are_judged_by_their_test_rows() -> None:
     def pack(right: list[int]) -> str:
         return base64.b64encode(zlib.compress(np.asarray(right, np.uint8).tobytes())).decode()
