@@ -113,10 +113,10 @@ def compute(name: str, seed: int, arm: str, evaluations: int, quick: bool) -> di
     else:
         try:
             found = search(task, arm, seed, evaluations * task.settings.steps, quick=quick)
+            rows = {arm: found.result.picked}
         except sl.SymlossError as error:
             # Every candidate diverged: an answer of this method, not the end of the table.
             return {"rows": {}, "failed": str(error), "code": code()}
-        rows = {arm: found.result.picked}
     said = {label: {**row_of(found, row), "graph": graph_of(found, row)} for label, row in rows.items()}
     if "tuned" in said:
         usual = {**said["tuned"], "rate": 1.0, "steps": task.settings.steps}
