@@ -132,17 +132,27 @@ def _correct(tests: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
 
 
 def _ranks(cells: Cells, tables: Scores) -> dict[str, Any]:
-    """Over the tables that have every row: mean ranks, and signed-rank tests of EvoMAL against each."""
-    whole = [task for task, each in tables.items() if set(ROWS) <= each.keys()]
+    """Over the tables that have every row: mean ranks, and signed-rank tests of EvoMAL against each.
+
+    Each table speaks by the search seeds that all of its rows have: seeds are splits, which differ more than rows do.
+    """
+    common = {
+        task: set.intersection(*(set(each.get(label, {})) for label in ROWS)) for task, each in tables.items()
+    }
+    whole = [task for task, seeds in common.items() if seeds]
     if len(whole) < 2:
         return {"tasks": len(whole)}
-    errors = [[error_of(cells, task, tables[task][label]) for label in ROWS] for task in whole]
+    errors = [
+        [error_of(cells, task, {seed: tables[task][label][seed] for seed in common[task]}) for label in ROWS]
+        for task in whole
+    ]
     ranking = rank_losses(list(ROWS), errors)
     ours = list(ROWS).index(OURS)
     # In units of the task loss's own error, as data sets differ in theirs.
     share = [[(each - row[ours]) / row[0] for each in row] for row in errors]
     return {
-        "tasks": len(whole), "mean ranks": dict(zip(ranking.names, ranking.ranks, strict=True)),
+        "tasks": len(whole), "seeds": {task: len(common[task]) for task in whole},
+        "mean ranks": dict(zip(ranking.names, ranking.ranks, strict=True)),
         "Friedman p": ranking.p_value, "critical difference": ranking.critical_difference,
         "Wilcoxon p": {
             label: wilcoxon_p([row[i] for row in share]) for i, label in enumerate(ROWS) if label != OURS

@@ -122,6 +122,15 @@ def test_a_search_that_found_nothing_is_said_and_the_rest_is_kept() -> None:
     assert "1/boston/gplfl found nothing: no loss survived" in printed(found)
 
 
+def test_ranks_are_those_of_the_seeds_that_all_rows_have() -> None:
+    cells = {**_cells("boston", False, 2, 0.3), **_cells("wine", True, 2, 0.5)}
+    # A hard split that only some rows have must not make the others look good.
+    cells["2/boston/evomal"] = _cell({"evomal": [9.0]}, better=False)
+    found = answers(cells, [], {})["ranks"]
+    assert found["seeds"] == {"boston": 2, "wine": 2}
+    assert found["mean ranks"]["evomal"] == 1
+
+
 def test_images_are_judged_by_their_test_rows() -> None:
     def pack(right: list[int]) -> str:
         return base64.b64encode(zlib.compress(np.asarray(right, np.uint8).tobytes())).decode()
