@@ -360,3 +360,23 @@ def test_ctrl_c_keeps_and_prints_what_was_found(tmp_path):
     assert "M(y, p) = " in out
     assert "symloss resume b" in out
     assert front.read_text().count("\n") > 1
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("nosuchprogram", "--propose: there is no program 'nosuchprogram'"),
+        ("false", "ended with exit code 1: nothing on its standard error"),
+        ("echo 'garbage((('", "nothing that came is a loss, beginning with 'garbage((('"),
+        ("sh -c 'echo one >&2; echo two >&2; exit 3'", "ended with exit code 3: two"),
+    ],
+)
+def test_a_proposer_that_fails_at_once_ends_the_search(run, folder, tmp_path, command, problem):
+    out = tmp_path / "run"
+    code, _, err = run("discover", *TINY, "--propose", command, "--out", str(out))
+    assert (code, err.count("\n")) == (2, 1)
+    assert problem in err
+    if out.exists():
+        code, printed, err = run("resume", str(out), "--task", "quick:make", "--propose", "echo mse")
+        assert code == 0, err
+        assert "M(y, p) = " in printed

@@ -127,7 +127,8 @@ def discover(
         `"interrupted"`, what was found so far.
 
     Raises:
-        SymlossError: for options that make no sense, or a folder that cannot be written or holds a run.
+        SymlossError: for options that make no sense, a folder that cannot be written or holds a run, or a command in
+            `propose` that is not there or fails in its first call.
 
     References:
         Raymond et al., Learning symbolic model-agnostic loss functions via meta-learning, 2023 (arXiv
@@ -351,6 +352,8 @@ def _run(
     propose: Ask | str | None,
 ) -> Result:
     ask = Command(propose) if isinstance(propose, str) else propose
+    if isinstance(ask, Command):
+        ask.check()
     # The place first: where there is none, no folder is made.
     with place_for(tasks, executor, workers) as place, opened() as store:
         config = store.config

@@ -75,32 +75,57 @@ def test_a_run_folder_never_says_what_to_run(task: Task, command: str, tmp_path:
     assert sl.resume(run) == resumed
 
 
-@pytest.mark.parametrize(
-    ("code", "problem"),
-    [
-        ("import sys; print('ce'); sys.exit('out of ideas')", "exit code 1: out of ideas"),
-        ("pass", "printed no formula"),
-        ("import time; print('ce', flush=True); time.sleep(60)", "longer than its limit of 0.5 s"),
-        ("import os; os.abort()", "exit code -6"),
-    ],
-)
-def test_what_goes_wrong_is_an_outcome(task: Task, tmp_path: Path, code: str, problem: str) -> None:
+FAILURES = [
+    ("print('ce'); sys.exit('out of ideas')", "the command ended with exit code 1: out of ideas"),
+    ("pass", "the command printed no formula"),
+    ("print('ce', flush=True); time.sleep(60)", "the command took longer than its limit of 5 s"),
+    ("os.abort()", "the command ended with exit code -6"),
+    ("print('garbage(((')", "nothing that came is a loss, beginning with 'garbage((('"),
+]
+
+
+@pytest.mark.parametrize(("code", "problem"), FAILURES)
+def test_what_goes_wrong_later_is_an_outcome_and_a_note(
+    task: Task, tmp_path: Path, code: str, problem: str
+) -> None:
     script = tmp_path / "propose.py"
-    script.write_text(code)
-    ask = Command(f"{sys.executable} {script}", limit=0.5 if "sleep" in code else 60.0)
-    result = sl.discover(task, propose=ask, **{**SMALL, "generations": 1})
+    script.write_text(f"import os, sys, time\nif not sys.stdin.read(): print('brier'); sys.exit()\n{code}\n")
+    ask = Command(f"{sys.executable} {script}", limit=5.0 if "sleep" in code else 60.0)
+    result = sl.discover(task, propose=ask, out=tmp_path / "run", **SMALL)
+    assert result.status == "finished"
     last = result.evaluations[-1]
     assert last.outcome == "rejected"
-    assert problem in last.reason
-    assert result.status == "finished"
-    trained = [entry for entry in result.evaluations if entry.outcome == "trained"]
+    assert any(f"the proposer failed in generation 2: {problem}" in note for note in result.notes)
+    trained = [entry for entry in result.evaluations if entry.generation == 1 and entry.outcome == "trained"]
     assert len(trained) == ("'ce'" in code), "what was printed before counts"
+    assert sl.open_run(tmp_path / "run").notes == result.notes
 
 
-def test_a_command_that_is_not_there(task: Task) -> None:
+@pytest.mark.parametrize(("code", "problem"), FAILURES)
+def test_a_first_call_that_fails_ends_the_search(
+    task: Task, command: str, tmp_path: Path, code: str, problem: str
+) -> None:
+    script, run = tmp_path / "failing.py", tmp_path / "run"
+    script.write_text(f"import os, sys, time\n{code}\n")
+    ask = Command(f"{sys.executable} {script}", limit=5.0 if "sleep" in code else 60.0)
+    with pytest.raises(RunError) as failed:
+        sl.discover(task, propose=ask, out=run, **SMALL)
+    assert f"the proposer failed in its first call: {problem}" in str(failed.value)
+    assert f"symloss resume {run} --propose COMMAND" in str(failed.value)
+    # Nothing of it is remembered: the run goes on with a command that works, as if that had been the first.
+    resumed = sl.resume(run, propose=command)
+    assert resumed.status == "finished"
+    assert resumed.front == sl.discover(task, propose=command, **SMALL).front
+
+
+def test_a_command_that_is_not_there(task: Task, tmp_path: Path) -> None:
     received = Command("/nowhere/at/all")([])
     assert received == Received((), received.problem)
     assert "cannot be run: No such file" in received.problem
+    run = tmp_path / "run"
+    with pytest.raises(RunError, match="there is no program '/nowhere/at/all'"):
+        sl.discover(task, propose="/nowhere/at/all", out=run, **SMALL)
+    assert not run.exists(), "nothing was begun"
     with pytest.raises(RunError, match="expected a command"):
         Command("  ")
     with pytest.raises(RunError, match="No closing quotation"):

@@ -116,6 +116,8 @@ class Engine:
         gated = METHODS[self.settings.method].formula
         notes = [*self._notes, *(finals.audit(self.stages, self.field) if gated else ()), *self._finals()]
         notes += self._said_of_rows()
+        if isinstance(self.proposer, Outside):
+            notes += self.proposer.notes
         if self.settings.screening.require:
             for row in self.ledger.front:
                 proofs = self.ledger.requirements.proofs(row.loss)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from symloss.errors import DomainError, RunError, SymlossError
@@ -48,6 +50,10 @@ Ask = Callable[[Sequence[dict[str, Any]]], Received]
 class Records(Protocol):
     """The part of a run's store that remembers what was proposed."""
 
+    @property
+    def path(self) -> Path | None:
+        """Folder of the run, or None in memory."""
+
     def get(self, kind: str, key: int | str) -> Any:
         """A payload, or None."""
 
@@ -56,7 +62,7 @@ class Records(Protocol):
 
 
 class Command:
-    """Runs a command for each generation; what goes wrong is part of the answer, never an exception.
+    """Runs a command for each generation; what goes wrong in a call is part of the answer, never an exception.
 
     On its standard input it finds a line of JSON for each candidate so far, `{"formula", "outcome", "reason",
     "mean", "se", "complexity"}`; it prints one formula a line. Empty lines and those that begin with `#` count for
@@ -65,6 +71,9 @@ class Command:
     Args:
         command: with its arguments, as a shell would split them; no shell is involved.
         limit: seconds that it may take, after which its process is ended.
+
+    Raises:
+        RunError: for no command, or quotes that do not close.
     """
 
     def __init__(self, command: str, limit: float = 60.0) -> None:
@@ -75,6 +84,15 @@ class Command:
         if not self.words:
             raise RunError("--propose: expected a command, as 'python propose.py'")
         self.limit = limit
+
+    def check(self) -> None:
+        """Looks whether there is such a program, before anything is spent on a search that asks it.
+
+        Raises:
+            RunError: where there is none.
+        """
+        if shutil.which(self.words[0]) is None:
+            raise RunError(f"--propose: there is no program {self.words[0]!r} that can be run here")
 
     def __call__(self, candidates: Sequence[dict[str, Any]]) -> Received:
         """See `Ask`."""
@@ -103,10 +121,23 @@ def _formulas(text: str) -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
+def _failure(received: Received, proposals: Sequence[Proposal]) -> str:
+    """Why a call came to nothing that can be relied on, in words, or `""`."""
+    if received.problem:
+        return received.problem
+    if not proposals:
+        return "the command printed no formula"
+    if all(proposal.problem for proposal in proposals):
+        first = proposals[0]
+        return f"nothing that came is a loss, beginning with {received.formulas[0][:80]!r}: {first.problem}"
+    return ""
+
+
 class Outside:
     """A proposer whose formulas come from somewhere else, and are remembered as they come.
 
-    What was proposed stands in the run: to go on with it, or to verify it, nobody is asked again.
+    What was proposed stands in the run: to go on with it, or to verify it, nobody is asked again. A first call that
+    fails ends the search; one that fails later costs its generation, and is among the `failures`.
 
     Args:
         kind: of the losses.
@@ -117,6 +148,9 @@ class Outside:
         waits: whether the run waits for whoever tells, and is not in want of a command when nothing is left.
         inside: the theorem that every formula must be read inside of.
         classes: of the task, where the theorem wants to know.
+
+    Attributes:
+        failures: what went wrong, by the number of the generation, counted from 1.
     """
 
     def __init__(
@@ -135,29 +169,46 @@ class Outside:
         self.kind, self.registry, self.records, self.breeder = kind, registry, records, breeder
         self.ask, self.waits = ask, waits
         self.known: list[dict[str, Any]] = []
+        self.failures: dict[int, str] = {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the result should know: every call that failed, and why."""
+        by_problem: dict[str, list[int]] = {}
+        for generation, problem in self.failures.items():
+            by_problem.setdefault(problem, []).append(generation)
+        return [
+            f"the proposer failed in generation{'s' if len(which) > 1 else ''} {', '.join(map(str, which))}: {problem}"
+            for problem, which in by_problem.items()
+        ]
 
     def propose(self, generation: int, slots: int) -> list[Proposal]:
         """The formulas of one generation, of a command at most `slots`; what is none is a proposal with a problem."""
-        received = self.received(generation)
+        received = self.received(generation, slots)
         if received is None:
             return []
-        # Whoever tells has been answered about every loss: none is cut when the run is gone through again.
-        formulas = received.formulas if self.waits else received.formulas[:slots]
-        proposals = [
-            proposal_of(text, self.kind, self.registry, received.tune, self.inside, self.classes)
-            for text in formulas
-        ]
+        proposals = self._proposals(received, slots)
+        problem = "" if self.waits else _failure(received, proposals)
+        if problem:
+            self.failures[generation + 1] = problem
         if received.problem or not proposals:
-            problem = received.problem or "the command printed no formula"
             # The problem takes a slot of its own, so that it is on record among the candidates, where users look.
             proposals = [*proposals[: slots - 1], Proposal(NOTHING, problem=problem, remark="proposer")]
         return proposals
 
-    def received(self, generation: int) -> Received | None:
+    def _proposals(self, received: Received, slots: int) -> list[Proposal]:
+        # Whoever tells has been answered about every loss: none is cut when the run is gone through again.
+        formulas = received.formulas if self.waits else received.formulas[:slots]
+        return [
+            proposal_of(text, self.kind, self.registry, received.tune, self.inside, self.classes)
+            for text in formulas
+        ]
+
+    def received(self, generation: int, slots: int) -> Received | None:
         """What was proposed for a generation: as it is remembered, or asked for now; None when nobody tells.
 
         Raises:
-            RunError: where a command is needed: a run's folder never says which.
+            RunError: where a command is needed, as a run's folder never says which, or its first call fails.
         """
         stored = self.records.get("proposals", generation)
         # Before anybody is asked: a run that goes on, or is verified, must see the same proposals.
@@ -173,6 +224,16 @@ class Outside:
             )
         # The one place where the outcome of a run depends on something outside; hence the record in the next line.
         answer = self.ask(self.known)
+        if generation == 0 and (problem := _failure(answer, self._proposals(answer, slots))):
+            # Not remembered, so that the run can go on with a command that works.
+            where = (
+                f", or go on with 'symloss resume {self.records.path} --propose COMMAND'"
+                if self.records.path
+                else ""
+            )
+            raise RunError(
+                f"the proposer failed in its first call: {problem}; mend it and begin again{where}"
+            )
         self.remember(generation, answer)
         return answer
 

@@ -18,6 +18,10 @@ class Store(Protocol):
     status: str
     log: RunLog
 
+    @property
+    def path(self) -> Path | None:
+        """Its folder, or None in memory."""
+
     def put(self, kind: str, key: int | str, payload: Any) -> None:
         """Remembers a JSON-ready payload."""
 
