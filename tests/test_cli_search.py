@@ -380,3 +380,21 @@ def test_a_proposer_that_fails_at_once_ends_the_search(run, folder, tmp_path, co
         code, printed, err = run("resume", str(out), "--task", "quick:make", "--propose", "echo mse")
         assert code == 0, err
         assert "M(y, p) = " in printed
+
+
+def test_a_run_of_arrays_is_read_when_it_has_ended_and_asks_for_them_before(run, tmp_path):
+    import symloss as sl
+
+    rows = [[float(i), float(i % 7)] for i in range(60)]
+    task = sl.Task.from_arrays(rows, [a - b for a, b in rows], kind="regression", model="linear")
+    quick = {"population": 3, "generations": 2, "headroom": False, "blocks": {"zoo": False, "final": 2}}
+    sl.discover(task.with_settings(steps=10), out=tmp_path / "ended", **quick)
+    code, printed, err = run("resume", str(tmp_path / "ended"))
+    assert code == 0, err
+    assert ": finished, " in printed
+    assert "M(y, p) = " in printed
+    assert json.loads(run("resume", str(tmp_path / "ended"), "--json")[1])["status"] == "finished"
+    sl.discover(task.with_settings(steps=10), out=tmp_path / "begun", time_limit=0.0, **quick)
+    code, _, err = run("resume", str(tmp_path / "begun"))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "in Python as sl.resume(RUN, task=TASK), on the command line as --task MODULE:FUNCTION" in err

@@ -53,7 +53,7 @@ from symloss.cli.options import (
 from symloss.cli.output import progress_console
 from symloss.cli.problem import Problem
 from symloss.cli.tables import resume_table
-from symloss.errors import DomainError
+from symloss.errors import DomainError, TaskError
 
 if TYPE_CHECKING:
     from symloss.report import LiveFront
@@ -349,10 +349,14 @@ def resume(
 ) -> None:
     """Go on with a run that was stopped, killed or interrupted; the end is that of a run never stopped.
 
+    A run that has ended is shown. Where data came from arrays, an unfinished one needs them again: in Python
+    `sl.resume(RUN, task=TASK)`, here `--task`.
+
     Examples:
 
     - `symloss resume runs/diabetes-evomal-0`
     """
+    from symloss.report import write_run_files
     from symloss.runs import verb_of
     from symloss.search import open_run
     from symloss.search import resume as go_on
@@ -369,7 +373,16 @@ def resume(
     if code is not None:
         tasks = [load_object(code)]
     else:
-        tasks = [rebuild(description) for description in before.task.get("tasks", [before.task])]
+        try:
+            tasks = [rebuild(description) for description in before.task.get("tasks", [before.task])]
+        except TaskError as error:
+            result = go_on(run)  # reads a run that has ended, and asks for the task of any other
+            if result.front and not _compared(result):
+                progress_console(as_json, quiet).print(
+                    f"baselines are not trained: {error}", soft_wrap=True, markup=False
+                )
+            print_run(result, write_run_files(result), as_json)
+            return
 
     def start(live: LiveFront) -> Result:
         return go_on(

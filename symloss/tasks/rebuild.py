@@ -18,6 +18,7 @@ _MAKERS: dict[str, Callable[..., SupervisedTask]] = {
     "load_task": load_task,
     "load_csv": load_csv,
 }
+_AGAIN = "in Python as sl.resume(RUN, task=TASK), on the command line as --task MODULE:FUNCTION"
 
 
 def rebuild(description: Mapping[str, Any]) -> SupervisedTask:
@@ -35,10 +36,10 @@ def rebuild(description: Mapping[str, Any]) -> SupervisedTask:
     """
     name, origin = description.get("name"), description.get("origin")
     if not isinstance(origin, Mapping) or len(origin) != 1:
-        raise TaskError(f"task {name} came from arrays or code: give it again")
+        raise TaskError(f"task {name} came from arrays or code: give it again, {_AGAIN}")
     (how, arguments), *_ = origin.items()
     if how not in _MAKERS or not isinstance(arguments, Mapping):
-        raise TaskError(f"task {name} has no known origin: give it again")
+        raise TaskError(f"task {name} has no known origin: give it again, {_AGAIN}")
     try:
         task = _MAKERS[how](**{key: value for key, value in arguments.items() if key != "data"})
         settings = dict(description["settings"])

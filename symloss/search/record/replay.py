@@ -124,7 +124,7 @@ class _ReadOnly:
     status = "running"
 
     def __init__(self, store: RunStore) -> None:
-        self._store, self.log = store, store.log
+        self._store, self.log, self.path = store, store.log, store.path
 
     def put(self, kind: str, key: int | str, payload: Any) -> None:
         """Nothing is written."""
