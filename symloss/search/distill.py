@@ -23,7 +23,7 @@ from symloss.search.loop.by_gradient import Screen, pointed, search_by_gradient
 from symloss.search.loop.evidence import non_dominated
 from symloss.search.loop.work import one_thread
 from symloss.search.record.front import presented
-from symloss.search.settings import PRESETS
+from symloss.search.settings import PRESETS, check_most
 from symloss.tasks import SupervisedTask, Task
 
 __all__ = ["ENOUGH", "distill"]
@@ -98,6 +98,7 @@ def distill(
         seed=(seed, 0), population=(population, 2), generations=(generations, 1), seeds=(seeds, 0),
         max_complexity=(max_complexity, 3),
     )  # fmt: skip
+    check_most("", population=population, generations=generations)
     trained, notes = _usable(task, neural_loss.kind), []
     with one_thread():
         parts, where = _visits(neural_loss, phi, trained, at, classes, seed)

@@ -24,11 +24,14 @@ __all__ = [
     "Screening",
     "SearchSettings",
     "Tuning",
+    "check_most",
     "of_method",
     "preset",
 ]
 
 _OPERATORS = ("grammar.operators", "grammar.extra_symbols", "grammar.nesting", "grammar.costs")
+MOST = 1_000_000
+"""Losses in a generation, generations, or blocks, at most: beyond it memory is full before anything is trained."""
 PROPOSERS = ("method", "command", "tells")
 QUICK_RATES = Rates(crossover=0.5, hoist=0.2, exponent=0.2, neighbours=0.2, inherit=True, attempts=20)
 """What shows in `analysis/search_power.py`; point mutations and redrawn numbers do not."""
@@ -43,6 +46,17 @@ def _check_whole(group: Any, within: str, **least: int) -> None:
             raise SymlossError(f"{within}{name} is {value!r}: expected a whole number of at least {low}")
         # The groups are frozen; this is their constructor's only way to write.
         object.__setattr__(group, name, number)
+
+
+def check_most(within: str, **values: int) -> None:
+    """Refuses what no machine would come to the end of.
+
+    Raises:
+        SymlossError: for a number above `MOST`.
+    """
+    for name, value in values.items():
+        if value > MOST:
+            raise SymlossError(f"{within}{name} is {value}: expected at most {MOST:,}")
 
 
 @dataclass(frozen=True)
@@ -204,6 +218,10 @@ class SearchSettings:
         _check_whole(self.tuning, "tuning.", steps=0)
         _check_whole(self.screening, "screening.", sample=0)
         _check_whole(self.blocks, "blocks.", sweep=2, strangers=0, finalists=1, final=2, folds=0)
+        check_most("", population=self.population, generations=self.generations)
+        check_most(
+            "blocks.", sweep=self.blocks.sweep, strangers=self.blocks.strangers, final=self.blocks.final
+        )
         if self.max_evaluations is not None:
             _check_whole(self, "", max_evaluations=1)
         if self.blocks.folds == 1:

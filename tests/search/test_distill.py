@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import symloss as sl
-from symloss.errors import DomainError, RunError, TaskError
+from symloss.errors import DomainError, RunError, SymlossError, TaskError
 from symloss.expr import Program
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.meta import FormulaLoss, NeuralLoss, ScaledLoss, SmoothNeuralLoss
@@ -200,6 +200,7 @@ def test_a_front_of_points() -> None:
     ("options", "error", "message"),
     [
         ({"population": 1}, RunError, "population is 1: expected a whole number of at least 2"),
+        ({"generations": 10**9}, SymlossError, "generations is 1000000000: expected at most 1,000,000"),
         ({"seeds": -1}, RunError, "seeds is -1"),
         ({"max_complexity": 2}, RunError, "max_complexity is 2"),
         ({"classes": 1}, RunError, "classes is 1"),
