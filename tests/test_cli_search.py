@@ -295,6 +295,8 @@ BAD = [
     ("discover", "diabetes", "--seed-loss", "huberr", "did you mean 'huber'"),
     ("discover", "diabetes", "--out", "runs/a", "runs/a"),
     ("discover", "diabetes", "--out", "/proc/none", "/proc/none"),
+    ("discover", "diabetes", "--out", ".", "holds other files, as "),
+    ("compare", "wine", "--losses", "gce", "--out", ".", "holds other files, as "),
     ("discover", "diabetes", "--time-limit", "-5", "time limit -5.0"),
     ("discover", "diabetes", "--time-limit", "nan", "time limit nan"),
     ("discover", "diabetes", "--device", "mps", "the device 'mps' cannot be used here"),

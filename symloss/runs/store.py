@@ -20,11 +20,11 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from symloss.errors import RunError
-from symloss.runs.lock import taken
-from symloss.runs.log import RunLog
+from symloss.runs.lock import LOCK, taken
+from symloss.runs.log import LOG, RunLog
 from symloss.runs.origin import Origin, origin_of_this
 
-__all__ = ["SCHEMA", "RunStore", "list_runs", "verb_of"]
+__all__ = ["SCHEMA", "RunStore", "check_free", "list_runs", "verb_of"]
 
 SCHEMA = 1
 """Version of the tables; a newer one is refused, never guessed at."""
@@ -55,13 +55,13 @@ class RunStore:
     def create(
         cls, path: str | Path, config: Mapping[str, Any], files: Mapping[str, str] | None = None
     ) -> RunStore:
-        """A new run in the folder `path`, which may exist but holds no other run, with some texts beside it.
+        """A new run in the folder `path`, which may exist but holds nothing else, with some texts beside it.
 
         Raises:
-            RunError: when the folder holds a run already, or cannot be written.
+            RunError: when the folder holds a run or anything else already, or cannot be written.
         """
         path = Path(path)
-        _refuse_run(path)
+        check_free(path)
         with _explained(path, "cannot be written"):
             path.mkdir(parents=True, exist_ok=True)
             # The lock before the database: the loser of a race leaves the winner's files alone.
@@ -247,6 +247,30 @@ def verb_of(path: str | Path) -> str:
     """
     with RunStore.open(path) as store:
         return str(store.config.get("verb", "discover"))
+
+
+def check_free(path: str | Path) -> None:
+    """Looks whether a new run may be made in a folder, which need not exist.
+
+    Raises:
+        RunError: when the folder holds a run or other files.
+    """
+    path = Path(path)
+    _refuse_run(path)
+    if not path.is_dir():
+        return
+    with _explained(path, "cannot be read"):
+        # Hidden files are of the system, or drafts; the others are what a kill leaves of a run that was being made.
+        left = (LOCK, LOG, f"{DATABASE}.new", f"{DATABASE}.new-journal")
+        others = sorted(
+            entry.name
+            for entry in path.iterdir()
+            if entry.name not in left and not entry.name.startswith(".")
+        )
+    if others:
+        raise RunError(
+            f"{path} holds other files, as {others[0]}, and no run: choose a new folder, or an empty one"
+        )
 
 
 def list_runs(root: str | Path) -> list[Path]:

@@ -64,6 +64,19 @@ def test_create_never_overwrites(tmp_path: Path) -> None:
         assert store.config == {"mine": True}
 
 
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match=r"holds other files, as notes.txt, and no run: choose a new folder"):
+        RunStore.create(tmp_path, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    # What a kill leaves of a run that was being made is in nobody's way.
+    half = tmp_path / "half"
+    half.mkdir()
+    for name in ("run.lock", "run.sqlite.new", ".front.csv.new"):
+        (half / name).write_text("")
+    RunStore.create(half, {}).close()
+
+
 def test_a_text_of_twelve_digits_is_a_key_of_its_own(tmp_path: Path) -> None:
     texts = ["000000000012", "123456789012", "text:000000000012", "text:", "١٢٣٤٥٦٧٨٩٠١٢", "²" * 12, "12"]
     with RunStore.create(tmp_path, {}) as store:
