@@ -289,6 +289,10 @@ BAD = [
         "generations is 1000001: expected at most 1,000,000",
     ),
     ("discover", "diabetes", "--blocks", "10000000", "blocks.final is 10000000: expected at most 1,000,000"),
+    ("discover", "diabetes", "--population", "-3", "population is -3"),
+    ("discover", "diabetes", "--demo", "--preset", "paper", "--demo ends within three minutes"),
+    ("discover", "diabetes", "--val-size", "2", "blocks.val_size is 2.0"),
+    ("discover", "diabetes", "--inside", "nope", "nope"),
     ("discover", "diabetes", "--require", "nosuch", "nosuch"),
     ("discover", "diabetes", "--workers", "0", "--workers"),
     ("discover", "diabetes", "--seed", "-1", "--seed"),
@@ -331,8 +335,11 @@ BAD = [
 def test_a_mistake_is_one_line(run, folder, case):
     *arguments, message = case
     before = written(folder)
-    code, _, err = run(*arguments)
+    code, printed, err = run(*arguments)
     assert code == 2
+    # Whether a folder can be written is known when it is made.
+    if arguments[0] == "discover" and "/proc/none" not in arguments:
+        assert printed == "", "the task is announced when all is known to be well"
     assert err.count("\n") == 1
     assert message in err
     assert written(folder) == before, "nothing is written"

@@ -310,20 +310,26 @@ def discover(
         if method is Method.ml3
         else {"neural": network, "tuning": learning}
     )
+    from symloss.search import check_search
     from symloss.search import discover as run_search
+
+    asked: dict[str, Any] = {
+        "method": method, "seed": seed, "preset": preset, "population": population, "generations": generations,
+        "out": out or free_folder([*(task.name for task in tasks), method, str(seed)]),
+        "time_limit": _DEMO_SECONDS if demo and time_limit is None else time_limit,
+        "max_evaluations": max_evaluations, "patience": patience, "keep_scale": keep_scale,
+        "require": items_of("--require", require), "inside": items_of("--inside", inside),
+        "seed_losses": tuple(seeds), "extra_symbols": items_of("--with", symbols), "headroom": headroom,
+        "propose": propose, "blocks": {"folds": folds, "final": blocks, "val_size": val_size, "zoo": zoo},
+        "grammar": {**trees, "max_height": max_height}, "cma": {"sigma": sigma}, **groups,
+    }  # fmt: skip
+    # Before the task is announced, as whoever has mistyped an option reads one line.
+    check_search(tasks, **asked, executor=place, device=device)
 
     def start(live: LiveFront) -> Result:
         return run_search(
-            tasks, method, seed=seed, preset=preset, population=population, generations=generations,
-            out=out or free_folder([*(task.name for task in tasks), method, str(seed)]),
-            time_limit=_DEMO_SECONDS if demo and time_limit is None else time_limit,
-            max_evaluations=max_evaluations, patience=patience, keep_scale=keep_scale,
-            require=items_of("--require", require), inside=items_of("--inside", inside), seed_losses=tuple(seeds),
-            extra_symbols=items_of("--with", symbols), headroom=headroom, propose=propose,
-            blocks={"folds": folds, "final": blocks, "val_size": val_size, "zoo": zoo},
-            grammar={**trees, "max_height": max_height}, cma={"sigma": sigma}, **groups,
-            on_generation=live, on_progress=live.progress,
-            on_headroom=live.opening, files={CONFIG: config_text(context)}, **where,
+            tasks, **asked, on_generation=live, on_progress=live.progress, on_headroom=live.opening,
+            files={CONFIG: config_text(context)}, **where,
         )  # fmt: skip
 
     _search(tasks, start, as_json, quiet, compare=not no_baselines, **where)

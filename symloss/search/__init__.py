@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symloss.search.ask_tell import Search
-from symloss.search.discover import discover, headroom, open_row, open_run, resume
+from symloss.search.discover import check_search, discover, headroom, open_row, open_run, resume
 from symloss.search.distill import distill
 from symloss.search.distilling.result import Distillation, DistilledRow, Fidelity
 from symloss.search.loop.headroom import Headroom
@@ -45,6 +45,7 @@ __all__ = [
     "Search",
     "SearchSettings",
     "Tuning",
+    "check_search",
     "coverage",
     "discover",
     "distill",

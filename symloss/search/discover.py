@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from symloss.errors import RunError
 from symloss.expr import DEFAULT_KIND, Loss, Registry
 from symloss.numbers import as_whole
-from symloss.runs import RunStore
+from symloss.runs import RunStore, check_free
 from symloss.search.loop.engine import Engine
 from symloss.search.loop.headroom import Headroom
 from symloss.search.loop.workers import Progress, place_for
@@ -40,7 +40,7 @@ from symloss.zoo import parse
 if TYPE_CHECKING:
     from symloss.tasks import Metric
 
-__all__ = ["discover", "headroom", "open_row", "open_run", "plan", "resume"]
+__all__ = ["check_search", "discover", "headroom", "open_row", "open_run", "plan", "resume"]
 
 Watcher = Callable[[Generation], object]
 Opening = Callable[[Sequence[Headroom]], object]
@@ -134,25 +134,54 @@ def discover(
         Raymond et al., Learning symbolic model-agnostic loss functions via meta-learning, 2023 (arXiv
         2209.08907), algorithms 1 and 2; see `PRESETS` for the deviations.
     """
-    if time_limit is not None and not time_limit >= 0:
-        raise RunError(f"time limit {time_limit}: expected a number of seconds of at least 0")
-    if propose is not None and seed_losses:
-        raise RunError("seed losses are for the search's own proposals: let the command print them instead")
-    config, tasks, _ = plan(
-        task, seed=seed, preset=preset, metric=metric, device=device, executor=executor, require=require,
-        extra_symbols=extra_symbols, headroom=headroom, registry=registry, method=method, population=population,
-        generations=generations, keep_scale=keep_scale, max_evaluations=max_evaluations,
-        seed_losses=tuple(_written_out(loss, task, registry) for loss in seed_losses) or None,
-        proposer="method" if propose is None else "command",
-        inside=inside or None, **settings,
+    config, tasks, ask = check_search(
+        task, method, seed=seed, preset=preset, population=population, generations=generations, out=out,
+        time_limit=time_limit, max_evaluations=max_evaluations, metric=metric, executor=executor, device=device,
+        keep_scale=keep_scale, require=require, seed_losses=seed_losses, extra_symbols=extra_symbols,
+        headroom=headroom, inside=inside, propose=propose, registry=registry, **settings,
     )  # fmt: skip
 
     def make() -> Memory | RunStore:
         return Memory(config) if out is None else RunStore.create(out, config, files or {})
 
-    return _run(
-        make, tasks, workers, executor, (on_generation, on_progress, on_headroom), time_limit, propose
-    )
+    return _run(make, tasks, workers, executor, (on_generation, on_progress, on_headroom), time_limit, ask)
+
+
+def check_search(
+    task: Task | Sequence[Task],
+    method: str = "evomal",
+    *,
+    out: str | Path | None = None,
+    time_limit: float | None = None,
+    seed_losses: Sequence[Loss | str] = (),
+    inside: Sequence[str] = (),
+    propose: Ask | str | None = None,
+    **settings: Any,
+) -> tuple[dict[str, Any], tuple[Task, ...], Ask | None]:
+    """Looks whether a search can be begun, and makes nothing.
+
+    Args:
+        task, method, out, time_limit, seed_losses, inside, propose, settings: see `discover`.
+
+    Returns:
+        what its run is made with, its tasks, and where formulas come from if not from the method.
+
+    Raises:
+        SymlossError: as `discover`, but for what only comes to light when it runs.
+    """
+    if time_limit is not None and not time_limit >= 0:
+        raise RunError(f"time limit {time_limit}: expected a number of seconds of at least 0")
+    if propose is not None and seed_losses:
+        raise RunError("seed losses are for the search's own proposals: let the command print them instead")
+    config, tasks, _ = plan(
+        task, method=method, inside=inside or None, proposer="method" if propose is None else "command",
+        seed_losses=tuple(_written_out(loss, task, settings.get("registry")) for loss in seed_losses) or None,
+        **settings,
+    )  # fmt: skip
+    ask = _asked(propose)
+    if out is not None:
+        check_free(out)
+    return config, tasks, ask
 
 
 def plan(
@@ -342,6 +371,14 @@ def _written_out(loss: Loss | str, task: Task | Sequence[Task], registry: Regist
     return str(parse(loss, kind=DEFAULT_KIND if first is None else first.kind, registry=registry))
 
 
+def _asked(propose: Ask | str | None) -> Ask | None:
+    """Where formulas come from, if not from the method: a command that is there, or a function."""
+    ask = Command(propose) if isinstance(propose, str) else propose
+    if isinstance(ask, Command):
+        ask.check()
+    return ask
+
+
 def _run(
     opened: Callable[[], Memory | RunStore],
     tasks: Sequence[Task],
@@ -351,9 +388,7 @@ def _run(
     time_limit: float | None,
     propose: Ask | str | None,
 ) -> Result:
-    ask = Command(propose) if isinstance(propose, str) else propose
-    if isinstance(ask, Command):
-        ask.check()
+    ask = _asked(propose)
     # The place first: where there is none, no folder is made.
     with place_for(tasks, executor, workers) as place, opened() as store:
         config = store.config
