@@ -292,6 +292,10 @@ def discover(
     columns = {
         "target": target, "group": group, "weight": weights, "encoding": encoding, "decimal": decimal,
     }  # fmt: skip
+    if demo and preset is Preset.paper:
+        raise DomainError(
+            "--demo ends within three minutes, and --preset paper searches for hours: leave one of them out"
+        )
     problem = Problem(tuple(split_top_level(names or "")), data, columns, code, kind, options)
     tasks = problem.load()
     trees = read_grammar(operators, define or (), cost or (), nesting or ())
