@@ -376,7 +376,7 @@ def test_ctrl_c_keeps_and_prints_what_was_found(tmp_path):
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "M(y, p) = " in out
-    assert "symloss resume b" in out
+    assert out.splitlines()[-1] == "The search was not over: symloss resume b goes on with it."
     assert front.read_text().count("\n") > 1
 
 
@@ -416,3 +416,28 @@ def test_a_run_of_arrays_is_read_when_it_has_ended_and_asks_for_them_before(run,
     code, _, err = run("resume", str(tmp_path / "begun"))
     assert (code, err.count("\n")) == (2, 1)
     assert "in Python as sl.resume(RUN, task=TASK), on the command line as --task MODULE:FUNCTION" in err
+
+
+def test_ctrl_c_in_the_first_seconds_says_so(run, monkeypatch):
+    def stopped(problem):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Problem, "load", stopped)
+    code, printed, err = run("discover", "wine")
+    assert (code, printed) == (130, "")
+    assert err.strip() == "symloss: stopped before there was anything to show"
+
+
+def test_ctrl_c_while_baselines_are_trained_says_how_to_go_on(run, tmp_path, monkeypatch):
+    import symloss.compare as compare
+
+    def stopped(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compare, "baselines", stopped)
+    out = str(tmp_path / "run")
+    options = [word for word in TINY if word != "--no-baselines"]
+    code, printed, err = run("discover", *options, "--out", out)
+    assert (code, err) == (130, "")
+    last = f"The baselines were not trained to the end: symloss resume {out} goes on with them."
+    assert printed.splitlines()[-1] == last

@@ -19,18 +19,24 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
     if as_json:
         print_json(run_facts(result, files))
         return
-    import symloss.report as report
-    from symloss.expr import KINDS
-
     metric = str(result.task.get("metric", "metric"))
     say(_headline(result))
     for headroom in result.headroom:
         say(f"{headroom.task}: {headroom.sentence()}")
     for note in result.notes:
         say(f"note: {note}")
-    if not result.front:
+    if result.front:
+        _say_found(result, files, metric)
+    else:
         say("The front is empty: no candidate was trained to the end.")
-        return
+    if result.path is not None and result.status in ("running", "interrupted", "time limit"):
+        say(f"The search was not over: symloss resume {result.path} goes on with it.")
+
+
+def _say_found(result: Result, files: Sequence[Path], metric: str) -> None:
+    import symloss.report as report
+    from symloss.expr import KINDS
+
     show(report.front_table(result.front, metric))
     best = result.picked
     say(f"Discovered loss (row {best.row}, validation {metric} {best.validation:.4g}):")
@@ -48,8 +54,6 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
         say(f"Files in {result.path}: " + ", ".join(file.name for file in files))
         if not best.neural:
             say(f"What it means: symloss analyze {result.path}#{best.row}")
-    if result.path is not None and result.status in ("running", "interrupted", "time limit"):
-        say(f"The search was not over: symloss resume {result.path} goes on with it.")
 
 
 def _headline(result: Result) -> str:

@@ -56,9 +56,7 @@ class OneLineErrors(TyperGroup):
             sys.stdout.flush()
         except SymlossError as error:
             _fail(str(error))
-        except typer.Abort:
-            sys.exit(INTERRUPTED)
-        except KeyboardInterrupt:
+        except (typer.Abort, KeyboardInterrupt):
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             # The reader (`| head`) has what it wanted; nothing more may be written, also not at exit.
@@ -75,6 +73,13 @@ class OneLineErrors(TyperGroup):
                 raise
             _fail(_usage(error))
         sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; one that has something to show catches Ctrl-C itself, shows it and says how to go on."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # here, as typer makes a silent exit of it
+            _fail("stopped before there was anything to show", INTERRUPTED)
 
 
 def _without_secrets(words: Sequence[str]) -> list[str]:
@@ -101,6 +106,6 @@ def _usage(error: Any) -> str:
     return f"{message.rstrip('.')}. Try '{context.command_path} --help'." if context else message
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = USAGE) -> NoReturn:
     print(f"symloss: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
-    sys.exit(USAGE)
+    sys.exit(code)

@@ -50,7 +50,7 @@ from symloss.cli.options import (
     place_of,
     whole_numbers_of,
 )  # fmt: skip
-from symloss.cli.output import progress_console
+from symloss.cli.output import progress_console, say
 from symloss.cli.problem import Problem
 from symloss.cli.tables import resume_table
 from symloss.errors import DomainError, TaskError
@@ -446,6 +446,8 @@ def _search(
                 interrupted = True
     print_run(result, write_run_files(result), as_json)
     if interrupted:
+        if result.status != "interrupted" and not as_json:
+            say(f"The baselines were not trained to the end: symloss resume {result.path} goes on with them.")
         raise typer.Exit(INTERRUPTED)
 
 
