@@ -146,7 +146,7 @@ def audit(job: Job) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_AUDIT = re.compile(r"of (\d+) trained all the same, (\d+) did better")
+_AUDIT = re.compile(r"as a check (\d+) of them were trained, and (\d+)")
 _AWAY = re.compile(r"gate: (\d+) trees turned away")
 
 

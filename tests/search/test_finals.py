@@ -11,6 +11,7 @@ import pytest
 from symloss.expr import parse
 from symloss.expr.trees import weighted_from
 from symloss.search.loop.candidate import Candidate
+from symloss.search.loop.ending import _said_of_rates
 from symloss.search.loop.finals import hold_finals, write_out, written_candidates
 from symloss.search.loop.training import Training
 from symloss.search.record.finals import Own
@@ -83,3 +84,10 @@ def test_a_long_number_is_written_short_unless_a_requirement_forbids_it() -> Non
     assert written_candidates([row], 9, 2, write, lambda one: "required proper is refuted") == []
     row.formula = "-1.235*y*log(p)"
     assert written_candidates([row], 9, 2, write, lambda one: "") == []
+
+
+def test_one_candidate_is_not_several() -> None:
+    own = {3: Own((1.0,), (10,), edge=True), 5: Own((9.0,), (20,)), 7: Own((9.0,), (20,))}
+    kept = own | {5: Own((3.0,), (20,)), 7: Own((3.0,), (20,))}
+    said = _said_of_rates(own, kept)
+    assert [each.partition(":")[0] for each in said] == ["candidate 3", "candidates 5, 7"]

@@ -128,4 +128,8 @@ def _said_of_rates(own: Mapping[int, Own], kept: Mapping[int, Own]) -> list[str]
             number for number, each in own.items() if kept[number].rates != each.rates
         ],
     }
-    return [f"candidates {', '.join(map(str, which))}: {what}" for what, which in said.items() if which]
+    return [
+        f"candidate{'s' if len(which) > 1 else ''} {', '.join(map(str, which))}: {what}"
+        for what, which in said.items()
+        if which
+    ]

@@ -228,6 +228,6 @@ def audit(stages: Stages, field: Field) -> list[str]:
     ]
     good = sum(fitness <= fitnesses[len(fitnesses) // 2] for fitness in best)
     return [
-        f"gate: {len(away)} trees turned away; of {len(order)} trained all the same, {good} did better "
-        f"than half of those that passed ({good / len(order):.0%} false rejections)"
+        f"gate: {len(away)} trees turned away untrained; as a check {len(order)} of them were trained, and {good} "
+        f"({good / len(order):.0%}) would have been in the better half of the candidates, so were turned away wrongly"
     ]
