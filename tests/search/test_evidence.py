@@ -210,3 +210,10 @@ def test_differences_of_shares_are_said_in_points() -> None:
     for metric in ("accuracy", "error-rate", "balanced-accuracy", "macro-f1", "pair-accuracy"):
         assert points(0.0123, metric) == "1.2 points"
     assert "mse" in points(0.0123, "mse")
+
+
+def test_scores_that_never_change_have_no_standard_error() -> None:
+    # Of a fit in floating point a block effect leaves residuals of some 1e-17.
+    field = Evidence({i: {0: 0.1 * i + 0.1, 1: 0.1 * i + 0.3} for i in range(4)})
+    assert [field.standard_error(i) for i in range(4)] == [0.0] * 4
+    assert Evidence({0: {0: 1.0, 1: 2.0}, 1: {0: 1.0, 1: 2.0 + 1e-6}}).spread > 0

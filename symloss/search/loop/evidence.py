@@ -31,6 +31,8 @@ OVERLAP_ERRORS = 2.0
 """Standard errors of a paired difference within which a loss may be as good as the best."""
 KEPT_GAIN = 0.9
 """Share of the gain over the ordinary loss that a simpler loss must keep to be picked."""
+ROUNDING = 1e-12
+"""Share of the scores below which a spread is rounding."""
 
 Scores = Mapping[int, Mapping[int, float]]
 """By candidate, by block: a fitness; infinite where training failed."""
@@ -136,6 +138,9 @@ class Evidence:
         # Scores, less one mean a candidate and one effect a block; the effects add up to 0, which gives one back.
         freedom = int((~np.isnan(rows)).sum()) - len(better) - (int((~np.isnan(rows)).any(axis=0).sum()) - 1)
         spread = math.sqrt(float(np.nansum(residuals**2)) / freedom) if freedom > 0 else math.nan
+        # Scores that are the same everywhere have none; what the fit leaves of them is its own rounding.
+        if spread < ROUNDING * float(np.nanmax(np.abs(rows))):
+            spread = 0.0
         return dict(zip(blocks, effects.tolist(), strict=True)), spread, max(freedom, 0)
 
 
