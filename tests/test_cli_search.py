@@ -223,6 +223,7 @@ def test_a_table_of_ones_own_is_a_problem(tmp_path):
 
 def test_where_there_is_nothing_lists_are_empty(run, tmp_path, monkeypatch):
     assert run("runs", str(tmp_path), "--json")[1] == "[]\n"
+    assert run("runs", str(tmp_path))[:2] == (0, f"no runs in {tmp_path}\n")
     monkeypatch.chdir(tmp_path)
     assert run("runs", "--json")[:2] == (0, "[]\n")
     assert run("runs")[0] == 2

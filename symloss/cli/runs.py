@@ -40,6 +40,9 @@ def runs(
     if as_json:
         print_json(rows)
         return
+    if not rows:
+        say(f"no runs in {folder}")
+        return
     from symloss.report.tables import rows_table
 
     numbers = ("seed", "candidates", "validation")
