@@ -245,3 +245,13 @@ def test_a_reader_that_leaves_early_gets_no_traceback():
 def test_kinds_are_those_of_losses() -> None:
     """Help is shown before SymPy is loaded, so the command line has their names itself."""
     assert [kind.value for kind in Kind] == list(KINDS)
+
+
+def test_the_verbs_without_json_are_those_that_the_readme_names():
+    from typer.main import get_command
+
+    from symloss.cli import app
+
+    verbs = get_command(app).commands
+    without = {name for name, verb in verbs.items() if not any("--json" in each.opts for each in verb.params)}
+    assert without == {"plot", "export", "report"}
