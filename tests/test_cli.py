@@ -146,6 +146,12 @@ BAD = [
     ("show", "ce", "--kind", "regression", "no regression loss is named 'ce'"),
     ("show", "ce", "--kind", "other", "'other' is not one of"),
     ("show", "nowhere/run", "neither a run folder nor a formula"),
+    *(
+        (verb, text, "the formula or name is empty")
+        for verb in ("analyze", "export", "plot", "show")
+        for text in ("", " ")
+    ),
+    *((verb, ".", ". is not a run folder") for verb in ("analyze", "export", "plot", "show")),
     ("show", "Missing argument"),
     ("shaw", "No such command"),
     ("zoo", "--nope", "No such option"),

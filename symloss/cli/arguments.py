@@ -78,6 +78,8 @@ def read_loss(
     from symloss.zoo import named, names, parse
 
     text = text.strip()
+    if not text:
+        raise DomainError("the formula or name is empty: expected a loss, as -y*log(p), ce or runs/a#1")
     coefficients = _coefficients(values or ())
     # `#` is no character of the grammar, so a row of a run is told from a formula without a try.
     if "#" in text:
@@ -92,6 +94,9 @@ def read_loss(
     except ParseError as error:
         # A formula first: a folder named `y` must not hide the symbol.
         if is_run(text):
+            from symloss.runs import verb_of
+
+            verb_of(text)  # says of another folder that it is no run
             raise RunError(f"{text} is a run; name one of its rows, as {text}#1") from None
         if _NAME.match(text) and text not in SYMBOLS:
             return named(text, kind)  # says which name is near
@@ -114,7 +119,8 @@ def read_row(text: str) -> FrontRow:
 
 def is_run(text: str) -> bool:
     """Whether the text names a folder rather than a loss."""
-    return Path(text).is_dir()
+    # An empty path would be the folder one is in.
+    return bool(text.strip()) and Path(text).is_dir()
 
 
 def _coefficients(values: Iterable[str]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from symloss.expr import parse as parse_grammar
 from symloss.expr.symbols import SYMBOLS
 from symloss.expr.trees import Weighted, weighted_from
 from symloss.meta import NeuralLoss
-from symloss.runs import RunStore
+from symloss.runs import RunStore, verb_of
 from symloss.search import FrontRow, Result, open_row
 from symloss.search.loop.candidate import NEURAL, Graph
 from symloss.search.loop.sweep import base_name, settings_of
@@ -236,7 +236,10 @@ def _contender(item: str | Loss | Contender, task: Task) -> Contender:
             f"{text} is a {entry(text).kind} loss, {task.name} is a {task.kind} task: "
             f"expected one of {', '.join(names(task.kind))}, or a formula"
         )
+    if not text:
+        raise DomainError("a loss has an empty name: expected a formula, a name of the zoo, or runs/a#1")
     if Path(text).is_dir():
+        verb_of(text)  # says of another folder that it is no run
         raise RunError(f"{text} is a run; name one of its rows, as {text}#1")
     # One word that is no symbol is a misspelt name, and `named` suggests the right one; `parse` would complain of a
     # symbol.

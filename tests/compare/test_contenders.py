@@ -72,6 +72,8 @@ def test_a_row_of_a_run_knows_where_it_comes_from(run: Path) -> None:
         (["gce", "gce"], "gce is named twice"),
         (["y*frog(p)"], "frog"),
         (["nowhere#1"], "does not exist"),
+        ([" "], "a loss has an empty name"),
+        (["."], "is not a run folder"),
     ],
 )
 def test_what_is_refused(losses: Any, message: str) -> None:
