@@ -102,7 +102,7 @@ class Certificate:
         return sentence(key, self)
 
     def summary(self) -> str:
-        """What matters of a margin loss to whoever trains with it, in one sentence; `""` of other kinds."""
+        """What matters to whoever trains with it, in one sentence, of a margin loss or a constant; else `""`."""
         return summary(self)
 
 

@@ -51,6 +51,8 @@ def margin_sentence(key: str, finding: Finding) -> str | None:
         return SENTENCES[key][1].format(where=_rises(finding))
     if key == "link" and finding.verdict == "proved" and finding.value is None:
         return "says how likely the label is, by no one formula: M'(-m)/(M'(m) + M'(-m)) at the margin m"
+    if key == "minimum" and _is_flat(finding):
+        return "is the same at every margin"
     if key == "minimum" and finding.verdict == "proved" and finding.value in (oo, -oo):
         return (
             "pushes margins up without end: its infimum lies at infinity"
@@ -58,6 +60,11 @@ def margin_sentence(key: str, finding: Finding) -> str | None:
             else ("is least for margins that fall without end")
         )
     return None
+
+
+def _is_flat(minimum: Finding) -> bool:
+    """Whether no margin is better than another: then the least value has no place."""
+    return minimum.verdict == "proved" and minimum.value is None and minimum.numeric is None
 
 
 def _rises(finding: Finding) -> str:
@@ -139,6 +146,8 @@ def _end(minimum: Finding) -> Sequence[str]:
         return ["where it is least is open"]
     if minimum.verdict == "refuted" or minimum.value == oo:
         return ["pushes margins up without end"]
+    if _is_flat(minimum):
+        return ["pushes margins nowhere"]
     if minimum.value == -oo or minimum.numeric is None:
         return ["pushes margins down without end"]
     return [f"stops pushing at the margin {_short(minimum.numeric)}"]

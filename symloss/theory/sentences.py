@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from symloss.expr import KINDS
 from symloss.theory.margin_words import SENTENCES, margin_sentence, margin_summary
 from symloss.theory.values import Statistic
 
@@ -103,6 +104,8 @@ def sentence(key: str, certificate: Certificate) -> str:
     own = _OWN.get(certificate.kind, {})
     if key in own and (said := margin_sentence(key, finding)) is not None:
         return said
+    if key == "implicit_learning_rate" and finding.verdict == "proved" and finding.value == 0:
+        return "stands still at the uniform start: its first step changes nothing"
     positive, negative = own.get(key) or _SENTENCES[key]
     if key == "known_as" and finding.value is None:
         return "is no loss of the zoo"
@@ -115,7 +118,10 @@ def sentence(key: str, certificate: Certificate) -> str:
 
 
 def summary(certificate: Certificate) -> str:
-    """All that matters in one sentence, of the kinds that have one; else `""`."""
+    """All that matters in one sentence, of constants and of the kinds that have one; else `""`."""
+    variable = KINDS[certificate.kind].variable
+    if variable not in certificate.loss.canonical.free_symbols:
+        return f"constant in {variable}: nothing to learn"
     return margin_summary(certificate) if certificate.kind in _OWN else ""
 
 

@@ -216,3 +216,31 @@ def test_a_witness_of_few_classes_is_whole() -> None:
     assert math.isclose(q.sum(), 1)
     assert math.isclose(p.sum(), 1)
     assert float(risk(profile, q, p).hi) < float(risk(profile, q, q).lo)
+
+
+# Constants
+
+
+@pytest.mark.parametrize(
+    ("formula", "kind", "variable"),
+    [
+        ("0", "classification", "p"), ("3", "classification", "p"), ("y*C", "classification", "p"),
+        ("p - p", "multilabel", "p"), ("y", "regression", "p"), ("3", "margin", "m"),
+    ],
+)  # fmt: skip
+def test_a_constant_teaches_nothing(formula: str, kind: str, variable: str) -> None:
+    certificate = analyze(sl.parse(formula, kind=kind))
+    assert certificate.summary() == f"constant in {variable}: nothing to learn"
+    assert "cross-entropy" not in " ".join(map(certificate.sentence, certificate.findings))
+
+
+def test_zero_has_its_bounds_and_its_sum_for_every_number_of_classes() -> None:
+    findings = analyze(sl.parse("0")).findings
+    for key in ("symmetric_noise_robust", "bounded_below", "bounded_above", "lipschitz_in_logits"):
+        assert (findings[key].verdict, findings[key].value) == ("proved", 0)
+
+
+def test_a_constant_of_the_margin_is_least_at_no_end() -> None:
+    certificate = analyze(sl.parse("3", kind="margin"))
+    assert certificate.findings["minimum"].value is None
+    assert certificate.sentence("minimum") == "is the same at every margin"

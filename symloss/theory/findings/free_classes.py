@@ -94,6 +94,8 @@ class _Free:
     def of(loss: Loss, found: dict[str, Finding]) -> _Free:
         # A positive factor changes no argument about signs, and scales bounds.
         rest, factor = loss.value_expr.as_independent(C, as_Add=False)
+        if rest == 0:  # SymPy splits 0 into 0 * 0
+            factor = Integer(1)
         if factor.free_symbols <= {C} and one_sign(factor) == 1:
             return _Free(loss, found, factor, Profile.of(Loss(rest, "classification", {}), SAMPLE))
         return _Free(loss, found, Integer(1), None)

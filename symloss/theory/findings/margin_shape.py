@@ -110,6 +110,8 @@ def minimum(view: Margin) -> Finding:
         return unknown("the sign of M' is open on a stretch")
     if not view.curve.is_continuous:
         return unknown("a jump or a singular point is not excluded")
+    if all(span.sign == 0 for span in view.spans):
+        return proved("M' = 0 on every smooth piece, and M is continuous: every margin has the least value")
     lowest = _lowest(_candidates(view))
     if lowest is None:
         return unknown("which of several margins has the least value is open")
