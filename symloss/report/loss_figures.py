@@ -80,7 +80,7 @@ def plot_gradient(losses: Loss | Mapping[str, Loss], classes: int = 10) -> Figur
     ax = axes[0]
     if KINDS[kind].signed:
         _over_margin(ax, named, derivative=True)
-        ax.set_ylabel("slope $M'(m)$, negative where the margin is pushed up")
+        ax.set_ylabel("slope $M'(m)$,\nbelow 0 it raises the margin")
     elif not KINDS[kind].probabilities:
         _over_residual(ax, named, derivative=True)
         ax.set_ylabel(r"influence $-\partial M / \partial p$")
@@ -189,12 +189,14 @@ def _over_margin(ax: Axes, named: Mapping[str, Loss], derivative: bool) -> None:
         values = entry(loss, 1, derivative=derivative)(_LINE)
         style = _STYLES[i % len(_STYLES)]
         ax.plot(_LINE, values, style, color=colour, lw=2, label=plain(name) or "this loss")
-    reference = -1 / (1 + np.exp(_LINE)) if derivative else np.logaddexp(0, -_LINE)
-    ax.plot(_LINE, reference, ":", color=GREY, lw=1.5, label="logistic")
+    beside = "logistic" not in named  # else it is drawn, and in the legend, already
+    if beside:
+        reference = -1 / (1 + np.exp(_LINE)) if derivative else np.logaddexp(0, -_LINE)
+        ax.plot(_LINE, reference, ":", color=GREY, lw=1.5, label="logistic")
     ax.axvline(0, color=BLACK, lw=0.8, dashes=(2, 3), label="start: nothing is learned, $m = 0$")
     ax.set_xlim(_LINE[0], _LINE[-1])
     ax.set_xlabel("margin $m$: the score on the side of its target")
-    _limit(ax, _LINE, references=1)
+    _limit(ax, _LINE, references=int(beside))
 
 
 def _at(loss: Loss, target: float, derivative: bool) -> Array:

@@ -30,6 +30,10 @@ def test_every_zoo_loss_draws(loss, plot):
     legend = figure.legends[0].get_window_extent()
     assert figure.bbox.x0 <= legend.x0
     assert legend.x1 <= figure.bbox.x1, "the legend is cut off"
+    low, high = ax.yaxis.label.get_window_extent().get_points()[:, 1]
+    left, right = ax.xaxis.label.get_window_extent().get_points()[:, 0]
+    assert 0 <= low < high <= figure.bbox.height, "a label is cut off"
+    assert 0 <= left < right <= figure.bbox.width, "a label is cut off"
     assert not legend.overlaps(ax.get_window_extent()), "the legend covers the curves"
 
 
