@@ -60,6 +60,9 @@ def test_it_renders_for_every_reader(
     assert not [event for event in browser.events if event.get("method") == "Page.javascriptDialogOpening"]
     # What is wider than a phone is moved by itself, never the page.
     assert browser.run("document.documentElement.scrollWidth") <= width
+    assert browser.run(
+        "[...document.querySelectorAll('.scroll')].every(e => getComputedStyle(e).overflowY === 'hidden')"
+    )
     assert browser.run("document.querySelectorAll('svg').length") >= 5
     assert browser.run(
         "[...document.querySelectorAll('svg')].every(svg => svg.getBoundingClientRect().height > 50)"
