@@ -36,10 +36,11 @@ def print_run(result: Result, files: Sequence[Path] = (), as_json: bool = False)
 def _say_found(result: Result, files: Sequence[Path], metric: str) -> None:
     import symloss.report as report
     from symloss.expr import KINDS
+    from symloss.report.shares import within
 
     show(report.front_table(result.front, metric))
     best = result.picked
-    say(f"Discovered loss (row {best.row}, validation {metric} {best.validation:.4g}):")
+    say(f"Discovered loss (row {best.row}, validation {metric} {within(best.validation, metric):.4g}):")
     if best.neural:
         say(f"  neural: a network of {best.complexity:,} weights, which has no formula: distil it")
     else:

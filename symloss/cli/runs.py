@@ -43,9 +43,13 @@ def runs(
     if not rows:
         say(f"no runs in {folder}")
         return
+    from symloss.report.shares import within
     from symloss.report.tables import rows_table
 
     numbers = ("seed", "candidates", "validation")
+    for row in rows:
+        if row.get("validation") is not None:
+            row["validation"] = within(row["validation"], str(row.get("metric")))
     cells = [[("" if row.get(key) is None else row[key]) for key in _COLUMNS] for row in rows]
     show(rows_table(_COLUMNS, cells, numbers))
 

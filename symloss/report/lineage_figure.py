@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from symloss.errors import DomainError
+from symloss.report.shares import within
 from symloss.report.style import BLACK, BLUE, GREY, VERMILION, figure, plain
 from symloss.text import number
 
@@ -45,6 +46,7 @@ def plot_lineage(result: Result, row: FrontRow | None = None) -> Figure:
             if parent in places:
                 (x0, y0), (x1, y1) = places[entry.number], places[parent]
                 ax.plot([x0, x1], [y0, y1], "-" if i == 0 else "--", color=GREY, lw=1.2, zorder=1)
+    metric = str(result.task.get("metric", "metric"))
     for i, entry in enumerate(family):
         colour = VERMILION if i == 0 else BLUE
         ax.plot(*places[entry.number], "*" if i == 0 else "o", color=colour, ms=13 if i == 0 else 7, zorder=2)
@@ -52,7 +54,9 @@ def plot_lineage(result: Result, row: FrontRow | None = None) -> Figure:
         _beside(
             ax,
             -i,
-            _columns(str(entry.number), _how(entry), _score(score, entry), entry.name or entry.formula),
+            _columns(
+                str(entry.number), _how(entry), _score(score, entry, metric), entry.name or entry.formula
+            ),
         )
     last = max(entry.generation for entry in family) + 1
     ax.set_xticks(range(1, last + 1))
@@ -61,9 +65,7 @@ def plot_lineage(result: Result, row: FrontRow | None = None) -> Figure:
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_xlabel("generation")
-    _beside(
-        ax, 0.9, _columns("no.", "made by", str(result.task.get("metric", "metric"))[:8], "formula"), GREY
-    )
+    _beside(ax, 0.9, _columns("no.", "made by", metric[:8], "formula"), GREY)
     fig.suptitle(plain(f"{result.task.get('name', 'run')}: where row {picked.row} comes from"), fontsize=10)
     return fig
 
@@ -92,8 +94,8 @@ def _how(entry: Evaluation) -> str:
     return entry.way or ("same as" if entry.source is not None else "named" if entry.name else "drawn")
 
 
-def _score(validation: float | None, entry: Evaluation) -> str:
-    return entry.outcome if validation is None else number(validation)
+def _score(validation: float | None, entry: Evaluation, metric: str) -> str:
+    return entry.outcome if validation is None else number(within(validation, metric))
 
 
 def _columns(place: str, how: str, score: str, text: str) -> str:

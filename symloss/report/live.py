@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from symloss.report.shares import within
 from symloss.report.tables import front_table, number
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ class LiveFront(LiveStages):
     def _line(self, generation: Generation) -> str:
         picked = next((row for row in generation.front if row.picked), None)
         best = (
-            f"{self._metric} {number(picked.validation)}  {picked.text}" if picked else "nothing trained yet"
+            f"{self._metric} {number(within(picked.validation, self._metric))}  {picked.text}"
+            if picked
+            else "nothing trained yet"
         )
         left = f", {duration(generation.remaining)} left" if generation.remaining is not None else ""
         return (

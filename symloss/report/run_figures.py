@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from symloss.errors import DomainError
+from symloss.report.shares import keep_axis_within, row_within, within
 from symloss.report.style import BLACK, BLUE, COLOURS, GREY, VERMILION, figure, legend_outside, plain
 from symloss.text import number
 
@@ -36,17 +37,18 @@ def plot_front(result: Result) -> Figure:
     Raises:
         DomainError: when nothing has been trained yet.
     """
-    front = sorted(result.front, key=lambda row: row.complexity)
+    metric, greater = _metric(result)
+    front = sorted((row_within(row, metric) for row in result.front), key=lambda row: row.complexity)
     if not front:
         raise DomainError("the front is empty: nothing has been trained yet")
     fig, axes = figure()
     ax = axes[0]
-    metric, greater = _metric(result)
-    points = _beside(result)
+    points = [(complexity, within(value, metric)) for complexity, value in _beside(result)]
     shown = [row.validation for row in front] + [row.validation for row in _others(result)]
     window = _window(shown, max(row.se or 0.0 for row in front), [value for _, value in points], greater)
     ax.set_ylim(*window)
-    low, high = window
+    keep_axis_within(ax, metric)
+    low, high = window = ax.get_ylim()
     inside = [point for point in points if low <= point[1] <= high]
     off = f", {len(points) - len(inside)} off the picture" if len(points) > len(inside) else ""
     if inside and result.finalists:
@@ -178,7 +180,7 @@ def _scores(ax: Axes, result: Result) -> None:
     by_generation: dict[int, list[float]] = {}
     for entry in result.evaluations:
         if entry.validation is not None and entry.fitness is not None:
-            by_generation.setdefault(entry.generation + 1, []).append(entry.validation)
+            by_generation.setdefault(entry.generation + 1, []).append(within(entry.validation, metric))
     better = max if greater else min
     best: list[float] = []
     medians: list[float] = []
@@ -193,6 +195,7 @@ def _scores(ax: Axes, result: Result) -> None:
     # Errors of failed candidates may be orders of magnitude above the best one's.
     if best and not greater and min(best) > 0 and max(medians) > 20 * min(best):
         ax.set_yscale("log")
+    keep_axis_within(ax, metric)
     _whole_numbers(ax.xaxis)
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from symloss.expr import Loss
+from symloss.report.shares import within
 from symloss.text import escape, number
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def front_table(front: Sequence[FrontRow], metric: str = "validation", title: st
     table.title = title
     for row in front:
         table.add_row(
-            ">" if row.picked else "", str(row.row), str(row.complexity), number(row.validation),
+            ">" if row.picked else "", str(row.row), str(row.complexity), number(within(row.validation, metric)),
             number(row.se, 2), *(number(row.scores.get(name)) for name in tasks), number(row.score, 3),
             Text(f"{row.text}   ({row.name})" if row.name else row.text),
             style="bold" if row.picked else None,
@@ -102,11 +103,11 @@ def headroom_table(headroom: Headroom) -> Table:
     metric = headroom.metric
     table = new_table("loss", metric, "95 % interval", "formula", numbers=(metric,))
     for row in headroom.rows:
-        low, high = (number(each) for each in row.interval)
+        low, high = (number(within(each, metric)) for each in row.interval)
         # A random formula is its own name: it stands in the last column, once.
         name = row.name.partition(":")[0] if row.name.startswith("random:") else row.name
         table.add_row(
-            name, number(row.mean), f"{low} to {high}", Text(row.formula),
+            name, number(within(row.mean, metric)), f"{low} to {high}", Text(row.formula),
             style="bold" if row.name in (headroom.leader, headroom.ordinary) else None,
         )  # fmt: skip
     return table
@@ -142,7 +143,7 @@ def losses_tex(result: Result) -> str:
     metric = str(result.task.get("metric", "metric"))
     star = r"$\star$ "
     lines = [
-        f"{star if row.picked else ''}{row.row} & {row.complexity} & {number(row.validation)} & "
+        f"{star if row.picked else ''}{row.row} & {row.complexity} & {number(within(row.validation, metric))} & "
         rf"{NO_FORMULA if row.neural else f'${broken(row.shown)}$'} \\"
         for row in result.front
     ]

@@ -78,3 +78,18 @@ def test_an_empty_run_is_no_picture(result):
         plot_front(replace(result, front=()))
     with pytest.raises(DomainError, match="no history"):
         plot_history(replace(result, evaluations=()))
+
+
+def test_a_share_ends_at_one(result):
+    task = {**result.task, "metric": "accuracy", "greater_is_better": True}
+    front = tuple(replace(row, validation=0.98 + 0.01 * i) for i, row in enumerate(result.front, 1))
+    evaluations = tuple(replace(entry, validation=1.006, fitness=-1.006) for entry in result.evaluations)
+    run = replace(result, task=task, front=front, evaluations=evaluations, baselines=())
+    for figure in (plot_front(run), plot_history(run)):
+        figure.canvas.draw()
+        ax = figure.axes[0]
+        assert max(max(line.get_ydata()) for line in ax.get_lines() if len(line.get_ydata())) <= 1
+        low, high = ax.get_ylim()
+        assert 1 <= high < 1 + 0.1 * (high - low)
+    # What a file says stays as it was worked out.
+    assert run.front[2].validation > 1

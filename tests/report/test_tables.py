@@ -135,6 +135,16 @@ def test_a_log_gets_plain_lines(result):
     assert lines[0].startswith("generation 1/3  4 considered  10 s, 20 s left  mse 0.5000  ")
 
 
+def test_an_estimate_of_a_share_is_shown_as_one(result):
+    row = replace(result.front[2], validation=1.006)
+    console = Console(file=io.StringIO(), width=140)
+    with LiveFront(console, "accuracy") as live:
+        live(replace(result.generations[0], front=(row,)))
+    assert "accuracy 1.000" in console.file.getvalue()
+    assert "1.000" in printed(front_table([row], "accuracy"))
+    assert "1.006" in printed(front_table([row], "mse"))
+
+
 def test_a_terminal_gets_a_live_table(result):
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     with LiveFront(console, "mse") as live:

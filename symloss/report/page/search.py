@@ -26,6 +26,7 @@ from symloss.report.page.document import Block, Document, Facts, Picture, Row, S
 from symloss.report.page.references import METHOD_KEYS, keys_of_names
 from symloss.report.posterior_figure import plot_posterior
 from symloss.report.run_figures import plot_front, plot_history
+from symloss.report.shares import row_within
 from symloss.report.summary import outcomes, verdict
 from symloss.report.tables import baseline_table, front_table, headroom_table, number
 from symloss.report.tree_figure import plot_tree
@@ -105,7 +106,8 @@ def _told(result: Result) -> Section:
 def _front(result: Result) -> Section:
     if not result.front:
         return Section("The front", ())
-    metric, first, last = _metric(result), result.front[0], result.front[-1]
+    metric = _metric(result)
+    first, last = (row_within(row, metric) for row in (result.front[0], result.front[-1]))
     losses = [None if row.neural else row.shown for row in result.front]
     caption = "Losses that no other beats in both validation metric and complexity; the pick stands out."
     rows = ", ".join(f"row {row.row}{' (picked)' if row.picked else ''}" for row in result.front)
