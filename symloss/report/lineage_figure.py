@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from symloss.errors import DomainError
+from symloss.report.run_figures import ROUNDER, label_generations
 from symloss.report.shares import within
 from symloss.report.style import BLACK, BLUE, GREY, VERMILION, figure, plain
 from symloss.text import number
@@ -59,12 +60,12 @@ def plot_lineage(result: Result, row: FrontRow | None = None) -> Figure:
             ),
         )
     last = max(entry.generation for entry in family) + 1
-    ax.set_xticks(range(1, last + 1))
+    rounder = {entry.generation + 1 for entry in family if entry.way == ROUNDER}
+    label_generations(ax, range(1, last + 1), rounder)
     ax.set_xlim(0.5, last + 0.5)
     ax.set_ylim(-len(family) + 0.5, 1.3)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel("generation")
     _beside(ax, 0.9, _columns("no.", "made by", metric[:8], "formula"), GREY)
     fig.suptitle(plain(f"{result.task.get('name', 'run')}: where row {picked.row} comes from"), fontsize=10)
     return fig

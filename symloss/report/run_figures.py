@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from symloss.errors import DomainError
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
     from symloss.search import Baseline, FrontRow, Result
 
-__all__ = ["plot_front", "plot_history"]
+__all__ = ["ROUNDER", "label_generations", "plot_front", "plot_history"]
+
+ROUNDER = "rounder numbers"
+"""The way of a candidate that is a finalist with rounder numbers, made after the last generation."""
 
 _OUTCOMES = ("trained", "reused", "rejected", "failed")
+_TICKS = 12
 _HATCHES = ("", "//", "..", "xx")
 _NEAR, _FAR = 0.6, 4.0
 """The share of the rows that the picture always shows, the nearest to the best; the next one is off the picture when
@@ -123,7 +127,9 @@ def _steps(ax: Axes, front: Sequence[FrontRow], window: tuple[float, float], gre
     known = [row for row in front if low <= row.validation <= high]
     ax.errorbar(
         [row.complexity for row in known], [row.validation for row in known], [row.se or 0.0 for row in known],
-        fmt="o", color=BLUE, ms=6, lw=1, zorder=3, label="front, by row",
+        fmt="o", color=BLUE, ms=6, lw=1, zorder=3,
+        # The pick has a mark of its own, which covers this one.
+        label=None if all(row.picked for row in front) else "front, by row",
     )  # fmt: skip
     for row in front:
         if row in known:
@@ -179,7 +185,8 @@ def _scores(ax: Axes, result: Result) -> None:
     metric, greater = _metric(result)
     by_generation: dict[int, list[float]] = {}
     for entry in result.evaluations:
-        if entry.validation is not None and entry.fitness is not None:
+        # Versions of finalists with rounder numbers come after the last generation, and are no generation.
+        if entry.validation is not None and entry.fitness is not None and entry.way != ROUNDER:
             by_generation.setdefault(entry.generation + 1, []).append(within(entry.validation, metric))
     better = max if greater else min
     best: list[float] = []
@@ -211,11 +218,29 @@ def _outcomes(ax: Axes, result: Result) -> None:
                 label=outcome,
             )  # fmt: skip
         floor = [below + height for below, height in zip(floor, heights, strict=True)]
-    ax.set_xlabel("generation")
     ax.set_ylabel("candidates")
     ax.set_axisbelow(True)
-    for axis in (ax.xaxis, ax.yaxis):
-        _whole_numbers(axis)
+    _whole_numbers(ax.yaxis)
+    rounder = {entry.generation + 1 for entry in result.evaluations if entry.way == ROUNDER}
+    label_generations(ax, numbers, rounder)
+
+
+def label_generations(ax: Axes, numbers: Sequence[int], rounder: Collection[int]) -> None:
+    """Ticks at generations, and a word where finalists got rounder numbers after the last one.
+
+    Args:
+        ax: what has generations from left to right.
+        numbers: what is drawn, rising.
+        rounder: those of `numbers` that are no generation.
+    """
+    bred = [each for each in numbers if each not in rounder]
+    step = max(1, math.ceil(len(bred) / _TICKS))
+    shown = {each: str(each) for each in bred[::step]} | dict.fromkeys(rounder, "end")
+    # Two labels do not stand on each other.
+    crowded = {each for each in bred if step > 1 and any(0 < end - each < step / 2 for end in rounder)}
+    ticks = sorted(set(shown) - crowded)
+    ax.set_xticks(ticks, [shown[each] for each in ticks])
+    ax.set_xlabel("generation, and at the end rounder numbers" if rounder else "generation")
 
 
 def _whole_numbers(axis: Axis) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from symloss.errors import DomainError
 from symloss.report import plot_front, plot_history
+from symloss.report.run_figures import label_generations
+from symloss.report.style import figure
 
 
 def labels(figure):
@@ -85,11 +87,37 @@ def test_a_share_ends_at_one(result):
     front = tuple(replace(row, validation=0.98 + 0.01 * i) for i, row in enumerate(result.front, 1))
     evaluations = tuple(replace(entry, validation=1.006, fitness=-1.006) for entry in result.evaluations)
     run = replace(result, task=task, front=front, evaluations=evaluations, baselines=())
-    for figure in (plot_front(run), plot_history(run)):
-        figure.canvas.draw()
-        ax = figure.axes[0]
+    for drawn in (plot_front(run), plot_history(run)):
+        drawn.canvas.draw()
+        ax = drawn.axes[0]
         assert max(max(line.get_ydata()) for line in ax.get_lines() if len(line.get_ydata())) <= 1
         low, high = ax.get_ylim()
         assert 1 <= high < 1 + 0.1 * (high - low)
     # What a file says stays as it was worked out.
     assert run.front[2].validation > 1
+
+
+def test_a_front_of_the_pick_alone_has_no_other_mark(result):
+    assert "front, by row" not in labels(plot_front(replace(result, front=result.front[2:])))
+
+
+def test_rounder_numbers_are_no_generation(result):
+    last = result.evaluations[-1]
+    more = replace(last, number=12, generation=3, slot=0, way="rounder numbers")
+    figure = plot_history(replace(result, evaluations=(*result.evaluations, more)))
+    figure.canvas.draw()
+    scores, outcomes = figure.axes
+    assert [list(line.get_xdata()) for line in scores.get_lines()] == [[1, 2, 3]] * 2
+    assert [tick.get_text() for tick in outcomes.get_xticklabels()] == ["1", "2", "3", "end"]
+    assert outcomes.get_xlabel() == "generation, and at the end rounder numbers"
+    assert sum(bar.get_height() for bar in outcomes.patches) == 13
+
+
+@pytest.mark.parametrize("count", [1, 12, 40, 100])
+def test_generations_are_labelled_once_each(count):
+    ax = figure()[1][0]
+    label_generations(ax, range(1, count + 2), {count + 1})
+    shown = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert shown[0] == "1"
+    assert shown[-1] == "end"
+    assert len(shown) <= 14
