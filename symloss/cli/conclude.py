@@ -37,8 +37,10 @@ def _say_found(result: Result, files: Sequence[Path], metric: str) -> None:
     import symloss.report as report
     from symloss.expr import KINDS
     from symloss.report.shares import within
+    from symloss.report.summary import baseline_note, front_note
 
     show(report.front_table(result.front, metric))
+    say(front_note(result))
     best = result.picked
     say(f"Discovered loss (row {best.row}, validation {metric} {within(best.validation, metric):.4g}):")
     if best.neural:
@@ -50,6 +52,7 @@ def _say_found(result: Result, files: Sequence[Path], metric: str) -> None:
         say(f"  on soft labels too: {best.loss}")
     if result.baselines:
         show(report.baseline_table(result.baselines, "metric" if "tasks" in result.task else metric))
+        say(baseline_note(result))
         say(report.verdict(result))
     if files:
         say(f"Files in {result.path}: " + ", ".join(file.name for file in files))

@@ -14,7 +14,9 @@ from symloss.report.tables import number, tested
 if TYPE_CHECKING:
     from symloss.search import Baseline, Result
 
-__all__ = ["SIGNIFICANT", "count_outcomes", "describe", "outcomes", "verdict"]
+__all__ = [
+    "SIGNIFICANT", "baseline_note", "count_outcomes", "describe", "front_note", "outcomes", "verdict",
+]  # fmt: skip
 
 SIGNIFICANT = 0.05
 """Probability below which a paired difference over seeds is not put down to chance."""
@@ -47,6 +49,32 @@ def outcomes(result: Result) -> str:
     """How many candidates ended how, in one line."""
     parts = ", ".join(f"{count} {outcome}" for outcome, count in count_outcomes(result).items())
     return f"{len(result.evaluations)} candidates: {parts}" if parts else "no candidates"
+
+
+def front_note(result: Result) -> str:
+    """Which blocks the numbers of the front come from, and what its columns mean; `""` of an empty front."""
+    if not result.front:
+        return ""
+    metric = str(result.task.get("metric", "metric"))
+    errors = "" if all(row.se is None for row in result.front) else " (se: its standard error)"
+    finals = max(len(row.finals) for row in result.front)
+    if result.finalists and finals:
+        where = f"over the {finals} final blocks, splits that decided nothing before, drawn towards the other finalists"
+    else:
+        where = "over the splits that the search scored it on"
+    score = "; score: the gain over the row before, per symbol" if len(result.front) > 1 else ""
+    return f"{metric}{errors}: the mean {where}{score}."
+
+
+def baseline_note(result: Result) -> str:
+    """Which data the numbers of the baselines come from; `""` without any."""
+    if not result.baselines:
+        return ""
+    seeds = len(result.baselines[0].tests)
+    return (
+        f"Validation and test: the task's own split, mean of {seeds} training{'s' if seeds != 1 else ''} each; the "
+        "front's numbers are from other splits. p: of the difference in test to the tuned ordinary loss."
+    )
 
 
 def verdict(result: Result) -> str:

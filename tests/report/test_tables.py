@@ -11,6 +11,7 @@ from rich.console import Console
 
 from symloss.expr import parse
 from symloss.report import LiveFront, baseline_table, front_table, losses_tex, outcomes, verdict
+from symloss.report.summary import baseline_note, front_note
 from symloss.report.tables import escape
 
 
@@ -153,3 +154,18 @@ def test_a_terminal_gets_a_live_table(result):
     text = console.file.getvalue()
     assert "12 candidates considered" in text
     assert "3/3" in text
+
+
+def test_numbers_say_which_blocks_they_come_from(result):
+    rows = tuple(replace(row, se=0.01) for row in result.front)
+    assert front_note(replace(result, front=rows)) == (
+        "mse (se: its standard error): the mean over the splits that the search scored it on; "
+        "score: the gain over the row before, per symbol."
+    )
+    row = replace(result.front[0], finals=(0.5,) * 12, se=None)
+    ended = replace(result, front=(row,), finalists=(row,))
+    assert front_note(ended).startswith("mse: the mean over the 12 final blocks, ")
+    assert "score" not in front_note(ended)
+    assert "mean of 3 trainings each" in baseline_note(result)
+    empty = replace(result, front=(), baselines=())
+    assert front_note(empty) + baseline_note(empty) == ""

@@ -27,7 +27,7 @@ from symloss.report.page.references import METHOD_KEYS, keys_of_names
 from symloss.report.posterior_figure import plot_posterior
 from symloss.report.run_figures import plot_front, plot_history
 from symloss.report.shares import row_within
-from symloss.report.summary import outcomes, verdict
+from symloss.report.summary import baseline_note, front_note, outcomes, verdict
 from symloss.report.tables import baseline_table, front_table, headroom_table, number
 from symloss.report.tree_figure import plot_tree
 
@@ -95,7 +95,9 @@ def _told(result: Result) -> Section:
     blocks: list[Block] = []
     for each in result.headroom:
         losses = [parsed(row.formula, _kind(result)) for row in each.rows]
-        caption = f"Losses with names and random ones on {each.task}, the best first."
+        caption = (
+            f"Losses with names and random ones on {each.task}, the best first: means over the first blocks."
+        )
         table = table_of(
             headroom_table(each), caption, losses, folded=f"The {len(losses)} losses that say so"
         )
@@ -120,7 +122,8 @@ def _front(result: Result) -> Section:
     )
     table = table_of(front_table(result.front, metric), caption, losses, head=1)
     named = [_named(row, each) for row, each in zip(result.front, table.rows, strict=True)]
-    return Section("The front", (replace(table, rows=tuple(named)), picture))
+    note = " ".join(filter(None, (front_note(result), table.note)))
+    return Section("The front", (replace(table, rows=tuple(named), note=note), picture))
 
 
 def _named(row: FrontRow, shown: Row) -> Row:
@@ -168,6 +171,7 @@ def _baselines(result: Result) -> Section:
     table = table_of(
         baseline_table(result.baselines, "metric" if several else _metric(result)), caption, losses
     )
+    table = replace(table, note=baseline_note(result))
     return Section("Against the ordinary loss", (Words(verdict(result), strong=True), table))
 
 
@@ -225,7 +229,12 @@ def _history(result: Result) -> Section:
     if not result.evaluations:
         return Section("How the search went", ())
     said = f"Best and median validation {_metric(result)} by generation, and {outcomes(result)}."
-    history = Picture("history", "The search, generation by generation", said, partial(plot_history, result))
+    history = Picture(
+        "history",
+        "The search, generation by generation, on its own blocks",
+        said,
+        partial(plot_history, result),
+    )
     told = "The ancestors of the pick by generation, each with its formula."
     lineage = Picture("lineage", "Where the pick comes from", told, partial(plot_lineage, result))
     return Section("How the search went", (history, lineage))
