@@ -50,7 +50,9 @@ def test_a_landscape_has_values_beside_it_and_goes_on(run: Run, tmp_path: Path) 
     [
         (("ce", "--what", "landscape"), "name its task with --task, as --task digits"),
         (("ce", "--task", "wine"), "--task is of a landscape"),
-        (("ce", "--what", "tree", "--with", "gce"), "there is one of each for --what tree"),
+        (("ce", "--what", "tree", "--with", "gce"), "tree draws one loss: leave --with out"),
+        (("ce", "--what", "heat", "--with", "gce"), "heat draws one loss: leave --with out"),
+        (("ce", "--what", "front", "--with", "gce"), "front draws one run: leave --with out"),
         (("ce", "--what", "history"), "is no run folder"),
         (("ce", "--what", "path"), "is no run folder"),
         (("ce", "--with", "mse"), "no classification loss is named 'mse'"),

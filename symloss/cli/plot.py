@@ -75,7 +75,10 @@ def plot(
     others: Annotated[
         str | None,
         typer.Option(
-            "--with", metavar="LOSS,...", help="More losses in the same picture.", show_default=False
+            "--with",
+            metavar="LOSS,...",
+            help="More losses in the picture: with loss, gradient, certificates and landscape.",
+            show_default=False,
         ),
     ] = None,
     out: Out = None,
@@ -131,7 +134,8 @@ def plot(
         if given:
             raise DomainError(f"{given} is of a landscape: draw it with --what landscape")
     if what not in (*_OF_LOSSES, None) and others is not None:
-        raise DomainError(f"--with puts losses into one picture, and there is one of each for --what {what}")
+        drawn = "run" if any(what in own for own in _OF_RUN.values()) else "loss"
+        raise DomainError(f"{what} draws one {drawn}: leave --with out")
     if what is What.landscape:
         if task is None:
             raise DomainError("--what landscape trains a model: name its task with --task, as --task digits")
