@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["escape", "number", "signed"]
+from collections.abc import Iterable
+
+__all__ = ["escape", "number", "signed", "slip_of"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
@@ -38,3 +40,31 @@ def signed(value: float, digits: int = 3) -> str:
     """
     # Differences of equal means come out near 1e-17 in float64, with a sign that means nothing.
     return "0" if abs(value) < 1e-12 else f"{value:+.{digits}g}"
+
+
+def slip_of(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is one slip away from a name of three letters, or two from one of six; else None.
+
+    A slip is a letter too many, too few, another one, or two that changed places.
+
+    >>> slip_of("focall", ["ce", "focal"]), slip_of("inf", ["sin", "min"]), slip_of("a", ["aq"])
+    ('focal', None, None)
+    """
+    most = min(2, len(name) // 3)
+    alike = [each for each in known if abs(len(each) - len(name)) <= most]
+    close = [(distance, each) for each in alike if 0 < (distance := _slips(name, each)) <= most]
+    return min(close)[1] if close else None
+
+
+def _slips(a: str, b: str) -> int:
+    """The optimal string alignment distance."""
+    before: list[int] = []
+    last = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        row = [i]
+        for j, y in enumerate(b, 1):
+            row.append(min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (x != y)))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                row[j] = min(row[j], before[j - 2] + 1)
+        before, last = last, row
+    return last[-1]

@@ -8,7 +8,6 @@ other limits).
 from __future__ import annotations
 
 import ast
-import difflib
 import keyword
 import math
 import re
@@ -23,6 +22,7 @@ from symloss.expr.operators import OPERATORS
 from symloss.expr.printing import MAX_EXPONENT
 from symloss.expr.roots import is_taken_apart
 from symloss.expr.symbols import COEFFICIENT_NAME, RESERVED, coefficient
+from symloss.text import slip_of
 
 __all__ = ["MAX_BYTES", "MAX_CONSTANT", "MAX_DEPTH", "MAX_NODES", "check_numbers", "parse_expression"]
 
@@ -55,6 +55,7 @@ _NAME_HINTS = {
     "ln": "the natural logarithm is log",
     "pow": "a power is written a**b",
     "e": "Euler's number is exp(1)",
+    **dict.fromkeys(("inf", "infinity", "oo", "nan"), "numbers are finite"),
     "prior": "the class prior is pi",
     "weight": "the instance weight is w",
 }
@@ -312,10 +313,16 @@ class _Walk:
         # What people coming from other notations type, before what merely looks alike.
         hint = self.known.get(name, "")
         if not hint:
-            near = difflib.get_close_matches(name, [*self.functions, *self.names, *self.losses], n=1)
-            hint = (
-                f"did you mean {near[0]}?" if near else "declare a coefficient by coefficients={name: value}"
-            )
+            called = isinstance(node, ast.Call)
+            near = slip_of(name, self.functions if called else [*self.functions, *self.names, *self.losses])
+            if near:
+                hint = f"did you mean {near}?"
+            elif called:
+                hint = f"the functions are {', '.join(sorted(self.functions))}"
+            else:
+                hint = (
+                    f"give a coefficient its value by --set {name}=1, in Python coefficients={{{name!r}: 1}}"
+                )
         return self.fail(node, f"unknown name {name!r}", self.grammar, hint)
 
     def chain(self, node: ast.BinOp, depth: int) -> tuple[Expr, float | None]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from symloss.errors import DomainError
 from symloss.expr import Loss, kind_of
+from symloss.text import slip_of
 from symloss.zoo.entries import ENTRIES
 from symloss.zoo.named_loss import Entry
 
@@ -34,8 +33,8 @@ def entry(name: str, kind: str | None = None) -> Entry:
         if candidate.name == name and kind in (None, candidate.kind):
             return candidate
     have = names(kind)
-    close = difflib.get_close_matches(name, have, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(have)}"
+    close = slip_of(name, have)
+    hint = f"did you mean {close!r}?" if close else f"known: {', '.join(have)}"
     raise DomainError(f"no {f'{kind} ' if kind else ''}loss is named {name!r}; {hint}")
 
 
