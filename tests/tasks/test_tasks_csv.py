@@ -279,6 +279,16 @@ def test_nothing_is_fetched():
         ("a,y\n" + "".join(f"1,{row / 3}\n" for row in range(9)), "y", "no column is left"),
         ("a,y\n" + "".join(f"inf,{row / 3}\n" for row in range(9)), "y", "column 'a' has the value inf"),
         ("a,y\n" + "".join(f"{row},n{row}\n" for row in range(9)), "y", "is it an identifier"),
+        (
+            "a,y\n" + "".join(f"{row},{'hello' if row == 6 else row / 7}\n" for row in range(80)),
+            "y",
+            "the target 'y' is nearly all numbers, but 'hello' in row 7 is not a number: ",
+        ),
+        (
+            "a,y\n" + "".join(f"{row},{'x' if row < 2 else row / 7}\n" for row in range(80)),
+            "y",
+            "'x' in row 1 is not a number, nor is 1 more: ",
+        ),
         ("a,y\n1,0\n2,1\n3,0\n", "y", "expected at least 5"),
         (b"a,y\n\xff\xfe,2\n", "y", "is not UTF-8"),
         ('a,y\n"1,2\n', "y", "is not a CSV file"),
@@ -288,6 +298,20 @@ def test_files_that_are_refused(tmp_path, text, target, message):
     with pytest.raises(TaskError, match=message) as caught:
         load_csv(write(tmp_path, text), target)
     assert "\n" not in str(caught.value)
+
+
+def test_a_word_among_whole_numbers_is_said(tmp_path):
+    text = "a,y\n" + "".join(f"{row},{'n.b.' if row == 6 else row % 4}\n" for row in range(80))
+    notes = load_csv(write(tmp_path, text), "y").describe()["notes"]
+    assert "classification: the target 'y' is text: 'n.b.' in row 7 is not a number" in notes
+
+
+def test_a_word_among_numbers_is_no_target_of_regression(tmp_path):
+    text = "a,y\n" + "".join(f"{row},{'n.b.' if row == 6 else row}\n" for row in range(80))
+    with pytest.raises(
+        TaskError, match=r"'y': 'n\.b\.' in row 7 is not a number, and regression expects numbers"
+    ):
+        load_csv(write(tmp_path, text), "y", kind="regression")
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -19,6 +19,8 @@ from symloss.tasks.names import suggestion
 __all__ = ["read_frame"]
 
 _MOST_CLASSES = 20
+_MOST_ODD = 0.1
+"""Share of a target's cells up to which text among numbers is taken for mistakes."""
 
 
 def read_frame(
@@ -79,8 +81,11 @@ def read_frame(
     if task_kind(what).exclusive and len(chosen) == 1:
         numbers = None if read[0].dtype == object else read[0].to_numpy()
         targets, class_names = encode_labels(marks.iloc[:, 0].to_numpy(), numbers)
-        said += _class_notes(targets, class_names, several[0], numbers)
+        said += _class_notes(targets, class_names, several[0], numbers, _no_number(read[0]))
     else:
+        for column in read:
+            if odd := _no_number(column):
+                raise TaskError(f"the target {column.name!r}: {odd}, and {what} expects numbers")
         values = np.stack([column.to_numpy() for column in read], axis=1)
         targets, class_names = encode_targets(values, what)
         class_names = tuple(several) if task_kind(what).independent else class_names
@@ -158,7 +163,10 @@ def _kind(columns: list[pd.Series], written_as: int, kind: str | None) -> tuple[
         return "multilabel", f"multilabel: {len(columns)} target columns"
     column = columns[0]
     if column.dtype == object:
-        return "classification", f"classification: the target {column.name!r} is text"
+        odd = _no_number(column)
+        return "classification", f"classification: the target {column.name!r} is text" + (
+            f": {odd}" if odd else ""
+        )
     numbers = column.to_numpy()
     different = np.unique(numbers).size
     classes = max(different, written_as)
@@ -176,11 +184,32 @@ def _kind(columns: list[pd.Series], written_as: int, kind: str | None) -> tuple[
     )
 
 
+def _no_number(column: pd.Series) -> str:
+    """Which cells of a target, nearly all numbers, are none; `""` where there are none or many."""
+    if column.dtype != object:
+        return ""
+    odd = pd.to_numeric(column, errors="coerce").isna()
+    count = int(odd.sum())
+    if not 0 < count <= _MOST_ODD * len(column):
+        return ""
+    first = odd.idxmax()
+    more = "" if count == 1 else f", nor {'is' if count == 2 else 'are'} {count - 1} more"
+    return f"{column[first]!r} in row {first + 1} is not a number{more}"
+
+
 def _class_notes(
-    targets: NDArray[np.int64], names: tuple[str, ...], target: str, numbers: NDArray[np.float64] | None
+    targets: NDArray[np.int64],
+    names: tuple[str, ...],
+    target: str,
+    numbers: NDArray[np.float64] | None,
+    odd: str,
 ) -> list[str]:
     counts = np.bincount(targets)
     if counts.size > max(2, targets.size // 2):
+        if odd:
+            raise TaskError(
+                f"the target {target!r} is nearly all numbers, but {odd}: expected numbers, or classes that repeat"
+            )
         raise TaskError(
             f"the target {target!r} has {counts.size} classes in {targets.size} rows: expected classes that "
             f"repeat; is it an identifier?{comma_hint(pd.Series(names))}"
