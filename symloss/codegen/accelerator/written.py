@@ -15,7 +15,7 @@ from symloss.codegen.accelerator import functions
 from symloss.codegen.curves import dense_curves, label_curves, regression_curve, row_curve
 from symloss.codegen.formula import OF_ENTRIES, Formula
 from symloss.codegen.plan import route
-from symloss.codegen.source.printer import print_function
+from symloss.codegen.source.printer import Printed, build, print_function
 from symloss.codegen.symbols.log_domain import LOG_P, LOG_Q, P_, Q_, RESIDUAL, TARGET
 from symloss.errors import CompileError
 from symloss.expr import C, P, Y
@@ -118,7 +118,7 @@ def _written(
         differentiable=False,
         entries=(entry, OF_ENTRIES),
     )
-    return _jitted(printed.source)
+    return _jitted(printed)
 
 
 def _holds(expr: Expr) -> bool:
@@ -129,11 +129,10 @@ def _holds(expr: Expr) -> bool:
     return known and all(power.is_Rational and abs(power) <= 4 for power in powers)
 
 
-@lru_cache(maxsize=512)
-def _jitted(source: str) -> Any:
+def _jitted(printed: Printed) -> Any:
     """A printed function; Triton reads its text by way of `linecache`, as a debugger would."""
-    where = f"<symloss kernel {hashlib.sha256(source.encode()).hexdigest()[:16]}>"
-    linecache.cache[where] = len(source), None, source.splitlines(keepends=True), where
-    namespace = {**vars(functions), "__name__": functions.__name__}
-    exec(compile(source, where, "exec"), namespace)  # our own printing, see `emit`
-    return triton.jit(namespace["value_and_slope"])
+    text = printed.text
+    where = f"<symloss kernel {hashlib.sha256(text.encode()).hexdigest()[:16]}>"
+    linecache.cache[where] = len(text), None, text.splitlines(keepends=True), where
+    names = {**vars(functions), "__name__": functions.__name__}
+    return triton.jit(build(printed, names, where))

@@ -80,10 +80,19 @@ class Printed:
         return f"def {self.name}({', '.join([*parameters, *keywords])}):\n{body}"
 
 
-def build(printed: Printed) -> Callable[..., Any]:
-    """The function that a printed source defines."""
-    namespace: dict[str, Any] = {"like": like, "F": F}
-    exec(compile(printed.text, f"<symloss {printed.name}>", "exec"), namespace)  # our own printing, see above
+def build(
+    printed: Printed, names: Mapping[str, Any] | None = None, file: str | None = None
+) -> Callable[..., Any]:
+    """The function that a printed source defines.
+
+    Args:
+        printed: the source.
+        names: what it refers to; torch's helpers unless given.
+        file: the file that it is said to come from.
+    """
+    namespace: dict[str, Any] = {"like": like, "F": F} if names is None else dict(names)
+    where = file or f"<symloss {printed.name}>"
+    exec(compile(printed.text, where, "exec"), namespace)  # our own printing, see above
     function: Callable[..., Any] = namespace[printed.name]
     return function
 
