@@ -251,8 +251,7 @@ class SymbolicLoss(nn.Module):
         if found is None:
             return None
         call = losses.Call(found, self.reduction, self.ignore_index, self._general)
-        loss = (losses.row_loss if rows else losses.element_loss)(outputs, targets, call)
-        return narrowed(loss, outputs)
+        return narrowed(losses.loss_of(outputs, targets, call), outputs)
 
     def _general(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss by operations that autograd knows."""

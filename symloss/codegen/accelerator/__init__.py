@@ -18,7 +18,7 @@ MANY = 1 << 17
 """So many outputs are worth a kernel, unless one is asked for: with fewer a step is all calls, and few steps save what
 building the kernel takes."""
 OVER_TORCH = 1 << 24
-"""The same of cross-entropy, for which torch has kernels: two calls of ours take as long as all of torch's."""
+"""The same of a loss that torch has kernels for: below, two calls of ours take as long as all of torch's."""
 
 
 @lru_cache

@@ -5,13 +5,13 @@ unless told otherwise.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc"
-# Triton reads the source of these functions: annotations would be taken for types of its own.
+# Triton reads the source of these functions: annotations would be taken for types of its own. What is a function of
+# Triton's already is called by one all the same, as its interpreter replaces those of `tl` while a kernel runs.
 import triton
 import triton.language as tl
 
 GUARD = tl.constexpr(1e-7)
 LOG_GUARD = tl.constexpr(-16.11809565095832)
-LOG_TWO = tl.constexpr(0.6931471805599453)
 
 
 @triton.jit

@@ -11,7 +11,7 @@ from torch import Tensor
 from symloss.codegen.accelerator import current, kernels
 from symloss.codegen.accelerator.written import Kernels
 
-__all__ = ["Call", "element_loss", "fits", "fits_elements", "row_loss"]
+__all__ = ["Call", "fits", "fits_elements", "loss_of"]
 
 DTYPES = torch.float32, torch.bfloat16, torch.float16
 BLOCK, DENSE_BLOCK = 4096, 1024
@@ -56,10 +56,11 @@ def fits_elements(z: Tensor, y: Tensor) -> bool:
     return z.dtype in DTYPES and y.is_floating_point() and same and not y.requires_grad and z.numel() > 0
 
 
-def row_loss(z: Tensor, t: Tensor, call: Call) -> Tensor:
-    """The loss of logits and class indices, in float32."""
+def loss_of(z: Tensor, targets: Tensor, call: Call) -> Tensor:
+    """The loss of outputs and targets that the kernels take, in float32."""
+    function = ElementLoss if call.kernels.way == "elements" else RowLoss
     with current(z):
-        loss: Tensor = RowLoss.apply(z, t, call)
+        loss: Tensor = function.apply(z, targets, call)
     return loss
 
 
@@ -144,13 +145,6 @@ def tile(columns: int, most: int) -> tuple[int, int, int]:
     """Rows and columns of a program's block, and its warps."""
     block = min(most, 1 << max(4, (columns - 1).bit_length()))
     return max(1, min(ROWS, 2048 // block)), block, 8 if block >= 4096 else 4
-
-
-def element_loss(z: Tensor, y: Tensor, call: Call) -> Tensor:
-    """The loss of outputs and targets of one shape, in float32."""
-    with current(z):
-        loss: Tensor = ElementLoss.apply(z, y, call)
-    return loss
 
 
 class ElementLoss(torch.autograd.Function):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -148,6 +149,30 @@ def test_kernels_compile_for_a_device(name: str, tmp_path: Path, monkeypatch: py
         places = {(kernel.arg_names.index(key),): value for key, value in given.items()}
         source = ASTSource(fn=kernel, signature=signature, constexprs=places)
         assert "entry" in compile(source, target=GPUTarget("cuda", 90, 32)).asm["ptx"]
+
+
+@pytest.mark.parametrize(("name", "many"), [("focal", 1 << 17), ("brier", 1 << 17), ("ce", 1 << 24)])
+def test_large_batches_want_kernels_unless_told_otherwise(name: str, many: int) -> None:
+    from symloss.codegen.formula import formula_of
+    from symloss.codegen.plan import route
+
+    chosen = route(formula_of(sl.named(name).value_expr, "classification"))
+    small, large = torch.empty(many - 1, device="meta"), torch.empty(many, device="meta")
+    assert [chosen.wants_kernels(x, None) for x in (small, large)] == [False, True]
+    assert [chosen.wants_kernels(x, True) for x in (small, large)] == [True, True]
+    assert [chosen.wants_kernels(x, False) for x in (small, large)] == [False, False]
+
+
+def test_modules_pickled_before_there_were_kernels_still_load() -> None:
+    module = sl.named("focal").to_torch(kernels=True)
+    state = module.__getstate__()
+    assert pickle.loads(pickle.dumps(module)).kernels is True
+    del state["kernels"]
+    older = type(module).__new__(type(module))
+    older.__setstate__(state)
+    z, t = torch.randn(3, 4), torch.tensor([0, 1, 2])
+    assert older.kernels is None
+    assert torch.equal(older(z, t), module(z, t))
 
 
 @pytest.mark.parametrize("kernels", ["yes", 1, 0.0])
